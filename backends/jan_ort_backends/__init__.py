@@ -1,0 +1,59 @@
+"""The backend interface: what a plugin implements and what the server relies on (hop 6)."""
+
+from jan_ort_backends.checks import check_session, session_capabilities
+from jan_ort_backends.errors import (
+    BackendError,
+    BadInput,
+    ContextOverflow,
+    DeviceLost,
+    Interrupted,
+    ModelError,
+    OutOfMemory,
+    Unsupported,
+)
+from jan_ort_backends.interface import (
+    ABI,
+    Accepts,
+    Available,
+    Backend,
+    Capability,
+    Declines,
+    DeviceReport,
+    Missing,
+    OpenOptions,
+    Session,
+    SessionInfo,
+    SlotTokens,
+    StepOutput,
+)
+from jan_ort_backends.registry import Discovered, discover, register, unregister
+
+__all__ = [
+    "ABI",
+    "Accepts",
+    "Available",
+    "Backend",
+    "BackendError",
+    "BadInput",
+    "Capability",
+    "ContextOverflow",
+    "Declines",
+    "DeviceLost",
+    "DeviceReport",
+    "Discovered",
+    "Interrupted",
+    "Missing",
+    "ModelError",
+    "OpenOptions",
+    "OutOfMemory",
+    "Session",
+    "SessionInfo",
+    "SlotTokens",
+    "StepOutput",
+    "Unsupported",
+    "check_session",
+    "discover",
+    "register",
+    "session_capabilities",
+    "unregister",
+]

@@ -1,0 +1,205 @@
+"""Tokens in, logits out: the two levels of the contract between the server and a backend.
+
+A *descriptor* (:class:`Backend`) is what the entry point in the group ``jan_ort.backends`` loads; importing it takes
+milliseconds and imports no runtime. A *session* (:class:`Session`) owns weights, KV cache and device. Sampling,
+grammar, stop strings, logprobs, tools and streaming stay in the server, so a backend gets them all for free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends.errors import Unsupported
+
+ABI = "1.0"
+"""Version of this contract. A plugin states the one it was written for; another major number is not loaded."""
+
+
+class Capability(StrEnum):
+    """What a backend can do. Declared by the descriptor, and checked against the session when it is opened."""
+
+    GENERATE = "generate"
+    """``step`` and ``truncate`` work: the model has a language-modelling head and a KV cache."""
+    FORK = "fork"
+    """``fork`` copies the beginning of one slot's KV cache into another slot."""
+    INTERRUPT = "interrupt"
+    """``interrupt`` ends a running ``step`` early, from another thread."""
+    MIXED_BATCH = "mixed_batch"
+    """One step may mix rows with any number of tokens and any past; without it, see :meth:`Session.step`."""
+    TOP_LOGITS = "top_logits"
+    """``step`` also returns each row's largest logits, sorted, cheaper than the server could find them."""
+    EMBED = "embed"
+    """``embed`` works: the model turns a text into one vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """The answer of ``probe`` when the backend can run here; ``detail`` is one line for the doctor's report."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The answer of ``probe`` when the backend cannot run here: why, and the command or action that mends it."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """The answer of ``accepts`` when the folder is one that the backend can open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declines:
+    """The answer of ``accepts`` when it cannot; the server prints every backend's own reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """What the server asks of a session.
+
+    ``num_slots`` is the number of sequences that the KV cache holds at once; ``context_length`` the number of tokens
+    of each slot, None for the model's own; ``extra`` the backend's own options, by name.
+    """
+
+    num_slots: int = 8
+    context_length: int | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """Where the model really runs: provider asked for, provider in use, and nodes per provider where it is known."""
+
+    requested: str
+    used: str
+    nodes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What an open session is.
+
+    ``vocab_size`` is the width of a logits row (it may exceed the tokenizer's); ``context_length`` and ``num_slots``
+    are what was granted; ``embedding_size`` is the length of a vector of ``embed``; a field that does not apply is 0.
+    ``weights_hash`` identifies the weights (a hex digest), so that two replicas can be compared.
+    """
+
+    vocab_size: int
+    context_length: int
+    num_slots: int
+    embedding_size: int
+    device: DeviceReport
+    weights_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTokens:
+    """One row of a step: append ``token_ids`` (int64, ``(n,)``, n >= 1) to ``slot``.
+
+    ``num_logits`` is the number of trailing positions whose logits are wanted: 0 for a prompt's inner chunk,
+    1 to sample, n for the logprobs of the prompt.
+    """
+
+    slot: int
+    token_ids: NDArray[np.int64]
+    num_logits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """The logits of a step.
+
+    ``logits``: float32 ``(sum of num_logits, vocab_size)``, rows in the order of the batch; valid until the next step.
+    ``top_logits`` float32 and ``top_token_ids`` int64, both ``(rows, k)``: each row's k largest logits in descending
+    order, ties by ascending token id. Present if and only if ``TOP_LOGITS`` is declared.
+    """
+
+    logits: NDArray[np.float32]
+    top_logits: NDArray[np.float32] | None = None
+    top_token_ids: NDArray[np.int64] | None = None
+
+
+class Session:
+    """An open model. Not thread-safe, except ``interrupt``: the server calls it from one engine thread.
+
+    A backend subclasses this and overrides what it declares. Slots are numbered from 0 and start empty.
+    """
+
+    info: SessionInfo
+
+    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Append each row's tokens to its slot, run the model once, and return the logits that were asked for.
+
+        The batch is never empty and names a slot at most once. Without ``MIXED_BATCH`` it is one of three kinds:
+        one row of any length; several rows of one token; several rows of any length whose slots are all empty.
+
+        Raises: ContextOverflow, OutOfMemory, DeviceLost; Interrupted when ``interrupt`` was called. After any error
+        every slot has the length it had before the step.
+        """
+        raise Unsupported(Capability.GENERATE)
+
+    def length(self, slot: int) -> int:
+        """Return the number of tokens in ``slot``."""
+        raise Unsupported(Capability.GENERATE)
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Forget all but the first ``length`` tokens of ``slot``; 0 empties it. Raises: BadInput if it holds fewer."""
+        raise Unsupported(Capability.GENERATE)
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        """Make ``target`` a copy of the first ``length`` tokens of ``source``. Raises: BadInput if it holds fewer."""
+        raise Unsupported(Capability.FORK)
+
+    def interrupt(self) -> None:
+        """End the ``step`` that is running in another thread, if any; it raises Interrupted. Thread-safe."""
+        raise Unsupported(Capability.INTERRUPT)
+
+    def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return one vector per row of token ids: float32 ``(len(batch), embedding_size)``.
+
+        Rows may differ in length. Pooled and normalised as the model's own configuration says.
+        Raises: ContextOverflow if a row is longer than the context length.
+        """
+        raise Unsupported(Capability.EMBED)
+
+    def close(self) -> None:
+        """Free everything. May be called twice; no other method is called afterwards."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """The descriptor that an entry point in the group ``jan_ort.backends`` loads: a module, a class or an object.
+
+    ``builtin_models`` maps the names of models that the plugin itself brings to their folders (tokenizer and
+    configuration; the weights may be in code).
+    """
+
+    name: str
+    abi: str
+    capabilities: frozenset[Capability]
+    builtin_models: Mapping[str, Path]
+
+    def probe(self) -> Available | Missing:
+        """Say whether the backend can run on this machine. Raises nothing."""
+        ...
+
+    def accepts(self, model_dir: Path) -> Accepts | Declines:
+        """Say whether ``model_dir`` is a folder this backend can open, from its files' names and small configs."""
+        ...
+
+    def open(self, model_dir: Path, options: OpenOptions) -> Session:
+        """Load the model. Raises: ModelError, OutOfMemory, DeviceLost."""
+        ...
