@@ -1,0 +1,57 @@
+"""Which backend opens a model folder: the one asked for, else the first that accepts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from jan_ort_backends import Accepts, Available, Backend, Discovered
+
+
+class NoBackendError(Exception):
+    """Raised when no backend can open a model; the message gives each backend's own reason."""
+
+
+def builtin_models(discovered: Sequence[Discovered]) -> Mapping[str, Path]:
+    """Return the models that the usable plugins bring themselves, by name."""
+    return {name: path for each in discovered if each.backend for name, path in each.backend.builtin_models.items()}
+
+
+def check_backend(name: str | None, discovered: Sequence[Discovered]) -> None:
+    """Check that the backend asked for exists and can be used. Raises: NoBackendError."""
+    if name is None:
+        return
+    found = next((each for each in discovered if each.name == name), None)
+    if found is None:
+        close = get_close_matches(name, [each.name for each in discovered], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(sorted(each.name for each in discovered))
+        raise NoBackendError(f"there is no backend named {name!r}{hint} (installed: {known})")
+    if found.backend is None:
+        raise NoBackendError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")
+
+
+def choose_backend(name: str | None, model_dir: Path, discovered: Sequence[Discovered]) -> Backend:
+    """Return the backend to open ``model_dir`` with. Raises: NoBackendError with every backend's reason."""
+    check_backend(name, discovered)
+    reasons = []
+    for each in discovered:
+        if name is not None and each.name != name:
+            continue
+        reason = _why_not(each, model_dir)
+        if reason is None and each.backend is not None:
+            return each.backend
+        reasons.append(f"{each.name}: {reason}")
+    raise NoBackendError(f"no backend can open {model_dir}: " + "; ".join(reasons))
+
+
+def _why_not(candidate: Discovered, model_dir: Path) -> str | None:
+    """Return the candidate's own reason not to open the folder, None if it can."""
+    if candidate.backend is None:
+        return candidate.error
+    probe = candidate.backend.probe()
+    if not isinstance(probe, Available):
+        return f"{probe.reason} ({probe.remedy})"
+    answer = candidate.backend.accepts(model_dir)
+    return None if isinstance(answer, Accepts) else answer.reason

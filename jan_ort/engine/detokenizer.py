@@ -1,0 +1,62 @@
+"""From token ids to text that may be shown: whole characters only, and nothing of a stop string (hop 8)."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class TokenBytes(Protocol):
+    """The one thing the detokenizer needs of a tokenizer."""
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes that a token stands for; none for a special token or an id without a token."""
+        ...
+
+
+class Detokenizer:
+    """Turns the tokens of one sequence into text deltas.
+
+    A delta never ends inside a character, and never holds text that may yet turn out to be the beginning of a stop
+    string. The deltas of a sequence, joined, are its text.
+    """
+
+    __slots__ = ("_decoder", "_held", "_stop", "_tokens", "stopped")
+
+    def __init__(self, tokens: TokenBytes, stop: Sequence[str] = ()) -> None:
+        self._tokens = tokens
+        self._stop = tuple(stop)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+        self.stopped = False
+
+    def push(self, token_id: int) -> str:
+        """Take one token and return the text that is certain now; sets ``stopped`` when a stop string appeared."""
+        return self._release(self._decoder.decode(self._tokens.token_bytes(token_id)))
+
+    def flush(self) -> str:
+        """Return what was held back, at the end of the sequence; half a character becomes U+FFFD."""
+        if self.stopped:
+            return ""
+        text = self._release(self._decoder.decode(b"", final=True))
+        text, self._held = text + self._held, ""
+        return text
+
+    def _release(self, new: str) -> str:
+        if not self._stop:
+            return new
+        text = self._held + new
+        cut = min((at for stop in self._stop if (at := text.find(stop)) >= 0), default=-1)
+        if cut >= 0:
+            self.stopped, self._held = True, ""
+            return text[:cut]
+        keep = len(text) - max(longest_overlap(text, stop) for stop in self._stop)
+        self._held = text[keep:]
+        return text[:keep]
+
+
+def longest_overlap(text: str, stop: str) -> int:
+    """Return the length of the longest end of ``text`` that is a proper beginning of ``stop``."""
+    longest = min(len(text), len(stop) - 1)
+    return next((size for size in range(longest, 0, -1) if stop.startswith(text[-size:])), 0)

@@ -1,0 +1,275 @@
+"""The step loop: one thread that owns the session (hops 4 to 9)."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from jan_ort.engine.detokenizer import TokenBytes
+from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.events import SequenceOutput, TokenLogprobs
+from jan_ort.engine.generation import Generation, GenerationRequest
+from jan_ort.engine.logprobs import token_logprobs
+from jan_ort.engine.scheduler import Batch, Batching, Row, Scheduler
+from jan_ort.engine.sequence import Sequence as TokenSequence
+from jan_ort.sampling.chain import Sampler
+from jan_ort_backends import BackendError, Capability, Interrupted, Session, SlotTokens, StepOutput
+
+logger = logging.getLogger(__name__)
+
+Delivery = Callable[[Sequence[tuple[Any, SequenceOutput]]], None]
+"""Takes one step's events, each with its request's sink; called from the engine's thread, once a step at most."""
+
+
+class Engine:
+    """Continuous batching over one session.
+
+    ``submit``, ``abort`` and ``close`` may be called from any thread; everything else happens in the engine's own.
+    ``max_queued`` bounds the sequences that are queued or running; an idle engine takes any request.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        capabilities: Collection[Capability],
+        tokens: TokenBytes,
+        eos_token_ids: Sequence[int],
+        deliver: Delivery,
+        max_queued: int = 512,
+    ) -> None:
+        self._session = session
+        self._can_interrupt = Capability.INTERRUPT in capabilities
+        self._tokens = tokens
+        self._eos = frozenset(eos_token_ids)
+        self._deliver = deliver
+        self._max_queued = max_queued
+        batching = Batching(mixed=Capability.MIXED_BATCH in capabilities, can_fork=Capability.FORK in capabilities)
+        self._scheduler = Scheduler(session.info.num_slots, batching)
+        self._sampler = Sampler(eos_token_ids)
+        self._generations: dict[int, tuple[Generation, Any]] = {}
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._num_queued = 0  # guarded by the lock
+        self._closing = False  # guarded by the lock
+        self._prefilling: str | None = None  # the request that alone is being prefilled; guarded by the lock
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the engine's thread."""
+        self._thread.start()
+
+    def submit(self, request: GenerationRequest) -> None:
+        """Queue a request. Raises: QueueFull, EngineStopped."""
+        with self._lock:
+            if self._closing:
+                raise EngineStopped
+            if self._num_queued and self._num_queued + len(request.prompts) > self._max_queued:
+                raise QueueFull(self._num_queued, self._max_queued)
+            self._num_queued += len(request.prompts)
+        self._commands.put(lambda: self._add(request))
+
+    def abort(self, request_id: str) -> None:
+        """Forget a request in whatever phase it is, silently if it is over; a prefill of it alone is interrupted."""
+        self._commands.put(lambda: self._forget(request_id))
+        with self._lock:
+            if self._can_interrupt and self._prefilling == request_id:
+                self._session.interrupt()
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """End every request with EngineStopped, end the thread and close the session. May be called twice."""
+        with self._lock:
+            self._closing = True
+            if self._can_interrupt and self._prefilling is not None:
+                self._session.interrupt()
+        self._commands.put(lambda: None)
+        if self._thread.ident is None:
+            self._stop()
+        else:
+            self._thread.join(timeout_s)
+
+    @property
+    def num_queued(self) -> int:
+        """The number of sequences that are queued or running."""
+        with self._lock:
+            return self._num_queued
+
+    def step(self) -> bool:
+        """Compute one step: schedule, forward, sample, post-process. Returns False when there was nothing to do."""
+        batch = self._scheduler.schedule()
+        if batch is None:
+            return False
+        try:
+            output = self._forward(batch)
+            sampled = self._sample(batch, output)
+        except Interrupted:
+            return True  # nothing was computed; whoever interrupted has put an abort into the queue
+        except Exception as error:
+            self._fail(batch, error)
+            return True
+        self._scheduler.commit(batch)
+        self._deliver(self._post_process(sampled))
+        return True
+
+    def _run(self) -> None:
+        busy = False
+        while not self._closing:
+            self._take_commands(wait=not busy)
+            busy = self.step()
+        self._take_commands(wait=False)
+        self._stop()
+
+    def _take_commands(self, *, wait: bool) -> None:
+        try:
+            command = self._commands.get(block=wait)
+            while True:
+                command()
+                command = self._commands.get_nowait()
+        except queue.Empty:
+            return
+
+    def _add(self, request: GenerationRequest) -> None:
+        for prompt in request.prompts:
+            sequence = TokenSequence(
+                prompt.token_ids, request.id, prompt.index, wants_prompt_logits=request.prompt_logprobs
+            )
+            generation = Generation(sequence, prompt.params, self._tokens, choice=prompt.choice, stream=request.stream)
+            self._generations[sequence.id] = (generation, request.sink)
+            self._scheduler.add(sequence)
+
+    def _forget(self, request_id: str) -> None:
+        for sequence in self._scheduler.abort(request_id):
+            self._drop(sequence)
+
+    def _drop(self, sequence: TokenSequence) -> tuple[Generation, Any]:
+        with self._lock:
+            self._num_queued -= 1
+        return self._generations.pop(sequence.id)
+
+    def _forward(self, batch: Batch) -> StepOutput:
+        """Carry out the placements and run the session once."""
+        for placement, _ in batch.placements:
+            if placement.source != placement.slot:
+                self._session.fork(placement.source, placement.slot, placement.length)
+            else:
+                self._session.truncate(placement.slot, placement.length)
+        requests = {row.sequence.request_id for row in batch.rows}
+        alone = next(iter(requests)) if len(requests) == 1 and batch.rows[0].num_tokens > 1 else None
+        with self._lock:
+            self._prefilling = alone
+        try:
+            return self._session.step([_slot_tokens(row) for row in batch.rows])
+        finally:
+            with self._lock:
+                self._prefilling = None
+
+    def _sample(self, batch: Batch, output: StepOutput) -> list[tuple[Generation, int, TokenLogprobs | None]]:
+        """Return one token, with its log-probabilities if they are wanted, for each row that ends in a logit."""
+        rows = [row for row in batch.rows if row.num_logits]
+        last = np.cumsum([row.num_logits for row in rows], dtype=np.int64) - 1
+        for row, end in zip(rows, last, strict=True):
+            if row.num_logits > 1:
+                self._keep_prompt_logprobs(row, output, int(end) + 1 - row.num_logits)
+        sampling = [
+            (row, int(at))
+            for row, at in zip(rows, last, strict=True)
+            if row.sequence.num_computed + row.num_tokens >= row.sequence.num_prompt_tokens
+        ]
+        if not sampling:
+            return []
+        picked = _pick(output, [at for _, at in sampling])
+        generations = [self._generations[row.sequence.id][0] for row, _ in sampling]
+        tokens = self._sampler.sample(
+            picked.logits, [g.sampler for g in generations], picked.top_logits, picked.top_token_ids
+        )
+        logprobs = _logprobs(picked, generations, tokens)
+        return list(zip(generations, tokens, logprobs, strict=True))
+
+    def _keep_prompt_logprobs(self, row: Row, output: StepOutput, first: int) -> None:
+        """Keep the log-probabilities of the prompt tokens that this chunk's logits predict."""
+        sequence = row.sequence
+        generation, _ = self._generations[sequence.id]
+        start = sequence.num_computed + 1
+        predicted = sequence.prompt[start : start + row.num_tokens].tolist()
+        logits = output.logits[first : first + len(predicted)]
+        if predicted:
+            num_top = [generation.params.logprobs or 0] * len(predicted)
+            generation.add_prompt_logprobs(token_logprobs(logits, predicted, num_top))
+
+    def _post_process(
+        self, sampled: list[tuple[Generation, int, TokenLogprobs | None]]
+    ) -> list[tuple[Any, SequenceOutput]]:
+        """Detokenize, look for the end, free the slots of what ended, and return the step's events."""
+        events: list[tuple[Any, SequenceOutput]] = []
+        for generation, token_id, logprobs in sampled:
+            event = generation.accept(token_id, logprobs, self._eos)
+            if event is None:
+                continue
+            events.append((self._generations[generation.sequence.id][1], event))
+            if event.is_last:
+                self._scheduler.finish(generation.sequence)
+                self._drop(generation.sequence)
+        return events
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        """End every sequence of the batch, and no other, with an error event."""
+        if not isinstance(error, BackendError):
+            logger.error("a step failed", exc_info=error)
+        failed = StepFailed(f"the backend failed: {error}")
+        failed.__cause__ = error
+        touched = {row.sequence.id: row.sequence for row in batch.rows}
+        touched |= {sequence.id: sequence for _, sequence in batch.placements}
+        events = []
+        for sequence in touched.values():
+            self._scheduler.fail(sequence)
+            generation, sink = self._drop(sequence)
+            events.append((sink, generation.fail(failed)))
+        self._deliver(events)
+
+    def _stop(self) -> None:
+        events = [(sink, generation.fail(EngineStopped())) for generation, sink in self._generations.values()]
+        self._generations.clear()
+        with self._lock:
+            self._num_queued = 0
+        if events:
+            self._deliver(events)
+        self._session.close()
+
+
+def _slot_tokens(row: Row) -> SlotTokens:
+    """Return the backend's form of a row: the next tokens of the prompt, or the one that was sampled last."""
+    sequence = row.sequence
+    assert sequence.slot is not None, "a scheduled row has a slot"
+    if sequence.is_prefilled:
+        token_ids = np.array([sequence.last_token_id], dtype=np.int64)
+    else:
+        token_ids = sequence.prompt[sequence.num_computed : sequence.num_computed + row.num_tokens]
+    return SlotTokens(sequence.slot, token_ids, row.num_logits)
+
+
+def _pick(output: StepOutput, rows: list[int]) -> StepOutput:
+    """Return the given rows of the output; the output itself, uncopied, when these are all of them."""
+    if len(rows) == len(output.logits):
+        return output
+    top = output.top_logits, output.top_token_ids
+    return StepOutput(output.logits[rows], *(None if t is None else t[rows] for t in top))  # type: ignore[arg-type]
+
+
+def _logprobs(output: StepOutput, generations: list[Generation], tokens: list[int]) -> list[TokenLogprobs | None]:
+    """Return the log-probabilities of the rows that want them, None for the others."""
+    wanted = [row for row, generation in enumerate(generations) if generation.params.logprobs is not None]
+    results: list[TokenLogprobs | None] = [None] * len(tokens)
+    if wanted:
+        picked = _pick(output, wanted)
+        num_top = [generations[row].params.logprobs or 0 for row in wanted]
+        values = token_logprobs(
+            picked.logits, [tokens[row] for row in wanted], num_top, picked.top_logits, picked.top_token_ids
+        )
+        for row, value in zip(wanted, values, strict=True):
+            results[row] = value
+    return results

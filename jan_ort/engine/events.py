@@ -1,0 +1,41 @@
+"""What the engine tells a request's handler: one frozen type, in the order in which it happened (hops 4 and 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """One token's log-probability and the likeliest alternatives, from the raw logits.
+
+    ``top`` holds (token id, log-probability), the likeliest first; the log-probabilities are natural logarithms.
+    """
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceOutput:
+    """News of one sequence: the text and tokens that came, and how it ended, once it has.
+
+    ``index`` is the sequence's place in its request. ``error`` is set on the last event of a sequence that failed.
+    """
+
+    index: int
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    finish_reason: FinishReason | None = None
+    error: Exception | None = None
+    num_cached_tokens: int = 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing more comes for this sequence."""
+        return self.finish_reason is not None or self.error is not None

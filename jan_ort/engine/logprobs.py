@@ -1,0 +1,51 @@
+"""Log-probabilities of tokens, from the raw logits: no penalty, temperature or filter has touched them (hop 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.engine.events import TokenLogprobs
+
+
+def log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the logarithm of each row's sum of exponentials: float64 ``(rows,)`` from float32 ``(rows, vocab)``."""
+    largest = logits.max(axis=-1, keepdims=True)
+    total: NDArray[np.float64] = np.log(np.exp(logits - largest).sum(axis=-1, dtype=np.float64)) + largest[:, 0]
+    return total
+
+
+def top_of_row(logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the ``k`` largest logits of a row, sorted, ties by token id; all of them if there are fewer."""
+    k = min(k, len(logits))
+    if k == 0:
+        return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+    threshold = np.partition(logits, len(logits) - k)[len(logits) - k]
+    token_ids = np.flatnonzero(logits >= threshold)
+    order = np.lexsort((token_ids, -logits[token_ids]))[:k]
+    return logits[token_ids[order]], token_ids[order]
+
+
+def token_logprobs(
+    logits: NDArray[np.float32],
+    token_ids: Sequence[int],
+    num_top: Sequence[int],
+    top_logits: NDArray[np.float32] | None = None,
+    top_token_ids: NDArray[np.int64] | None = None,
+) -> list[TokenLogprobs]:
+    """Return one chosen token's log-probability a row, with the ``num_top`` likeliest ones of that row.
+
+    Args: logits: float32 ``(rows, vocab_size)``. top_logits, top_token_ids: ``(rows, k)``, the largest, or None.
+    """
+    normaliser = log_sum_exp(logits)
+    results = []
+    for row, (token_id, num) in enumerate(zip(token_ids, num_top, strict=True)):
+        if top_logits is not None and top_token_ids is not None and num <= top_logits.shape[1]:
+            values, ids = top_logits[row, :num], top_token_ids[row, :num]
+        else:
+            values, ids = top_of_row(logits[row], num)
+        top = zip(ids.tolist(), (values - normaliser[row]).tolist(), strict=True)
+        results.append(TokenLogprobs(token_id, float(logits[row, token_id] - normaliser[row]), tuple(top)))
+    return results

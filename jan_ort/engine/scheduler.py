@@ -1,0 +1,190 @@
+"""Which rows the next step computes: a pure function of what was added, aborted and finished (hop 5).
+
+A backend that cannot mix rows freely (``Batching.mixed`` is False, the CPU's attention kernel) gets one of three kinds
+of step: one prefill chunk of one sequence, the first prompts of several sequences, or one token of every sequence that
+decodes. The scheduler then alternates, so that a long prompt delays running streams by one chunk at a time, and
+running streams delay a prompt by one decode step at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jan_ort.engine.sequence import Sequence
+from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
+
+MIN_SHARED_GAIN = 16
+"""Tokens that must be saved before a prompt waits for another one's prefill to pass their common prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """What a step may hold.
+
+    ``chunk_alone`` and ``chunk_beside_decode`` bound the prompt tokens of a step (padded ones included) while nobody
+    decodes, and while somebody does; ``chunk_with_logits`` bounds a chunk whose every position's logits are wanted.
+    """
+
+    mixed: bool = False
+    can_fork: bool = True
+    chunk_alone: int = 512
+    chunk_beside_decode: int = 64
+    chunk_with_logits: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The next ``num_tokens`` tokens of a sequence; logits of the last ``num_logits`` of them are wanted."""
+
+    sequence: Sequence
+    num_tokens: int
+    num_logits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step: first carry out the placements in order, then run the rows, which are never empty."""
+
+    placements: tuple[tuple[Placement, Sequence], ...]
+    rows: tuple[Row, ...]
+
+
+class Scheduler:
+    """First come, first served, over the slots of one session."""
+
+    def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
+        self.batching = batching or Batching()
+        self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork)
+        self.waiting: deque[Sequence] = deque()
+        self.running: list[Sequence] = []
+        self._prefilled_last = False
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a sequence."""
+        self.waiting.append(sequence)
+
+    def abort(self, request_id: str) -> list[Sequence]:
+        """Drop all sequences of a request, in any state, free their slots and return them."""
+        dropped = [s for s in (*self.waiting, *self.running) if s.request_id == request_id]
+        for sequence in dropped:
+            if sequence.slot is None:
+                self.waiting.remove(sequence)
+            else:
+                self.finish(sequence)
+        return dropped
+
+    def finish(self, sequence: Sequence) -> None:
+        """Take a running sequence off its slot."""
+        assert sequence.slot is not None, "only a running sequence can finish"
+        self.running.remove(sequence)
+        self.slots.release(sequence.slot)
+        sequence.slot = None
+
+    def fail(self, sequence: Sequence) -> None:
+        """Take a running sequence off its slot and forget what the slot caches, for its content is in doubt."""
+        assert sequence.slot is not None, "only a running sequence can fail"
+        self.slots.extend(sequence.slot, sequence.prompt[:0])
+        self.finish(sequence)
+
+    def schedule(self) -> Batch | None:
+        """Return the next step, or None when there is nothing to compute."""
+        placements = tuple(self._admit())
+        prefilling = [s for s in self.running if not s.is_prefilled]
+        decoding = [s for s in self.running if s.is_prefilled]
+        decode_rows = [Row(s, 1, 1) for s in decoding]
+        if self.batching.mixed:
+            rows = decode_rows + self._prefill_rows(prefilling, beside_decode=bool(decoding))
+        elif prefilling and not (decoding and self._prefilled_last):
+            rows = self._prefill_rows(prefilling, beside_decode=bool(decoding))
+            self._prefilled_last = True
+        else:
+            rows = decode_rows
+            self._prefilled_last = False
+        return Batch(placements, tuple(rows)) if rows else None
+
+    def commit(self, batch: Batch) -> None:
+        """Note that the batch was computed."""
+        for row in batch.rows:
+            sequence = row.sequence
+            if sequence.slot is None:
+                continue  # aborted while the step ran
+            start = sequence.num_computed
+            sequence.num_computed += row.num_tokens
+            if start < sequence.num_prompt_tokens and row.num_tokens >= MIN_CHUNK:
+                self.slots.extend(sequence.slot, sequence.prompt[: sequence.num_computed])
+
+    def _admit(self) -> Iterable[tuple[Placement, Sequence]]:
+        """Give free slots to waiting sequences in order, but let one wait whose prefix is being computed."""
+        for sequence in list(self.waiting):
+            if not self.slots.num_free:
+                return
+            if self._prefix_is_coming(sequence):
+                continue
+            placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
+            assert placement is not None, "a slot is free"
+            self.slots.hold(placement, sequence.id)
+            self.waiting.remove(sequence)
+            self.running.append(sequence)
+            sequence.slot = placement.slot
+            sequence.num_computed = sequence.num_cached = placement.length
+            yield placement, sequence
+
+    def _prefix_is_coming(self, sequence: Sequence) -> bool:
+        """Whether a running prefill will soon hold much more of this prompt than any slot does now."""
+        if not self.batching.can_fork or sequence.wants_prompt_logits:
+            return False
+        prefills = [s.prompt for s in self.running if not s.is_prefilled]
+        coming = max((reusable_length(sequence.prompt, prompt) for prompt in prefills), default=0)
+        if coming < MIN_SHARED_GAIN:
+            return False
+        cached = max(reusable_length(sequence.prompt, slot.cached) for slot in self.slots.slots)
+        return coming >= cached + MIN_SHARED_GAIN
+
+    def _prefill_rows(self, prefilling: list[Sequence], *, beside_decode: bool) -> list[Row]:
+        """Return a chunk of the first prompt, or several whole prompts where the kind of step allows it."""
+        if not prefilling:
+            return []
+        budget = self.batching.chunk_beside_decode if beside_decode else self.batching.chunk_alone
+        if self.batching.mixed:
+            return self._fill(prefilling, budget)
+        first = self._first_prompts(prefilling, budget)
+        return first if len(first) > 1 else [self._chunk(prefilling[0], budget)]
+
+    def _fill(self, prefilling: list[Sequence], budget: int) -> list[Row]:
+        rows: list[Row] = []
+        for sequence in prefilling:
+            if budget < MIN_CHUNK:
+                break
+            rows.append(self._chunk(sequence, budget))
+            budget -= rows[-1].num_tokens
+        return rows
+
+    def _first_prompts(self, prefilling: list[Sequence], budget: int) -> list[Row]:
+        """Return whole prompts of empty slots, oldest first, whose right-padded rectangle fits the budget."""
+        rows: list[Row] = []
+        longest = 0
+        for sequence in prefilling:
+            num = sequence.num_prompt_tokens
+            fits_the_kind = not sequence.num_computed and num >= MIN_CHUNK and not sequence.wants_prompt_logits
+            if not fits_the_kind and not rows:
+                break  # the oldest prompt goes first, whatever could be batched behind it
+            if not fits_the_kind:
+                continue
+            if (len(rows) + 1) * max(longest, num) > budget:
+                break
+            longest = max(longest, num)
+            rows.append(Row(sequence, num, 1))
+        return rows
+
+    def _chunk(self, sequence: Sequence, budget: int) -> Row:
+        """Return the next chunk of a prompt, never leaving a last chunk of one token."""
+        if sequence.wants_prompt_logits:
+            budget = min(budget, self.batching.chunk_with_logits)
+        remaining = sequence.num_prompt_tokens - sequence.num_computed
+        num = min(remaining, max(budget, MIN_CHUNK))
+        if remaining - num == 1:
+            num = num - 1 if num > MIN_CHUNK else remaining
+        ends = num == remaining
+        return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends))

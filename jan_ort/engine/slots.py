@@ -1,0 +1,111 @@
+"""The KV slots: who holds each, which tokens it caches, and which one a new prompt should take (hop 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EMPTY = np.empty(0, dtype=np.int64)
+
+MIN_CHUNK = 2
+"""A prefill chunk of one token takes another kernel on CPUs, and its logits differ in the last bits."""
+
+
+def common_prefix_length(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
+    """Return the number of leading tokens that two token arrays (int64, 1-D) share."""
+    num = min(len(left), len(right))
+    differs = left[:num] != right[:num]
+    first = int(differs.argmax()) if num else 0
+    return first if num and differs[first] else num
+
+
+def reusable_length(prompt: NDArray[np.int64], cached: NDArray[np.int64]) -> int:
+    """Return how much of ``prompt`` may come from ``cached``: the shared prefix, less a last chunk to compute."""
+    return max(0, min(common_prefix_length(prompt, cached), len(prompt) - MIN_CHUNK))
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One row of the KV cache.
+
+    ``cached`` are the tokens whose keys and values were computed by prefill, and so are bit for bit what a prefill
+    of the same tokens would compute; generated tokens are not among them.
+    """
+
+    index: int
+    cached: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
+    owner: int | None = None
+    last_used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a prompt goes: keep ``length`` tokens of ``slot``, copied from slot ``source`` first if that differs."""
+
+    slot: int
+    source: int
+    length: int
+
+
+class SlotTable:
+    """All slots of a session, with the longest-prefix rule and the least-recently-used rule."""
+
+    def __init__(self, num_slots: int, *, can_fork: bool) -> None:
+        self.slots = [Slot(index) for index in range(num_slots)]
+        self._can_fork = can_fork
+        self._clock = 0
+
+    @property
+    def num_free(self) -> int:
+        """The number of slots that no sequence holds."""
+        return sum(slot.owner is None for slot in self.slots)
+
+    def place(self, prompt: NDArray[np.int64], *, reuse: bool = True) -> Placement | None:
+        """Choose the slot for ``prompt``, or None when every slot is held.
+
+        The longest cached prefix of any slot wins. A free slot is continued in place when the prompt goes on from
+        all that it caches; otherwise its prefix is copied, so that what it caches beyond stays useful.
+        """
+        free = [slot for slot in self.slots if slot.owner is None]
+        if not free:
+            return None
+        lengths = {slot.index: reusable_length(prompt, slot.cached) if reuse else 0 for slot in self.slots}
+        donors = self.slots if self._can_fork else free
+        donor = max(donors, key=lambda slot: (lengths[slot.index], slot.owner is None, slot.last_used))
+        length = lengths[donor.index]
+        victim = min(free, key=lambda slot: (len(slot.cached) > 0, slot.last_used))
+        if length == 0:
+            return Placement(victim.index, victim.index, 0)
+        continues = donor.owner is None and length >= min(len(donor.cached), len(prompt)) - MIN_CHUNK
+        if continues or not self._can_fork:
+            return Placement(donor.index, donor.index, length)
+        return Placement(victim.index, donor.index, length)
+
+    def hold(self, placement: Placement, owner: int) -> None:
+        """Give the placement's slot to sequence ``owner``, keeping only the reused prefix."""
+        kept = self.slots[placement.source].cached[: placement.length]
+        slot = self.slots[placement.slot]
+        slot.owner, slot.cached = owner, kept
+        self.touch(placement.source)
+        self.touch(placement.slot)
+
+    def extend(self, index: int, cached: NDArray[np.int64]) -> None:
+        """Note that prefill has now computed exactly the tokens ``cached`` in slot ``index``."""
+        self.slots[index].cached = cached
+
+    def release(self, index: int) -> None:
+        """Take the slot from its owner; what prefill computed stays for the next prompt that begins the same."""
+        self.slots[index].owner = None
+        self.touch(index)
+
+    def clear(self) -> None:
+        """Forget everything that is cached and who holds it, after the session was reopened."""
+        for slot in self.slots:
+            slot.cached, slot.owner = _EMPTY, None
+
+    def touch(self, index: int) -> None:
+        """Mark the slot as used just now."""
+        self._clock += 1
+        self.slots[index].last_used = self._clock

@@ -1,0 +1,1 @@
+"""One handler per operation of the document (hops 3 and 9)."""

@@ -1,0 +1,69 @@
+"""POST /v1/completions: continue prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from quart import Response, jsonify
+
+from jan_ort.engine.events import SequenceOutput
+from jan_ort.errors import bad_request
+from jan_ort.handlers.fields import num_choices, refuse_unfinished, sampling_params
+from jan_ort.handlers.generation import Job
+from jan_ort.handlers.prompts import encode_prompts, starting_token
+from jan_ort.served import GenerativeModel
+from jan_ort.server import Server
+from jan_ort_openapi.models import CreateCompletionRequest
+
+MAX_PROMPTS = 2048
+"""Prompts of one request."""
+
+
+async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
+    """Answer with n choices for each prompt."""
+    model = server.for_generation()
+    refuse_unfinished(body)
+    prompts = await _prompts(model, body)
+    params = [
+        sampling_params(
+            body,
+            max_tokens=body.max_tokens,
+            num_prompt=len(token_ids),
+            context_length=model.context_length,
+            vocab_size=model.vocab_size,
+        )
+        for token_ids in prompts
+    ]
+    job = Job(model, prompts, num_choices(body), params, kind="cmpl", user=body.user)
+    if body.stream:
+        with_usage = body.stream_options is not None and body.stream_options.include_usage is True
+        return await job.stream(
+            lambda output: [job.envelope("text_completion", [_delta(output)])] if _shows(output) else [],
+            after=lambda: [job.envelope("text_completion", []) | {"usage": job.usage}] if with_usage else [],
+        )
+    await job.collect()
+    choices = [
+        {"index": index, "text": "".join(choice.text), "logprobs": None, "finish_reason": choice.finish_reason}
+        for index, choice in enumerate(job.choices)
+    ]
+    return jsonify(job.envelope("text_completion", choices) | {"usage": job.usage})
+
+
+async def _prompts(model: GenerativeModel, body: CreateCompletionRequest) -> Sequence[NDArray[np.int64]]:
+    prompts = await encode_prompts(model, body.prompt, param="prompt")
+    if not prompts:
+        raise bad_request("prompt", 'the list of prompts is empty; give at least one, which may be ""')
+    if len(prompts) > MAX_PROMPTS:
+        raise bad_request("prompt", f"there are {len(prompts)} prompts; {MAX_PROMPTS} are allowed")
+    return [token_ids if len(token_ids) else starting_token(model) for token_ids in prompts]
+
+
+def _shows(output: SequenceOutput) -> bool:
+    return bool(output.text) or output.is_last
+
+
+def _delta(output: SequenceOutput) -> dict[str, Any]:
+    return {"index": output.index, "text": output.text, "logprobs": None, "finish_reason": output.finish_reason}

@@ -1,0 +1,58 @@
+"""POST /v1/embeddings: one vector a text."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from quart import Response, jsonify
+
+from jan_ort.errors import bad_request, unsupported
+from jan_ort.handlers.prompts import encode_prompts
+from jan_ort.server import Server
+from jan_ort_openapi.models import CreateEmbeddingRequest
+
+MAX_INPUTS = 2048
+"""Inputs of one request, as in OpenAI's API."""
+
+
+async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
+    """Answer with the embedding of each input, in their order."""
+    model = server.for_embedding()
+    if isinstance(body.dimensions, int):
+        raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
+    inputs = await encode_prompts(model, body.input, param="input")
+    if not 1 <= len(inputs) <= MAX_INPUTS:
+        raise bad_request("input", f"there are {len(inputs)} inputs; between 1 and {MAX_INPUTS} are allowed")
+    for at, token_ids in enumerate(inputs):
+        if not len(token_ids):
+            raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")
+        if len(token_ids) > model.context_length:
+            raise bad_request(
+                "input",
+                f"input {at} has {len(token_ids)} tokens, but this model's context length is {model.context_length}",
+                code="context_length_exceeded",
+            )
+    vectors = await model.embed(inputs)
+    num_tokens = sum(len(token_ids) for token_ids in inputs)
+    as_base64 = body.encoding_format == "base64"
+    return jsonify(
+        {
+            "object": "list",
+            "model": model.name,
+            "data": [
+                {"object": "embedding", "index": index, "embedding": _encode(vector, as_base64=as_base64)}
+                for index, vector in enumerate(vectors)
+            ],
+            "usage": {"prompt_tokens": num_tokens, "total_tokens": num_tokens},
+        }
+    )
+
+
+def _encode(vector: NDArray[np.float32], *, as_base64: bool) -> Any:
+    """Return a vector as numbers, or as base64 of its little-endian float32 bytes."""
+    if as_base64:
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+    return vector.tolist()

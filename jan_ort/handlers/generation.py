@@ -1,0 +1,163 @@
+"""What completions and chat share: from prompts to choices, as one body or as a stream (hops 3, 4 and 9)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from quart import Response
+
+from jan_ort import sse
+from jan_ort.engine.events import SequenceOutput
+from jan_ort.engine.generation import GenerationRequest, Prompt
+from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.errors import to_api_error
+from jan_ort.handlers.results import run
+from jan_ort.served import GenerativeModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Choice:
+    """What has come so far for one choice."""
+
+    text: list[str] = field(default_factory=list)
+    num_tokens: int = 0
+    finish_reason: str | None = None
+
+    def add(self, output: SequenceOutput) -> None:
+        """Take the sequence's next event."""
+        self.text.append(output.text)
+        self.num_tokens += len(output.token_ids)
+        self.finish_reason = output.finish_reason
+
+
+class Job:
+    """One request for completions: ``num_choices`` choices of each prompt, index = prompt x num_choices + choice."""
+
+    def __init__(
+        self,
+        model: GenerativeModel,
+        prompts: Sequence[NDArray[np.int64]],
+        num_choices: int,
+        params: Sequence[SamplingParams],
+        *,
+        kind: str,
+        user: str | None,
+    ) -> None:
+        self.id = f"{kind}-{uuid.uuid4().hex}"
+        self.model = model
+        self.created = int(time.time())
+        self.choices = [Choice() for _ in range(len(prompts) * num_choices)]
+        self._prompts = [
+            Prompt(token_ids, at * num_choices + choice, params[at], choice)
+            for at, token_ids in enumerate(prompts)
+            for choice in range(num_choices)
+        ]
+        self._num_prompt_tokens = sum(len(token_ids) for token_ids in prompts)
+        self._num_cached_tokens = [0] * len(self._prompts)
+        self._num_choices = num_choices
+        self._user = user
+        self._started = time.perf_counter()
+        self._first_token_s: float | None = None
+
+    async def collect(self) -> None:
+        """Run the request to its end; ``choices`` and ``usage`` are complete then. Raises: what ended it early."""
+        async for outputs in run(self.model.engine, self._request(stream=False)):
+            for output in outputs:
+                self._note(output)
+        self._log()
+
+    async def stream(
+        self,
+        to_frames: Callable[[SequenceOutput], list[dict[str, Any]]],
+        *,
+        before: Sequence[dict[str, Any]] = (),
+        after: Callable[[], list[dict[str, Any]]] = list,
+    ) -> Response:
+        """Return the event stream of the request, once the engine has taken it. Raises: QueueFull, EngineStopped.
+
+        ``to_frames`` turns an event into chunks; ``before`` and ``after`` are the chunks around them.
+        """
+        results = run(self.model.engine, self._request(stream=True), ping_interval_s=sse.PING_INTERVAL_S)
+        await anext(results)  # the engine has it now, or this raised while the answer can still be an error
+        response = Response(self._frames(results, to_frames, before, after), headers=sse.HEADERS)
+        response.timeout = None  # the default cuts a stream after a minute, silently
+        return response
+
+    async def _frames(
+        self,
+        results: AsyncIterator[list[SequenceOutput]],
+        to_frames: Callable[[SequenceOutput], list[dict[str, Any]]],
+        before: Sequence[dict[str, Any]],
+        after: Callable[[], list[dict[str, Any]]],
+    ) -> AsyncIterator[bytes]:
+        try:
+            if before:
+                yield b"".join(map(sse.frame, before))
+            async for outputs in results:
+                for output in outputs:
+                    self._note(output)
+                frames = [sse.frame(chunk) for output in outputs for chunk in to_frames(output)]
+                if frames or not outputs:
+                    yield b"".join(frames) or sse.PING
+            yield b"".join(map(sse.frame, after())) + sse.DONE
+            self._log()
+        except Exception as error:
+            yield sse.frame(to_api_error(error).body) + sse.DONE
+        finally:
+            # Whoever closes this stream closes the engine's too: an abort must not wait for the garbage collector.
+            await asyncio.shield(results.aclose())  # type: ignore[attr-defined]
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The usage object: each prompt counts once, however many choices it has."""
+        num_completion = sum(choice.num_tokens for choice in self.choices)
+        cached = sum(self._num_cached_tokens[:: self._num_choices])
+        return {
+            "prompt_tokens": self._num_prompt_tokens,
+            "completion_tokens": num_completion,
+            "total_tokens": self._num_prompt_tokens + num_completion,
+            "prompt_tokens_details": {"cached_tokens": cached},
+        }
+
+    def envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a response object or a chunk around ``choices``."""
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model.name,
+            "choices": choices,
+        }
+
+    def _request(self, *, stream: bool) -> GenerationRequest:
+        return GenerationRequest(self.id, tuple(self._prompts), asyncio.Queue(), stream)
+
+    def _note(self, output: SequenceOutput) -> None:
+        if self._first_token_s is None and output.token_ids:
+            self._first_token_s = time.perf_counter() - self._started
+        self.choices[output.index].add(output)
+        self._num_cached_tokens[output.index] = output.num_cached_tokens
+
+    def _log(self) -> None:
+        elapsed = time.perf_counter() - self._started
+        usage = self.usage
+        logger.info(
+            "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s",
+            self.id,
+            usage["prompt_tokens"],
+            usage["prompt_tokens_details"]["cached_tokens"],
+            usage["completion_tokens"],
+            self._first_token_s or elapsed,
+            usage["completion_tokens"] / elapsed,
+            f", user {self._user!r}" if self._user else "",
+        )

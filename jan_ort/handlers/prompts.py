@@ -1,0 +1,40 @@
+"""Prompts and inputs in their four spellings: text, texts, token ids, lists of token ids (hop 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.errors import bad_request
+from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.served import ServedModel
+
+Texts = str | list[str] | list[int] | list[list[int]]
+
+
+async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> list[NDArray[np.int64]]:
+    """Return the token ids of each prompt, int64 ``(n,)``. Raises: ApiError 400 for an id out of range."""
+    if isinstance(texts, str):
+        return [await model.encode(texts)]
+    if texts and all(isinstance(item, int) for item in texts):
+        return [_checked(model, texts, param)]  # type: ignore[arg-type]
+    return [
+        await model.encode(item) if isinstance(item, str) else _checked(model, item, param)  # type: ignore[arg-type]
+        for item in texts
+    ]
+
+
+def starting_token(model: ServedModel) -> NDArray[np.int64]:
+    """Return what an empty prompt is generated from: BOS, or the end-of-text token where there is no BOS."""
+    token_id = model.folder.bos_token_id
+    if token_id is None:
+        token_id = next(iter(model.folder.eos_token_ids), 0)
+    return np.array([token_id], dtype=np.int64)
+
+
+def _checked(model: ServedModel, token_ids: list[int], param: str) -> NDArray[np.int64]:
+    try:
+        model.tokenizer.check(token_ids)
+    except TokenIdError as error:
+        raise bad_request(param, str(error), code="invalid_token_id") from error
+    return np.array(token_ids, dtype=np.int64)

@@ -1,0 +1,67 @@
+"""How a handler receives what the engine's thread produces (hop 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.engine.events import SequenceOutput
+from jan_ort.engine.generation import GenerationRequest
+
+Sink = asyncio.Queue[SequenceOutput]
+
+
+def deliver_to(loop: asyncio.AbstractEventLoop) -> Delivery:
+    """Return a delivery that hands each step's events to the loop in one call."""
+
+    def put_all(events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
+        for sink, event in events:
+            sink.put_nowait(event)
+
+    def deliver(events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
+        if events and not loop.is_closed():
+            loop.call_soon_threadsafe(put_all, events)
+
+    return deliver
+
+
+async def run(
+    engine: Engine, request: GenerationRequest, *, ping_interval_s: float | None = None
+) -> AsyncIterator[list[SequenceOutput]]:
+    """Submit a request, yield [], and then what came since the last time, until every sequence has ended.
+
+    A later empty list says that nothing came for ``ping_interval_s``. Leaving early, also by cancellation, aborts the
+    request. Raises: what ended a sequence early.
+    """
+    sink: Sink = request.sink
+    remaining = len(request.prompts)
+    engine.submit(request)
+    try:
+        yield []
+        while remaining:
+            outputs = await _take(sink, ping_interval_s)
+            error = next((output.error for output in outputs if output.error), None)
+            if error is not None:
+                raise error
+            remaining -= sum(output.is_last for output in outputs)
+            yield outputs
+    finally:
+        if remaining:
+            engine.abort(request.id)
+
+
+async def _take(sink: Sink, timeout_s: float | None) -> list[SequenceOutput]:
+    """Return all that is queued, at least one output unless the time is over."""
+    if sink.empty():
+        try:
+            async with asyncio.timeout(timeout_s):
+                outputs = [await sink.get()]
+        except TimeoutError:
+            return []
+    else:
+        await asyncio.sleep(0)  # a stream that never has to wait would starve every other request
+        outputs = [sink.get_nowait()]
+    while not sink.empty():
+        outputs.append(sink.get_nowait())
+    return outputs

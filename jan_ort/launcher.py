@@ -1,0 +1,85 @@
+"""Serve the app in this process: bind first, drain on a signal, and end with an honest exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from jan_ort.app import EXTENSION, create_app
+from jan_ort.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 75.0
+"""Longer than the pools of common clients keep a connection, so that they close it first."""
+
+
+class BindError(Exception):
+    """Raised when the address cannot be listened on."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening-ready socket. Raises: BindError naming the address and the remedy."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, proto)
+        if sys.platform != "win32":  # there the option would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        raise BindError(f"cannot listen on {host}:{port}: {error}; choose another --host or --port") from error
+    listener.setblocking(False)
+    listener.set_inheritable(True)
+    return listener
+
+
+def launch(settings: Settings, listener: socket.socket) -> int:
+    """Serve until SIGTERM or Ctrl-C and return the exit status: 0, or 1 if the models could not be loaded."""
+    return asyncio.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> int:
+    ended = asyncio.Event()
+    failures: list[Exception] = []
+
+    def fail(error: Exception) -> None:
+        failures.append(error)
+        ended.set()
+
+    app = create_app(settings, on_failure=fail)
+    _on_signals(ended)
+
+    async def shutdown() -> None:
+        await ended.wait()
+        server = app.extensions.get(EXTENSION)
+        if server is not None:
+            # Before hypercorn closes connections: running streams then still get their error event.
+            await server.stop()
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.graceful_timeout = 2.0
+    config.accesslog = None
+    config.errorlog = None
+    config.include_server_header = False
+    host, port = listener.getsockname()[:2]
+    logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    await serve(app, config, shutdown_trigger=shutdown)
+    return 1 if failures else 0
+
+
+def _on_signals(ended: asyncio.Event) -> None:
+    """Set ``ended`` on SIGINT and SIGTERM, also where event loops know no signals (Windows)."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, ended.set)
+        except NotImplementedError:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))

@@ -1,0 +1,1 @@
+"""From logits to one token per sequence (hop 7)."""

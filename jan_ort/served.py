@@ -1,0 +1,140 @@
+"""A model that is being served: its folder, tokenizer, template, and what computes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.backend_choice import NoBackendError
+from jan_ort.chat.template import ChatTemplate
+from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.settings import Settings
+from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Session
+
+_LONG_TEXT = 4096
+"""Characters from which tokenizing leaves the event loop for a thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """What every served model has. ``created`` is the time at which it was loaded, in seconds since 1970."""
+
+    folder: ModelFolder
+    tokenizer: TextTokenizer
+    backend: str
+    device: DeviceReport
+    context_length: int
+    weights_hash: str
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def name(self) -> str:
+        """The name that responses and ``/v1/models`` give."""
+        return self.folder.name
+
+    async def encode(self, text: str) -> NDArray[np.int64]:
+        """Return the token ids of ``text``; a long one is tokenized off the event loop."""
+        if len(text) < _LONG_TEXT:
+            return self.tokenizer.encode(text)
+        return await asyncio.to_thread(self.tokenizer.encode, text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerativeModel(ServedModel):
+    """A model that continues prompts."""
+
+    template: ChatTemplate | None
+    engine: Engine
+    vocab_size: int
+
+    def close(self) -> None:
+        """End its requests and free it."""
+        self.engine.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingModel(ServedModel):
+    """A model that turns texts into vectors; one thread owns its session."""
+
+    session: Session
+    thread: ThreadPoolExecutor
+
+    async def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return one vector a row of token ids: float32 ``(len(batch), embedding_size)``."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self.session.embed, batch)
+
+    def close(self) -> None:
+        """Wait for the batch that is running and free the model."""
+        self.thread.shutdown(wait=True, cancel_futures=True)
+        self.session.close()
+
+
+def open_generative(path: Path, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
+    """Open a model folder to generate from. Raises: ModelFolderError, BackendError, ChatTemplateError."""
+    folder = ModelFolder.read(path)
+    session = _open(path, backend, settings, Capability.GENERATE)
+    tokenizer = _tokenizer(folder)
+    engine = Engine(
+        session,
+        capabilities=backend.capabilities,
+        tokens=tokenizer,
+        eos_token_ids=folder.eos_token_ids,
+        deliver=deliver,
+        max_queued=settings.max_queued,
+    )
+    engine.start()
+    return GenerativeModel(
+        folder=folder,
+        tokenizer=tokenizer,
+        backend=backend.name,
+        device=session.info.device,
+        context_length=session.info.context_length,
+        weights_hash=session.info.weights_hash,
+        template=_template(folder, tokenizer),
+        engine=engine,
+        vocab_size=session.info.vocab_size,
+    )
+
+
+def open_embedding(path: Path, backend: Backend, settings: Settings) -> EmbeddingModel:
+    """Open a model folder to embed with. Raises: ModelFolderError, BackendError."""
+    folder = ModelFolder.read(path)
+    session = _open(path, backend, settings, Capability.EMBED)
+    return EmbeddingModel(
+        folder=folder,
+        tokenizer=_tokenizer(folder),
+        backend=backend.name,
+        device=session.info.device,
+        context_length=session.info.context_length,
+        weights_hash=session.info.weights_hash,
+        session=session,
+        thread=ThreadPoolExecutor(1, thread_name_prefix="embed"),
+    )
+
+
+def _open(path: Path, backend: Backend, settings: Settings, needed: Capability) -> Session:
+    if needed not in backend.capabilities:
+        raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
+    length = settings.context_length if needed is Capability.GENERATE else None
+    return backend.open(path, OpenOptions(num_slots=settings.num_slots, context_length=length))
+
+
+def _tokenizer(folder: ModelFolder) -> TextTokenizer:
+    return TextTokenizer(folder.path / "tokenizer.json", bos_token_id=folder.bos_token_id, add_bos=folder.add_bos)
+
+
+def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | None:
+    if folder.chat_template is None:
+        return None
+    bos = "" if folder.bos_token_id is None else tokenizer.token_text(folder.bos_token_id)
+    eos = tokenizer.token_text(folder.eos_token_ids[0]) if folder.eos_token_ids else ""
+    return ChatTemplate(folder.chat_template, bos_token=bos, eos_token=eos)

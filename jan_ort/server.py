@@ -1,0 +1,153 @@
+"""The state behind the app: what is configured, what is loaded, and whether requests can be taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from jan_ort.backend_choice import builtin_models, check_backend, choose_backend
+from jan_ort.errors import ApiError
+from jan_ort.handlers.results import deliver_to
+from jan_ort.models.catalog import Task
+from jan_ort.models.progress import Progress, show_progress
+from jan_ort.models.resolve import check_reference, resolve_model
+from jan_ort.served import EmbeddingModel, GenerativeModel, ServedModel, open_embedding, open_generative
+from jan_ort.settings import Settings
+from jan_ort_backends import Backend, Discovered, discover
+
+logger = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """Where the server stands; only ``READY`` serves."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPING = "stopping"
+
+
+class Server:
+    """Loads the configured models and hands them to the handlers.
+
+    ``on_failure`` is called once, in the event loop, if they cannot be loaded.
+    """
+
+    def __init__(self, settings: Settings, *, on_failure: Callable[[Exception], None] | None = None) -> None:
+        self.settings = settings
+        self.status = Status.LOADING
+        self.failure: Exception | None = None
+        self.generative: GenerativeModel | None = None
+        self.embedding: EmbeddingModel | None = None
+        self._on_failure = on_failure
+        self._loading: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to load in a task; requests are answered 503 until it is done."""
+        self._loading = asyncio.create_task(self._load())
+
+    async def stop(self) -> None:
+        """Refuse new requests, end the running ones with an error event, free everything. May be called twice."""
+        self.status = Status.STOPPING
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        for model in self.models:
+            await asyncio.to_thread(model.close)
+        self.generative = self.embedding = None
+
+    @property
+    def models(self) -> list[GenerativeModel | EmbeddingModel]:
+        """The loaded models, the generative one first."""
+        return [model for model in (self.generative, self.embedding) if model is not None]
+
+    def check_ready(self) -> None:
+        """Raise the 503 that a request gets while nothing can be served."""
+        if self.status is not Status.READY:
+            reason = f"loading failed: {self.failure}" if self.failure else f"the server is {self.status}"
+            error = ApiError(503, reason, code=f"server_{self.status}")
+            error.headers["Retry-After"] = "2"
+            raise error
+
+    def for_generation(self) -> GenerativeModel:
+        """Return the model that completes prompts, whatever name the request gives: there is one."""
+        if self.generative is None:
+            raise ApiError(
+                400, "no chat model is configured; start the server with --model", param="model", code="no_chat_model"
+            )
+        return self.generative
+
+    def for_embedding(self) -> EmbeddingModel:
+        """Return the model that embeds."""
+        if self.embedding is None:
+            message = "no embedding model is configured; start the server with --embedding-model"
+            raise ApiError(400, message, param="model", code="no_embedding_model")
+        return self.embedding
+
+    def for_tokens(self, name: str | None) -> ServedModel:
+        """Return the model whose tokenizer is meant: the embedding model by its name, else the generative one."""
+        if self.embedding is not None and (self.generative is None or name == self.embedding.name):
+            return self.embedding
+        return self.for_generation()
+
+    async def _load(self) -> None:
+        started = time.perf_counter()
+        try:
+            deliver = deliver_to(asyncio.get_running_loop())
+            await asyncio.to_thread(self._open_models, deliver)
+        except Exception as error:
+            self.status, self.failure = Status.FAILED, error
+            logger.error("the models cannot be loaded: %s", error, exc_info=logger.isEnabledFor(logging.DEBUG))
+            if self._on_failure is not None:
+                self._on_failure(error)
+        else:
+            self.status = Status.READY
+            names = ", ".join(f"{model.name} on {model.device.used}" for model in self.models)
+            logger.info("ready after %.1f s: %s", time.perf_counter() - started, names)
+
+    def _open_models(self, deliver: Callable[..., None]) -> None:
+        discovered = check_settings(self.settings)
+        with show_progress() as progress:
+            chat = self._find(self.settings.chat_model, "generate", discovered, progress)
+            embedding = self._find(self.settings.embeddings, "embed", discovered, progress)
+        if chat is not None:
+            self.generative = open_generative(*chat, self.settings, deliver)
+        if embedding is not None:
+            self.embedding = open_embedding(*embedding, self.settings)
+
+    def _find(
+        self, reference: str | None, task: Task, discovered: tuple[Discovered, ...], progress: Progress
+    ) -> tuple[Path, Backend] | None:
+        """Return the folder of a model reference, fetched and converted if need be, and the backend that opens it."""
+        if reference is None:
+            return None
+        path = resolve_model(
+            reference,
+            task=task,
+            cache_dir=self.settings.cache_dir,
+            weights=self.settings.weights,
+            builtin_models=builtin_models(discovered),
+            progress=progress,
+        )
+        return path, choose_backend(self.settings.backend, path, discovered)
+
+
+def check_settings(settings: Settings) -> tuple[Discovered, ...]:
+    """Check all that can be checked before anything is started, and return the backends.
+
+    Raises: NoBackendError, ModelReferenceError.
+    """
+    discovered = discover()
+    check_backend(settings.backend, discovered)
+    references: tuple[tuple[str | None, Task], ...] = (
+        (settings.chat_model, "generate"),
+        (settings.embeddings, "embed"),
+    )
+    for reference, task in references:
+        if reference is not None:
+            check_reference(reference, task=task, builtin_models=builtin_models(discovered))
+    return discovered

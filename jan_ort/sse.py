@@ -1,0 +1,24 @@
+"""Server-sent events: how JSON becomes frames (hop 9).
+
+Source: WHATWG HTML, section 9.2 "Server-sent events".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n\n"
+PING_INTERVAL_S = 15.0
+"""A comment goes out when nothing came for so long, or a proxy may give the stream up."""
+
+
+def frame(event: Any) -> bytes:
+    """Return one event's frame: ``data:``, compact JSON on one line, an empty line."""
+    return b"data: " + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

