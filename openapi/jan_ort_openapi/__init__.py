@@ -1,0 +1,19 @@
+"""The contract: the bundled OpenAPI document, our overlay, its operations, and strict parsing of request bodies."""
+
+from jan_ort_openapi.document import load_spec, spec_bytes
+from jan_ort_openapi.errors import ContractError, MalformedBody, OverlayError, SchemaViolation, Violation
+from jan_ort_openapi.operations import Operation, operations
+from jan_ort_openapi.parse import parse_body
+
+__all__ = [
+    "ContractError",
+    "MalformedBody",
+    "Operation",
+    "OverlayError",
+    "SchemaViolation",
+    "Violation",
+    "load_spec",
+    "operations",
+    "parse_body",
+    "spec_bytes",
+]

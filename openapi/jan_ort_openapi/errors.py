@@ -1,0 +1,38 @@
+"""The typed errors of the contract: a broken overlay, a malformed body, a body that violates its schema."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class ContractError(Exception):
+    """Raised when the contract is broken, by us or by a request; the base of every error below."""
+
+
+class OverlayError(ContractError):
+    """Raised when the overlay cannot be applied to the document: a fault of the package, never of a request."""
+
+
+class MalformedBody(ContractError):
+    """Raised when a body is no JSON text that we can represent; HTTP 400."""
+
+
+class Violation(TypedDict):
+    """One entry of the document's ``HTTPValidationError.detail``."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class SchemaViolation(ContractError):
+    """Raised when a body is JSON but violates its operation's schema; HTTP 422.
+
+    ``detail`` has at most 50 entries, each ``loc`` starting with "body"; ``param`` is the dotted name of the first
+    failing field ("messages.0.content"), None when the body as a whole is wrong.
+    """
+
+    def __init__(self, detail: list[Violation], param: str | None, message: str) -> None:
+        super().__init__(f"{'the body' if param is None else param}: {message}")
+        self.detail = detail
+        self.param = param

@@ -1,0 +1,64 @@
+"""A request's body to its model, with exactly JSON Schema's verdict (hop 2)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from jan_ort_openapi.errors import SchemaViolation, Violation
+from jan_ort_openapi.json_text import decode_json
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[str | int, ...]
+
+MAX_VIOLATIONS = 50
+MAX_MESSAGE_LENGTH = 300
+
+
+def parse_body(model: type[Model], body: bytes) -> Model:
+    """Return ``body`` as ``model``; fields unknown to the schema are in ``model_extra``.
+
+    Raises: MalformedBody (400) if the body is no JSON text that we can represent; SchemaViolation (422) if it is JSON
+    that the schema rejects.
+    """
+    value = decode_json(body)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _violation(error, value) from None
+
+
+def _violation(error: ValidationError, value: Any) -> SchemaViolation:
+    errors = error.errors(include_url=False, include_input=False)[:MAX_VIOLATIONS]
+    paths = [_path(entry, value) for entry in errors]
+    detail = [
+        # The message of an unknown role repeats it, however long it is.
+        Violation(loc=["body", *path], msg=entry["msg"][:MAX_MESSAGE_LENGTH], type=entry["type"])
+        for path, entry in zip(paths, errors, strict=True)
+    ]
+    # A union reports each branch; the one that got furthest into the first failing field says what is wrong.
+    first = [index for index, path in enumerate(paths) if path[:1] == paths[0][:1]]
+    furthest = max(first, key=lambda index: len(paths[index]))
+    return SchemaViolation(detail, ".".join(map(str, paths[furthest])) or None, detail[furthest]["msg"])
+
+
+def _path(entry: ErrorDetails, value: Any) -> Location:
+    """Return the error's location without the names of union branches, which are no part of the body."""
+    path: list[str | int] = []
+    for step in entry["loc"]:
+        if _holds(value, step):
+            value = value[step]
+            path.append(step)
+    if entry["type"] == "missing":
+        path.append(entry["loc"][-1])
+    if entry["type"].startswith("union_tag"):
+        path.append(entry["ctx"]["discriminator"].strip("'"))
+    return tuple(path)
+
+
+def _holds(value: Any, step: str | int) -> bool:
+    if isinstance(value, dict):
+        return step in value
+    return isinstance(value, list) and isinstance(step, int)

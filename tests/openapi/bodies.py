@@ -1,0 +1,132 @@
+"""Request bodies by the thousand, right and wrong, for judging ``parse_body`` by an independent validator."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.schemas import APIOperation
+
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "developer", "content": None},
+    {"role": "user", "content": [{"type": "text", "text": "What is this?"}]},
+    {
+        "role": "user",
+        "content": [{"type": "image_url", "image_url": {"url": "https://example.org", "detail": "low"}}],
+    },
+    {"role": "user", "content": [{"type": "image_url", "image_url": "https://example.org/a"}]},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    },
+    {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+    {"role": "tool", "content": "5", "tool_call_id": "1"},
+    {"role": "function", "content": "5", "name": "f"},
+]
+FUNCTION = {"name": "f", "description": "A function.", "parameters": {"type": "object", "properties": {}, "n": 5}}
+SAMPLING = {
+    "model": "m", "user": "u", "stream": False, "stream_options": {"include_usage": True}, "stop": ["a"],
+    "min_tokens": 1, "max_tokens": 4, "temperature": 0.5, "top_p": 0.9, "min_p": 0.1, "top_k": 3, "n": 1, "seed": 7,
+    "presence_penalty": 0.5, "frequency_penalty": -0.5, "repeat_penalty": 1.0, "logit_bias": {"5": -1.5},
+    "logit_bias_type": "tokens", "mirostat_mode": 2, "mirostat_tau": 4.5, "mirostat_eta": 0.2, "grammar": "root ::= x",
+}  # fmt: skip
+FULL: dict[str, list[dict[str, Any]]] = {
+    "CreateCompletionRequest": [
+        {**SAMPLING, "prompt": "p", "suffix": "s", "echo": True, "logprobs": 2, "best_of": 2},
+        {"prompt": ["p", "q"], "stop": "a"},
+        {"prompt": [1, 2]},
+        {"prompt": [[1, 2], [3]]},
+    ],
+    "CreateChatCompletionRequest": [
+        {**SAMPLING, "messages": MESSAGES, "max_completion_tokens": 3, "logprobs": True, "top_logprobs": 2},
+        {"functions": [FUNCTION], "function_call": {"name": "f"}, "parallel_tool_calls": False},
+        {"tools": [{"type": "function", "function": FUNCTION}], "function_call": "auto", "tool_choice": "required"},
+        {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+        {"response_format": {"type": "json_object", "schema": {"type": "object"}}},
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "a", "description": "d", "schema": {"type": "object"}, "strict": True},
+            }
+        },
+    ],
+    "CreateEmbeddingRequest": [
+        {"model": "m", "input": "a", "user": "u", "encoding_format": "base64", "dimensions": 8},
+        {"input": ["a", "b"]},
+        {"input": [1, 2]},
+        {"input": [[1], [2, 3]]},
+    ],
+    "TokenizeInputRequest": [{"model": "m", "input": "a"}],
+    "DetokenizeInputRequest": [{"model": "m", "tokens": [1, 2]}],
+}
+"""By request model: valid bodies that together use every field and every branch of every union."""
+
+ODD_VALUES: list[Any] = [
+    None, True, False, 0, 1, 2, 3, -1, 5.0, -0.0, 1.5, -2.5, 1e2, 1e22, 1e300, 2**53 + 1, 2**70, -(2**70), 10**300,
+    "", "5", "auto", "text", "user", [], {}, [1], [5.0], [1.5], [True], [None], ["a"], ["a", 1], [[]], [[1]], [[1.5]],
+    [[], 1], [{}], {"x": None}, {"x": 1.5}, {"x": 5.0}, {"type": "text"}, {"role": "user"}, {"name": "f"},
+]  # fmt: skip
+
+
+def generated(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, count: int) -> list[bytes]:
+    """Return ``count`` bodies drawn from schemathesis' own strategy for the operation."""
+    bodies: list[bytes] = []
+
+    @settings(max_examples=count, derandomize=True, database=None, deadline=None, suppress_health_check=[*HealthCheck])
+    @given(operation.as_strategy(generation_mode=mode))
+    def collect(case: Any) -> None:
+        bodies.append(case.body if isinstance(case.body, bytes) else encode(case.body))
+
+    collect()
+    return bodies
+
+
+def mutations(body: dict[str, Any]) -> Iterator[bytes]:
+    """Yield ``body`` itself, and with each of its nodes replaced by each odd value, removed, or given a new member."""
+    yield encode(body)
+    for path in _paths(body):
+        for value in ODD_VALUES:
+            yield encode(_replaced(body, path, value))
+        yield encode(_removed(body, path))
+        yield encode(_replaced(body, (*path[:-1], "unheard_of"), 1.5))
+    yield from (encode(value) for value in ODD_VALUES)
+
+
+def encode(value: Any) -> bytes:
+    """Return ``value`` as JSON text; raises ValueError for NaN and infinities."""
+    return json.dumps(value, allow_nan=False).encode()
+
+
+def _paths(node: Any, prefix: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield (*prefix, key)
+        yield from _paths(child, (*prefix, key))
+
+
+def _replaced(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    body = copy.deepcopy(body)
+    parent = _parent(body, path)
+    if isinstance(parent, list) and isinstance(path[-1], str):
+        parent.append(value)
+    else:
+        parent[path[-1]] = value
+    return body
+
+
+def _removed(body: Any, path: tuple[str | int, ...]) -> Any:
+    body = copy.deepcopy(body)
+    del _parent(body, path)[path[-1]]
+    return body
+
+
+def _parent(node: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path[:-1]:
+        node = node[key]
+    return node
