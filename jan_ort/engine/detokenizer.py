@@ -31,6 +31,11 @@ class Detokenizer:
         self._held = ""
         self.stopped = False
 
+    @property
+    def num_held(self) -> int:
+        """The number of characters held back, because a stop string may begin with them."""
+        return len(self._held)
+
     def push(self, token_id: int) -> str:
         """Take one token and return the text that is certain now; sets ``stopped`` when a stop string appeared."""
         return self._release(self._decoder.decode(self._tokens.token_bytes(token_id)))
@@ -47,10 +52,11 @@ class Detokenizer:
         if not self._stop:
             return new
         text = self._held + new
-        cut = min((at for stop in self._stop if (at := text.find(stop)) >= 0), default=-1)
-        if cut >= 0:
+        # The one that is complete first, not the one that begins first: so the cut does not depend on the tokens' ends.
+        found = [(at + len(stop), at) for stop in self._stop if (at := text.find(stop)) >= 0]
+        if found:
             self.stopped, self._held = True, ""
-            return text[:cut]
+            return text[: min(found)[1]]
         keep = len(text) - max(longest_overlap(text, stop) for stop in self._stop)
         self._held = text[keep:]
         return text[:keep]

@@ -72,7 +72,7 @@ class Engine:
             if self._num_queued and self._num_queued + len(request.prompts) > self._max_queued:
                 raise QueueFull(self._num_queued, self._max_queued)
             self._num_queued += len(request.prompts)
-        self._commands.put(lambda: self._add(request))
+            self._commands.put(lambda: self._add(request))  # under the lock: never after close() has let go of it
 
     def abort(self, request_id: str) -> None:
         """Forget a request in whatever phase it is, silently if it is over; a prefill of it alone is interrupted."""
@@ -118,10 +118,14 @@ class Engine:
 
     def _run(self) -> None:
         busy = False
-        while not self._closing:
-            self._take_commands(wait=not busy)
-            busy = self.step()
-        self._take_commands(wait=False)
+        try:
+            while not self._closing:
+                self._take_commands(wait=not busy)
+                busy = self.step()
+        except Exception:
+            logger.exception("the engine stops after an error of its own")
+            with self._lock:
+                self._closing = True
         self._stop()
 
     def _take_commands(self, *, wait: bool) -> None:
@@ -218,7 +222,9 @@ class Engine:
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         """End every sequence of the batch, and no other, with an error event."""
-        if not isinstance(error, BackendError):
+        if isinstance(error, BackendError):
+            logger.warning("the backend failed in a step: %s", error)
+        else:
             logger.error("a step failed", exc_info=error)
         failed = StepFailed(f"the backend failed: {error}")
         failed.__cause__ = error
@@ -232,6 +238,7 @@ class Engine:
         self._deliver(events)
 
     def _stop(self) -> None:
+        self._take_commands(wait=False)
         events = [(sink, generation.fail(EngineStopped())) for generation, sink in self._generations.values()]
         self._generations.clear()
         with self._lock:

@@ -13,11 +13,13 @@ class TokenLogprobs:
     """One token's log-probability and the likeliest alternatives, from the raw logits.
 
     ``top`` holds (token id, log-probability), the likeliest first; the log-probabilities are natural logarithms.
+    ``text_offset`` is the number of characters of the sequence's text before the token.
     """
 
     token_id: int
     logprob: float
     top: tuple[tuple[int, float], ...]
+    text_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class SequenceOutput:
     finish_reason: FinishReason | None = None
     error: Exception | None = None
     num_cached_tokens: int = 0
+    first_token_at: float | None = None
+    """When the first token was sampled, on the clock of ``time.perf_counter``."""
 
     @property
     def is_last(self) -> bool:

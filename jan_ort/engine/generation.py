@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,20 +30,25 @@ class Generation:
         self._detokenizer = Detokenizer(tokens, params.stop)
         self._stream = stream
         self._text: list[str] = []
+        self._num_released = 0  # characters of the sequence's text that are certain
         self._token_ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
+        self._first_token_at: float | None = None
 
     def accept(
         self, token_id: int, logprobs: TokenLogprobs | None, eos_token_ids: Collection[int]
     ) -> SequenceOutput | None:
         """Take a sampled token and return the event it causes, if any; the last one carries the finish reason."""
+        if self._first_token_at is None:
+            self._first_token_at = time.perf_counter()
         self.sampler.accept(token_id)
         self.sequence.last_token_id = token_id
         ends = token_id in eos_token_ids
         if not ends:  # the end-of-text token is no part of the text
             self._token_ids.append(token_id)
             if logprobs is not None:
-                self._logprobs.append(logprobs)
+                offset = self._num_released + self._detokenizer.num_held
+                self._logprobs.append(replace(logprobs, text_offset=offset))
         finish_reason = self._advance(token_id, ends=ends)
         if finish_reason is None and not self._stream:
             return None
@@ -58,26 +64,38 @@ class Generation:
 
     def _advance(self, token_id: int, *, ends: bool) -> FinishReason | None:
         if not ends:
-            self._text.append(self._detokenizer.push(token_id))
+            self._release(self._detokenizer.push(token_id))
         if ends or self._detokenizer.stopped:
-            self._text.append(self._detokenizer.flush())
+            self._release(self._detokenizer.flush())
             return "stop"
         if self.sampler.num_generated >= self.params.max_tokens:
-            self._text.append(self._detokenizer.flush())
+            self._release(self._detokenizer.flush())
             return "stop" if self._detokenizer.stopped else "length"
         return None
+
+    def _release(self, text: str) -> None:
+        self._text.append(text)
+        self._num_released += len(text)
+
+    def _take_logprobs(self) -> tuple[TokenLogprobs, ...]:
+        """Return the log-probabilities of the tokens whose text is out; those of a stop string never are."""
+        settled = not self._detokenizer.stopped and self._detokenizer.num_held == 0
+        ready = [each for each in self._logprobs if settled or each.text_offset < self._num_released]
+        self._logprobs = self._logprobs[len(ready) :]
+        return tuple(ready)
 
     def _output(self, *, finish_reason: FinishReason | None = None, error: Exception | None = None) -> SequenceOutput:
         output = SequenceOutput(
             index=self.sequence.index,
             text="".join(self._text),
             token_ids=tuple(self._token_ids),
-            logprobs=tuple(self._logprobs),
+            logprobs=self._take_logprobs(),
             finish_reason=finish_reason,
             error=error,
             num_cached_tokens=self.sequence.num_cached,
+            first_token_at=self._first_token_at,
         )
-        self._text, self._token_ids, self._logprobs = [], [], []
+        self._text, self._token_ids = [], []
         return output
 
 

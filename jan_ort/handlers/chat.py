@@ -13,6 +13,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.errors import bad_request
 from jan_ort.handlers.fields import num_choices, refuse_unfinished, sampling_params
 from jan_ort.handlers.generation import Job
+from jan_ort.handlers.logprobs import chat_logprobs
 from jan_ort.handlers.prompts import starting_token
 from jan_ort.served import GenerativeModel
 from jan_ort.server import Server
@@ -37,7 +38,7 @@ async def create_chat_completion(server: Server, body: CreateChatCompletionReque
     if body.stream:
         with_usage = body.stream_options is not None and body.stream_options.include_usage is True
         return await job.stream(
-            lambda output: [job.envelope(_CHUNK, [choice]) for choice in _deltas(output)],
+            lambda output: [job.envelope(_CHUNK, [choice]) for choice in _deltas(model, output)],
             before=[job.envelope(_CHUNK, [_choice(at, {"role": "assistant"})]) for at in range(len(job.choices))],
             after=lambda: [job.envelope(_CHUNK, []) | {"usage": job.usage}] if with_usage else [],
         )
@@ -46,7 +47,7 @@ async def create_chat_completion(server: Server, body: CreateChatCompletionReque
         {
             "index": index,
             "message": {"role": "assistant", "content": "".join(choice.text)},
-            "logprobs": None,
+            "logprobs": chat_logprobs(model.tokenizer, choice.logprobs) if body.logprobs else None,
             "finish_reason": choice.finish_reason,
         }
         for index, choice in enumerate(job.choices)
@@ -85,9 +86,13 @@ def _choice(index: int, delta: dict[str, Any], finish_reason: str | None = None)
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 
 
-def _deltas(output: SequenceOutput) -> list[dict[str, Any]]:
-    """Return a content delta if there is text, and the empty delta that carries the finish reason."""
-    deltas = [_choice(output.index, {"content": output.text})] if output.text else []
+def _deltas(model: GenerativeModel, output: SequenceOutput) -> list[dict[str, Any]]:
+    """Return a content delta if there is news, and the empty delta that carries the finish reason."""
+    deltas = []
+    if output.text or output.logprobs:
+        deltas.append(_choice(output.index, {"content": output.text}))
+        if output.logprobs:
+            deltas[0]["logprobs"] = chat_logprobs(model.tokenizer, output.logprobs)
     if output.is_last:
         deltas.append(_choice(output.index, {}, output.finish_reason))
     return deltas

@@ -20,8 +20,6 @@ MAX_STOP = 16
 _NOT_YET: Mapping[str, Callable[[Any], bool]] = {
     "suffix": lambda value: not value,
     "echo": lambda value: not value,
-    "logprobs": lambda value: value is None or value is False,
-    "top_logprobs": lambda value: value is None,
     "logit_bias": lambda value: not value,
     "logit_bias_type": lambda value: value is None,
     "mirostat_mode": lambda value: value == 0,
@@ -90,7 +88,19 @@ def sampling_params(
         frequency_penalty=body.frequency_penalty or 0.0,
         seed=body.seed,
         stop=stop_strings(body.stop),
+        logprobs=_num_logprobs(body, vocab_size),
     )
+
+
+def _num_logprobs(body: GenerationBody, vocab_size: int) -> int | None:
+    """Return how many alternatives each token is to be given with, None for no log-probabilities at all."""
+    if isinstance(body, CreateCompletionRequest):
+        return None if body.logprobs is None else min(body.logprobs, vocab_size)
+    if body.logprobs:
+        return min(body.top_logprobs or 0, vocab_size)
+    if body.top_logprobs is not None:
+        raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")
+    return None
 
 
 def _short(number: int | None) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from quart import Response
 
 from jan_ort import sse
-from jan_ort.engine.events import SequenceOutput
+from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.errors import to_api_error
@@ -30,12 +30,14 @@ class Choice:
     """What has come so far for one choice."""
 
     text: list[str] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
     num_tokens: int = 0
     finish_reason: str | None = None
 
     def add(self, output: SequenceOutput) -> None:
         """Take the sequence's next event."""
         self.text.append(output.text)
+        self.logprobs.extend(output.logprobs)
         self.num_tokens += len(output.token_ids)
         self.finish_reason = output.finish_reason
 
@@ -143,8 +145,8 @@ class Job:
         return GenerationRequest(self.id, tuple(self._prompts), asyncio.Queue(), stream)
 
     def _note(self, output: SequenceOutput) -> None:
-        if self._first_token_s is None and output.token_ids:
-            self._first_token_s = time.perf_counter() - self._started
+        if self._first_token_s is None and output.first_token_at is not None:
+            self._first_token_s = output.first_token_at - self._started
         self.choices[output.index].add(output)
         self._num_cached_tokens[output.index] = output.num_cached_tokens
 

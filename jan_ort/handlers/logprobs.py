@@ -1,0 +1,58 @@
+"""Log-probabilities in the shapes of the two APIs (hop 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jan_ort.engine.events import TokenLogprobs
+from jan_ort.models.tokenizer import TextTokenizer
+
+
+def completion_logprobs(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
+    """Return the ``CompletionLogprobs`` object; the chosen token is always among a position's alternatives."""
+    return {
+        "tokens": [_spell(tokenizer, each.token_id) for each in logprobs],
+        "token_logprobs": [each.logprob for each in logprobs],
+        "top_logprobs": [_alternatives(tokenizer, each) for each in logprobs],
+        "text_offset": [each.text_offset for each in logprobs],
+    }
+
+
+def chat_logprobs(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
+    """Return the ``ChatCompletionLogprobs`` object."""
+    return {
+        "content": [
+            _chat_token(tokenizer, each.token_id, each.logprob)
+            | {"top_logprobs": [_chat_token(tokenizer, token_id, logprob) for token_id, logprob in each.top]}
+            for each in logprobs
+        ],
+        "refusal": None,
+    }
+
+
+def _alternatives(tokenizer: TextTokenizer, logprobs: TokenLogprobs) -> dict[str, float]:
+    """Return the likeliest tokens of one position; tokens that read alike are told apart by their ids."""
+    ranked = dict(logprobs.top) | {logprobs.token_id: logprobs.logprob}
+    alternatives: dict[str, float] = {}
+    for token_id, logprob in ranked.items():
+        text = _spell(tokenizer, token_id)
+        alternatives[f"{text} (token {token_id})" if text in alternatives else text] = logprob
+    return alternatives
+
+
+def _spell(tokenizer: TextTokenizer, token_id: int) -> str:
+    """Return a token as text; one that is no whole character is spelled ``bytes:\\xe2\\x80``, as OpenAI does."""
+    name = tokenizer.token_name_bytes(token_id)
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in name)
+
+
+def _chat_token(tokenizer: TextTokenizer, token_id: int, logprob: float) -> dict[str, Any]:
+    return {
+        "token": tokenizer.token_text(token_id),
+        "logprob": logprob,
+        "bytes": list(tokenizer.token_name_bytes(token_id)),
+    }
