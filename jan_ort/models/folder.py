@@ -1,0 +1,160 @@
+"""A model folder: what its configuration files say, read without loading the model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from jan_ort.models.catalog import Task
+from jan_ort.models.errors import ModelFolderError
+
+_CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """What the server must know of a model beside its weights.
+
+    ``context_length`` counts tokens; ``eos_token_ids`` is sorted and may be empty; ``add_bos`` says whether a prompt
+    begins with ``bos_token_id``; ``chat_template`` is Jinja source.
+    """
+
+    path: Path
+    name: str
+    task: Task
+    context_length: int
+    eos_token_ids: tuple[int, ...]
+    bos_token_id: int | None
+    add_bos: bool
+    chat_template: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the folder's small files. Raises: ModelFolderError that lists what is missing or names what is wrong."""
+        if not path.is_dir():
+            raise ModelFolderError(f"the model folder {path} does not exist")
+        missing = [] if (path / "tokenizer.json").exists() else ["tokenizer.json"]
+        if not any((path / name).exists() for name in _CONFIGURATIONS):
+            missing.append(" or ".join(_CONFIGURATIONS))
+        if missing:
+            raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
+        files = _Files(path)
+        bos_token_id = files.bos_token_id()
+        return cls(
+            path=path,
+            name=str(files.ours.get("name") or path.resolve().name),
+            task=files.task(),
+            context_length=files.context_length(),
+            eos_token_ids=files.eos_token_ids(),
+            bos_token_id=bos_token_id,
+            add_bos=bos_token_id is not None and files.add_bos(bos_token_id),
+            chat_template=files.chat_template(),
+        )
+
+
+class _Files:
+    """The parsed files of a folder; a file that is not there counts as empty."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ours = self._read("jan_ort.json")
+        self.config = self._read("config.json")
+        self.generation = self._read("generation_config.json")
+        self.genai = self._read("genai_config.json").get("model", {})
+        self.tokenizer_config = self._read("tokenizer_config.json")
+        self.tokenizer = self._read("tokenizer.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        if not path.exists():
+            return {}
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise ModelFolderError(f"{path} is no JSON ({error}); get it again from where the model is from") from error
+        if not isinstance(content, dict):
+            raise ModelFolderError(f"{path} holds no JSON object; get it again from where the model is from")
+        return content
+
+    def task(self) -> Task:
+        stated = self.ours.get("task")
+        if stated is None:
+            architectures = self.config.get("architectures") or [""]
+            embeds = (self.path / "modules.json").exists() or (self.path / "1_Pooling").is_dir()
+            return "embed" if embeds or architectures[0] == "BertModel" else "generate"
+        if stated not in ("generate", "embed"):
+            raise ModelFolderError(f"{self.path / 'jan_ort.json'}: task {stated!r} is unknown; known: generate, embed")
+        return "generate" if stated == "generate" else "embed"
+
+    def context_length(self) -> int:
+        """Return the first length that is stated, the most specific file first."""
+        text_config = self.config.get("text_config") or {}
+        lengths = [
+            self.ours.get("context_length"),
+            self._read("sentence_bert_config.json").get("max_seq_length"),
+            self.genai.get("context_length"),
+            *(config.get(key) for config in (self.config, text_config) for key in _CONTEXT_KEYS),
+            self.tokenizer_config.get("model_max_length"),
+        ]
+        for length in lengths:
+            # Tokenizers that know no limit say 1e30.
+            if isinstance(length, int) and 0 < length < 2**31:
+                return length
+        raise ModelFolderError(
+            f"{self.path} does not say its context length; add max_position_embeddings to config.json"
+        )
+
+    def eos_token_ids(self) -> tuple[int, ...]:
+        """Return the union of all that the files call the end of a sequence."""
+        token_ids: set[int] = set()
+        for config in (self.generation, self.config, self.genai):
+            stated = config.get("eos_token_id")
+            token_ids.update(stated if isinstance(stated, list) else [] if stated is None else [stated])
+        token_id = self._token_id("eos_token")
+        return tuple(sorted(token_ids | ({token_id} if token_id is not None else set())))
+
+    def bos_token_id(self) -> int | None:
+        stated = [
+            self._token_id("bos_token"),
+            *(c.get("bos_token_id") for c in (self.generation, self.config, self.genai)),
+        ]
+        return next((token_id for token_id in stated if isinstance(token_id, int)), None)
+
+    def add_bos(self, bos_token_id: int) -> bool:
+        """Return what tokenizer_config.json says, else whether the tokenizer's own template begins with the token."""
+        if isinstance(stated := self.tokenizer_config.get("add_bos_token"), bool):
+            return stated
+        processor = self.tokenizer.get("post_processor") or {}
+        processors = processor.get("processors", [processor])
+        templates = [p for p in processors if p.get("type") == "TemplateProcessing" and p.get("single")]
+        first = [p["special_tokens"].get(p["single"][0].get("SpecialToken", {}).get("id"), {}) for p in templates]
+        return any(bos_token_id in token.get("ids", ()) for token in first)
+
+    def chat_template(self) -> str | None:
+        path = self.path / "chat_template.jinja"
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+        for config in (self.tokenizer_config, self._read("chat_template.json")):
+            template = config.get("chat_template")
+            if isinstance(template, list):  # several, each with a name
+                named = {entry["name"]: entry["template"] for entry in template}
+                template = named.get("default", next(iter(named.values()), None))
+            if template:
+                return str(template)
+        return None
+
+    def _token_id(self, key: str) -> int | None:
+        """Return the id of a token that tokenizer_config.json names: a text, or an object with its content."""
+        token = self.tokenizer_config.get(key)
+        content = token.get("content") if isinstance(token, dict) else token
+        if content is None:
+            return None
+        for added in self.tokenizer.get("added_tokens", ()):
+            if added.get("content") == content:
+                return int(added["id"])
+        vocabulary = (self.tokenizer.get("model") or {}).get("vocab")
+        found = vocabulary.get(content) if isinstance(vocabulary, dict) else None
+        return int(found) if found is not None else None

