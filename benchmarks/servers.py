@@ -44,6 +44,7 @@ class Server:
         """Start the process and return the seconds until it serves."""
         started = time.perf_counter()
         command = [part.replace("{port}", str(self.port)) for part in self.command]
+        (ROOT / ".cache").mkdir(exist_ok=True)
         log = (ROOT / ".cache" / f"benchmark-{self.name}.log").open("wb")
         self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         while time.perf_counter() - started < timeout_s:

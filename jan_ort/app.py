@@ -47,6 +47,7 @@ def create_app(settings: Settings | None = None, *, on_failure: Callable[[Except
     ``on_failure`` is called if the models cannot be loaded; without it the app stays up and answers 503.
     """
     app = Quart("jan_ort", static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect is no answer of the document: "a//b" is just an unknown model
     app.config["RESPONSE_TIMEOUT"] = None  # generations take as long as they take
     app.config["BODY_TIMEOUT"] = 60
 

@@ -22,7 +22,7 @@ def main(*, verbose: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for name in ("asyncio", "hypercorn.error", "httpx", "httpcore", "filelock"):
+    for name in ("asyncio", "hypercorn.error", "httpx", "httpx2", "httpcore", "filelock"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from jan_ort.chat.template import ChatTemplateError
@@ -50,12 +51,19 @@ def unsupported(param: str, message: str) -> ApiError:
     return ApiError(400, message, param=param, code="unsupported_field")
 
 
+def short(number: int | None) -> str:
+    """Return a number for a message; nobody wants to read four thousand digits, and Python refuses to write more."""
+    if number is not None and abs(number) >= 10**20:
+        return f"about {'-' if number < 0 else ''}10^{int(math.log10(abs(number)))}"
+    return str(number)
+
+
 def context_overflow(param: str, num_prompt: int, num_requested: int, limit: int) -> ApiError:
     """Return the answer to a prompt that does not fit the context with what is to be generated after it."""
     return bad_request(
         param,
-        f"this model's context length is {limit} tokens, but {num_prompt + num_requested} were requested "
-        f"({num_prompt} in the prompt, {num_requested} to generate); shorten the prompt or lower max_tokens",
+        f"this model's context length is {limit} tokens, but {short(num_prompt + num_requested)} were requested "
+        f"({num_prompt} in the prompt, {short(num_requested)} to generate); shorten the prompt or lower max_tokens",
         code="context_length_exceeded",
     )
 

@@ -26,13 +26,17 @@ class BindError(Exception):
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening-ready socket. Raises: BindError naming the address and the remedy."""
+    listener = None
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
         if sys.platform != "win32":  # there the option would let two servers share the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, OverflowError) as error:
+        listener.listen()  # only now nobody else can bind the port too
+    except (OSError, ValueError) as error:  # ValueError: a host that is no host name
+        if listener is not None:
+            listener.close()
         raise BindError(f"cannot listen on {host}:{port}: {error}; choose another --host or --port") from error
     listener.setblocking(False)
     listener.set_inheritable(True)

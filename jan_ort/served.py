@@ -47,6 +47,13 @@ class ServedModel:
             return self.tokenizer.encode(text)
         return await asyncio.to_thread(self.tokenizer.encode, text)
 
+    async def encode_all(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Return the token ids of each text; together long ones are tokenized off the event loop."""
+        encode = self.tokenizer.encode
+        if sum(map(len, texts)) < _LONG_TEXT:
+            return [encode(text) for text in texts]
+        return await asyncio.to_thread(lambda: [encode(text) for text in texts])
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerativeModel(ServedModel):

@@ -149,5 +149,5 @@ def check_settings(settings: Settings) -> tuple[Discovered, ...]:
     )
     for reference, task in references:
         if reference is not None:
-            check_reference(reference, task=task, builtin_models=builtin_models(discovered))
+            check_reference(reference, task=task, weights=settings.weights, builtin_models=builtin_models(discovered))
     return discovered

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_cache_path
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jan_ort.models.cache import default_cache_dir
 
 
 class SettingsError(Exception):
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
     max_queued: int = Field(512, ge=1, description="Sequences queued or running before a request is answered 429.")
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
     cache_dir: Path = Field(
-        default_factory=lambda: user_cache_path("jan-ort", appauthor=False),
+        default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",
     )
 
