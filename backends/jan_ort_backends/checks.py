@@ -1,0 +1,120 @@
+"""Checks that every backend shares: a session keeps what its descriptor declares, a step's batch is well formed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends.errors import BackendError, BadInput, ContextOverflow, ModelError
+from jan_ort_backends.interface import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens
+
+METHODS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.GENERATE: ("step", "length", "truncate"),
+    Capability.FORK: ("fork",),
+    Capability.INTERRUPT: ("interrupt",),
+    Capability.EMBED: ("embed",),
+}
+"""The methods of Session that each capability obliges a backend to override."""
+
+
+def session_capabilities(backend: Backend, session: Session) -> frozenset[Capability]:
+    """Return what ``session`` can do: what the backend declares, less what its model has no part in.
+
+    A model without a language-modelling head has ``info.vocab_size`` 0 and only embeds; one whose
+    ``info.embedding_size`` is 0 only generates.
+    """
+    capabilities = frozenset(backend.capabilities)
+    if session.info.vocab_size == 0:
+        capabilities &= {Capability.EMBED}
+    if session.info.embedding_size == 0:
+        capabilities -= {Capability.EMBED}
+    return capabilities
+
+
+def check_session(backend: Backend, session: Session) -> None:
+    """Check that declared = implemented, in both directions. Raises: BackendError naming the method and capability."""
+    if not isinstance(session, Session):
+        raise BackendError(f"backend {backend.name!r} opened a {type(session).__name__}; it must subclass Session")
+    able = session_capabilities(backend, session)
+    if not able & {Capability.GENERATE, Capability.EMBED}:
+        raise BackendError(f"a session of backend {backend.name!r} can neither generate nor embed")
+    for capability, methods in METHODS.items():
+        for method in methods:
+            overridden = getattr(type(session), method) is not getattr(Session, method)
+            if capability in able and not overridden:
+                raise BackendError(f"backend {backend.name!r} declares {capability.value} without {method}()")
+            if overridden and capability not in backend.capabilities:
+                raise BackendError(
+                    f"a session of backend {backend.name!r} has {method}() without the capability {capability.value}"
+                )
+
+
+def check_batch(batch: Sequence[SlotTokens], lengths: Sequence[int], info: SessionInfo) -> None:
+    """Check a step's rows before anything is changed; ``lengths`` holds every slot's number of tokens.
+
+    Raises: BadInput for an empty batch or row, a slot named twice or out of range, a token id outside the
+    vocabulary, or more logits than tokens; ContextOverflow for a row that does not fit its slot.
+    """
+    if not batch:
+        raise BadInput("batch", "is empty; a step needs at least one row")
+    seen: set[int] = set()
+    for row in batch:
+        check_slot("slot", row.slot, len(lengths))
+        if row.slot in seen:
+            raise BadInput("slot", f"{row.slot} is named twice in one batch")
+        seen.add(row.slot)
+        check_token_ids(row.token_ids, info.vocab_size)
+        num_tokens = len(row.token_ids)
+        if not 0 <= row.num_logits <= num_tokens:
+            raise BadInput("num_logits", f"{row.num_logits} is outside 0..{num_tokens}, the row's number of tokens")
+        if lengths[row.slot] + num_tokens > info.context_length:
+            raise ContextOverflow(
+                slot=row.slot,
+                length=lengths[row.slot],
+                num_tokens=num_tokens,
+                context_length=info.context_length,
+            )
+
+
+def check_token_ids(token_ids: NDArray[np.int64], vocab_size: int) -> None:
+    """Check that a row has tokens and that all are in the vocabulary. Raises: BadInput."""
+    if len(token_ids) == 0:
+        raise BadInput("token_ids", "a row is empty; it needs at least one token")
+    smallest, largest = int(np.min(token_ids)), int(np.max(token_ids))
+    if smallest < 0 or largest >= vocab_size:
+        wrong = smallest if smallest < 0 else largest
+        raise BadInput("token_ids", f"{wrong} is outside the vocabulary, 0..{vocab_size - 1}")
+
+
+def check_slot(param: str, slot: int, num_slots: int) -> None:
+    """Raise BadInput, naming ``param``, unless ``slot`` is one of ``num_slots``."""
+    if not 0 <= slot < num_slots:
+        raise BadInput(param, f"{slot} is outside 0..{num_slots - 1}, the session's slots")
+
+
+def check_prefix(slot: int, length: int, held: int) -> None:
+    """Raise BadInput unless ``slot``, which holds ``held`` tokens, has a prefix of ``length``."""
+    if not 0 <= length <= held:
+        raise BadInput("length", f"{length} is outside 0..{held}, the number of tokens in slot {slot}")
+
+
+def check_options(options: OpenOptions, known: Iterable[str], max_context_length: int | None) -> None:
+    """Check what is asked of a session, ``known`` being the names of the backend's own options.
+
+    ``max_context_length`` None: the model's context length is not known yet.
+    Raises: ModelError naming the option, its value and its limits.
+    """
+    if options.num_slots < 1:
+        raise ModelError(f"num_slots is {options.num_slots}; a session needs at least 1")
+    asked = options.context_length
+    if asked is not None and not 1 <= asked <= (max_context_length or asked):
+        raise ModelError(f"context_length is {asked}; this model has 1..{max_context_length or 'its own limit'}")
+    names = sorted(known)
+    for name in options.extra:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names) or 'none'}"
+            raise ModelError(f"unknown option {name!r} of the backend; {hint}")

@@ -1,0 +1,166 @@
+"""The reference backend: the readable definition of the contract, with every capability and no files to load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends.checks import check_batch, check_options, check_prefix, check_slot, check_token_ids
+from jan_ort_backends.errors import ContextOverflow, Interrupted, ModelError
+from jan_ort_backends.interface import (
+    ABI,
+    Accepts,
+    Available,
+    Capability,
+    Declines,
+    DeviceReport,
+    Missing,
+    OpenOptions,
+    Session,
+    SessionInfo,
+    SlotTokens,
+    StepOutput,
+)
+from jan_ort_backends.reference_tokenizer import FOLDER
+from jan_ort_backends.reference_transformer import (
+    CONTEXT_LENGTH,
+    HIDDEN_SIZE,
+    SEED,
+    VOCAB_SIZE,
+    Float,
+    KVCache,
+    forward,
+    head,
+    reference_weights,
+)
+
+logger = logging.getLogger(__name__)
+
+NUM_TOP_LOGITS = 64
+
+
+class ReferenceSession(Session):
+    """Slots of a KV cache over the reference model."""
+
+    def __init__(self, num_slots: int, context_length: int) -> None:
+        self._weights = reference_weights()
+        self._caches = [KVCache.empty(context_length) for _ in range(num_slots)]
+        self._lengths = [0] * num_slots
+        self._interrupted = threading.Event()
+        self.info = SessionInfo(
+            vocab_size=VOCAB_SIZE,
+            context_length=context_length,
+            num_slots=num_slots,
+            embedding_size=HIDDEN_SIZE,
+            device=DeviceReport(requested="cpu", used="cpu"),
+            weights_hash=hashlib.sha256(f"reference/{SEED}".encode()).hexdigest(),
+        )
+
+    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run every token of every row; lengths change at the very end, so that an error leaves them as they were."""
+        check_batch(batch, self._lengths, self.info)
+        self._interrupted.clear()  # an interrupt that came while no step ran is forgotten
+        hidden = [state for row in batch for state in self._run_row(row)]
+        for row in batch:
+            self._lengths[row.slot] += len(row.token_ids)
+        logits = np.empty((len(hidden), VOCAB_SIZE), np.float32)
+        for index, state in enumerate(hidden):
+            logits[index] = head(self._weights, state)
+        top_token_ids = np.argsort(-logits, axis=1, kind="stable")[:, :NUM_TOP_LOGITS]  # stable: ties by token id
+        return StepOutput(logits, np.take_along_axis(logits, top_token_ids, axis=1), top_token_ids)
+
+    def _run_row(self, row: SlotTokens) -> list[Float]:
+        """Return the hidden states of the row's last ``num_logits`` positions. Raises: Interrupted."""
+        past, states = self._lengths[row.slot], []
+        for offset, token_id in enumerate(row.token_ids):
+            if self._interrupted.is_set():
+                raise Interrupted("the step was interrupted")
+            states.append(forward(self._weights, self._caches[row.slot], past + offset, int(token_id)))
+        return states[len(states) - row.num_logits :]
+
+    def length(self, slot: int) -> int:
+        """Return the number of tokens in ``slot``."""
+        check_slot("slot", slot, self.info.num_slots)
+        return self._lengths[slot]
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Forget the tokens from ``length`` on; their keys and values are overwritten later."""
+        check_prefix(slot, length, self.length(slot))
+        self._lengths[slot] = length
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        """Copy the keys and values of the first ``length`` positions; ``target`` forgets what it held."""
+        check_slot("target", target, self.info.num_slots)
+        check_prefix(source, length, self.length(source))
+        origin, copy = self._caches[source], self._caches[target]
+        copy.keys[:, :length] = origin.keys[:, :length]
+        copy.values[:, :length] = origin.values[:, :length]
+        self._lengths[target] = length
+
+    def interrupt(self) -> None:
+        """End the running step before its next position; between steps, have no effect."""
+        self._interrupted.set()
+
+    def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the L2-normalised mean of each row's last hidden states; the slots play no part."""
+        for index, token_ids in enumerate(batch):
+            check_token_ids(token_ids, VOCAB_SIZE)
+            if len(token_ids) > self.info.context_length:
+                raise ContextOverflow(
+                    slot=index, length=0, num_tokens=len(token_ids), context_length=self.info.context_length
+                )
+        vectors = np.empty((len(batch), HIDDEN_SIZE), np.float32)
+        for index, token_ids in enumerate(batch):
+            kv_cache = KVCache.empty(len(token_ids))
+            states = [forward(self._weights, kv_cache, at, int(token)) for at, token in enumerate(token_ids)]
+            mean = np.mean(states, axis=0)
+            vectors[index] = mean / np.linalg.norm(mean)
+        return vectors
+
+    def close(self) -> None:
+        """Free the KV cache."""
+        self._caches.clear()
+
+
+class ReferenceBackend:
+    """The descriptor of the reference backend."""
+
+    name = "reference"
+    abi = ABI
+    capabilities = frozenset(Capability)
+    builtin_models: Mapping[str, Path] = {"reference": FOLDER}
+
+    def probe(self) -> Available | Missing:
+        """Say that it runs everywhere."""
+        return Available("numpy, fixed weights; for tests, not for answers")
+
+    def accepts(self, model_dir: Path) -> Accepts | Declines:
+        """Accept folders whose config.json has the reference's own ``model_type``."""
+        path = model_dir / "config.json"
+        try:
+            config = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            return Declines(f"{path} is not readable as JSON: {error}")
+        model_type = config.get("model_type") if isinstance(config, dict) else None
+        if model_type != "jan_ort_reference":
+            return Declines(f"{path} has model_type {model_type!r}, not 'jan_ort_reference'")
+        return Accepts()
+
+    def open(self, model_dir: Path, options: OpenOptions) -> ReferenceSession:
+        """Open the model. Raises: ModelError for another model's folder, or options outside the model's limits."""
+        answer = self.accepts(model_dir)
+        if isinstance(answer, Declines):
+            raise ModelError(f"{answer.reason}; the folder of the reference model is {FOLDER}")
+        check_options(options, known=(), max_context_length=CONTEXT_LENGTH)
+        logger.debug("opening the reference model with %d slots", options.num_slots)
+        return ReferenceSession(options.num_slots, options.context_length or CONTEXT_LENGTH)
+
+
+backend = ReferenceBackend()
