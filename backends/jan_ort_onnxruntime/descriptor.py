@@ -1,0 +1,47 @@
+"""The descriptor of the backend: what it can do, whether it can run here, and which folders it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
+from jan_ort_onnxruntime.distributions import installed_flavours, probe_flavours
+from jan_ort_onnxruntime.model_folder import MODEL_FILE, ModelFolder
+
+
+class OnnxRuntimeBackend:
+    """ONNX Runtime: generation with a KV cache of several slots, and sentence embeddings."""
+
+    name = "onnxruntime"
+    abi = ABI
+    capabilities = frozenset(
+        {Capability.GENERATE, Capability.FORK, Capability.INTERRUPT, Capability.TOP_LOGITS, Capability.EMBED}
+    )
+    builtin_models: Mapping[str, Path] = {}
+
+    def probe(self) -> Available | Missing:
+        """Say which onnxruntime is installed, from its metadata: one flavour, not too old, and importable."""
+        return probe_flavours(installed_flavours())
+
+    def accepts(self, model_dir: Path) -> Accepts | Declines:
+        """Accept a folder with a model.onnx and, if it has a jan_ort.json, one that this version understands."""
+        if not (model_dir / MODEL_FILE).is_file():
+            return Declines(f"{model_dir} has no {MODEL_FILE}")
+        try:
+            ModelFolder.read(model_dir)
+        except ModelError as error:
+            return Declines(str(error))
+        return Accepts()
+
+    def open(self, model_dir: Path, options: OpenOptions) -> Session:
+        """Load the model: a generation or an embedding session, as the graph is.
+
+        Raises: ModelError naming the file or option; OutOfMemory.
+        """
+        status = self.probe()
+        if isinstance(status, Missing):
+            raise ModelError(f"onnxruntime cannot be used: {status.reason}; {status.remedy}")
+        from jan_ort_onnxruntime.opening import open_session  # onnxruntime is imported only now
+
+        return open_session(ModelFolder.read(model_dir), options)

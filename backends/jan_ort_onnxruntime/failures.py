@@ -1,0 +1,75 @@
+"""Turn ONNX Runtime's exceptions into the typed errors of the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from jan_ort_backends import BackendError, DeviceLost, Interrupted, ModelError, OutOfMemory
+
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    state.EngineError,
+    state.EPFail,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.ModelLoaded,
+    state.NoModel,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+    RuntimeError,  # what run_with_iobinding raises
+)
+"""What onnxruntime raises; its classes have no common base but Exception."""
+
+_OUT_OF_MEMORY = ("failed to allocate memory", "bad_alloc", "out of memory", "bad allocation")
+_DEVICE_LOST = ("device removed", "device lost", "cuda failure", "887a0005", "887a0006", "887a0007")
+
+
+@contextmanager
+def loading(model_path: Path) -> Iterator[None]:
+    """Raise ModelError or OutOfMemory for what ONNX Runtime raises while it loads ``model_path``."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory(
+            f"no memory for the weights of {model_path}; close other programs or take a smaller model"
+        ) from error
+    except ORT_ERRORS as error:
+        message = _one_line(error)
+        if _mentions(message, _OUT_OF_MEMORY):
+            raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
+        raise ModelError(
+            f"{model_path} cannot be loaded: {message}; it must be an ONNX graph, with its model.onnx.data beside it "
+            "if it has one: convert or download the model again"
+        ) from error
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Raise typed errors for what ONNX Runtime raises while a graph runs."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory("no memory for a step; use a smaller batch, chunk or context length") from error
+    except ORT_ERRORS as error:
+        message = _one_line(error)
+        if "terminate flag" in message:
+            raise Interrupted("the step was interrupted") from error
+        if _mentions(message, _OUT_OF_MEMORY):
+            raise OutOfMemory(f"no memory for a step: {message}; use a smaller batch or chunk") from error
+        if _mentions(message, _DEVICE_LOST):
+            raise DeviceLost(message, recoverable=True) from error
+        raise BackendError(f"the graph failed: {message}") from error
+
+
+def _mentions(message: str, phrases: tuple[str, ...]) -> bool:
+    return any(phrase in message.lower() for phrase in phrases)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

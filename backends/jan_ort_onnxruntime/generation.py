@@ -1,0 +1,137 @@
+"""The session of a generation graph: slots over KV rows, steps as runs of the graph."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from jan_ort_backends import BadInput, DeviceReport, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends.checks import check_batch, check_prefix, check_slot
+from jan_ort_onnxruntime.failures import running
+from jan_ort_onnxruntime.graph import GenerationGraph
+from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.plan import plan_runs
+from jan_ort_onnxruntime.runner import GraphRunner, StepBuffers
+from jan_ort_onnxruntime.slot_rows import SlotRows
+
+
+class GenerationSession(Session):
+    """A decoder with ``num_slots`` sequences in its KV cache.
+
+    Interrupting is free of races by giving every step RunOptions of its own: ``interrupt`` marks those of the step that
+    runs at that moment, and does nothing between steps. A step that was about to end may still succeed.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        graph: GenerationGraph,
+        options: OpenOptions,
+        device: DeviceReport,
+        weights_hash: str,
+    ) -> None:
+        context_length = options.context_length or graph.context_length
+        self._graph = graph
+        self._kv_cache: KVCache | None = KVCache(graph, options.num_slots, context_length)
+        self._runner: GraphRunner | None = GraphRunner(session, self._kv_cache)
+        self._buffers = StepBuffers(graph, options.num_slots)
+        self._rows = SlotRows(options.num_slots)
+        self._lengths = [0] * options.num_slots
+        self._lock = threading.Lock()
+        self._run_options: ort.RunOptions | None = None
+        self.info = SessionInfo(
+            vocab_size=graph.vocab_size,
+            context_length=context_length,
+            num_slots=options.num_slots,
+            embedding_size=0,
+            device=device,
+            weights_hash=weights_hash,
+        )
+
+    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run the batch; the lengths change only when all of it succeeded."""
+        check_batch(batch, self._lengths, self.info)
+        self._check_kind(batch)
+        self._arrange(batch)
+        runs = plan_runs(batch, self._rows.rows, self._lengths, self.info.context_length)
+        num_logits = sum(row.num_logits for row in batch)
+        buffers = self._buffers if num_logits <= self.info.num_slots else StepBuffers(self._graph, num_logits)
+        assert self._runner is not None  # the server does not step a closed session
+        with self._lock:
+            run_options = self._run_options = ort.RunOptions()
+        try:
+            with running():
+                first = 0
+                for run in runs:
+                    self._runner.run(run, buffers, first, run_options)
+                    first += len(run.logits_rows)
+        finally:
+            with self._lock:
+                self._run_options = None
+        for row in batch:
+            self._lengths[row.slot] += len(row.token_ids)
+        return _in_batch_order(buffers, np.concatenate([run.output_rows for run in runs]))
+
+    def _arrange(self, batch: Sequence[SlotTokens]) -> None:
+        """Choose KV rows for slots that start, and bring together those that keep decoding together."""
+        assert self._kv_cache is not None  # as in step
+        slots = [row.slot for row in batch]
+        self._rows.place(slots, self._lengths)
+        if len(batch) > 1 and all(len(row.token_ids) == 1 for row in batch):
+            held = {self._rows.rows[slot]: length for slot, length in enumerate(self._lengths)}
+            for outside, inside in self._rows.gather(slots, self._lengths):
+                self._kv_cache.swap(outside, inside, held[outside], held[inside])
+
+    def _check_kind(self, batch: Sequence[SlotTokens]) -> None:
+        if len(batch) > 1 and any(len(row.token_ids) > 1 for row in batch):
+            for row in batch:
+                if self._lengths[row.slot]:
+                    raise BadInput(
+                        "batch",
+                        f"slot {row.slot} holds {self._lengths[row.slot]} tokens, and several rows of several tokens "
+                        "need empty slots; this backend does not declare mixed_batch",
+                    )
+
+    def length(self, slot: int) -> int:
+        """Return the number of tokens in ``slot``."""
+        check_slot("slot", slot, self.info.num_slots)
+        return self._lengths[slot]
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Forget the tokens from ``length`` on; attention never reads past a row's length."""
+        check_prefix(slot, length, self.length(slot))
+        self._lengths[slot] = length
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        """Copy the keys and values of the first ``length`` tokens."""
+        check_slot("target", target, self.info.num_slots)
+        check_prefix(source, length, self.length(source))
+        assert self._kv_cache is not None  # as in step
+        if source != target:
+            self._rows.place([target], self._lengths)
+            self._kv_cache.copy(self._rows.rows[source], self._rows.rows[target], length)
+        self._lengths[target] = length
+
+    def interrupt(self) -> None:
+        """End the running step within a node's time; between steps, do nothing."""
+        with self._lock:
+            if self._run_options is not None:
+                self._run_options.terminate = True
+
+    def close(self) -> None:
+        """Free the weights and the KV cache."""
+        self._runner = None
+        self._kv_cache = None
+
+
+def _in_batch_order(buffers: StepBuffers, output_rows: NDArray[np.int64]) -> StepOutput:
+    """Return the logits in the order of the batch; several runs may have written them in another."""
+    num_logits = len(output_rows)
+    if not np.array_equal(output_rows, np.arange(num_logits)):
+        order = np.argsort(output_rows)
+        return StepOutput(buffers.logits[order], buffers.top_logits[order], buffers.top_token_ids[order])
+    return StepOutput(buffers.logits[:num_logits], buffers.top_logits[:num_logits], buffers.top_token_ids[:num_logits])

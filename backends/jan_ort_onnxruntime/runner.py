@@ -1,0 +1,74 @@
+"""Runs the generation graph on rows of the KV cache, by IOBinding and without copies."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from jan_ort_onnxruntime.graph import GenerationGraph
+from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.plan import Run
+
+MAX_BINDINGS = 16
+
+
+class StepBuffers:
+    """Where the logits of a step are written: ``num_logits`` rows of each output, reused while few are wanted."""
+
+    def __init__(self, graph: GenerationGraph, num_rows: int) -> None:
+        self.logits = np.empty((num_rows, graph.vocab_size), np.float32)
+        self.top_logits = np.empty((num_rows, graph.num_top_logits), np.float32)
+        self.top_token_ids = np.empty((num_rows, graph.num_top_logits), np.int64)
+
+    def rows(self, first: int, end: int) -> list[tuple[str, NDArray[np.float32] | NDArray[np.int64]]]:
+        """Return the outputs' names with their rows from ``first`` to ``end``."""
+        return [
+            ("logits", self.logits[first:end]),
+            ("top_logits", self.top_logits[first:end]),
+            ("top_token_ids", self.top_token_ids[first:end]),
+        ]
+
+
+class GraphRunner:
+    """A loaded graph with its KV cache.
+
+    Binding the KV rows costs 0.6 ms for 30 layers and a step's own tensors 20 µs, so the bindings of recent row ranges
+    are kept.
+    """
+
+    def __init__(self, session: ort.InferenceSession, kv_cache: KVCache) -> None:
+        self._session = session
+        self._kv_cache = kv_cache
+        self._bindings: OrderedDict[tuple[int, int], ort.IOBinding] = OrderedDict()
+
+    def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
+        """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
+        num_rows = run.token_ids.shape[0]
+        binding = self._binding(run.first_row, run.first_row + num_rows)
+        inputs: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {
+            "input_ids": run.token_ids,
+            "seqlens_k": run.seqlens_k,
+            "total_sequence_length": np.array([run.seqlens_k.max() + 1], np.int32),
+            "logits_rows": run.logits_rows,
+        }
+        for name, array in inputs.items():
+            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        for name, output in buffers.rows(first, first + len(run.logits_rows)):
+            binding.bind_output(name, "cpu", 0, output.dtype.type, output.shape, output.ctypes.data)
+        self._session.run_with_iobinding(binding, run_options)
+
+    def _binding(self, first_row: int, end_row: int) -> ort.IOBinding:
+        key = (first_row, end_row)
+        binding = self._bindings.pop(key, None)
+        if binding is None:
+            binding = self._session.io_binding()
+            for past, present, shape, address in self._kv_cache.addresses(first_row, end_row):
+                binding.bind_input(past, "cpu", 0, np.float32, shape, address)
+                binding.bind_output(present, "cpu", 0, np.float32, shape, address)
+            if len(self._bindings) >= MAX_BINDINGS:
+                self._bindings.popitem(last=False)
+        self._bindings[key] = binding
+        return binding

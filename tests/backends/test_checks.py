@@ -1,0 +1,44 @@
+"""Declared = implemented, in both directions."""
+
+import pytest
+
+from jan_ort_backends import BackendError, Capability, OpenOptions, Session, check_session, session_capabilities
+from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
+from jan_ort_backends.reference_tokenizer import FOLDER
+
+
+class Declaring(ReferenceBackend):
+    def __init__(self, *capabilities: Capability) -> None:
+        self.capabilities = frozenset(capabilities)
+
+
+def opened() -> ReferenceSession:
+    return ReferenceBackend().open(FOLDER, OpenOptions(num_slots=1))
+
+
+def test_the_reference_keeps_what_it_declares() -> None:
+    session = opened()
+
+    check_session(ReferenceBackend(), session)
+
+    assert session_capabilities(ReferenceBackend(), session) == frozenset(Capability)
+
+
+def test_a_declared_method_that_is_missing_is_named() -> None:
+    class Unforked(ReferenceSession):
+        fork = Session.fork
+
+    with pytest.raises(BackendError, match=r"declares fork without fork\(\)"):
+        check_session(ReferenceBackend(), Unforked(1, 8))
+
+
+def test_a_method_without_its_capability_is_named() -> None:
+    backend = Declaring(*set(Capability) - {Capability.INTERRUPT})
+
+    with pytest.raises(BackendError, match=r"has interrupt\(\) without the capability interrupt"):
+        check_session(backend, opened())
+
+
+def test_a_session_of_another_type_is_refused() -> None:
+    with pytest.raises(BackendError, match="must subclass Session"):
+        check_session(ReferenceBackend(), object())  # type: ignore[arg-type]
