@@ -1,0 +1,114 @@
+"""Convert a GGUF file of the llama architecture into a model folder, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from jan_ort.models.convert.calibration import (
+    CALIBRATION_TEXT,
+    MAX_TOKENS,
+    Calibration,
+    LayerSmoothing,
+    smoothing,
+)
+from jan_ort.models.convert.gguf_file import GgufFile
+from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
+from jan_ort.models.convert.llama_config import LlamaConfig, read_llama_config
+from jan_ort.models.convert.llama_graph import LlamaGraph
+from jan_ort.models.convert.llama_weights import BLOCK_8BIT, Weights
+from jan_ort.models.convert.onnx_writer import OnnxWriter
+from jan_ort.models.errors import ConversionError
+
+logger = logging.getLogger(__name__)
+
+_STAGE = "Converting"
+_CALIBRATION_BEGINS, _GRAPH_BEGINS, _GRAPH_ENDS = 0.2, 0.5, 0.95  # shares of the time, measured
+
+
+def convert_gguf(
+    source: Path,
+    target: Path,
+    *,
+    weights: Weights = "int8",
+    name: str | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> None:
+    """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
+
+    ``weights``: "int8" quantises every matrix to 8 bits in blocks of 64; "int4" keeps the codes of 4-bit matrices, but
+    for the attention's input projections, and takes 8 bits for others. ``name`` is the display name, by default the
+    file's general.name. ``progress`` is called with a stage and a fraction.
+    Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
+    """
+    report = progress or (lambda stage, fraction: None)
+    if not target.is_dir() or any(target.iterdir()):
+        raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
+    report(_STAGE, 0.0)
+    model = GgufFile(source)
+    config = read_llama_config(model)
+    tokenizer = GgufTokenizer(model)
+    if len(tokenizer.tokens) > config.vocab_size:
+        model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    built_tokenizer = tokenizer.build()
+    report(_STAGE, _CALIBRATION_BEGINS)
+    layers = _calibrate(model, config, built_tokenizer, weights)
+    report(_STAGE, _GRAPH_BEGINS)
+    with OnnxWriter(target) as writer:
+        graph = LlamaGraph(model, config, writer, weights, layers)
+        graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
+    if unused := model.unused_tensors():
+        model.refuse(f"tensor {unused[0]!r} belongs to no part of a llama model that is supported; use another model")
+    built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
+    _write_chat_template(target, model)
+    _write_configs(target, tokenizer, config)
+    display_name = name or model.string("general.name", source.stem)
+    _write_json(target / "jan_ort.json", _description(source, display_name, config, weights))
+    report(_STAGE, 1.0)
+
+
+def _calibrate(model: GgufFile, config: LlamaConfig, tokenizer: Tokenizer, weights: Weights) -> list[LayerSmoothing]:
+    """Return each layer's smoothing. With "int4" it is the attention's only: the 4-bit codes cannot be scaled."""
+    encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
+    token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
+    layers = [smoothing(activations) for activations in Calibration(model, config, token_ids).layers()]
+    return layers if weights == "int8" else [LayerSmoothing(attention=layer.attention) for layer in layers]
+
+
+def _write_chat_template(target: Path, model: GgufFile) -> None:
+    if "tokenizer.chat_template" in model:
+        template = model.string("tokenizer.chat_template")
+        (target / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
+    else:
+        logger.warning("%s has no chat template: only text completion will work", model.path)
+
+
+def _write_configs(target: Path, tokenizer: GgufTokenizer, config: LlamaConfig) -> None:
+    _write_json(target / "tokenizer_config.json", tokenizer.to_json(config.max_position_embeddings))
+    special = tokenizer.special
+    token_ids = {"bos_token_id": special.bos, "eos_token_id": special.eos}
+    _write_json(target / "config.json", config.to_json() | token_ids)
+    _write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
+
+
+def _description(source: Path, name: str, config: LlamaConfig, weights: Weights) -> dict[str, Any]:
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {
+        "format": 1,
+        "name": name,
+        "task": "generate",
+        "context_length": config.max_position_embeddings,
+        "weights": "int4-cat" if weights == "int4" else f"int8-block{BLOCK_8BIT}",
+        "source": {"file": source.name, "sha256": digest},
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
