@@ -78,7 +78,7 @@ class SlotTable:
         victim = min(free, key=lambda slot: (len(slot.cached) > 0, slot.last_used))
         if length == 0:
             return Placement(victim.index, victim.index, 0)
-        continues = donor.owner is None and length >= min(len(donor.cached), len(prompt)) - MIN_CHUNK
+        continues = donor.owner is None and length >= len(donor.cached) - MIN_CHUNK
         if continues or not self._can_fork:
             return Placement(donor.index, donor.index, length)
         return Placement(victim.index, donor.index, length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from jan_ort.models.errors import ModelsError
+from jan_ort.models.errors import ModelFolderError, ModelsError
 
 
 class TokenIdError(ModelsError):
@@ -27,11 +27,12 @@ class TextTokenizer:
     """A model's ``tokenizer.json``, with special tokens in the text recognised and BOS as the model has it."""
 
     def __init__(self, path: Path, *, bos_token_id: int | None = None, add_bos: bool = False) -> None:
-        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer = _read(path)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._bos = bos_token_id if add_bos else None
-        self.vocab_size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        # Not the number of tokens: some vocabularies have gaps.
+        self.vocab_size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""
@@ -90,15 +91,31 @@ class TextTokenizer:
         return table
 
 
+def _read(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more specific
+        raise ModelFolderError(
+            f"{path} cannot be read as a tokenizer ({error}); get it again from where the model is from"
+        ) from error
+
+
 def _byte_decoder(decoder: dict[str, Any]) -> Callable[[str], bytes] | None:
     """Return how a token's spelling becomes bytes under this decoder of tokenizer.json."""
     kinds = [decoder.get("type"), *(part.get("type") for part in decoder.get("decoders", []))]
     if "ByteLevel" in kinds:
         alphabet = byte_alphabet()
-        return lambda token: bytes(alphabet[character] for character in token)
+        return lambda token: _spelled_bytes(token, alphabet)
     if "ByteFallback" in kinds:
         return _byte_fallback
     return None
+
+
+def _spelled_bytes(token: str, alphabet: Mapping[str, int]) -> bytes:
+    """Return the bytes that the characters stand for; a token with any other character stands for itself."""
+    if all(character in alphabet for character in token):
+        return bytes(alphabet[character] for character in token)
+    return token.encode()
 
 
 def _byte_fallback(token: str) -> bytes:

@@ -1,0 +1,164 @@
+"""Runs a scheduler to the end over a model of the session's slots, and writes down every step as plain tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jan_ort.engine.scheduler import Batch, Row, Scheduler
+from jan_ort.engine.sequence import Sequence as TokenSequence
+from jan_ort.engine.slots import MIN_CHUNK
+
+PlacementRecord = tuple[str, int, int, int]
+"""Name, slot, source, length."""
+RowRecord = tuple[str, int, int]
+"""Name, number of tokens, number of logits."""
+Step = tuple[tuple[PlacementRecord, ...], tuple[RowRecord, ...]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sequence by name, how many tokens it will generate, and the step before which it arrives."""
+
+    name: str
+    prompt: Sequence[int]
+    num_generated: int = 1
+    arrives: int = 0
+    prompt_logits: bool = False
+
+    def sequence(self) -> TokenSequence:
+        return TokenSequence(np.array(self.prompt, dtype=np.int64), self.name, wants_prompt_logits=self.prompt_logits)
+
+
+@dataclass
+class SlotModel:
+    """What a session's slots hold: the tokens, and whether a prefill chunk of at least two computed each of them."""
+
+    num_slots: int
+    mixed: bool
+    can_fork: bool
+    slots: list[list[tuple[int, bool]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = [[] for _ in range(self.num_slots)]
+
+    def place(self, batch: Batch) -> None:
+        """Carry out the placements as the engine does, and check that what they reuse is what a prefill would give."""
+        for placement, sequence in batch.placements:
+            assert placement.source == placement.slot or self.can_fork
+            kept = self.slots[placement.source][: placement.length]
+            assert kept == [(token, True) for token in sequence.prompt[: placement.length].tolist()]
+            self.slots[placement.slot] = list(kept)
+
+    def check_kind(self, rows: Sequence[Row]) -> None:
+        """Check that the rows are a batch that ``Session.step`` allows."""
+        slots = [row.sequence.slot for row in rows]
+        assert rows
+        assert None not in slots
+        assert len(set(slots)) == len(slots)
+        assert all(0 <= row.num_logits <= row.num_tokens for row in rows)
+        all_decode = all(row.num_tokens == 1 for row in rows)
+        all_empty = all(not self.slots[slot] for slot in slots if slot is not None)
+        assert self.mixed or len(rows) == 1 or all_decode or all_empty
+
+    def append(self, row: Row, generated: Sequence[int]) -> None:
+        """Append the row's tokens, which must go on exactly where the slot is."""
+        sequence = row.sequence
+        assert sequence.slot is not None
+        content = self.slots[sequence.slot]
+        tokens = [*sequence.prompt.tolist(), *generated]
+        start = sequence.num_computed
+        assert [token for token, _ in content] == tokens[:start]
+        is_prefill = start < sequence.num_prompt_tokens
+        assert start + row.num_tokens <= (sequence.num_prompt_tokens if is_prefill else len(tokens))
+        assert not is_prefill or row.num_tokens >= MIN_CHUNK or sequence.num_prompt_tokens == 1
+        content += [(token, is_prefill and row.num_tokens >= MIN_CHUNK) for token in tokens[start:][: row.num_tokens]]
+
+
+class Run:
+    """One scheduler's life. ``steps`` is the whole schedule, ``ended`` the names in the order in which they ended."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        batching = scheduler.batching
+        self.model = SlotModel(len(scheduler.slots.slots), batching.mixed, batching.can_fork)
+        self.steps: list[Step] = []
+        self.ended: list[str] = []
+        self.texts: dict[str, list[int]] = {}
+        self._jobs: dict[str, Job] = {}
+
+    def add(self, job: Job) -> None:
+        self._jobs[job.name] = job
+        self.texts[job.name] = []
+        self.scheduler.add(job.sequence())
+
+    def abort(self, name: str) -> None:
+        for sequence in self.scheduler.abort(name):
+            assert sequence.slot is None
+            self.ended.append(name)
+
+    def step(self, outcome: str = "computed") -> bool:
+        """Compute one step; ``outcome`` may also be interrupted (nothing is computed) or failed."""
+        batch = self.scheduler.schedule()
+        if batch is None:
+            return False
+        self.model.place(batch)
+        self.model.check_kind(batch.rows)
+        self._check_owners()
+        self.steps.append(record(batch))
+        if outcome == "computed":
+            self._compute(batch)
+        elif outcome == "failed":
+            touched = {s.id: s for s in (*(row.sequence for row in batch.rows), *(s for _, s in batch.placements))}
+            for sequence in touched.values():
+                self.scheduler.fail(sequence)
+                self.ended.append(sequence.request_id)
+        return True
+
+    def _compute(self, batch: Batch) -> None:
+        for row in batch.rows:
+            self.model.append(row, self.texts[row.sequence.request_id])
+        self.scheduler.commit(batch)
+        for sequence in [row.sequence for row in batch.rows if row.sequence.is_prefilled]:
+            text = self.texts[sequence.request_id]
+            text.append(1_000_000 + 1000 * sequence.id + len(text))  # a token that no other sequence has
+            if len(text) == self._jobs[sequence.request_id].num_generated:
+                self.scheduler.finish(sequence)
+                self.ended.append(sequence.request_id)
+
+    def _check_owners(self) -> None:
+        held = {slot.index: slot.owner for slot in self.scheduler.slots.slots if slot.owner is not None}
+        assert held == {sequence.slot: sequence.id for sequence in self.scheduler.running}
+
+
+def record(batch: Batch) -> Step:
+    """Return a batch as plain tuples."""
+    placements = tuple((s.request_id, p.slot, p.source, p.length) for p, s in batch.placements)
+    return placements, tuple((row.sequence.request_id, row.num_tokens, row.num_logits) for row in batch.rows)
+
+
+def run(scheduler: Scheduler, jobs: Iterable[Job], aborts: Mapping[int, str] | None = None) -> Run:
+    """Run jobs to the end, aborting a name before the step of that number."""
+    waiting = sorted(jobs, key=lambda job: job.arrives)
+    result = Run(scheduler)
+    aborts = dict(aborts or {})
+    for at in range(10_000):
+        while waiting and waiting[0].arrives <= at:
+            result.add(waiting.pop(0))
+        if at in aborts:
+            result.abort(aborts[at])
+        if not result.step() and not waiting:
+            return result
+    raise AssertionError("the schedule does not end")
+
+
+def rows(result: Run) -> list[tuple[RowRecord, ...]]:
+    """Return the rows of every step."""
+    return [step[1] for step in result.steps]
+
+
+def placements(result: Run) -> list[PlacementRecord]:
+    """Return the placements of all steps, in order."""
+    return [placement for step in result.steps for placement in step[0]]

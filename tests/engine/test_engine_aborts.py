@@ -1,0 +1,97 @@
+"""Aborts in a running engine: in whatever phase, the slot is free within a step."""
+
+from __future__ import annotations
+
+from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort_backends import Capability
+from tests.engine.running import (
+    ALL,
+    WAIT_S,
+    HeldSession,
+    ask,
+    encode,
+    events_of,
+    generate,
+    running,
+    twin_generate,
+    wait_until,
+)
+
+ENDLESS = SamplingParams(400, min_tokens=400, seed=1)
+SHORT = SamplingParams(6, min_tokens=6, seed=2)
+LONG = "The server reads a question and writes an answer. " * 6
+
+
+def test_an_abort_interrupts_a_prefill_and_frees_its_slot(held: HeldSession) -> None:
+    asked = ask(LONG, ENDLESS)
+
+    with running(held) as engine:
+        engine.submit(asked)
+        held.entered.get(timeout=WAIT_S)
+        engine.abort(asked.id)
+        held.release()
+        wait_until(lambda: engine.num_queued == 0)
+
+        assert held.length(0) == 0
+        assert generate(engine, "Hello", SHORT).token_ids == tuple(twin_generate(encode("Hello"), SHORT)[0])
+    assert asked.sink.empty()
+
+
+def test_without_interrupt_an_aborted_prefill_ends_with_its_step(held: HeldSession) -> None:
+    asked = ask(LONG, ENDLESS)
+
+    with running(held, capabilities=ALL - {Capability.INTERRUPT}) as engine:
+        engine.submit(asked)
+        held.entered.get(timeout=WAIT_S)
+        engine.abort(asked.id)
+        held.release()
+        wait_until(lambda: engine.num_queued == 0)
+
+    assert len(held.batches) == 1
+
+
+def test_an_abort_in_decode_frees_the_slot_within_a_step(held: HeldSession) -> None:
+    first, second = ask("Hello", ENDLESS), ask("The river", SHORT)
+
+    with running(held) as engine:
+        engine.submit(first)
+        held.entered.get(timeout=WAIT_S)
+        held.allow.release()
+        held.entered.get(timeout=WAIT_S)  # the first decode step
+        engine.submit(second)
+        engine.abort(first.id)
+        held.release()
+        (output,) = events_of(second)
+
+    assert output.token_ids == tuple(twin_generate(encode("The river"), SHORT)[0])
+    assert len(held.batches) == 2 + SHORT.max_tokens
+    assert first.sink.empty()
+
+
+def test_an_abort_while_waiting_leaves_the_running_request(held: HeldSession) -> None:
+    first, second = ask("Hello", SHORT), ask("The river", ENDLESS)
+
+    with running(held) as engine:
+        engine.submit(first)
+        held.entered.get(timeout=WAIT_S)
+        engine.submit(second)
+        engine.abort(second.id)
+        held.release()
+        (output,) = events_of(first)
+        wait_until(lambda: engine.num_queued == 0)
+
+    assert output.token_ids == tuple(twin_generate(encode("Hello"), SHORT)[0])
+    assert second.sink.empty()
+
+
+def test_an_abort_of_what_is_over_or_unknown_is_silent() -> None:
+    asked = ask("Hello", SHORT)
+
+    with running() as engine:
+        engine.submit(asked)
+        events_of(asked)
+        engine.abort(asked.id)
+        engine.abort("unknown")
+
+        assert generate(engine, "Hello", SHORT).finish_reason == "length"
+        assert engine.num_queued == 0

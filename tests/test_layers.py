@@ -1,0 +1,131 @@
+"""Who may import whom: ARCHITECTURE.md's rule, checked on every import statement of every package."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+INTERFACE, CONTRACT = "jan_ort_backends", "jan_ort_openapi"
+PLUGINS = ("jan_ort_onnxruntime", "jan_ort_backends.reference")
+"""Backends; whoever wants one asks the registry."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a package may import beside itself and the standard library.
+
+    ``ours`` are packages of this project; ``third_party`` None stands for any, less ``never``.
+    """
+
+    folder: str
+    ours: frozenset[str] = frozenset()
+    third_party: frozenset[str] | None = None
+    never: tuple[str, ...] = ()
+
+
+RULES: Mapping[str, Rule] = {
+    INTERFACE: Rule("backends", third_party=frozenset({"numpy"})),
+    CONTRACT: Rule("openapi", third_party=frozenset({"pydantic", "pydantic_core", "typing_extensions"})),
+    "jan_ort_onnxruntime": Rule(
+        "backends", ours=frozenset({INTERFACE}), third_party=frozenset({"numpy", "onnxruntime"})
+    ),
+    "jan_ort_conformance": Rule("conformance", ours=frozenset({INTERFACE, CONTRACT})),
+    "jan_ort": Rule(".", ours=frozenset({INTERFACE, CONTRACT}), never=(*PLUGINS, "onnxruntime", "torch")),
+}
+
+
+def imported(source: str) -> Iterator[str]:
+    """Yield the full name of every module that the source imports, wherever it does; also by ``import_module``."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+            yield from (str(arg.value) for arg in node.args if isinstance(arg, ast.Constant))
+
+
+def violations(package: str, source: str) -> list[str]:
+    """Return the modules that the source, being part of ``package``, must not import."""
+    return sorted({module for module in imported(source) if not may_import(package, module)})
+
+
+def may_import(package: str, module: str) -> bool:
+    rule = RULES[package]
+    top = module.split(".")[0]
+    if top == package or top in sys.stdlib_module_names:
+        return True
+    if any(module == name or module.startswith((f"{name}.", f"{name}_")) for name in rule.never):
+        return False
+    if top == "tests" or top in RULES:
+        return top in rule.ours
+    return rule.third_party is None or top in rule.third_party
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / RULES[package].folder / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", RULES)
+def test_a_package_imports_only_what_is_below_it(package: str) -> None:
+    files = sources(package)
+
+    found = {str(path.relative_to(ROOT)): violations(package, path.read_text(encoding="utf-8")) for path in files}
+
+    assert files
+    assert {path: modules for path, modules in found.items() if modules} == {}
+
+
+def test_every_package_of_the_source_roots_has_a_rule() -> None:
+    roots = [ROOT, ROOT / "backends", ROOT / "openapi", ROOT / "conformance"]
+
+    packages = {path.name for root in roots for path in root.glob("jan_ort*") if any(path.rglob("*.py"))}
+
+    assert packages == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "expected"),
+    [
+        ("jan_ort", "import jan_ort_onnxruntime", ["jan_ort_onnxruntime"]),
+        ("jan_ort", "def f():\n    from jan_ort_onnxruntime.graph import g", ["jan_ort_onnxruntime.graph"]),
+        ("jan_ort", "from jan_ort_backends import reference", ["jan_ort_backends.reference"]),
+        ("jan_ort", "import jan_ort_backends.reference_tokenizer", ["jan_ort_backends.reference_tokenizer"]),
+        ("jan_ort", "import importlib\nimportlib.import_module('onnxruntime')", ["onnxruntime"]),
+        ("jan_ort", "import jan_ort_conformance", ["jan_ort_conformance"]),
+        ("jan_ort", "import tests.conftest", ["tests.conftest"]),
+        ("jan_ort_onnxruntime", "if True:\n    import jan_ort.settings", ["jan_ort.settings"]),
+        ("jan_ort_onnxruntime", "import jan_ort_openapi, torch", ["jan_ort_openapi", "torch"]),
+        ("jan_ort_backends", "import pydantic, onnxruntime as ort", ["onnxruntime", "pydantic"]),
+        ("jan_ort_backends", "__import__('jan_ort_openapi')", ["jan_ort_openapi"]),
+        ("jan_ort_openapi", "import numpy, jan_ort_backends", ["jan_ort_backends", "numpy"]),
+        ("jan_ort_conformance", "import jan_ort", ["jan_ort"]),
+    ],
+)
+def test_a_planted_violation_is_found(package: str, source: str, expected: list[str]) -> None:
+    assert [module for module in violations(package, source) if module in expected] == expected
+
+
+@pytest.mark.parametrize(
+    ("package", "source"),
+    [
+        (
+            "jan_ort",
+            "import json, quart, numpy\nfrom jan_ort_backends import Session\nfrom jan_ort.engine import engine",
+        ),
+        ("jan_ort", "from . import settings\nfrom jan_ort_openapi.models import Messages"),
+        ("jan_ort_onnxruntime", "import onnxruntime\nfrom jan_ort_backends.interface import Session"),
+        ("jan_ort_backends", "import threading, numpy\nfrom jan_ort_backends.errors import BadInput"),
+        ("jan_ort_openapi", "from pydantic import BaseModel"),
+        ("jan_ort_conformance", "import pytest, schemathesis\nfrom jan_ort_backends import discover"),
+    ],
+)
+def test_what_the_rule_allows_is_no_violation(package: str, source: str) -> None:
+    assert violations(package, source) == []
