@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from jan_ort.backend_choice import NoBackendError
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.engine.errors import EngineStopped, QueueFull
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.settings import Settings
@@ -74,10 +75,30 @@ class EmbeddingModel(ServedModel):
 
     session: Session
     thread: ThreadPoolExecutor
+    max_queued: int = 512
+    queued: set[Future[NDArray[np.float32]]] = field(default_factory=set)
 
     async def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        """Return one vector a row of token ids: float32 ``(len(batch), embedding_size)``."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self.session.embed, batch)
+        """Return one vector a row of token ids: float32 ``(len(batch), embedding_size)``.
+
+        Raises: QueueFull if as many batches as sequences may be queued wait already; EngineStopped; BackendError.
+        """
+        if len(self.queued) >= self.max_queued:
+            raise QueueFull(len(self.queued), self.max_queued)
+        try:
+            future = self.thread.submit(self.session.embed, batch)
+        except RuntimeError as error:  # the thread is shut down
+            raise EngineStopped from error
+        self.queued.add(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the client has gone
+            raise EngineStopped from None  # close() has dropped the batch
+        finally:
+            self.queued.discard(future)
 
     def close(self) -> None:
         """Wait for the batch that is running and free the model."""
@@ -88,8 +109,10 @@ class EmbeddingModel(ServedModel):
 def open_generative(path: Path, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
     """Open a model folder to generate from. Raises: ModelFolderError, BackendError, ChatTemplateError."""
     folder = ModelFolder.read(path)
-    session = _open(path, backend, settings, Capability.GENERATE)
-    tokenizer = _tokenizer(folder)
+    with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
+        reading = beside.submit(_tokenizer, folder)
+        session = _open(path, backend, settings, Capability.GENERATE)
+    tokenizer = reading.result()
     engine = Engine(
         session,
         capabilities=backend.capabilities,
@@ -125,6 +148,7 @@ def open_embedding(path: Path, backend: Backend, settings: Settings) -> Embeddin
         weights_hash=session.info.weights_hash,
         session=session,
         thread=ThreadPoolExecutor(1, thread_name_prefix="embed"),
+        max_queued=settings.max_queued,
     )
 
 
@@ -136,7 +160,12 @@ def _open(path: Path, backend: Backend, settings: Settings, needed: Capability) 
 
 
 def _tokenizer(folder: ModelFolder) -> TextTokenizer:
-    return TextTokenizer(folder.path / "tokenizer.json", bos_token_id=folder.bos_token_id, add_bos=folder.add_bos)
+    return TextTokenizer(
+        folder.path / "tokenizer.json",
+        bos_token_id=folder.bos_token_id,
+        add_bos=folder.add_bos,
+        add_special_tokens=folder.task == "embed",
+    )
 
 
 def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,34 @@ class TokenIdError(ModelsError):
 
 
 class TextTokenizer:
-    """A model's ``tokenizer.json``, with special tokens in the text recognised and BOS as the model has it."""
+    """A model's ``tokenizer.json``, with special tokens in the text recognised and BOS as the model has it.
 
-    def __init__(self, path: Path, *, bos_token_id: int | None = None, add_bos: bool = False) -> None:
+    ``add_special_tokens`` applies the file's own template ([CLS] … [SEP]), as models that embed need it; a prompt to
+    generate from gets no more than BOS.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        bos_token_id: int | None = None,
+        add_bos: bool = False,
+        add_special_tokens: bool = False,
+    ) -> None:
         self._tokenizer = _read(path)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._bos = bos_token_id if add_bos else None
+        self._add_special_tokens = add_special_tokens
+        vocab = self._tokenizer.get_vocab(with_added_tokens=True)
         # Not the number of tokens: some vocabularies have gaps.
-        self.vocab_size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+        self.vocab_size = 1 + max(vocab.values(), default=-1)
+        self._byte_table = self._bytes_of(vocab)
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""
         # encode() holds the lock for the whole text (a second per megabyte); the batch call does not.
-        token_ids = self._tokenizer.encode_batch([text], add_special_tokens=self._adds_specials)[0].ids
+        token_ids = self._tokenizer.encode_batch([text], add_special_tokens=self._add_special_tokens)[0].ids
         if self._bos is not None and token_ids[:1] != [self._bos]:
             token_ids = [self._bos, *token_ids]
         return np.array(token_ids, dtype=np.int64)
@@ -70,24 +83,17 @@ class TextTokenizer:
         """Return the bytes of a token, for a special token those of its name."""
         return self.token_bytes(token_id) or str(self._tokenizer.id_to_token(token_id) or "").encode()
 
-    @cached_property
-    def _adds_specials(self) -> bool:
-        # A generation prompt gets BOS by the model's own rule above; an encoder's template ([CLS] … [SEP]) is its own.
-        return self._byte_table is None
-
-    @cached_property
-    def _byte_table(self) -> list[bytes] | None:
-        """The bytes of every token, or None when the decoder is not one that works token by token."""
-        description = json.loads(self._tokenizer.to_str())
-        to_bytes = _byte_decoder(description.get("decoder") or {})
+    def _bytes_of(self, vocab: Mapping[str, int]) -> list[bytes] | None:
+        """Return the bytes of every token, or None when the decoder is not one that works token by token."""
+        # The decoder alone: describing the whole tokenizer takes as long as loading it.
+        to_bytes = _byte_decoder(json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {})
         if to_bytes is None:
             return None
-        added = {token["id"]: token for token in description["added_tokens"]}
         table = [b""] * self.vocab_size
-        for token, token_id in self._tokenizer.get_vocab(with_added_tokens=False).items():
+        for token, token_id in vocab.items():
             table[token_id] = to_bytes(token)
-        for token_id, token in added.items():
-            table[token_id] = b"" if token["special"] else token["content"].encode()
+        for token_id, added in self._tokenizer.get_added_tokens_decoder().items():
+            table[token_id] = b"" if added.special else added.content.encode()
         return table
 
 
@@ -104,17 +110,17 @@ def _byte_decoder(decoder: dict[str, Any]) -> Callable[[str], bytes] | None:
     """Return how a token's spelling becomes bytes under this decoder of tokenizer.json."""
     kinds = [decoder.get("type"), *(part.get("type") for part in decoder.get("decoders", []))]
     if "ByteLevel" in kinds:
-        alphabet = byte_alphabet()
-        return lambda token: _spelled_bytes(token, alphabet)
+        stand_ins = {ord(stand_in): byte for stand_in, byte in byte_alphabet().items()}
+        return lambda token: _spelled_bytes(token, stand_ins)
     if "ByteFallback" in kinds:
         return _byte_fallback
     return None
 
 
-def _spelled_bytes(token: str, alphabet: Mapping[str, int]) -> bytes:
+def _spelled_bytes(token: str, stand_ins: Mapping[int, int]) -> bytes:
     """Return the bytes that the characters stand for; a token with any other character stands for itself."""
-    if all(character in alphabet for character in token):
-        return bytes(alphabet[character] for character in token)
+    if stand_ins.keys() >= set(map(ord, token)):
+        return token.translate(stand_ins).encode("latin-1")
     return token.encode()
 
 
