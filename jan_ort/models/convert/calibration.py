@@ -143,7 +143,8 @@ class Calibration:
 
 def _silu(x: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # far below 0 the exponential is infinite and the quotient 0, as it should be
-        return x / (1 + np.exp(-x))
+        quotient: NDArray[np.float32] = x / (1 + np.exp(-x))
+    return quotient
 
 
 def _rms(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ _MAGIC = b"GGUF"
 
 @dataclass(frozen=True, slots=True)
 class GgufTensor:
-    """One tensor of ``path``: ``type_name`` as ggml spells it, ``shape`` outermost dimension first, ``raw`` as stored."""
+    """One tensor of ``path``: ``type_name`` is ggml's, ``shape`` outermost dimension first, ``raw`` as stored."""
 
     path: Path
     name: str

@@ -47,8 +47,9 @@ def quantize_8bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMat
     if columns != num_blocks * block_size:
         weights = np.pad(weights, ((0, 0), (0, num_blocks * block_size - columns)))
     blocks = weights.reshape(rows, num_blocks, block_size)
-    largest = np.abs(blocks).max(axis=-1)
-    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)  # (rows, num_blocks)
+    scales = np.abs(blocks).max(axis=-1) / np.float32(127)  # (rows, num_blocks)
+    # A block of zeros needs any scale; subnormal scales are too coarse to divide by, and their blocks are as good as 0.
+    scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(1))
     codes = np.rint(blocks / scales[..., np.newaxis]) + _MIDDLE_8BIT
     return QuantizedMatrix(codes.astype(np.uint8), scales, None, 8, block_size, columns)
 

@@ -21,7 +21,7 @@ def test_the_residual_after_the_last_layer_gives_the_models_logits(tmp_path: Pat
     calibration = Calibration(source, read_llama_config(source), TOKEN_IDS)
 
     layers = list(calibration.layers())
-    normed = rms_norm(calibration.residual.astype(np.float64), model.tensors["output_norm.weight"])
+    normed = rms_norm(calibration.residual.astype(np.float64), model.tensors["output_norm.weight"].astype(np.float64))
 
     assert len(layers) == LAYERS
     np.testing.assert_allclose(

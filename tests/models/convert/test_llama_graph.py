@@ -70,7 +70,7 @@ def exact_in_8_bits(shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
     """Return a matrix of integers times 2**-9 with 127 in every 32 columns, which 8-bit blocks represent exactly."""
     codes = np.random.default_rng(seed).integers(-127, 128, shape).astype(np.float32)
     codes[:, ::32] = 127
-    return codes / 512
+    return codes / np.float32(512)
 
 
 EXTRA_SHAPES = {

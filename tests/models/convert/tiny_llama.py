@@ -73,7 +73,8 @@ def linear(weight: dict[str, NDArray[np.float64]], name: str, x: NDArray[np.floa
 
 
 def rms_norm(x: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + EPSILON) * weight
+    normed: NDArray[np.float64] = x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + EPSILON) * weight
+    return normed
 
 
 def attention(weight: dict[str, NDArray[np.float64]], prefix: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,7 +173,7 @@ class LlamaSession:
             "total_sequence_length": np.array([total], np.int32),
             "logits_rows": np.array(range(len(token_ids)) if rows is None else rows, np.int64),
         }
-        outputs = self._session.run(None, feeds | self._cache)
+        outputs: list[NDArray[Any]] = self._session.run(None, feeds | self._cache)
         for name, present in zip(self._cache, outputs[3:], strict=True):
             self._cache[name] = present
         self._length = total
