@@ -16,12 +16,16 @@ from jan_ort.errors import ApiError, to_api_error
 from jan_ort.handlers import chat, completions, embeddings, extras, health, models
 from jan_ort.server import Server
 from jan_ort.settings import Settings
+from jan_ort.shutdown import stop_when_told
 from jan_ort_openapi import Operation, operations, parse_body, spec_bytes
 
 logger = logging.getLogger(__name__)
 
 EXTENSION = "jan_ort"
 """Where the app keeps its :class:`Server` in ``app.extensions``."""
+
+STOPPER = "jan_ort_stopper"
+"""Where it keeps the task that hears of a shutdown."""
 
 _LARGE_BODY_BYTES = 2**18
 
@@ -57,9 +61,13 @@ def create_app(settings: Settings | None = None, *, on_failure: Callable[[Except
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
         server.start()
+        if settings is None:  # served by hypercorn's command; whoever gives settings stops the app in time
+            app.extensions[STOPPER] = asyncio.create_task(stop_when_told(server.stop))
 
     @app.after_serving
     async def stop() -> None:
+        if STOPPER in app.extensions:
+            app.extensions[STOPPER].cancel()
         await app.extensions[EXTENSION].stop()
 
     for operation in operations():

@@ -12,7 +12,8 @@ from jan_ort.settings import Settings
 def check_key(authorization: str | None, key: str) -> None:
     """Check the value of an Authorization header, in constant time. Raises: ApiError 401."""
     scheme, _, given = (authorization or "").partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), key.encode()):
+    # Header values reach us as latin-1, whatever the client wrote; its bytes are what is compared.
+    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode()):
         return
     reason = "the API key is wrong" if authorization else "an API key is needed: send 'Authorization: Bearer KEY'"
     error = ApiError(401, reason, code="invalid_api_key")
@@ -20,15 +21,21 @@ def check_key(authorization: str | None, key: str) -> None:
     raise error
 
 
+def is_loopback(address: str) -> bool:
+    """Say whether an IP address is this machine's own; what is no IP address is not."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
+
+
 def check_peer(address: str | None) -> None:
     """Check that a client without a key is on this machine. Raises: ApiError 401."""
     if address is None:
         return  # no network between the two: a unix socket, or a test client
-    try:
-        local = ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return  # a name given by an embedding server is no network address
-    if not local:
+    if not is_loopback(address):
         error = ApiError(
             401,
             "without an API key only this machine is served; set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1",

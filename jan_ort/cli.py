@@ -72,7 +72,9 @@ def serve(**flags: Any) -> None:
 
 def _check_exposure(settings: Any) -> None:
     """Refuse to listen beyond this machine without a key, unless told so explicitly."""
-    loopback = settings.host in ("localhost", "::1") or settings.host.startswith("127.")
+    from jan_ort.auth import is_loopback
+
+    loopback = settings.host == "localhost" or is_loopback(settings.host)
     if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
         raise click.UsageError(
             f"--host {settings.host} is reachable from other machines: give --api-key KEY, or say "

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,6 +33,14 @@ class Status(StrEnum):
     STOPPING = "stopping"
 
 
+class LoadingStopped(BaseException):
+    """Raised in the loading thread when the server is to stop; no handler of mere errors may swallow it."""
+
+
+_LOADING_GRACE_S = 1.0
+"""How long a stop waits for the loading thread to tidy up what it has half fetched."""
+
+
 class Server:
     """Loads the configured models and hands them to the handlers.
 
@@ -54,11 +64,10 @@ class Server:
         """Refuse new requests, end the running ones with an error event, free everything. May be called twice."""
         self.status = Status.STOPPING
         if self._loading is not None:
+            await asyncio.wait({self._loading}, timeout=_LOADING_GRACE_S)
             self._loading.cancel()
-            await asyncio.gather(self._loading, return_exceptions=True)
         for model in self.models:
             await asyncio.to_thread(model.close)
-        self.generative = self.embedding = None
 
     @property
     def models(self) -> list[GenerativeModel | EmbeddingModel]:
@@ -75,6 +84,7 @@ class Server:
 
     def for_generation(self) -> GenerativeModel:
         """Return the model that completes prompts, whatever name the request gives: there is one."""
+        self.check_ready()  # again: the server may have begun to stop while the body was read
         if self.generative is None:
             raise ApiError(
                 400, "no chat model is configured; start the server with --model", param="model", code="no_chat_model"
@@ -83,6 +93,7 @@ class Server:
 
     def for_embedding(self) -> EmbeddingModel:
         """Return the model that embeds."""
+        self.check_ready()
         if self.embedding is None:
             message = "no embedding model is configured; start the server with --embedding-model"
             raise ApiError(400, message, param="model", code="no_embedding_model")
@@ -98,26 +109,44 @@ class Server:
         started = time.perf_counter()
         try:
             deliver = deliver_to(asyncio.get_running_loop())
-            await asyncio.to_thread(self._open_models, deliver)
+            await in_daemon_thread(lambda: self._open_models(deliver))
+        except LoadingStopped:
+            logger.info("stopped while loading")
         except Exception as error:
             self.status, self.failure = Status.FAILED, error
             logger.error("the models cannot be loaded: %s", error, exc_info=logger.isEnabledFor(logging.DEBUG))
             if self._on_failure is not None:
                 self._on_failure(error)
         else:
+            if self.status is Status.STOPPING:
+                return
             self.status = Status.READY
             names = ", ".join(f"{model.name} on {model.device.used}" for model in self.models)
             logger.info("ready after %.1f s: %s", time.perf_counter() - started, names)
 
     def _open_models(self, deliver: Callable[..., None]) -> None:
         discovered = check_settings(self.settings)
-        with show_progress() as progress:
+        with show_progress() as shown:
+
+            def progress(stage: str, fraction: float, /) -> None:
+                self._check_stopping()
+                shown(stage, fraction)
+
             chat = self._find(self.settings.chat_model, "generate", discovered, progress)
             embedding = self._find(self.settings.embeddings, "embed", discovered, progress)
+        self._check_stopping()
         if chat is not None:
             self.generative = open_generative(*chat, self.settings, deliver)
-        if embedding is not None:
+        if embedding is not None and self.status is not Status.STOPPING:
             self.embedding = open_embedding(*embedding, self.settings)
+        self._check_stopping()
+
+    def _check_stopping(self) -> None:
+        """Give up loading, and free what is loaded, once the server is to stop. Raises: LoadingStopped."""
+        if self.status is Status.STOPPING:
+            for model in self.models:
+                model.close()
+            raise LoadingStopped
 
     def _find(
         self, reference: str | None, task: Task, discovered: tuple[Discovered, ...], progress: Progress
@@ -134,6 +163,23 @@ class Server:
             progress=progress,
         )
         return path, choose_backend(self.settings.backend, path, discovered)
+
+
+def in_daemon_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Run ``work`` like ``asyncio.to_thread``, but in a thread that does not keep the process from ending."""
+    outcome: Future[None] = Future()
+    outcome.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return asyncio.wrap_future(outcome)
 
 
 def check_settings(settings: Settings) -> tuple[Discovered, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jan_ort.models.cache import default_cache_dir
@@ -44,6 +44,17 @@ class Settings(BaseSettings):
         default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",
     )
+
+    @field_validator("api_key")
+    @classmethod
+    def _strip_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """Drop the line break that a key from a file ends in; a blank key would let everybody in."""
+        if key is None:
+            return None
+        stripped = key.get_secret_value().strip()
+        if not stripped:
+            raise ValueError("a key must not be blank; leave it out to serve this machine only")
+        return SecretStr(stripped)
 
     @property
     def chat_model(self) -> str | None:

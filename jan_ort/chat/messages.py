@@ -28,9 +28,11 @@ def template_messages(messages: Sequence[Messages]) -> list[dict[str, Any]]:
 def _template_message(message: Any, param: str) -> dict[str, Any]:
     # Written in the document as tool_calls and function_call of the assistant's message.
     for name in ("tool_calls", "function_call"):
-        if isinstance(getattr(message, name, None), (list, object)) and _is_given(message, name):
+        if _is_given(message, name):
             raise MessageError(f"{param}.{name}", f"{name!r} in a message is not supported yet")
-    result: dict[str, Any] = {"role": message.role, "content": _text(getattr(message, "content", None), param)}
+    # The newer name of the system role is one that no template knows.
+    role = "system" if message.role == "developer" else message.role
+    result: dict[str, Any] = {"role": role, "content": _text(getattr(message, "content", None), param)}
     result |= {name: getattr(message, name) for name in ("name", "tool_call_id") if _is_given(message, name)}
     return result
 

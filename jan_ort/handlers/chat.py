@@ -10,7 +10,7 @@ from quart import Response, jsonify
 
 from jan_ort.chat.messages import MessageError, template_messages
 from jan_ort.engine.events import SequenceOutput
-from jan_ort.errors import bad_request
+from jan_ort.errors import bad_request, short
 from jan_ort.handlers.fields import num_choices, refuse_unfinished, sampling_params
 from jan_ort.handlers.generation import Job
 from jan_ort.handlers.logprobs import chat_logprobs
@@ -59,7 +59,10 @@ def _max_tokens(body: CreateChatCompletionRequest) -> int | None:
     """Return the limit in either spelling. Raises: ApiError 400 if the two disagree."""
     old, new = body.max_tokens, body.max_completion_tokens
     if old is not None and new is not None and old != new:
-        raise bad_request("max_completion_tokens", f"max_tokens is {old} and max_completion_tokens is {new}; give one")
+        message = f"max_tokens is {short(old)} and max_completion_tokens is {short(new)}; give one"
+        raise bad_request("max_completion_tokens", message)
+    if new is not None and new < 0:
+        raise bad_request("max_completion_tokens", f"max_completion_tokens must be 0 or more, not {short(new)}")
     return old if new is None else new
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from quart import Response, jsonify
 
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
-from jan_ort.errors import bad_request
 from jan_ort.handlers.fields import num_choices, refuse_unfinished, sampling_params
 from jan_ort.handlers.generation import Job
 from jan_ort.handlers.logprobs import completion_logprobs
@@ -18,9 +17,6 @@ from jan_ort.handlers.prompts import encode_prompts, starting_token
 from jan_ort.served import GenerativeModel
 from jan_ort.server import Server
 from jan_ort_openapi.models import CreateCompletionRequest
-
-MAX_PROMPTS = 2048
-"""Prompts of one request."""
 
 
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
@@ -38,7 +34,7 @@ async def create_completion(server: Server, body: CreateCompletionRequest) -> Re
         )
         for token_ids in prompts
     ]
-    job = Job(model, prompts, num_choices(body), params, kind="cmpl", user=body.user)
+    job = Job(model, prompts, num_choices(body, num_prompts=len(prompts)), params, kind="cmpl", user=body.user)
     if body.stream:
         with_usage = body.stream_options is not None and body.stream_options.include_usage is True
         return await job.stream(
@@ -60,10 +56,6 @@ async def create_completion(server: Server, body: CreateCompletionRequest) -> Re
 
 async def _prompts(model: GenerativeModel, body: CreateCompletionRequest) -> Sequence[NDArray[np.int64]]:
     prompts = await encode_prompts(model, body.prompt, param="prompt")
-    if not prompts:
-        raise bad_request("prompt", 'the list of prompts is empty; give at least one, which may be ""')
-    if len(prompts) > MAX_PROMPTS:
-        raise bad_request("prompt", f"there are {len(prompts)} prompts; {MAX_PROMPTS} are allowed")
     return [token_ids if len(token_ids) else starting_token(model) for token_ids in prompts]
 
 

@@ -14,9 +14,6 @@ from jan_ort.handlers.prompts import encode_prompts
 from jan_ort.server import Server
 from jan_ort_openapi.models import CreateEmbeddingRequest
 
-MAX_INPUTS = 2048
-"""Inputs of one request, as in OpenAI's API."""
-
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
@@ -24,8 +21,6 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
     if isinstance(body.dimensions, int):
         raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
     inputs = await encode_prompts(model, body.input, param="input")
-    if not 1 <= len(inputs) <= MAX_INPUTS:
-        raise bad_request("input", f"there are {len(inputs)} inputs; between 1 and {MAX_INPUTS} are allowed")
     for at, token_ids in enumerate(inputs):
         if not len(token_ids):
             raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jan_ort.engine.sampling_params import SamplingParams
-from jan_ort.errors import bad_request, context_overflow, unsupported
+from jan_ort.errors import bad_request, context_overflow, short, unsupported
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
 
 MAX_CHOICES = 128
 """Choices of one prompt, as in OpenAI's API."""
+
+MAX_SEQUENCES = 2048
+"""Choices of all prompts of one request: each costs memory and a place in the queue from the start."""
 
 MAX_STOP = 16
 """Stop strings of one request."""
@@ -41,13 +44,16 @@ def refuse_unfinished(body: GenerationBody) -> None:
             raise unsupported(name, f"{name!r} is not supported yet; leave it out")
 
 
-def num_choices(body: GenerationBody) -> int:
+def num_choices(body: GenerationBody, *, num_prompts: int = 1) -> int:
     """Return how many choices each prompt gets. Raises: ApiError 400."""
     n = 1 if body.n is None else body.n
     if not 1 <= n <= MAX_CHOICES:
-        raise bad_request("n", f"n must be between 1 and {MAX_CHOICES}, not {_short(n)}")
+        raise bad_request("n", f"n must be between 1 and {MAX_CHOICES}, not {short(n)}")
+    if n * num_prompts > MAX_SEQUENCES:
+        message = f"{num_prompts} prompts with {n} choices each are more than the {MAX_SEQUENCES} choices allowed"
+        raise bad_request("n", f"{message}; lower n or send fewer prompts")
     if isinstance(body, CreateCompletionRequest) and body.best_of not in (None, 1, n):
-        raise unsupported("best_of", f"best_of {_short(body.best_of)} differs from n {n}: not supported yet")
+        raise unsupported("best_of", f"best_of {short(body.best_of)} differs from n {n}: not supported yet")
     return n
 
 
@@ -71,7 +77,7 @@ def sampling_params(
     if body.temperature < 0:
         raise bad_request("temperature", f"temperature must be 0 or more, not {body.temperature}")
     if max_tokens is not None and max_tokens < 0:
-        raise bad_request("max_tokens", f"max_tokens must be 0 or more, not {_short(max_tokens)}")
+        raise bad_request("max_tokens", f"max_tokens must be 0 or more, not {short(max_tokens)}")
     room = context_length - num_prompt
     if room < max(1, max_tokens or 1):
         field = "messages" if isinstance(body, CreateChatCompletionRequest) else "prompt"
@@ -101,9 +107,3 @@ def _num_logprobs(body: GenerationBody, vocab_size: int) -> int | None:
     if body.top_logprobs is not None:
         raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")
     return None
-
-
-def _short(number: int | None) -> str:
-    """Return a number for a message; nobody wants to read four thousand digits."""
-    text = str(number)
-    return text if len(text) <= 20 else f"{text[:20]}… ({len(text)} digits)"

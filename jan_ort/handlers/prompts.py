@@ -12,16 +12,24 @@ from jan_ort.served import ServedModel
 Texts = str | list[str] | list[int] | list[list[int]]
 
 
+MAX_PROMPTS = 2048
+"""Prompts or inputs of one request, as in OpenAI's API."""
+
+
 async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> list[NDArray[np.int64]]:
-    """Return the token ids of each prompt, int64 ``(n,)``. Raises: ApiError 400 for an id out of range."""
+    """Return the token ids of each prompt, int64 ``(n,)``.
+
+    Raises: ApiError 400 for no prompt, for more than MAX_PROMPTS, and for an id out of range.
+    """
     if isinstance(texts, str):
         return [await model.encode(texts)]
-    if texts and all(isinstance(item, int) for item in texts):
-        return [_checked(model, texts, param)]  # type: ignore[arg-type]
-    return [
-        await model.encode(item) if isinstance(item, str) else _checked(model, item, param)  # type: ignore[arg-type]
-        for item in texts
-    ]
+    if texts and isinstance(texts[0], int):  # the schema allows no mixture
+        return [_checked(model, texts, param)]
+    if not 1 <= len(texts) <= MAX_PROMPTS:
+        raise bad_request(param, f"{param} is a list of {len(texts)}; between 1 and {MAX_PROMPTS} are allowed")
+    if isinstance(texts[0], str):
+        return await model.encode_all(texts)
+    return [_checked(model, item, param) for item in texts]  # type: ignore[arg-type]
 
 
 def starting_token(model: ServedModel) -> NDArray[np.int64]:

@@ -1,0 +1,199 @@
+"""schemathesis over document and overlay, on the reference backend: every check, no failure, nobody always refused."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import schemathesis
+from quart import Quart
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.engine import events, from_schema
+
+from jan_ort import sse
+from jan_ort.app import create_app
+from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.settings import Settings
+from jan_ort_openapi import operations
+from jan_ort_openapi.models import TokenizeInputRequest
+
+MIN_CASES = 1_200
+KEY = "k3y"
+
+SOMETIMES_REFUSED = ["2xx", "400"]
+"""A body may be valid and still ask for what this model cannot do; what exactly is told by tests/handlers."""
+
+CONFIG: dict[str, Any] = {
+    "seed": 20_240_607,
+    "continue-on-failure": True,
+    "max-stream-events": 100_000,  # whole streams, so that a missing [DONE] is seen
+    "headers": {"Authorization": f"Bearer {KEY}"},
+    "output": {"sanitization": {"enabled": False}, "truncation": {"enabled": False}},
+    "generation": {"mode": "all", "deterministic": True, "max-examples": 200},
+    "phases": {"stateful": {"enabled": False}},
+    "checks": {
+        "max_response_time": 10,
+        # By default a 5xx counts as an acceptable answer in both of these.
+        "positive_data_acceptance": {"expected-statuses": ["2xx"]},
+        "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "415", "422"]},
+    },
+    "operations": [
+        {"include-path": path, "checks": {"positive_data_acceptance": {"expected-statuses": statuses}}}
+        for path, statuses in {
+            "/v1/completions": SOMETIMES_REFUSED,
+            "/v1/chat/completions": SOMETIMES_REFUSED,
+            "/v1/embeddings": SOMETIMES_REFUSED,
+            "/extras/detokenize": SOMETIMES_REFUSED,
+            "/v1/models/{model}": ["2xx", "404"],
+        }.items()
+    ],
+}
+
+
+@schemathesis.check
+def stream_ends_with_done(ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
+    """Fail for an event stream whose last event is not [DONE]: schemathesis looks at each event alone."""
+    if response.headers.get("content-type", [""])[0].startswith("text/event-stream"):
+        frames = response.content.decode().split("\n\n")
+        assert frames[-2:] == ["data: [DONE]", ""], f"the stream ends with {frames[-2:]!r}"
+
+
+@schemathesis.check
+def error_has_a_code(ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
+    """Fail for an error that no program can tell from another."""
+    if response.status_code >= 400 and case.method != "HEAD":
+        assert response.json()["error"]["code"], "the error has no code"
+
+
+@dataclass
+class Report:
+    """What a run came to; all counters are by operation."""
+
+    cases: Counter[str] = field(default_factory=Counter)
+    valid: Counter[str] = field(default_factory=Counter)
+    served: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    phases: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, event: events.ScenarioFinished) -> None:
+        """Count a scenario's cases and keep its failures."""
+        for case_id, interaction in event.recorder.interactions.items():
+            case = event.recorder.cases[case_id].value
+            status = interaction.response.status_code if interaction.response else 0
+            self.cases[case.operation.label] += 1
+            self.phases[event.phase.value] += 1
+            self.statuses[case.operation.label, status] += 1
+            if case.meta is not None and case.meta.generation.mode.is_positive:
+                self.valid[case.operation.label] += 1
+                self.served[case.operation.label] += status == 200
+        for case_id, checks in event.recorder.checks.items():
+            self.failures += [
+                f"{event.recorder.label}: {_describe(check.failure_info.failure)}\n{_sent(event, case_id)}"
+                for check in checks
+                if check.failure_info is not None
+            ]
+
+    def lines(self) -> list[str]:
+        """Return the table that is printed."""
+        lines = [f"{sum(self.cases.values())} cases, by phase {dict(self.phases)}"]
+        for label in sorted(self.cases):
+            statuses = {status: num for (name, status), num in sorted(self.statuses.items()) if name == label}
+            lines.append(
+                f"{label}: {self.cases[label]} cases, {self.valid[label]} valid, of these {self.served[label]} "
+                f"answered 200; statuses {statuses}"
+            )
+        return lines
+
+
+def _describe(failure: Failure) -> str:
+    return f"{failure.title}: {failure.message}"
+
+
+def _sent(event: events.ScenarioFinished, case_id: str) -> str:
+    interaction = event.recorder.interactions[case_id]
+    body = interaction.request.body or b""
+    answer = interaction.response.content if interaction.response else b"nothing"
+    return f"  {interaction.request.method} {interaction.request.uri} {body[:2000]!r}\n  -> {answer[:600]!r}"
+
+
+@pytest.fixture
+def app() -> Quart:
+    """The reference model with a context so short that a generation to its end takes a tenth of a second."""
+    return create_app(Settings.read(backend="reference", context_length=192, api_key=KEY))
+
+
+def wait_until_loaded(app: Quart) -> None:
+    with schemathesis.python.asgi.get_client(app) as client:
+        deadline = time.monotonic() + 30
+        while client.get("/health").status_code != 200:
+            assert time.monotonic() < deadline, "the reference model is not loaded"
+            time.sleep(0.02)
+
+
+def run(app: Quart, *, only: str | None = None, config: dict[str, Any] = CONFIG) -> Report:
+    """Run the phases over every operation, or over the one at the path ``only``."""
+    schema = schemathesis.openapi.from_asgi(
+        "/openapi.json", app, config=SchemathesisConfig.from_dict(config), headers=config["headers"]
+    )
+    if only is not None:
+        schema = schema.include(path=only)
+    wait_until_loaded(app)
+    report = Report()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            report.add(event)
+        elif isinstance(event, events.NonFatalError):
+            report.failures.append(f"{event.label}: {event.info.format()}")
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+    return report
+
+
+def test_the_server_conforms_to_its_document(app: Quart) -> None:
+    report = run(app)
+    print("\n" + "\n".join(report.lines()))  # noqa: T201  (shown with -s, and whenever the test fails)
+
+    labels = {f"{operation.method} {operation.path}" for operation in operations()}
+    assert report.failures == [], "\n\n".join(report.failures[:10])
+    assert sum(report.cases.values()) >= MIN_CASES
+    assert set(report.phases) == {"examples", "coverage", "fuzzing"}
+    assert {label for label in labels if not report.served[label]} == set(), "these refuse every valid body"
+
+
+FEW = CONFIG | {"generation": CONFIG["generation"] | {"max-examples": 20}}
+
+
+def test_a_missing_done_would_be_found(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "DONE", b"")
+
+    report = run(app, only="/v1/completions", config=FEW)
+
+    assert any("the stream ends with" in failure for failure in report.failures)
+
+
+def test_a_server_error_would_be_found(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(tokenizer: TextTokenizer, text: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(TextTokenizer, "encode", fail)
+    report = run(app, only="/extras/tokenize", config=FEW)
+
+    assert any(failure.startswith("POST /extras/tokenize: Server error") for failure in report.failures)
+    assert report.served["POST /extras/tokenize"] == 0
+
+
+def test_a_tolerant_server_would_be_found(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tolerate(model: type[TokenizeInputRequest], body: bytes) -> TokenizeInputRequest:
+        return TokenizeInputRequest(input="Hello")
+
+    # By its full name only: as an attribute of the package, "app" is the Quart object.
+    monkeypatch.setattr(sys.modules["jan_ort.app"], "parse_body", tolerate)
+    report = run(app, only="/extras/tokenize", config=FEW)
+
+    assert any("API accepted schema-violating request" in failure for failure in report.failures)

@@ -1,0 +1,108 @@
+"""A real server in a process of its own, started from a directory that is not the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+
+READY_S = 240.0
+"""The default models may have to be fetched and converted first."""
+
+
+@dataclass
+class ServerProcess:
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        given = {"api_key": "unused", "max_retries": 0, "timeout": 60} | options
+        return openai.OpenAI(base_url=f"{self.url}/v1", **given)
+
+    def end(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> tuple[int, float]:
+        """Send a signal, wait, and return exit status and seconds."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(timeout_s), time.monotonic() - started
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return this process's environment with no other settings than the given ones and the cache."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("JAN_ORT_") or k == "JAN_ORT_CACHE_DIR"}
+    return kept | settings
+
+
+@contextmanager
+def serve(
+    directory: Path, *flags: str, env: Mapping[str, str] | None = None, wait: bool = True
+) -> Iterator[ServerProcess]:
+    """Run ``jan-ort serve`` on a free port until the block ends; ``wait`` until it is ready."""
+    command = [sys.executable, "-m", "jan_ort", "serve", "--port", "0", *flags]
+    with _running(command, directory, env or environment()) as (process, log):
+        url = _listening(process, log)
+        yield _ready(process, url, log) if wait else ServerProcess(process, url, log)
+
+
+@contextmanager
+def hypercorn(directory: Path, *flags: str, **settings: str) -> Iterator[ServerProcess]:
+    """Run ``hypercorn jan_ort:app`` with settings in the environment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "hypercorn", "jan_ort:app", "--bind", f"127.0.0.1:{port}", *flags]
+    with _running(command, directory, environment(**settings)) as (process, log):
+        yield _ready(process, f"http://127.0.0.1:{port}", log)
+
+
+@contextmanager
+def _running(
+    command: list[str], directory: Path, env: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    log = directory / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=directory, env=dict(env), stdout=output, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            yield process, log
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(10)
+
+
+def _listening(process: subprocess.Popen[str], log: Path) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"listening on (http://\S+)", log.read_text()):
+            return found[1]
+        time.sleep(0.02)
+    raise AssertionError(f"the server does not listen:\n{log.read_text()}")
+
+
+def _ready(process: subprocess.Popen[str], url: str, log: Path) -> ServerProcess:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if _is_healthy(url):
+            return ServerProcess(process, url, log)
+        time.sleep(0.05)
+    raise AssertionError(f"the server does not become ready:\n{log.read_text()}")
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False

