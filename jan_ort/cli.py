@@ -56,8 +56,8 @@ def serve(**flags: Any) -> None:
     # Imported here, so that --help and --version answer at once.
     from jan_ort.backend_choice import NoBackendError
     from jan_ort.launcher import BindError, bind, launch
+    from jan_ort.model_choice import check_settings
     from jan_ort.models.errors import ModelsError
-    from jan_ort.server import check_settings
     from jan_ort.settings import Settings, SettingsError
 
     try:

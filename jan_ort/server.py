@@ -11,15 +11,16 @@ from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
 
-from jan_ort.backend_choice import builtin_models, check_backend, choose_backend
+from jan_ort.backend_choice import builtin_models, choose_backend
 from jan_ort.errors import ApiError
 from jan_ort.handlers.results import deliver_to
+from jan_ort.model_choice import check_settings, choose_models
 from jan_ort.models.catalog import Task
 from jan_ort.models.progress import Progress, show_progress
-from jan_ort.models.resolve import check_reference, resolve_model
+from jan_ort.models.resolve import resolve_model
 from jan_ort.served import EmbeddingModel, GenerativeModel, ServedModel, open_embedding, open_generative
 from jan_ort.settings import Settings
-from jan_ort_backends import Backend, Discovered, discover
+from jan_ort_backends import Backend, Discovered
 
 logger = logging.getLogger(__name__)
 
@@ -132,13 +133,15 @@ class Server:
                 self._check_stopping()
                 shown(stage, fraction)
 
-            chat = self._find(self.settings.chat_model, "generate", discovered, progress)
-            embedding = self._find(self.settings.embeddings, "embed", discovered, progress)
+            found = {
+                task: self._find(reference, task, discovered, progress)
+                for task, reference in choose_models(self.settings, discovered).items()
+            }
         self._check_stopping()
-        if chat is not None:
-            self.generative = open_generative(*chat, self.settings, deliver)
-        if embedding is not None and self.status is not Status.STOPPING:
-            self.embedding = open_embedding(*embedding, self.settings)
+        if "generate" in found:
+            self.generative = open_generative(*found["generate"], self.settings, deliver)
+        if "embed" in found and self.status is not Status.STOPPING:
+            self.embedding = open_embedding(*found["embed"], self.settings)
         self._check_stopping()
 
     def _check_stopping(self) -> None:
@@ -149,11 +152,9 @@ class Server:
             raise LoadingStopped
 
     def _find(
-        self, reference: str | None, task: Task, discovered: tuple[Discovered, ...], progress: Progress
-    ) -> tuple[Path, Backend] | None:
+        self, reference: str, task: Task, discovered: tuple[Discovered, ...], progress: Progress
+    ) -> tuple[Path, Backend]:
         """Return the folder of a model reference, fetched and converted if need be, and the backend that opens it."""
-        if reference is None:
-            return None
         path = resolve_model(
             reference,
             task=task,
@@ -180,20 +181,3 @@ def in_daemon_thread(work: Callable[[], None]) -> asyncio.Future[None]:
 
     threading.Thread(target=run, name="load", daemon=True).start()
     return asyncio.wrap_future(outcome)
-
-
-def check_settings(settings: Settings) -> tuple[Discovered, ...]:
-    """Check all that can be checked before anything is started, and return the backends.
-
-    Raises: NoBackendError, ModelReferenceError.
-    """
-    discovered = discover()
-    check_backend(settings.backend, discovered)
-    references: tuple[tuple[str | None, Task], ...] = (
-        (settings.chat_model, "generate"),
-        (settings.embeddings, "embed"),
-    )
-    for reference, task in references:
-        if reference is not None:
-            check_reference(reference, task=task, weights=settings.weights, builtin_models=builtin_models(discovered))
-    return discovered

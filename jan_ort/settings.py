@@ -56,21 +56,6 @@ class Settings(BaseSettings):
             raise ValueError("a key must not be blank; leave it out to serve this machine only")
         return SecretStr(stripped)
 
-    @property
-    def chat_model(self) -> str | None:
-        """The reference of the chat model to serve: the default one only if no model is configured at all."""
-        return self.model or self._default("smollm2-135m-instruct")
-
-    @property
-    def embeddings(self) -> str | None:
-        """The reference of the embedding model to serve, by the same rule."""
-        return self.embedding_model or self._default("all-minilm-l6-v2")
-
-    def _default(self, name: str) -> str | None:
-        if self.model is not None or self.embedding_model is not None:
-            return None
-        return name if self.backend in (None, "onnxruntime") else self.backend
-
     @classmethod
     def read(cls, **overrides: object) -> Settings:
         """Return the settings, overrides (flags that were given) before environment. Raises: SettingsError."""

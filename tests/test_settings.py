@@ -15,10 +15,10 @@ def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"JAN_ORT_{name.upper()}", raising=False)
 
 
-def test_without_anything_both_default_models_are_served_on_loopback() -> None:
+def test_without_anything_the_server_listens_on_loopback() -> None:
     settings = Settings.read()
 
-    assert (settings.chat_model, settings.embeddings) == ("smollm2-135m-instruct", "all-minilm-l6-v2")
+    assert (settings.model, settings.embedding_model) == (None, None)
     assert (settings.host, settings.port, settings.api_key) == ("127.0.0.1", 8000, None)
 
 
@@ -38,25 +38,6 @@ def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = Settings.read()
 
     assert (settings.model, settings.api_key) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("given", "chat", "embeddings"),
-    [
-        ({"model": "m"}, "m", None),
-        ({"embedding_model": "e"}, None, "e"),
-        ({"model": "m", "embedding_model": "e"}, "m", "e"),
-        ({"backend": "onnxruntime"}, "smollm2-135m-instruct", "all-minilm-l6-v2"),
-        ({"backend": "reference"}, "reference", "reference"),
-        ({"backend": "reference", "model": "m"}, "m", None),
-    ],
-)
-def test_default_models_are_served_only_if_none_is_named(
-    given: dict[str, str], chat: str | None, embeddings: str | None
-) -> None:
-    settings = Settings.read(**given)
-
-    assert (settings.chat_model, settings.embeddings) == (chat, embeddings)
 
 
 @pytest.mark.parametrize(

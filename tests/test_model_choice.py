@@ -1,0 +1,46 @@
+"""Which models are served, from what is configured."""
+
+from __future__ import annotations
+
+import pytest
+
+from jan_ort.model_choice import check_settings, choose_models
+from jan_ort.models.errors import ModelReferenceError
+from jan_ort.settings import Settings
+from jan_ort_backends import Discovered, discover
+
+DEFAULTS = {"generate": "smollm2-135m-instruct", "embed": "all-minilm-l6-v2"}
+
+
+@pytest.fixture(autouse=True)
+def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"JAN_ORT_{name.upper()}", raising=False)
+
+
+@pytest.fixture(scope="module")
+def discovered() -> tuple[Discovered, ...]:
+    return discover()
+
+
+@pytest.mark.parametrize(
+    ("given", "models"),
+    [
+        ({}, DEFAULTS),
+        ({"model": "m"}, {"generate": "m"}),
+        ({"embedding_model": "e"}, {"embed": "e"}),
+        ({"model": "m", "embedding_model": "e"}, {"generate": "m", "embed": "e"}),
+        ({"backend": "onnxruntime"}, DEFAULTS),
+        ({"backend": "reference"}, {"generate": "reference", "embed": "reference"}),
+        ({"backend": "reference", "model": "m"}, {"generate": "m"}),
+    ],
+)
+def test_defaults_are_served_only_if_no_model_is_named(
+    discovered: tuple[Discovered, ...], given: dict[str, str], models: dict[str, str]
+) -> None:
+    assert choose_models(Settings.read(**given), discovered) == models
+
+
+def test_a_model_that_cannot_be_right_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ModelReferenceError, match=r"smolm2.*did you mean 'smollm2-135m-instruct'"):
+        check_settings(Settings.read(model="smolm2-135m-instruct"))
