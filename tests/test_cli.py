@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from pathlib import Path
 
@@ -71,7 +73,8 @@ def test_a_port_in_use_is_refused() -> None:
 
     assert result.exit_code == 1
     assert result.output.strip().splitlines() == [
-        f"Error: cannot listen on 127.0.0.1:{port}: [Errno 98] Address already in use; choose another --host or --port"
+        f"Error: cannot listen on 127.0.0.1:{port}: [Errno {errno.EADDRINUSE}] {os.strerror(errno.EADDRINUSE)}; "
+        "choose another --host or --port"
     ]
 
 

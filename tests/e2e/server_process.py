@@ -29,7 +29,7 @@ class ServerProcess:
     log: Path
 
     def client(self, **options: Any) -> openai.OpenAI:
-        given = {"api_key": "unused", "max_retries": 0, "timeout": 60} | options
+        given: dict[str, Any] = {"api_key": "unused", "max_retries": 0, "timeout": 60} | options
         return openai.OpenAI(base_url=f"{self.url}/v1", **given)
 
     def end(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> tuple[int, float]:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from quart import Quart
 
-from jan_ort_backends import SlotTokens, StepOutput
 from tests.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, Client, engine_of, post, server_of, serving, until
 
 ENDLESS = {"max_tokens": 400, "min_tokens": 400}
 
 
+def delayed(function: Callable[[Any], Any], seconds: float) -> Callable[[Any], Any]:
+    def later(argument: Any) -> Any:
+        time.sleep(seconds)
+        return function(argument)
+
+    return later
+
+
 def slow_down(app: Quart, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.02) -> None:
     """Let every step take a while, so that a request is surely still running when the test looks at it."""
     session = engine_of(app)._session
-    step = session.step
-
-    def slow(batch: list[SlotTokens]) -> StepOutput:
-        time.sleep(seconds)
-        return step(batch)
-
-    monkeypatch.setattr(session, "step", slow)
+    monkeypatch.setattr(session, "step", delayed(session.step, seconds))
 
 
 async def begin(client: Client, path: str, body: dict[str, Any]) -> Any:
@@ -113,7 +115,7 @@ async def test_a_full_queue_of_embeddings_is_429(monkeypatch: pytest.MonkeyPatch
         model = server_of(app).embedding
         assert model is not None
         embed = model.session.embed
-        monkeypatch.setattr(model.session, "embed", lambda batch: (time.sleep(0.3), embed(batch))[1])
+        monkeypatch.setattr(model.session, "embed", delayed(embed, 0.3))
         client = app.test_client()
         first = asyncio.create_task(post(client, EMBEDDINGS, {"input": "a"}))
         await until(lambda: bool(model.queued))
@@ -157,7 +159,7 @@ async def test_stopping_answers_503_to_embeddings_that_wait(monkeypatch: pytest.
         model = server_of(app).embedding
         assert model is not None
         embed = model.session.embed
-        monkeypatch.setattr(model.session, "embed", lambda batch: (time.sleep(0.2), embed(batch))[1])
+        monkeypatch.setattr(model.session, "embed", delayed(embed, 0.2))
         client = app.test_client()
         requests = [asyncio.create_task(post(client, EMBEDDINGS, {"input": "a"})) for _ in range(3)]
         await until(lambda: len(model.queued) == 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from jan_ort.handlers import fields
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
@@ -33,7 +34,7 @@ UNFINISHED: dict[str, tuple[list[Any], list[Any]]] = {
 }
 """For each field: values that ask for something, and values that ask for nothing."""
 
-PATHS = {COMPLETIONS: CreateCompletionRequest, CHAT: CreateChatCompletionRequest}
+PATHS: dict[str, type[BaseModel]] = {COMPLETIONS: CreateCompletionRequest, CHAT: CreateChatCompletionRequest}
 
 
 def cases(neutral: bool) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.handlers.serving import CHAT, COMPLETIONS, HELLO, Client, complete, post, text_of
@@ -130,7 +132,7 @@ async def test_another_prompt_gives_another_text(client: Client) -> None:
 
 @pytest.mark.parametrize("path", [COMPLETIONS, CHAT])
 async def test_an_extreme_value_is_served(client: Client, path: str) -> None:
-    extremes = [
+    extremes: list[dict[str, Any]] = [
         {"temperature": 1e308},
         {"temperature": 5e-324},
         {"repeat_penalty": 0},
