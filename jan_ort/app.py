@@ -109,8 +109,8 @@ async def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
 
 
 def _check_content_type(content_type: str | None) -> None:
-    """Refuse a body that says it is something else than JSON; one that says nothing is read as JSON."""
-    kind = (content_type or "application/json").partition(";")[0].strip().lower()
+    """Refuse a body that does not say it is JSON: any web page may send one, unasked, that says nothing."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(
             415, f"the body's content type is {kind!r}; send 'Content-Type: application/json'", code="not_json"

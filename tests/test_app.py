@@ -129,10 +129,11 @@ async def test_json_is_recognised_in_every_spelling(client: Client, kind: str) -
     assert response.status_code == 200
 
 
-async def test_a_body_without_content_type_is_read_as_json(client: Client) -> None:
+async def test_a_body_without_content_type_is_415(client: Client) -> None:
     response = await client.post(COMPLETIONS, data=b"{}")
 
-    assert response.status_code == 200
+    assert response.status_code == 415
+    assert "Content-Type: application/json" in (await response.get_json())["error"]["message"]
 
 
 async def test_a_body_over_the_limit_is_413_and_names_the_setting(client: Client) -> None:
@@ -207,7 +208,9 @@ async def test_while_loading_every_operation_is_503_with_retry_after() -> None:
         server_of(app).status = Status.LOADING
 
         for operation in operations():
-            response = await client.open(operation.path, method=operation.method, data=b"{}")
+            response = await client.open(
+                operation.path, method=operation.method, data=b"{}", headers={"Content-Type": "application/json"}
+            )
             assert response.status_code == 503, operation
             assert response.headers["Retry-After"] == "2"
             assert (await response.get_json())["error"]["code"] == "server_loading"
