@@ -10,6 +10,12 @@ from typing import Any, get_args
 import click
 
 from jan_ort._version import __version__
+from jan_ort.auth import is_loopback
+from jan_ort.backend_choice import NoBackendError
+from jan_ort.launcher import BindError, bind, launch
+from jan_ort.model_choice import check_settings
+from jan_ort.models.errors import ModelsError
+from jan_ort.settings import Settings, SettingsError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,8 +34,6 @@ def main(*, verbose: bool) -> None:
 
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add one flag for each setting, with its type and description: one schema for flags and environment."""
-    from jan_ort.settings import Settings
-
     for name, field in reversed(Settings.model_fields.items()):
         flag = f"--{name.replace('_', '-')}"
         help_text = f"{field.description} [env: JAN_ORT_{name.upper()}]"
@@ -53,13 +57,6 @@ def _metavar(annotation: Any) -> str:
 @_settings_options
 def serve(**flags: Any) -> None:
     """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000."""
-    # Imported here, so that --help and --version answer at once.
-    from jan_ort.backend_choice import NoBackendError
-    from jan_ort.launcher import BindError, bind, launch
-    from jan_ort.model_choice import check_settings
-    from jan_ort.models.errors import ModelsError
-    from jan_ort.settings import Settings, SettingsError
-
     try:
         settings = Settings.read(**flags)
         _check_exposure(settings)
@@ -70,10 +67,8 @@ def serve(**flags: Any) -> None:
     sys.exit(launch(settings, listener))
 
 
-def _check_exposure(settings: Any) -> None:
+def _check_exposure(settings: Settings) -> None:
     """Refuse to listen beyond this machine without a key, unless told so explicitly."""
-    from jan_ort.auth import is_loopback
-
     loopback = settings.host == "localhost" or is_loopback(settings.host)
     if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
         raise click.UsageError(
