@@ -53,7 +53,7 @@ def open_session(path: Path, spinning: str | None) -> None:
     global _session
     extra = {"intra_op_num_threads": str(NUM_THREADS)}
     if spinning is not None:
-        extra["allow_spinning"] = "true" if spinning == "on" else "false"
+        extra["spin_duration_us"] = "1000" if spinning == "on" else "0"
     options = OpenOptions(context_length=CONTEXT_LENGTH, extra=extra)
     _session = choose_backend(None, path, discover()).open(path, options)
 

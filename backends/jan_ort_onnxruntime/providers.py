@@ -28,12 +28,21 @@ def load_graph(model_path: Path, settings: SessionSettings) -> ort.InferenceSess
     options.log_severity_level = 3  # errors; they also arrive as exceptions
     # The graphs are written fused: optimising them again costs start-up time and gains nothing.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(settings.allow_spinning)))
+    for key, value in _spinning(settings.spin_duration_us).items():
+        options.add_session_config_entry(key, value)
     started = time.perf_counter()
     with loading(model_path):
         session = ort.InferenceSession(model_path, options, providers=PROVIDERS[settings.provider])
     logger.info("loaded %s in %.2f s", model_path, time.perf_counter() - started)
     return session
+
+
+def _spinning(duration_us: int) -> dict[str, str]:
+    """Return the session's entries for spinning; ONNX Runtime bounds it since 1.26, before it would go on and on."""
+    version = tuple(int(part) for part in ort.__version__.split(".")[:2])
+    if duration_us == 0 or version < (1, 26):
+        return {"session.intra_op.allow_spinning": "0"}
+    return {"session.intra_op.allow_spinning": "1", "session.intra_op.spin_duration_us": str(duration_us)}
 
 
 def device_report(session: ort.InferenceSession, settings: SessionSettings) -> DeviceReport:

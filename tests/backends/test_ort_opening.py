@@ -126,10 +126,10 @@ def test_a_graph_of_another_kind_is_told_what_was_expected(folder: Path) -> None
             {"intra_op_threads": "2"},
             "unknown option 'intra_op_threads'",
         ),
-        ({"allow_spining": "1"}, "did you mean 'allow_spinning'?"),
+        ({"spin_duration": "1"}, "did you mean 'spin_duration_us'?"),
         ({"intra_op_num_threads": "two"}, "option intra_op_num_threads is 'two'"),
         ({"intra_op_num_threads": "-1"}, "option intra_op_num_threads is '-1'"),
-        ({"allow_spinning": "maybe"}, "option allow_spinning is 'maybe'"),
+        ({"spin_duration_us": "long"}, "option spin_duration_us is 'long'"),
         ({"provider": "tpu"}, "option provider is 'tpu'; there are: cpu"),
     ],
 )
@@ -138,9 +138,9 @@ def test_a_wrong_option_is_named(folder: Path, extra: dict[str, str], message: s
 
 
 def test_options_are_read() -> None:
-    settings = SessionSettings.parse({"intra_op_num_threads": "3", "allow_spinning": "On"})
+    settings = SessionSettings.parse({"intra_op_num_threads": "3", "spin_duration_us": "0"})
 
-    assert settings == SessionSettings(3, allow_spinning=True, provider="cpu")
+    assert settings == SessionSettings(3, spin_duration_us=0, provider="cpu")
 
 
 @pytest.mark.parametrize(
