@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
 
-from jan_ort.app import create_app
+from jan_ort.app import EXTENSION, create_app
 from jan_ort.launcher import bind
 from tests.handlers.serving import engine_of, reference_settings, server_of, until
 
@@ -29,13 +29,16 @@ async def listening() -> AsyncIterator[tuple[Quart, int]]:
     """Serve the reference model over a real socket in this process, and yield the app and the port."""
     app = create_app(reference_settings(num_slots=8))
     ended = asyncio.Event()
-    with bind("127.0.0.1", 0) as listener:
-        config = Config()
-        config.bind = [f"fd://{listener.fileno()}"]
-        config.errorlog = None
-        served = asyncio.create_task(serve(app, config, shutdown_trigger=ended.wait))
-        await until(lambda: "jan_ort" in app.extensions and server_of(app).status == "ready")
-        yield app, listener.getsockname()[1]
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it
+    config.errorlog = None
+    served = asyncio.create_task(serve(app, config, shutdown_trigger=ended.wait))
+    try:
+        await until(lambda: EXTENSION in app.extensions and server_of(app).status == "ready")
+        yield app, port
+    finally:
         ended.set()
         await served
 
@@ -51,9 +54,9 @@ async def ask(port: int, rng: random.Random) -> str:
         "logprobs": rng.choice([None, 3]),
     }
     raw = json.dumps(body).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(raw)}\r\n\r\n"
+    head = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(head.encode() + raw)
+    writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
     if leaves:
         await asyncio.sleep(rng.uniform(0, 0.03))
         if rng.random() < 0.5:
@@ -101,5 +104,4 @@ async def test_thousands_of_requests_leave_nothing_behind() -> None:
         assert engine._scheduler.slots.num_free == 8
         assert not engine._generations
         assert after == before
-    print("GROWN", grown, before, after)
     assert grown < 10_000_000
