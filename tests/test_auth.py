@@ -84,7 +84,8 @@ async def test_every_secured_operation_needs_the_key(operation: Operation) -> No
 
         missing = await client.open(path, method=operation.method, data=b"not even json")
         wrong = await client.open(path, method=operation.method, headers={"Authorization": "Bearer no"}, data=b"{}")
-        right = await client.open(path, method=operation.method, headers={"Authorization": "Bearer k3y"}, data=b"{}")
+        headers = {"Authorization": "Bearer k3y", "Content-Type": "application/json"}
+        right = await client.open(path, method=operation.method, headers=headers, data=b"{}")
 
     assert (missing.status_code, wrong.status_code) == (401, 401)
     assert missing.headers["WWW-Authenticate"] == 'Bearer realm="jan-ort"'
