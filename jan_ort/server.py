@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from jan_ort.backend_choice import builtin_models, choose_backend
+from jan_ort.engine.results import deliver_to
 from jan_ort.errors import ApiError
-from jan_ort.handlers.results import deliver_to
 from jan_ort.model_choice import check_settings, choose_models
 from jan_ort.models.catalog import Task
 from jan_ort.models.progress import Progress, show_progress

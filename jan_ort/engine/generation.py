@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from jan_ort.engine.detokenizer import Detokenizer, TokenBytes
 from jan_ort.engine.events import FinishReason, SequenceOutput, TokenLogprobs
-from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.engine.sequence import Sequence
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
 
 

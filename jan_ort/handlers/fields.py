@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.errors import bad_request, context_overflow, short, unsupported
+from jan_ort.sampling.params import SamplingParams
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest

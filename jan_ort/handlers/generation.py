@@ -17,9 +17,9 @@ from quart import Response
 from jan_ort import sse
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.engine.generation import GenerationRequest, Prompt
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.engine.results import run
 from jan_ort.errors import to_api_error
-from jan_ort.handlers.results import run
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.served import GenerativeModel
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.sampling.candidates import WIDTH, select_candidates, sort_candidates
 from jan_ort.sampling.filters import draw, keep_min_p, keep_top_p, softmax_top_k
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.penalties import count_in_window, penalise
 from jan_ort.sampling.state import SamplerState
 

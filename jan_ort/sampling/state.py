@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.engine.sampling_params import PENALTY_WINDOW, SamplingParams
+from jan_ort.sampling.params import PENALTY_WINDOW, SamplingParams
 
 NO_TOKEN = -1
 """Fills a window that is not full yet; it equals no token id."""

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
-from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.chain import Sampler
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
 from jan_ort_backends import Capability, OpenOptions, SlotTokens, StepOutput
 from jan_ort_backends.reference import ReferenceSession, backend

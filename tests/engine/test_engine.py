@@ -8,7 +8,7 @@ import pytest
 from jan_ort.engine.errors import QueueFull
 from jan_ort.engine.events import TokenLogprobs
 from jan_ort.engine.generation import Prompt
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.sampling.params import SamplingParams
 from tests.engine.running import (
     ALL,
     CHUNKED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.sampling.params import SamplingParams
 from jan_ort_backends import Capability
 from tests.engine.running import (
     ALL,

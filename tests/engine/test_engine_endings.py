@@ -10,7 +10,7 @@ import pytest
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.errors import EngineStopped, StepFailed
 from jan_ort.engine.events import SequenceOutput
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.sampling.params import SamplingParams
 from jan_ort_backends import DeviceLost, OutOfMemory, SlotTokens
 from tests.engine.running import (
     ALL,

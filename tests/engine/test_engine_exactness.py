@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from jan_ort.engine.generation import Prompt
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.sampling.params import SamplingParams
 from jan_ort_backends import Capability
 from tests.engine.running import (
     ALL,

@@ -12,11 +12,11 @@ from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.logprobs import token_logprobs
-from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.engine.scheduler import Batching, Scheduler
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.chain import Sampler
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
 from jan_ort_backends import Interrupted, OpenOptions, Session, SlotTokens, StepOutput
 from jan_ort_onnxruntime import OnnxRuntimeBackend

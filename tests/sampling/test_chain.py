@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jan_ort.engine.sampling_params import SamplingParams
 from jan_ort.sampling.chain import Sampler
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
 from tests.sampling import twin
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.penalties import count_in_window, penalise
 from tests.sampling import twin
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jan_ort.engine.sampling_params import PENALTY_WINDOW, SamplingParams
+from jan_ort.sampling.params import PENALTY_WINDOW, SamplingParams
 from jan_ort.sampling.state import NO_TOKEN, SamplerState
 
 

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from jan_ort.engine.sampling_params import SamplingParams
+from jan_ort.sampling.params import SamplingParams
 
 
 def penalised(logits: Sequence[float], window: Sequence[int], params: SamplingParams) -> list[float]:

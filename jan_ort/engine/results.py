@@ -1,4 +1,4 @@
-"""How a handler receives what the engine's thread produces (hop 9)."""
+"""How an event loop receives what the engine's thread produces (hop 9)."""
 
 from __future__ import annotations
 
