@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from jan_ort.models.convert.bert_graph import BertGraph
 from jan_ort.models.convert.bert_source import BertConfig, read_bert_config, read_json
+from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.safetensors_file import SafetensorsFile
 from jan_ort.models.errors import ConversionError
 
@@ -47,10 +46,13 @@ def convert_sentence_transformers(
     report(_STAGE, 0.4)
     _save_model(model, target / "model.onnx")
     report(_STAGE, 0.7)
-    _write_json(target / "tokenizer.json", tokenizer)
-    _write_json(target / "tokenizer_config.json", _tokenizer_config(source, config))
-    _write_json(target / "config.json", read_json(source / "config.json"))
-    _write_json(target / "jan_ort.json", _description(config, weights, name))
+    write_json(target / "tokenizer.json", tokenizer)
+    write_json(target / "tokenizer_config.json", _tokenizer_config(source, config))
+    write_json(target / "config.json", read_json(source / "config.json"))
+    description = describe(
+        name=name, task="embed", context_length=config.context_length, weights="float32", source=weights
+    )
+    write_json(target / "jan_ort.json", description)
     report(_STAGE, 1.0)
 
 
@@ -81,24 +83,7 @@ def _tokenizer_config(source: Path, config: BertConfig) -> dict[str, Any]:
     return tokenizer_config | {"model_max_length": config.context_length}
 
 
-def _description(config: BertConfig, weights: Path, name: str) -> dict[str, Any]:
-    with weights.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {
-        "format": 1,
-        "name": name,
-        "task": "embed",
-        "context_length": config.context_length,
-        "weights": "float32",
-        "source": {"file": weights.name, "sha256": digest},
-    }
-
-
 def _save_model(model: onnx.ModelProto, path: Path) -> None:
     weights = path.with_name(path.name + ".data")
     onnx.save_model(model, path, save_as_external_data=True, all_tensors_to_one_file=True, location=weights.name)
     weights.chmod(path.stat().st_mode)  # onnx makes it readable for its owner alone
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -18,6 +15,7 @@ from jan_ort.models.convert.calibration import (
     LayerSmoothing,
     smoothing,
 )
+from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
 from jan_ort.models.convert.llama_config import LlamaConfig, read_llama_config
@@ -69,7 +67,14 @@ def convert_gguf(
     _write_chat_template(target, model)
     _write_configs(target, tokenizer, config)
     display_name = name or model.string("general.name", source.stem)
-    _write_json(target / "jan_ort.json", _description(source, display_name, config, weights))
+    description = describe(
+        name=display_name,
+        task="generate",
+        context_length=config.max_position_embeddings,
+        weights="int4-cat" if weights == "int4" else f"int8-block{BLOCK_8BIT}",
+        source=source,
+    )
+    write_json(target / "jan_ort.json", description)
     report(_STAGE, 1.0)
 
 
@@ -90,25 +95,8 @@ def _write_chat_template(target: Path, model: GgufFile) -> None:
 
 
 def _write_configs(target: Path, tokenizer: GgufTokenizer, config: LlamaConfig) -> None:
-    _write_json(target / "tokenizer_config.json", tokenizer.to_json(config.max_position_embeddings))
+    write_json(target / "tokenizer_config.json", tokenizer.to_json(config.max_position_embeddings))
     special = tokenizer.special
     token_ids = {"bos_token_id": special.bos, "eos_token_id": special.eos}
-    _write_json(target / "config.json", config.to_json() | token_ids)
-    _write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
-
-
-def _description(source: Path, name: str, config: LlamaConfig, weights: Weights) -> dict[str, Any]:
-    with source.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {
-        "format": 1,
-        "name": name,
-        "task": "generate",
-        "context_length": config.max_position_embeddings,
-        "weights": "int4-cat" if weights == "int4" else f"int8-block{BLOCK_8BIT}",
-        "source": {"file": source.name, "sha256": digest},
-    }
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(target / "config.json", config.to_json() | token_ids)
+    write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})

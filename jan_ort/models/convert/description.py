@@ -1,0 +1,29 @@
+"""What every conversion writes beside the graph: jan_ort.json, and configuration files in one form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jan_ort.models.catalog import Task
+from jan_ort.models.fetch import sha256_of
+
+_FORMAT = 1
+
+
+def describe(*, name: str, task: Task, context_length: int, weights: str, source: Path) -> dict[str, Any]:
+    """Return the content of jan_ort.json; ``source`` is the file that the weights were read from."""
+    return {
+        "format": _FORMAT,
+        "name": name,
+        "task": task,
+        "context_length": context_length,
+        "weights": weights,
+        "source": {"file": source.name, "sha256": sha256_of(source)},
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a configuration file, readable by people too."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
