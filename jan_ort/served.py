@@ -44,9 +44,7 @@ class ServedModel:
 
     async def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``; a long one is tokenized off the event loop."""
-        if len(text) < _LONG_TEXT:
-            return self.tokenizer.encode(text)
-        return await asyncio.to_thread(self.tokenizer.encode, text)
+        return (await self.encode_all([text]))[0]
 
     async def encode_all(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """Return the token ids of each text; together long ones are tokenized off the event loop."""
