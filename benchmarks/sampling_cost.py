@@ -39,25 +39,25 @@ def timed(times: list[float], work: Callable[[], T]) -> T:
 
 
 def measure(session: Session, batch_size: int, num_steps: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each decode step, and of each kind of sampling of its logits."""
-    prompts = np.random.default_rng(batch_size).integers(100, 5000, (batch_size, NUM_PROMPT))
-    states = {kind: [SamplerState(params, prompt) for prompt in prompts] for kind, params in KINDS.items()}
-    sampler = Sampler([2])
-    times: dict[str, list[float]] = {kind: [] for kind in ("step", *KINDS, LOGPROBS)}
-    for slot, prompt in enumerate(prompts):
-        session.truncate(slot, 0)
-        session.step([SlotTokens(slot, prompt, 0)])
-    tokens = [400 + slot for slot in range(batch_size)]
-    for _ in range(num_steps):
-        batch = [SlotTokens(slot, np.array([token])) for slot, token in enumerate(tokens)]
-        output = timed(times["step"], partial(session.step, batch))
-        top = output.top_logits, output.top_token_ids
-        for kind, of_kind in states.items():
-            tokens = timed(times[kind], partial(sampler.sample, output.logits, of_kind, *top))
-            for state, token in zip(of_kind, tokens, strict=True):
+    """Return the milliseconds of the decode steps, and of each kind of work done right after one, on cold caches."""
+    times: dict[str, list[float]] = {"step": [], **{kind: [] for kind in KINDS}, LOGPROBS: []}
+    for kind, params in KINDS.items():
+        prompts = np.random.default_rng(batch_size).integers(100, 5000, (batch_size, NUM_PROMPT))
+        states = [SamplerState(params, prompt) for prompt in prompts]
+        sampler = Sampler([2])
+        for slot, prompt in enumerate(prompts):
+            session.truncate(slot, 0)
+            session.step([SlotTokens(slot, prompt, 0)])
+        tokens = [400 + slot for slot in range(batch_size)]
+        for _ in range(num_steps):
+            batch = [SlotTokens(slot, np.array([token])) for slot, token in enumerate(tokens)]
+            output = timed(times["step"], partial(session.step, batch))
+            top = output.top_logits, output.top_token_ids
+            tokens = timed(times[kind], partial(sampler.sample, output.logits, states, *top))
+            for state, token in zip(states, tokens, strict=True):
                 state.accept(token)
-        num_top = [5] * batch_size
-        timed(times[LOGPROBS], partial(token_logprobs, output.logits, tokens, num_top, *top))
+            if kind == "greedy":
+                timed(times[LOGPROBS], partial(token_logprobs, output.logits, tokens, [5] * batch_size, *top))
     return times
 
 

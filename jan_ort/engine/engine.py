@@ -174,16 +174,14 @@ class Engine:
 
     def _sample(self, batch: Batch, output: StepOutput) -> list[tuple[Generation, int, TokenLogprobs | None]]:
         """Return one token, with its log-probabilities if they are wanted, for each row that ends in a logit."""
-        rows = [row for row in batch.rows if row.num_logits]
-        last = np.cumsum([row.num_logits for row in rows], dtype=np.int64) - 1
-        for row, end in zip(rows, last, strict=True):
+        sampling: list[tuple[Row, int]] = []
+        end = 0
+        for row in batch.rows:
+            end += row.num_logits
             if row.num_logits > 1:
-                self._keep_prompt_logprobs(row, output, int(end) + 1 - row.num_logits)
-        sampling = [
-            (row, int(at))
-            for row, at in zip(rows, last, strict=True)
-            if row.sequence.num_computed + row.num_tokens >= row.sequence.num_prompt_tokens
-        ]
+                self._keep_prompt_logprobs(row, output, end - row.num_logits)
+            if row.num_logits and row.sequence.num_computed + row.num_tokens >= row.sequence.num_prompt_tokens:
+                sampling.append((row, end - 1))
         if not sampling:
             return []
         picked = _pick(output, [at for _, at in sampling])

@@ -1,57 +1,91 @@
-"""Filters over candidates that are sorted by logit, largest first.
+"""Filters over candidates that are sorted by logit, largest first: what each keeps is the head of its row.
 
-Every function works on ``(rows, k)`` arrays of float64 and costs the same for one row and for many.
+Every function works on ``(rows, k)`` arrays of float64 and costs the same for one row and for many. Sums run along a
+row from its largest candidate on, so that they round alike in any company.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.sampling.params import SamplingParams
 
-def softmax_top_k(
-    logits: NDArray[np.float64], temperature: NDArray[np.float64], top_k: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the probabilities of the ``top_k`` first candidates at ``temperature``; the others get 0.
+MAX_INVERSE_TEMPERATURE = 1e270
+"""Any two logits of float32 are as far apart as can be at it, and their difference times it is still finite."""
 
-    Args: logits: sorted ``(rows, k)``. temperature: > 0, ``(rows, 1)``. top_k: >= 1, ``(rows, 1)``.
+
+@dataclass(frozen=True, slots=True)
+class FilterColumns:
+    """The filters' fields of several rows: float64 ``(rows, 1)``, top_k int64 ``(rows,)``."""
+
+    inverse_temperature: NDArray[np.float64]
+    top_k: NDArray[np.int64]
+    top_p: NDArray[np.float64]
+    min_p: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, params: Sequence[SamplingParams]) -> FilterColumns:
+        """Gather the fields; a top_p of 1, which keeps all whatever rounding says, becomes infinity."""
+        coldest = 1.0 / MAX_INVERSE_TEMPERATURE
+        return cls(
+            np.array([[1.0 / max(p.temperature, coldest)] for p in params]),
+            np.array([p.num_candidates for p in params], dtype=np.int64),
+            np.array([[p.top_p if p.top_p < 1.0 else np.inf] for p in params]),
+            np.array([[p.min_p] for p in params]),
+            np.arange(len(params)),
+        )
+
+
+def to_weights(logits: NDArray[np.float64], inverse_temperature: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each candidate's likelihood as a multiple of the likeliest one's, which is 1: sorted ``(rows, k)``."""
+    weights: NDArray[np.float64] = np.exp((logits - logits[:, :1]) * inverse_temperature)
+    return weights
+
+
+def count_kept(
+    weights: NDArray[np.float64],
+    cumulative: NDArray[np.float64],
+    totals: NDArray[np.float64],
+    columns: FilterColumns,
+) -> NDArray[np.int64]:
+    """Return how many candidates of each row top_p and min_p both keep, at least one: ``(rows,)``.
+
+    top_p keeps the smallest set whose probability reaches it (Holtzman et al. 2019, arXiv:1904.09751, section 3.1);
+    min_p keeps what is at least so many times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082).
+
+    Args: weights, cumulative: sorted ``(rows, k)``, and their running sums. totals: the weight of all that top_k
+    keeps, ``(rows, 1)``.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (logits - logits[:, :1]) / temperature
-    probs = np.exp(scaled)
-    probs[np.arange(logits.shape[1]) >= top_k] = 0.0
-    normalised: NDArray[np.float64] = probs / probs.sum(axis=-1, keepdims=True)
-    return normalised
+    keeps = (cumulative - weights < columns.top_p * totals) & (weights >= columns.min_p)
+    return np.maximum(keeps.sum(axis=1), 1)
 
 
-def keep_top_p(probs: NDArray[np.float64], top_p: NDArray[np.float64]) -> None:
-    """Keep the smallest set of candidates whose probability reaches ``top_p``, at least one, in place.
+def draw(
+    cumulative: NDArray[np.float64], num_kept: NDArray[np.int64], uniform: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return the place of one candidate a row, by inverting the cumulative distribution of the first ``num_kept``.
 
-    Args: probs: sorted ``(rows, k)``. top_p: in [0, 1], ``(rows, 1)``; 1 keeps all.
-    Source: Holtzman et al. 2019, arXiv:1904.09751, section 3.1.
+    Args: cumulative: ``(rows, k)``. num_kept: ``(rows,)``. uniform: in [0, 1), ``(rows,)``. Returns: ``(rows,)``.
     """
-    before = np.cumsum(probs, axis=-1) - probs
-    drop = (before >= top_p) & (top_p < 1.0)
-    drop[:, 0] = False
-    probs[drop] = 0.0
+    last = num_kept - 1
+    targets = uniform * cumulative[np.arange(len(last)), last]
+    # Rounding never leads past the last one that is kept.
+    chosen: NDArray[np.int64] = np.minimum((cumulative <= targets[:, None]).sum(axis=1), last)
+    return chosen
 
 
-def keep_min_p(probs: NDArray[np.float64], min_p: NDArray[np.float64]) -> None:
-    """Keep the candidates that are at least ``min_p`` times as likely as the most likely one, in place.
-
-    Args: probs: sorted ``(rows, k)``. min_p: in [0, 1], ``(rows, 1)``.
-    Source: Nguyen et al. 2024, arXiv:2407.01082.
-    """
-    probs[probs < min_p * probs[:, :1]] = 0.0
-
-
-def draw(probs: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the index of one candidate a row, by inverting the cumulative distribution at ``uniform`` in [0, 1).
-
-    Args: probs: ``(rows, k)``, not necessarily normalised. uniform: ``(rows, 1)``. Returns: ``(rows,)``.
-    """
-    cumulative = np.cumsum(probs, axis=-1)
-    chosen: NDArray[np.int64] = (cumulative <= uniform * cumulative[:, -1:]).sum(axis=-1)
-    last_kept = probs.shape[1] - 1 - (probs[:, ::-1] > 0).argmax(axis=-1)  # rounding never leads past it
-    bounded: NDArray[np.int64] = np.minimum(chosen, last_kept)
-    return bounded
+def choose(values: NDArray[np.float64], columns: FilterColumns, uniform: Sequence[float]) -> list[int]:
+    """Filter sorted candidates ``(rows, k)``, k >= top_k >= 1, and draw one a row: its place in the row."""
+    if not len(values):
+        return []
+    weights = to_weights(values, columns.inverse_temperature)
+    cumulative = weights.cumsum(axis=1)
+    totals = cumulative[columns.rows, columns.top_k - 1][:, None]
+    kept = np.minimum(count_kept(weights, cumulative, totals, columns), columns.top_k)
+    places: list[int] = draw(cumulative, kept, np.array(uniform)).tolist()
+    return places

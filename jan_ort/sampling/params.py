@@ -37,6 +37,11 @@ class SamplingParams:
         return self.repeat_penalty != 1.0 or self.presence_penalty != 0.0 or self.frequency_penalty != 0.0
 
     @property
+    def num_candidates(self) -> int:
+        """How many of the likeliest tokens may be drawn, 0 for all: argmax is the choice among one."""
+        return 1 if self.temperature == 0.0 else self.top_k
+
+    @property
     def penalties_only_lower(self) -> bool:
         """Whether no penalty can raise a logit; then the largest raw logits bound what a filter must look at."""
         return self.repeat_penalty >= 1.0 and self.presence_penalty >= 0.0 and self.frequency_penalty >= 0.0

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from jan_ort.sampling.params import SamplingParams
+
+LARGEST_LOGIT = 1e30
+"""Where penalties end, so that no later difference or quotient of logits overflows."""
 
 
-def count_in_window(token_ids: NDArray[np.int64], windows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count how often each candidate stands in its row's window.
+def penalise(logit: float, count: int, params: SamplingParams) -> float:
+    """Return the logit of a token that stands ``count`` >= 1 times in the window.
 
-    Args: token_ids: ``(rows, k)``. windows: ``(rows, window)``. Returns: ``(rows, k)``.
+    A positive logit is divided by the repeat penalty and another one multiplied by it (Keskar et al. 2019,
+    arXiv:1909.05858, section 4.1, with the sign handled as Hugging Face and llama.cpp do); then ``count`` times the
+    frequency penalty and the presence penalty are subtracted (OpenAI's API reference).
     """
-    matches: NDArray[np.int64] = (token_ids[:, :, None] == windows[:, None, :]).sum(axis=-1)
-    return matches
-
-
-def penalise(
-    logits: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    repeat: NDArray[np.float64],
-    presence: NDArray[np.float64],
-    frequency: NDArray[np.float64],
-) -> None:
-    """Apply the three penalties to the tokens that occur, in place.
-
-    A positive logit is divided by ``repeat`` and another one multiplied by it (Keskar et al. 2019, arXiv:1909.05858,
-    section 4.1, with the sign handled as Hugging Face and llama.cpp do); then ``counts * frequency + presence`` is
-    subtracted (OpenAI's API reference).
-
-    Args: logits: ``(rows, k)``. counts: ``(rows, k)``. repeat, presence, frequency: ``(rows, 1)``.
-    """
-    occurs = counts > 0
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        repeated = np.where(logits > 0, logits / repeat, logits * repeat)
-    repeated -= counts * frequency + presence
-    # A repeat penalty of 0 is allowed by the document: 0 / 0 says "as likely as can be", and the division says inf.
-    np.copyto(logits, np.nan_to_num(repeated, nan=0.0), where=occurs)
+    repeat = params.repeat_penalty
+    if logit <= 0:
+        logit *= repeat
+    elif repeat:
+        logit /= repeat
+    else:
+        logit = LARGEST_LOGIT  # the document allows a repeat penalty of 0: it makes the token as likely as can be
+    logit -= count * params.frequency_penalty + params.presence_penalty
+    return min(max(logit, -LARGEST_LOGIT), LARGEST_LOGIT)

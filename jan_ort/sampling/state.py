@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.sampling.params import PENALTY_WINDOW, SamplingParams
 
-NO_TOKEN = -1
-"""Fills a window that is not full yet; it equals no token id."""
+_NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
 def _entropy(seed: int) -> int:
@@ -17,13 +20,13 @@ def _entropy(seed: int) -> int:
 
 
 class SamplerState:
-    """One sequence's random generator and its window of recent tokens, int64 ``(PENALTY_WINDOW,)``.
+    """One sequence's random generator and its window of the last ``PENALTY_WINDOW`` tokens.
 
     The generator belongs to the sequence, so its tokens do not depend on the company it is sampled in. ``choice``
     separates the n choices of one prompt; choice 0 of a list of prompts draws like the prompt alone.
     """
 
-    __slots__ = ("_next", "choice", "num_generated", "params", "rng", "window")
+    __slots__ = ("_counts", "choice", "num_generated", "params", "rng", "window")
 
     def __init__(self, params: SamplingParams, prompt: NDArray[np.int64], *, choice: int = 0) -> None:
         self.params = params
@@ -31,13 +34,26 @@ class SamplerState:
         self.num_generated = 0
         entropy = None if params.seed is None else _entropy(params.seed)
         self.rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy, spawn_key=(choice,))))
-        self.window: NDArray[np.int64] = np.full(PENALTY_WINDOW, NO_TOKEN, dtype=np.int64)
-        recent = prompt[-PENALTY_WINDOW:]
-        self.window[: len(recent)] = recent
-        self._next = len(recent) % PENALTY_WINDOW
+        self.window: deque[int] = deque()
+        self._counts: dict[int, int] = {}
+        for token_id in prompt[-PENALTY_WINDOW:].tolist():
+            self._note(token_id)
+
+    @property
+    def penalised(self) -> Mapping[int, int]:
+        """How often each token of the window stands in it; empty if no penalty changes anything."""
+        return self._counts if self.params.has_penalties else _NOTHING
 
     def accept(self, token_id: int) -> None:
         """Note that ``token_id`` was generated."""
-        self.window[self._next] = token_id
-        self._next = (self._next + 1) % PENALTY_WINDOW
+        self._note(token_id)
         self.num_generated += 1
+
+    def _note(self, token_id: int) -> None:
+        if len(self.window) == PENALTY_WINDOW:
+            oldest = self.window.popleft()
+            self._counts[oldest] -= 1
+            if not self._counts[oldest]:
+                del self._counts[oldest]
+        self.window.append(token_id)
+        self._counts[token_id] = self._counts.get(token_id, 0) + 1

@@ -91,7 +91,7 @@ def test_every_token_is_one_that_the_twin_allows(params: SamplingParams, seed: i
 
     (token_id,) = Sampler(()).sample(logits, [state], *top_of(logits))
 
-    assert twin.distribution(logits[0].tolist(), state.window.tolist(), params).get(token_id, 0.0) > 0.0
+    assert twin.distribution(logits[0].tolist(), state.window, params).get(token_id, 0.0) > 0.0
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_draws_follow_the_twins_distribution(params: SamplingParams) -> None:
     drawn = np.bincount(Sampler(()).sample(logits, states, *_repeated_top(logits)), minlength=VOCAB_SIZE)
 
     expected = np.zeros(VOCAB_SIZE)
-    for token_id, prob in twin.distribution(logits[0].tolist(), shared.window.tolist(), params).items():
+    for token_id, prob in twin.distribution(logits[0].tolist(), shared.window, params).items():
         expected[token_id] = prob * num_draws
     assert not drawn[expected == 0].any()
     chi_square = ((drawn - expected)[expected > 0] ** 2 / expected[expected > 0]).sum()
@@ -134,7 +134,7 @@ def test_temperature_0_is_the_largest_logit_after_the_penalties(params: Sampling
 
     (token_id,) = Sampler(EOS).sample(logits, [state], *top_of(logits))
 
-    values = twin.penalised(logits[0].tolist(), state.window.tolist(), greedy)
+    values = twin.penalised(logits[0].tolist(), state.window, greedy)
     assert token_id == twin.ranked(values)[0]
 
 

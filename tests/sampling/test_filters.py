@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jan_ort.sampling.filters import draw, keep_min_p, keep_top_p, softmax_top_k
+from jan_ort.sampling.filters import FilterColumns, count_kept, draw, to_weights
+from jan_ort.sampling.params import SamplingParams
 from tests.sampling import twin
 
 PARTS = 4096
@@ -31,71 +32,79 @@ def column(value: float) -> NDArray[np.float64]:
     return np.array([[value]], dtype=np.float64)
 
 
-@given(logits=sorted_logits, temperature=st.floats(0.05, 50), top_k=st.integers(1, 25))
-def test_softmax_top_k_is_the_softmax_of_the_first_k(logits: list[float], temperature: float, top_k: int) -> None:
-    probs = softmax_top_k(row(logits), column(temperature), np.array([[top_k]]))[0]
-
-    expected = twin.softmax(logits[:top_k], temperature)
-    np.testing.assert_allclose(probs[:top_k], expected, rtol=1e-12, atol=1e-300)
-    assert not probs[top_k:].any()
+def num_kept(probs: list[float], *, top_p: float = 1.0, min_p: float = 0.0) -> int:
+    weights = row(probs) / probs[0]
+    cumulative = np.cumsum(weights, axis=1)
+    columns = FilterColumns.of([SamplingParams(1, top_p=top_p, min_p=min_p)])
+    return int(count_kept(weights, cumulative, cumulative[:, -1:], columns)[0])
 
 
-def test_softmax_at_the_ends_of_the_temperature_scale_has_no_nan() -> None:
-    logits = row([1e308, 3.0, -1e308])
+@given(logits=sorted_logits, temperature=st.floats(0.05, 50))
+def test_weights_are_the_softmax_up_to_a_factor(logits: list[float], temperature: float) -> None:
+    weights = to_weights(row(logits), column(1 / temperature))[0]
 
-    cold = softmax_top_k(logits, column(5e-324), np.array([[3]]))
-    hot = softmax_top_k(row([9.0, 3.0, -9.0]), column(1e308), np.array([[3]]))
-
-    assert cold.tolist() == [[1.0, 0.0, 0.0]]
-    assert hot.tolist() == [[1 / 3, 1 / 3, 1 / 3]]
+    np.testing.assert_allclose(weights / weights.sum(), twin.softmax(logits, temperature), rtol=1e-12, atol=1e-300)
 
 
-@given(probs=sorted_probs(), top_p=fractions)
-def test_top_p_keeps_the_smallest_set_that_reaches_it(probs: list[float], top_p: float) -> None:
-    kept = row(probs)
+def test_weights_at_the_ends_of_the_temperature_scale_have_no_nan() -> None:
+    cold, hot = (FilterColumns.of([SamplingParams(1, temperature=t)]) for t in (5e-324, 1e308))
 
-    keep_top_p(kept, column(top_p))
+    cold_weights = to_weights(row([1e30, 3.0, -1e30, -np.inf]), cold.inverse_temperature)
+    hot_weights = to_weights(row([9.0, 3.0, -9.0, -np.inf]), hot.inverse_temperature)
 
-    size = twin.top_p_size(probs, top_p)
-    assert kept[0].tolist() == probs[:size] + [0.0] * (len(probs) - size)
-
-
-@given(probs=sorted_probs(), min_p=fractions)
-def test_min_p_keeps_what_is_near_the_likeliest(probs: list[float], min_p: float) -> None:
-    kept = row(probs)
-
-    keep_min_p(kept, column(min_p))
-
-    assert kept[0].tolist() == [prob if prob >= min_p * probs[0] else 0.0 for prob in probs]
+    assert cold_weights.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    assert hot_weights.tolist() == [[1.0, 1.0, 1.0, 0.0]]
 
 
-@given(probs=sorted_probs(), uniform=st.integers(0, PARTS - 1).map(lambda part: part / PARTS))
-def test_draw_inverts_the_cumulative_distribution(probs: list[float], uniform: float) -> None:
-    chosen = int(draw(row(probs), column(uniform))[0])
+@given(num=st.integers(1, 12), top_p=fractions)
+def test_top_p_keeps_the_smallest_set_that_reaches_it(num: int, top_p: float) -> None:
+    probs = [2.0**-at for at in range(1, num)] + [2.0 ** -max(0, num - 1)]  # multiples of the largest are exact too
 
-    assert sum(probs[:chosen]) <= uniform < sum(probs[: chosen + 1])
+    assert num_kept(probs, top_p=top_p) == max(1, twin.top_p_size(probs, top_p))
 
 
-@given(weights=st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=40), num_zeros=st.integers(0, 5))
-def test_draw_never_chooses_what_was_filtered_out(weights: list[float], num_zeros: int) -> None:
-    probs = row([*sorted(weights, reverse=True), *[0.0] * num_zeros])
+@given(logits=sorted_logits, min_p=fractions)
+def test_min_p_keeps_what_is_near_the_likeliest(logits: list[float], min_p: float) -> None:
+    weights = to_weights(row(logits), column(1.0))[0].tolist()
 
-    chosen = int(draw(probs, column(np.nextafter(1.0, 0.0)))[0])
+    assert num_kept(weights, min_p=min_p) == sum(weight >= min_p for weight in weights)
+
+
+@given(logits=sorted_logits)
+def test_a_top_p_of_0_and_a_min_p_above_1_keep_one(logits: list[float]) -> None:
+    weights = to_weights(row(logits), column(1.0))[0].tolist()
+
+    assert num_kept(weights, top_p=0.0) == num_kept(weights, min_p=1.5) == 1
+
+
+@given(probs=sorted_probs(), uniform=st.integers(0, PARTS - 1).map(lambda part: part / PARTS), data=st.data())
+def test_draw_inverts_the_cumulative_distribution_of_what_is_kept(
+    probs: list[float], uniform: float, data: st.DataObject
+) -> None:
+    kept = data.draw(st.integers(1, sum(prob > 0 for prob in probs)))
+
+    chosen = int(draw(np.cumsum(row(probs), axis=1), np.array([kept]), np.array([uniform]))[0])
+
+    target = uniform * sum(probs[:kept])
+    assert sum(probs[:chosen]) <= target < sum(probs[: chosen + 1])
+
+
+@given(weights=st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=40), num_dropped=st.integers(0, 5))
+def test_draw_never_chooses_what_was_filtered_out(weights: list[float], num_dropped: int) -> None:
+    cumulative = np.cumsum(row([*sorted(weights, reverse=True), *[0.0] * num_dropped]), axis=1)
+
+    chosen = int(draw(cumulative, np.array([len(weights)]), np.array([np.nextafter(1.0, 0.0)]))[0])
 
     assert chosen < len(weights)
 
 
 @given(rows=st.lists(st.lists(st.floats(-20, 20), min_size=64, max_size=64), min_size=2, max_size=6), data=st.data())
-def test_a_row_is_filtered_alike_in_any_company(rows: list[list[float]], data: st.DataObject) -> None:
+def test_a_row_is_weighed_alike_in_any_company(rows: list[list[float]], data: st.DataObject) -> None:
     logits = -np.sort(-np.array(rows), axis=1)
-    size = len(rows)
-    temperature, top_p = (np.array([[data.draw(st.floats(0.1, 1))] for _ in range(size)]) for _ in range(2))
-    top_k = np.array([[data.draw(st.integers(1, 64))] for _ in range(size)])
+    temperature = np.array([[data.draw(st.floats(0.1, 1))] for _ in rows])
 
-    together = softmax_top_k(logits, temperature, top_k)
-    keep_top_p(together, top_p)
+    together = np.cumsum(to_weights(logits, temperature), axis=1)
 
-    for at in range(size):
-        alone = softmax_top_k(logits[[at]], temperature[[at]], top_k[[at]])
-        keep_top_p(alone, top_p[[at]])
-        assert alone[0].tobytes() == together[at].tobytes()
+    for at in range(len(rows)):
+        alone = np.cumsum(to_weights(logits[[at], : 64 - at], temperature[[at]]), axis=1)
+        assert alone[0].tobytes() == together[at, : 64 - at].tobytes()

@@ -1,12 +1,14 @@
 """A sequence's window of recent tokens and its random numbers."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jan_ort.sampling.params import PENALTY_WINDOW, SamplingParams
-from jan_ort.sampling.state import NO_TOKEN, SamplerState
+from jan_ort.sampling.state import SamplerState
 
 
 def first_draws(seed: int | None, choice: int = 0) -> list[float]:
@@ -22,7 +24,23 @@ def test_the_window_holds_the_last_tokens_of_prompt_and_text(num_prompt: int, nu
         state.accept(token_id)
 
     recent = list(range(num_prompt + num_generated))[-PENALTY_WINDOW:]
-    assert sorted(state.window.tolist()) == [NO_TOKEN] * (PENALTY_WINDOW - len(recent)) + recent
+    assert list(state.window) == recent
+
+
+@given(prompt=st.lists(st.integers(0, 3), max_size=90), generated=st.lists(st.integers(0, 3), max_size=90))
+def test_penalised_counts_the_tokens_of_the_window(prompt: list[int], generated: list[int]) -> None:
+    state = SamplerState(SamplingParams(1), np.array(prompt, dtype=np.int64))
+
+    for token_id in generated:
+        state.accept(token_id)
+
+    assert state.penalised == Counter((prompt + generated)[-PENALTY_WINDOW:])
+
+
+def test_nothing_is_penalised_without_a_penalty() -> None:
+    state = SamplerState(SamplingParams(1, repeat_penalty=1.0), np.array([1, 2]))
+
+    assert not state.penalised
 
 
 @pytest.mark.parametrize("seed", [0, 1, -1, 2**70, -(2**70), 10**300])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 
 from jan_ort.sampling.params import SamplingParams
@@ -15,7 +14,7 @@ def penalised(logits: Sequence[float], window: Sequence[int], params: SamplingPa
     for token_id in {token for token in window if 0 <= token < len(logits)}:
         logit, count = result[token_id], list(window).count(token_id)
         if params.repeat_penalty == 0.0:
-            logit = 0.0 if logit <= 0 else sys.float_info.max
+            logit = 0.0 if logit <= 0 else 1e30
         else:
             logit = logit / params.repeat_penalty if logit > 0 else logit * params.repeat_penalty
         result[token_id] = logit - (count * params.frequency_penalty + params.presence_penalty)
