@@ -83,7 +83,7 @@ def check_token_ids(token_ids: NDArray[np.int64], vocab_size: int) -> None:
     """Check that a row has tokens and that all are in the vocabulary. Raises: BadInput."""
     if len(token_ids) == 0:
         raise BadInput("token_ids", "a row is empty; it needs at least one token")
-    smallest, largest = int(np.min(token_ids)), int(np.max(token_ids))
+    smallest, largest = int(token_ids.min()), int(token_ids.max())
     if smallest < 0 or largest >= vocab_size:
         wrong = smallest if smallest < 0 else largest
         raise BadInput("token_ids", f"{wrong} is outside the vocabulary, 0..{vocab_size - 1}")

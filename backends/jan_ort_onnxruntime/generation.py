@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from jan_ort_backends import BadInput, DeviceReport, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_batch, check_prefix, check_slot
@@ -74,7 +73,7 @@ class GenerationSession(Session):
                 self._run_options = None
         for row in batch:
             self._lengths[row.slot] += len(row.token_ids)
-        return _in_batch_order(buffers, np.concatenate([run.output_rows for run in runs]))
+        return _in_batch_order(buffers, [index for run in runs for index in run.output_rows])
 
     def _arrange(self, batch: Sequence[SlotTokens]) -> None:
         """Choose KV rows for slots that start, and bring together those that keep decoding together."""
@@ -128,10 +127,10 @@ class GenerationSession(Session):
         self._kv_cache = None
 
 
-def _in_batch_order(buffers: StepBuffers, output_rows: NDArray[np.int64]) -> StepOutput:
+def _in_batch_order(buffers: StepBuffers, output_rows: list[int]) -> StepOutput:
     """Return the logits in the order of the batch; several runs may have written them in another."""
     num_logits = len(output_rows)
-    if not np.array_equal(output_rows, np.arange(num_logits)):
+    if output_rows != list(range(num_logits)):
         order = np.argsort(output_rows)
         return StepOutput(buffers.logits[order], buffers.top_logits[order], buffers.top_token_ids[order])
     return StepOutput(buffers.logits[:num_logits], buffers.top_logits[:num_logits], buffers.top_token_ids[:num_logits])

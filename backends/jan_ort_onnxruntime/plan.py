@@ -26,15 +26,15 @@ class Run:
     """One run over adjacent KV rows.
 
     ``token_ids`` int64 ``(rows, sequence)``; ``seqlens_k`` int32 ``(rows,)``, each row's tokens after the run less
-    one; ``logits_rows`` int64, indices into the flattened token_ids; ``output_rows`` int64 of the same length, where
-    these logits belong in the step's output.
+    one; ``logits_rows`` int64, indices into the flattened token_ids; ``output_rows`` says where these logits belong in
+    the step's output.
     """
 
     first_row: int
     token_ids: NDArray[np.int64]
     seqlens_k: NDArray[np.int32]
     logits_rows: NDArray[np.int64]
-    output_rows: NDArray[np.int64]
+    output_rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,5 @@ def _prompt_runs(group: Sequence[_Entry]) -> list[Run]:
 def _run(group: Sequence[_Entry], token_ids: NDArray[np.int64], seqlens_k: NDArray[np.int32]) -> Run:
     first, width = group[0].row, token_ids.shape[1]
     wanted = [index for entry in group for index in entry.logits_rows((entry.row - first) * width)]
-    outputs = [index for entry in group for index in entry.output_rows()]
-    return Run(
-        first, np.ascontiguousarray(token_ids), seqlens_k, np.array(wanted, np.int64), np.array(outputs, np.int64)
-    )
+    outputs = tuple(index for entry in group for index in entry.output_rows())
+    return Run(first, token_ids, seqlens_k, np.array(wanted, np.int64), outputs)

@@ -32,42 +32,61 @@ class StepBuffers:
         ]
 
 
-class GraphRunner:
-    """A loaded graph with its KV cache.
+class _Binding:
+    """The tensors of runs over one range of KV rows: bound once, and again only where a shape or place changes.
 
-    Binding the KV rows costs 0.6 ms for 30 layers and a step's own tensors 20 µs, so the bindings of recent row ranges
-    are kept.
+    Binding the KV rows costs 0.6 ms for 30 layers and a step's own tensors 0.15 ms; copying into bound inputs 10 µs.
     """
+
+    def __init__(self, session: ort.InferenceSession, kv_cache: KVCache, first_row: int, end_row: int) -> None:
+        self.io_binding: ort.IOBinding = session.io_binding()
+        self._inputs: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {}
+        self._outputs: tuple[StepBuffers, int, int] | None = None
+        for past, present, shape, address in kv_cache.addresses(first_row, end_row):
+            self.io_binding.bind_input(past, "cpu", 0, np.float32, shape, address)
+            self.io_binding.bind_output(present, "cpu", 0, np.float32, shape, address)
+
+    def feed(self, name: str, array: NDArray[np.int64] | NDArray[np.int32]) -> None:
+        """Copy ``array`` to where the graph reads the input."""
+        own = self._inputs.get(name)
+        if own is not None and own.shape == array.shape:
+            own[...] = array
+            return
+        own = self._inputs[name] = array.copy()
+        self.io_binding.bind_input(name, "cpu", 0, own.dtype.type, own.shape, own.ctypes.data)
+
+    def write_to(self, buffers: StepBuffers, first: int, end: int) -> None:
+        """Let the graph write its outputs to the rows of ``buffers`` from ``first`` to ``end``."""
+        if self._outputs == (buffers, first, end):
+            return
+        for name, output in buffers.rows(first, end):
+            self.io_binding.bind_output(name, "cpu", 0, output.dtype.type, output.shape, output.ctypes.data)
+        self._outputs = (buffers, first, end)
+
+
+class GraphRunner:
+    """A loaded graph with its KV cache; the bindings of recent ranges of rows are kept."""
 
     def __init__(self, session: ort.InferenceSession, kv_cache: KVCache) -> None:
         self._session = session
         self._kv_cache = kv_cache
-        self._bindings: OrderedDict[tuple[int, int], ort.IOBinding] = OrderedDict()
+        self._bindings: OrderedDict[tuple[int, int], _Binding] = OrderedDict()
 
     def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
         """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
-        num_rows = run.token_ids.shape[0]
-        binding = self._binding(run.first_row, run.first_row + num_rows)
-        inputs: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {
-            "input_ids": run.token_ids,
-            "seqlens_k": run.seqlens_k,
-            "total_sequence_length": np.array([run.seqlens_k.max() + 1], np.int32),
-            "logits_rows": run.logits_rows,
-        }
-        for name, array in inputs.items():
-            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-        for name, output in buffers.rows(first, first + len(run.logits_rows)):
-            binding.bind_output(name, "cpu", 0, output.dtype.type, output.shape, output.ctypes.data)
-        self._session.run_with_iobinding(binding, run_options)
+        binding = self._binding(run.first_row, run.first_row + run.token_ids.shape[0])
+        binding.feed("input_ids", run.token_ids)
+        binding.feed("seqlens_k", run.seqlens_k)
+        binding.feed("total_sequence_length", np.array([run.seqlens_k.max() + 1], np.int32))
+        binding.feed("logits_rows", run.logits_rows)
+        binding.write_to(buffers, first, first + len(run.logits_rows))
+        self._session.run_with_iobinding(binding.io_binding, run_options)
 
-    def _binding(self, first_row: int, end_row: int) -> ort.IOBinding:
+    def _binding(self, first_row: int, end_row: int) -> _Binding:
         key = (first_row, end_row)
         binding = self._bindings.pop(key, None)
         if binding is None:
-            binding = self._session.io_binding()
-            for past, present, shape, address in self._kv_cache.addresses(first_row, end_row):
-                binding.bind_input(past, "cpu", 0, np.float32, shape, address)
-                binding.bind_output(present, "cpu", 0, np.float32, shape, address)
+            binding = _Binding(self._session, self._kv_cache, first_row, end_row)
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.popitem(last=False)
         self._bindings[key] = binding
