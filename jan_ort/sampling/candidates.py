@@ -8,7 +8,6 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.sampling.penalties import penalise
 from jan_ort.sampling.state import SamplerState
 
 WIDTH = 64
@@ -17,59 +16,68 @@ WIDTH = 64
 _SAMPLE = 1024
 
 Candidates = tuple[NDArray[np.float64], NDArray[np.int64]]
-"""Logits and token ids of one row, both ``(k,)``: the largest first, ties by token id."""
+"""Logits and token ids of one row, both ``(k,)``."""
 
 
 def from_largest(
-    logits: NDArray[np.float64], token_ids: list[int], state: SamplerState, banned: Collection[int]
+    logits: NDArray[np.float64], token_ids: NDArray[np.int64], state: SamplerState, banned: Collection[int]
 ) -> list[int] | None:
-    """Return the token ids in order after penalties, with ``logits`` in that order too, or None if they may not do.
+    """Return the token ids in order after the adjustments, with ``logits`` in that order too, or None if unsure.
 
-    Penalties of the usual sign only lower logits, so no token outside the largest raw logits rises above the smallest
-    of them. While at least top_k of them are not lowered, or not below that, these are the top_k of the whole row.
+    What only lowers logits lets no token outside the largest raw logits rise above the smallest of them. While at
+    least top_k of them are not lowered, or not below that, these are the top_k of the whole row.
 
     Args: logits, token_ids: the ``(k,)`` largest raw logits of the row, sorted; logits is changed in place.
     banned: tokens that must not come now.
     """
-    params = state.params
-    if params.num_candidates == 0 or not params.penalties_only_lower:
+    num = state.params.num_candidates
+    if num == 0 or not state.params.only_lowers:
         return None
-    penalised = state.penalised
-    lowered = [at for at, token_id in enumerate(token_ids) if token_id in penalised or token_id in banned]
+    ids: list[int] = token_ids.tolist()
+    penalised, bias = state.penalised, state.bias
+    refused = () if state.allowed is None else set(token_ids[~state.allowed[token_ids]].tolist())
+    lowered = [at for at, t in enumerate(ids) if t in penalised or t in bias or t in banned or t in refused]
     if not lowered:
-        return token_ids if len(token_ids) >= params.num_candidates else None
+        return ids if len(ids) >= num else None
     values = logits.tolist()
     smallest, num_sure = values[-1], len(values) - len(lowered)
     for at in lowered:
-        token_id = token_ids[at]
-        values[at] = -math.inf if token_id in banned else penalise(values[at], penalised[token_id], params)
+        token_id = ids[at]
+        out = token_id in banned or token_id in refused
+        values[at] = -math.inf if out else state.adjust(token_id, values[at])
         num_sure += values[at] > smallest
-    if num_sure < params.num_candidates:
+    if num_sure < num:
         return None
-    ranked = sorted(zip((-value for value in values), token_ids, strict=True))
+    ranked = sorted(zip((-value for value in values), ids, strict=True))
     logits[:] = [-value for value, _ in ranked]
     return [token_id for _, token_id in ranked]
 
 
-def adjust_row(logits: NDArray[np.float32], state: SamplerState, banned: Collection[int]) -> NDArray[np.float64]:
-    """Return a copy of one whole row ``(vocab_size,)`` with the penalties applied and banned tokens at -inf."""
+def adjusted_row(logits: NDArray[np.float32], state: SamplerState, banned: Collection[int]) -> Candidates:
+    """Return the tokens of a whole row ``(vocab_size,)`` that may come, in the order of their ids, adjusted."""
     values = logits.astype(np.float64)
-    for token_id, count in state.penalised.items():
+    for token_id in {*state.penalised, *state.bias}:
         if token_id < len(values):
-            values[token_id] = penalise(float(values[token_id]), count, state.params)
-    values[list(banned)] = -math.inf
-    return values
+            values[token_id] = state.adjust(token_id, float(values[token_id]))
+    if state.allowed is None and not banned:
+        return values, np.arange(len(values))
+    may_come = np.ones(len(values), dtype=np.bool_) if state.allowed is None else state.allowed.copy()
+    may_come[list(banned)] = False
+    if not may_come.any():
+        may_come = np.ones(len(values), dtype=np.bool_) if state.allowed is None else state.allowed
+    token_ids = np.flatnonzero(may_come)
+    return values[token_ids], token_ids
 
 
 def largest(values: NDArray[np.float64], num: int) -> Candidates:
-    """Return the ``num`` largest of a row ``(vocab_size,)``, or all if there are fewer."""
-    token_ids = _at_least(values, num)
-    order = np.argsort(-values[token_ids], kind="stable")[:num]
-    return values[token_ids][order], token_ids[order]
+    """Return the ``num`` largest of a row, or all if there are fewer, sorted, and their places: ties by place."""
+    places = _at_least(values, num)
+    order = np.argsort(-values[places], kind="stable")[:num]
+    return values[places][order], places[order]
 
 
 def _at_least(values: NDArray[np.float64], num: int) -> NDArray[np.int64]:
-    """Return the ids of at least the ``num`` largest, ascending: of all that reach a value guessed from a sample.
+    """Return the places of at least the ``num`` largest, ascending: of all that reach a value guessed from a sample.
 
     Comparing a vocabulary with a value takes 12 µs where partitioning it takes 400 µs.
     """
@@ -77,8 +85,8 @@ def _at_least(values: NDArray[np.float64], num: int) -> NDArray[np.int64]:
     sample = np.sort(values[::stride])
     rank = 2 * (num // stride) + 8
     while rank <= len(sample):
-        token_ids = np.flatnonzero(values >= sample[-rank])
-        if len(token_ids) >= num:
-            return token_ids
+        places = np.flatnonzero(values >= sample[-rank])
+        if len(places) >= num:
+            return places
         rank *= 2
     return np.arange(len(values))

@@ -1,6 +1,7 @@
 """The order in which a token is chosen, stated once (hop 7).
 
-    min_tokens (no end of text yet) → repeat, presence and frequency penalties → temperature → top_k → top_p → min_p
+    logit_bias → repeat, presence and frequency penalties → min_tokens (no end of text yet) and grammar (what it does
+    not allow is out) → temperature → top_k → top_p → min_p, or Mirostat in place of these three
     → one draw with the sequence's own random generator
 
 Rows whose candidates are surely among the backend's largest logits are sampled together; any other row is sampled
@@ -15,10 +16,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.sampling.candidates import WIDTH, adjust_row, from_largest, largest
+from jan_ort.sampling.candidates import WIDTH, adjusted_row, from_largest, largest
 from jan_ort.sampling.filters import FilterColumns, choose
 from jan_ort.sampling.state import SamplerState
-from jan_ort.sampling.whole_row import choose_without_top_k
+from jan_ort.sampling.whole_row import choose_by_mirostat, choose_without_top_k
 
 
 class Sampler:
@@ -61,7 +62,7 @@ class Sampler:
         values = top_logits.astype(np.float64)
         tokens: list[int | None] = [None] * len(states)
         ranked: dict[int, list[int]] = {}
-        for row, token_ids in enumerate(top_token_ids.tolist()):
+        for row, token_ids in enumerate(top_token_ids):
             in_order = from_largest(values[row], token_ids, states[row], self._banned(states[row]))
             if in_order is None:
                 continue
@@ -85,11 +86,15 @@ class Sampler:
 
     def _from_row(self, logits: NDArray[np.float32], state: SamplerState, uniform: float) -> int:
         """Return the token of one row, chosen from its whole vocabulary."""
-        values = adjust_row(logits, state, self._banned(state))
-        if state.params.num_candidates == 0:
-            return choose_without_top_k(values, state.params, uniform)
-        values, token_ids = largest(values, state.params.num_candidates)
-        (place,) = choose(values[None], FilterColumns.of([state.params]), [uniform])
+        values, token_ids = adjusted_row(logits, state, self._banned(state))
+        num = min(state.params.num_candidates, len(values))
+        if num:
+            values, places = largest(values, num)
+            place = places[choose(values[None], FilterColumns.of([state.params], most=num), [uniform])[0]]
+        elif state.params.mirostat_mode:
+            place = choose_by_mirostat(values, state, uniform)
+        else:
+            place = choose_without_top_k(values, state.params, uniform)
         return int(token_ids[place])
 
     def _banned(self, state: SamplerState) -> Collection[int]:

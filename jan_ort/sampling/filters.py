@@ -6,6 +6,7 @@ row from its largest candidate on, so that they round alike in any company.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,12 +30,15 @@ class FilterColumns:
     rows: NDArray[np.int64]
 
     @classmethod
-    def of(cls, params: Sequence[SamplingParams]) -> FilterColumns:
-        """Gather the fields; a top_p of 1, which keeps all whatever rounding says, becomes infinity."""
+    def of(cls, params: Sequence[SamplingParams], *, most: int = sys.maxsize) -> FilterColumns:
+        """Gather the fields for rows of ``most`` candidates at most.
+
+        A top_p of 1, which keeps all whatever rounding says, becomes infinity.
+        """
         coldest = 1.0 / MAX_INVERSE_TEMPERATURE
         return cls(
             np.array([[1.0 / max(p.temperature, coldest)] for p in params]),
-            np.array([p.num_candidates for p in params], dtype=np.int64),
+            np.array([min(p.num_candidates, most) for p in params], dtype=np.int64),
             np.array([[p.top_p if p.top_p < 1.0 else np.inf] for p in params]),
             np.array([[p.min_p] for p in params]),
             np.arange(len(params)),
@@ -62,7 +66,8 @@ def count_kept(
     keeps, ``(rows, 1)``.
     """
     keeps = (cumulative - weights < columns.top_p * totals) & (weights >= columns.min_p)
-    return np.maximum(keeps.sum(axis=1), 1)
+    num_kept: NDArray[np.int64] = np.maximum(keeps.sum(axis=1), 1)
+    return num_kept
 
 
 def draw(

@@ -14,8 +14,10 @@ class SamplingParams:
 
     ``max_tokens`` is the number of tokens to generate at most (the caller has resolved "to the end of the context").
     ``temperature`` 0 is argmax. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 switch their filter off, and so do
-    ``repeat_penalty`` 1, ``presence_penalty`` 0 and ``frequency_penalty`` 0. ``seed`` None draws a fresh one.
-    ``stop`` holds non-empty strings. ``logprobs`` is the number of alternatives wanted per token, None for none.
+    ``repeat_penalty`` 1, ``presence_penalty`` 0 and ``frequency_penalty`` 0. ``mirostat_mode`` 0 is off; 1 and 2 take
+    the place of top_k, top_p and min_p. ``logit_bias`` holds (token id, what is added to its logit), each id once.
+    ``seed`` None draws a fresh one. ``stop`` holds non-empty strings. ``logprobs`` is the number of alternatives
+    wanted per token, None for none.
     """
 
     max_tokens: int
@@ -27,6 +29,10 @@ class SamplingParams:
     repeat_penalty: float = 1.1
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    mirostat_mode: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
@@ -39,9 +45,14 @@ class SamplingParams:
     @property
     def num_candidates(self) -> int:
         """How many of the likeliest tokens may be drawn, 0 for all: argmax is the choice among one."""
-        return 1 if self.temperature == 0.0 else self.top_k
+        return 1 if self.temperature == 0.0 else 0 if self.mirostat_mode else self.top_k
 
     @property
-    def penalties_only_lower(self) -> bool:
-        """Whether no penalty can raise a logit; then the largest raw logits bound what a filter must look at."""
-        return self.repeat_penalty >= 1.0 and self.presence_penalty >= 0.0 and self.frequency_penalty >= 0.0
+    def only_lowers(self) -> bool:
+        """Whether nothing can raise a logit; then the largest raw logits bound what a filter must look at."""
+        return (
+            self.repeat_penalty >= 1.0
+            and self.presence_penalty >= 0.0
+            and self.frequency_penalty >= 0.0
+            and all(bias <= 0.0 for _, bias in self.logit_bias)
+        )

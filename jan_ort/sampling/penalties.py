@@ -5,7 +5,12 @@ from __future__ import annotations
 from jan_ort.sampling.params import SamplingParams
 
 LARGEST_LOGIT = 1e30
-"""Where penalties end, so that no later difference or quotient of logits overflows."""
+"""Where biases and penalties end, so that no later difference or quotient of logits overflows."""
+
+
+def bounded(logit: float) -> float:
+    """Return the logit, or the nearest that later arithmetic can bear."""
+    return min(max(logit, -LARGEST_LOGIT), LARGEST_LOGIT)
 
 
 def penalise(logit: float, count: int, params: SamplingParams) -> float:
@@ -23,4 +28,4 @@ def penalise(logit: float, count: int, params: SamplingParams) -> float:
     else:
         logit = LARGEST_LOGIT  # the document allows a repeat penalty of 0: it makes the token as likely as can be
     logit -= count * params.frequency_penalty + params.presence_penalty
-    return min(max(logit, -LARGEST_LOGIT), LARGEST_LOGIT)
+    return bounded(logit)

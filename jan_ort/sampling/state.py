@@ -9,7 +9,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.sampling.mirostat import starting_mu
 from jan_ort.sampling.params import PENALTY_WINDOW, SamplingParams
+from jan_ort.sampling.penalties import bounded, penalise
 
 _NOTHING: Mapping[int, int] = MappingProxyType({})
 
@@ -24,9 +26,13 @@ class SamplerState:
 
     The generator belongs to the sequence, so its tokens do not depend on the company it is sampled in. ``choice``
     separates the n choices of one prompt; choice 0 of a list of prompts draws like the prompt alone.
+
+    ``allowed``: bool ``(vocab_size,)``, the tokens that a grammar lets come next, None without one; whoever samples
+    sets it anew for each token. ``penalised`` says how often each token of the window stands in it; it is empty if no
+    penalty changes anything. ``mu`` is Mirostat's running bound on surprise, in bits.
     """
 
-    __slots__ = ("_counts", "choice", "num_generated", "params", "rng", "window")
+    __slots__ = ("_counts", "allowed", "bias", "choice", "mu", "num_generated", "params", "penalised", "rng", "window")
 
     def __init__(self, params: SamplingParams, prompt: NDArray[np.int64], *, choice: int = 0) -> None:
         self.params = params
@@ -34,15 +40,21 @@ class SamplerState:
         self.num_generated = 0
         entropy = None if params.seed is None else _entropy(params.seed)
         self.rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy, spawn_key=(choice,))))
+        self.allowed: NDArray[np.bool_] | None = None
+        self.bias = dict(params.logit_bias)
+        self.mu = starting_mu(params)
         self.window: deque[int] = deque()
         self._counts: dict[int, int] = {}
+        self.penalised: Mapping[int, int] = self._counts if params.has_penalties else _NOTHING
         for token_id in prompt[-PENALTY_WINDOW:].tolist():
             self._note(token_id)
 
-    @property
-    def penalised(self) -> Mapping[int, int]:
-        """How often each token of the window stands in it; empty if no penalty changes anything."""
-        return self._counts if self.params.has_penalties else _NOTHING
+    def adjust(self, token_id: int, logit: float) -> float:
+        """Return the token's logit with its bias added and the penalties applied."""
+        if token_id in self.bias:
+            logit = bounded(logit + self.bias[token_id])
+        count = self.penalised.get(token_id)
+        return penalise(logit, count, self.params) if count else logit
 
     def accept(self, token_id: int) -> None:
         """Note that ``token_id`` was generated."""

@@ -29,8 +29,16 @@ params_strategy = st.builds(
     repeat_penalty=st.sampled_from([0.0, 0.5, 1.0, 1.1, 3.0, 1e300]),
     presence_penalty=st.sampled_from([-2.0, 0.0, 0.5, 2.0]),
     frequency_penalty=st.sampled_from([-0.5, 0.0, 0.25, 2.0]),
+    logit_bias=st.dictionaries(
+        st.integers(0, VOCAB_SIZE - 1), st.sampled_from([-100.0, -1.5, -1e308, 0.0, 2.0, 1e308]), max_size=4
+    ).map(lambda bias: tuple(bias.items())),
+    mirostat_mode=st.sampled_from([0, 0, 1, 2]),
+    mirostat_tau=st.sampled_from([0.0, 0.5, 3.0, 10.0]),
+    mirostat_eta=st.sampled_from([0.001, 0.1, 1.0]),
     seed=st.sampled_from([0, 1, -1, 2**70, 10**300]),
 )
+shares_allowed = st.sampled_from([None, 0.02, 0.5, 0.98])
+"""The share of the vocabulary that a grammar allows; None is no grammar."""
 
 
 def make_logits(seed: int, rows: int, *, levels: int = 0) -> NDArray[np.float32]:
@@ -46,21 +54,33 @@ def top_of(logits: NDArray[np.float32], width: int = 64) -> Top:
     return np.take_along_axis(logits, token_ids, axis=-1), token_ids
 
 
-def make_state(params: SamplingParams, seed: int, num_generated: int = 0) -> SamplerState:
-    prompt = np.random.default_rng(seed).integers(0, VOCAB_SIZE, 1 + seed % 90)
-    state = SamplerState(params, prompt)
+def make_state(
+    params: SamplingParams, seed: int, num_generated: int = 0, *, share_allowed: float | None = None
+) -> SamplerState:
+    rng = np.random.default_rng(seed)
+    state = SamplerState(params, rng.integers(0, VOCAB_SIZE, 1 + seed % 90))
+    if share_allowed is not None:
+        state.allowed = rng.random(VOCAB_SIZE) < share_allowed
+        state.allowed[EOS[0]] = True  # a grammar allows something
     for token_id in range(num_generated):
         state.accept(token_id)
     return state
 
 
 @settings(max_examples=150)
-@given(params=st.lists(params_strategy, min_size=1, max_size=8), seed=st.integers(0, 999), levels=st.integers(0, 3))
+@given(
+    params=st.lists(params_strategy, min_size=1, max_size=8),
+    seed=st.integers(0, 999),
+    levels=st.integers(0, 3),
+    share=shares_allowed,
+)
 def test_sampling_from_the_largest_logits_equals_sampling_from_whole_rows(
-    params: list[SamplingParams], seed: int, levels: int
+    params: list[SamplingParams], seed: int, levels: int, share: float | None
 ) -> None:
     logits = make_logits(seed, len(params), levels=levels)
-    from_top, from_rows = ([make_state(p, seed + at, at % 3) for at, p in enumerate(params)] for _ in range(2))
+    from_top, from_rows = (
+        [make_state(p, seed + at, at % 3, share_allowed=share) for at, p in enumerate(params)] for _ in range(2)
+    )
 
     fast = Sampler(EOS).sample(logits, from_top, *top_of(logits))
 
@@ -84,14 +104,18 @@ def test_a_row_in_company_gets_the_token_it_gets_alone(params: list[SamplingPara
 
 
 @settings(max_examples=150)
-@given(params=params_strategy, seed=st.integers(0, 999))
-def test_every_token_is_one_that_the_twin_allows(params: SamplingParams, seed: int) -> None:
+@given(params=params_strategy, seed=st.integers(0, 999), share=shares_allowed, mu=st.floats(-5, 30))
+def test_every_token_is_one_that_the_twin_allows(
+    params: SamplingParams, seed: int, share: float | None, mu: float
+) -> None:
     logits = make_logits(seed, 1)
-    state = make_state(params, seed)
+    state = make_state(params, seed, share_allowed=share)
+    state.mu = mu
+    allowed = None if state.allowed is None else set(np.flatnonzero(state.allowed).tolist())
 
     (token_id,) = Sampler(()).sample(logits, [state], *top_of(logits))
 
-    assert twin.distribution(logits[0].tolist(), state.window, params).get(token_id, 0.0) > 0.0
+    assert twin.distribution(logits[0].tolist(), state.window, params, allowed, mu).get(token_id, 0.0) > 0.0
 
 
 @pytest.mark.parametrize(
@@ -101,6 +125,9 @@ def test_every_token_is_one_that_the_twin_allows(params: SamplingParams, seed: i
         SamplingParams(1, seed=6, temperature=2.0, top_k=0, top_p=1.0, min_p=0.0),
         SamplingParams(1, seed=7, temperature=1.5, top_k=10, top_p=0.6, min_p=0.0, repeat_penalty=0.7),
         SamplingParams(1, seed=8, temperature=3.0, top_k=0, top_p=1.0, min_p=0.1, presence_penalty=1.5),
+        SamplingParams(1, seed=9, temperature=2.0, top_k=0, top_p=0.7, min_p=0.0, logit_bias=((7, 3.0), (9, -1.0))),
+        SamplingParams(1, seed=10, temperature=1.5, mirostat_mode=1, mirostat_eta=1e-12),
+        SamplingParams(1, seed=11, temperature=1.5, mirostat_mode=2, mirostat_eta=1e-12, mirostat_tau=2.0),
     ],
 )
 def test_draws_follow_the_twins_distribution(params: SamplingParams) -> None:
@@ -112,7 +139,8 @@ def test_draws_follow_the_twins_distribution(params: SamplingParams) -> None:
     drawn = np.bincount(Sampler(()).sample(logits, states, *_repeated_top(logits)), minlength=VOCAB_SIZE)
 
     expected = np.zeros(VOCAB_SIZE)
-    for token_id, prob in twin.distribution(logits[0].tolist(), shared.window, params).items():
+    mu = 2 * params.mirostat_tau  # which an eta of next to nothing leaves where it begins
+    for token_id, prob in twin.distribution(logits[0].tolist(), shared.window, params, mu=mu).items():
         expected[token_id] = prob * num_draws
     assert not drawn[expected == 0].any()
     chi_square = ((drawn - expected)[expected > 0] ** 2 / expected[expected > 0]).sum()
@@ -134,7 +162,7 @@ def test_temperature_0_is_the_largest_logit_after_the_penalties(params: Sampling
 
     (token_id,) = Sampler(EOS).sample(logits, [state], *top_of(logits))
 
-    values = twin.penalised(logits[0].tolist(), state.window, greedy)
+    values = twin.adjusted(logits[0].tolist(), state.window, greedy)
     assert token_id == twin.ranked(values)[0]
 
 
@@ -194,3 +222,28 @@ def test_a_state_draws_one_number_a_token_whatever_path_it_takes() -> None:
     Sampler(EOS).sample(logits, [fast, slow], *top_of(logits))
 
     assert fast.rng.random() == slow.rng.random()
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+def test_mirostat_keeps_the_surprise_near_its_target(mode: int) -> None:
+    params = SamplingParams(9, seed=1, mirostat_mode=mode, mirostat_tau=2.5, temperature=2.0, repeat_penalty=1.0)
+    state = make_state(params, 1)
+    logits = make_logits(4, 1)
+    surprises = []
+
+    for _ in range(400):
+        before = state.mu
+        Sampler(()).sample(logits, [state])
+        surprises.append(2.5 + (before - state.mu) / params.mirostat_eta)
+
+    assert np.mean(surprises[100:]) == pytest.approx(2.5, abs=0.05)
+
+
+def test_a_grammar_that_allows_the_end_only_overrules_min_tokens() -> None:
+    state = make_state(SamplingParams(9, min_tokens=5), 0)
+    state.allowed = np.zeros(VOCAB_SIZE, dtype=np.bool_)
+    state.allowed[EOS[1]] = True
+
+    (token_id,) = Sampler(EOS).sample(make_logits(1, 1), [state], *top_of(make_logits(1, 1)))
+
+    assert token_id == EOS[1]
