@@ -1,57 +1,122 @@
-"""A model's own chat template, rendered in jinja2's sandbox (hop 3)."""
+"""A model's own chat template, rendered in a sandbox that bounds its time and its memory (hop 3)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from jan_ort.chat.template_sandbox import CountingSandbox
+from jan_ort.chat.template_work import BASE_WORK, WORK_PER_CHARACTER, Work, WorkExceeded, counting, deep_size
+
+MAX_SOURCE_LENGTH = 512 * 1024
+"""Characters of a template; the longest that models come with have about 30,000."""
+
+MAX_CPU_S = 2.0
+"""Processor time of one rendering, in seconds; ordinary ones take less than a thousandth of it."""
+
+_MAX_MESSAGE_LENGTH = 1000
+_MAX_PATTERN_LENGTH = 1000
+_OURS = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
 
 
 class ChatTemplateError(Exception):
-    """Raised when a template cannot be compiled, or refuses or fails on a conversation."""
+    """Raised when a template cannot be compiled, or refuses, fails or exceeds its limits on a conversation."""
 
 
-def _raise_exception(message: str) -> NoReturn:
-    raise ChatTemplateError(f"the model's chat template refuses this conversation: {message}")
-
-
-def _to_json(value: Any, **options: Any) -> str:
-    """Render JSON as Hugging Face templates expect it: no HTML escapes, non-ASCII kept."""
-    options.setdefault("ensure_ascii", False)
-    return json.dumps(value, **options)
-
-
-def _strftime_now(pattern: str) -> str:
-    return datetime.now().astimezone().strftime(pattern)
+def _now() -> datetime:
+    return datetime.now().astimezone()
 
 
 class ChatTemplate:
-    """Renders messages to the text that the model was trained on."""
+    """Renders messages to the text that the model was trained on. Safe to use from several threads."""
 
-    def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-        environment.filters["tojson"] = _to_json
-        environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
+    def __init__(
+        self,
+        source: str,
+        *,
+        tool_use: str | None = None,
+        bos_token: str = "",
+        eos_token: str = "",
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        """Compile ``source``, and ``tool_use``, which some models have for conversations with tools.
+
+        Raises: ChatTemplateError.
+        """
         self._special_tokens = {"bos_token": bos_token, "eos_token": eos_token}
-        try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateSyntaxError as error:
-            raise ChatTemplateError(
-                f"the model's chat template has an error in line {error.lineno}: {error}"
-            ) from error
+        self._template = _compile(source, now)
+        self._tool_use = self._template if tool_use is None else _compile(tool_use, now)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
-        """Return the prompt's text. Raises: ChatTemplateError with the template's own message."""
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        /,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        max_cpu_s: float = MAX_CPU_S,
+        **chat_template_kwargs: Any,
+    ) -> str:
+        """Return the prompt's text.
+
+        ``tools`` are JSON schemas as requests carry them; ``chat_template_kwargs`` are variables that this model's
+        template knows (``enable_thinking``). It can take up to ``max_cpu_s`` seconds of the calling thread.
+        Raises: ChatTemplateError with the template's own message.
+        """
+        variables = {
+            **self._special_tokens,
+            **chat_template_kwargs,
+            "messages": list(messages),
+            "tools": None if tools is None else list(tools),
+            "documents": None if documents is None else list(documents),
+            "add_generation_prompt": add_generation_prompt,
+        }
+        if taken := sorted(_OURS & chat_template_kwargs.keys()):
+            raise ChatTemplateError(f"{taken[0]!r} is no variable of a chat template to set; give it as its own field")
+        work = Work(BASE_WORK + WORK_PER_CHARACTER * deep_size(variables, 2**62), max_cpu_s)
         try:
-            return self._template.render(
-                messages=list(messages), add_generation_prompt=add_generation_prompt, **self._special_tokens
-            )
+            with counting(work):
+                return (self._template if tools is None else self._tool_use).render(variables)
         except ChatTemplateError:
             raise
+        except WorkExceeded as error:
+            raise ChatTemplateError(f"the model's chat template exceeds its limits: {error}; simplify it") from error
         except Exception as error:  # a template is a program of the model's author: whatever it raises is its answer
-            raise ChatTemplateError(f"the model's chat template fails on this conversation: {error}") from error
+            raise ChatTemplateError(f"the model's chat template fails on this conversation: {_words(error)}") from error
+
+
+def _compile(source: str, now: Callable[[], datetime]) -> jinja2.Template:
+    if len(source) > MAX_SOURCE_LENGTH:
+        raise ChatTemplateError(
+            f"the model's chat template has {len(source)} characters; {MAX_SOURCE_LENGTH} are allowed: shorten it"
+        )
+    environment = CountingSandbox()
+    environment.globals.update(raise_exception=_raise_exception, strftime_now=functools.partial(_strftime, now))
+    try:
+        with counting(Work(BASE_WORK, MAX_CPU_S)):  # jinja2 computes constants while it compiles
+            return environment.from_string(source)
+    except jinja2.TemplateSyntaxError as error:
+        raise ChatTemplateError(f"the model's chat template has an error in line {error.lineno}: {error}") from error
+    except Exception as error:  # nested too deeply for jinja2's parser or for Python's compiler
+        raise ChatTemplateError(f"the model's chat template cannot be compiled: {_words(error)}") from error
+
+
+def _raise_exception(message: Any) -> NoReturn:
+    raise ChatTemplateError(f"the model's chat template refuses this conversation: {_words(message)}")
+
+
+def _strftime(now: Callable[[], datetime], pattern: str) -> str:
+    if len(pattern) > _MAX_PATTERN_LENGTH:
+        raise WorkExceeded(f"it formats the time with {len(pattern)} characters")
+    return now().strftime(pattern)
+
+
+def _words(error: Any) -> str:
+    """Return an error in words, cut to what fits an answer."""
+    text = str(error)
+    return text if len(text) <= _MAX_MESSAGE_LENGTH else f"{text[:_MAX_MESSAGE_LENGTH]}…"

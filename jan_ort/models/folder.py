@@ -19,7 +19,8 @@ class ModelFolder:
     """What the server must know of a model beside its weights.
 
     ``context_length`` counts tokens; ``eos_token_ids`` is sorted and may be empty; ``add_bos`` says whether a prompt
-    begins with ``bos_token_id``; ``chat_template`` is Jinja source.
+    begins with ``bos_token_id``; ``chat_template`` is Jinja source, and ``tool_use_template`` that of a template of its
+    own for conversations with tools, which few models have.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class ModelFolder:
     bos_token_id: int | None
     add_bos: bool
     chat_template: str | None
+    tool_use_template: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -52,6 +54,7 @@ class ModelFolder:
             bos_token_id=bos_token_id,
             add_bos=bos_token_id is not None and files.add_bos(bos_token_id),
             chat_template=files.chat_template(),
+            tool_use_template=files.tool_use_template(),
         )
 
 
@@ -145,6 +148,16 @@ class _Files:
             if template:
                 return str(template)
         return None
+
+    def tool_use_template(self) -> str | None:
+        """Return the template that transformers takes, by this name, as soon as there are tools."""
+        path = self.path / "additional_chat_templates" / "tool_use.jinja"
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+        several = self.tokenizer_config.get("chat_template")
+        if (self.path / "chat_template.jinja").exists() or not isinstance(several, list):
+            return None
+        return next((str(entry["template"]) for entry in several if entry["name"] == "tool_use"), None)
 
     def _token_id(self, key: str) -> int | None:
         """Return the id of a token that tokenizer_config.json names: a text, or an object with its content."""

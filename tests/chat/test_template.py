@@ -40,6 +40,19 @@ def test_the_reference_models_template_renders_its_own_format() -> None:
     assert render(source) == "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
 
 
+def test_a_template_for_tools_is_used_as_soon_as_there_are_tools() -> None:
+    template = ChatTemplate("plain", tool_use="{{ tools[0].function.name }}")
+
+    assert template.render(HELLO) == "plain"
+    assert template.render(HELLO, tools=[{"type": "function", "function": {"name": "now"}}]) == "now"
+
+
+def test_variables_of_the_models_own_are_passed_on() -> None:
+    template = ChatTemplate("{{ enable_thinking }} {{ documents[0].title }} {{ tools is none }}")
+
+    assert template.render(HELLO, documents=[{"title": "Ice"}], enable_thinking=False) == "False Ice True"
+
+
 def test_special_tokens_are_given() -> None:
     assert render("{{ bos_token }}|{{ eos_token }}") == "<s>|</s>"
 

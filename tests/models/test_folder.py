@@ -162,3 +162,28 @@ def test_reading_and_resolving_load_no_heavy_package() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert loaded.stdout.strip() == "[]"
+
+
+NAMED = [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"tokenizer_config_json": {"chat_template": NAMED}}, "t"),
+        ({"tokenizer_config_json": {"chat_template": NAMED}, "chat_template_jinja": "file"}, None),
+        ({"tokenizer_config_json": {"chat_template": "d"}}, None),
+    ],
+)
+def test_a_template_for_tools_is_read_by_its_name(tmp_path: Path, files: dict[str, object], expected: str) -> None:
+    assert ModelFolder.read(write_folder(tmp_path, **files)).tool_use_template == expected
+
+
+def test_a_template_for_tools_may_be_a_file_of_its_own(tmp_path: Path) -> None:
+    path = write_folder(tmp_path, chat_template_jinja="file")
+    (path / "additional_chat_templates").mkdir()
+    (path / "additional_chat_templates" / "tool_use.jinja").write_text("t", encoding="utf-8")
+
+    folder = ModelFolder.read(path)
+
+    assert (folder.chat_template, folder.tool_use_template) == ("file", "t")
