@@ -55,6 +55,16 @@ class TextTokenizer:
             token_ids = [self._bos, *token_ids]
         return np.array(token_ids, dtype=np.int64)
 
+    def encode_part(self, text: str) -> NDArray[np.int64]:
+        """Return the token ids of a text that is not the beginning of a prompt: no BOS, no template."""
+        token_ids = self._tokenizer.encode_batch([text], add_special_tokens=False)[0].ids
+        return np.array(token_ids, dtype=np.int64)
+
+    def token_id(self, name: str) -> int | None:
+        """Return the id of a token by its spelling in the vocabulary, None if there is none."""
+        token_id: int | None = self._tokenizer.token_to_id(name)
+        return token_id
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of ``token_ids``, special tokens left out. Raises: TokenIdError."""
         self.check(token_ids)

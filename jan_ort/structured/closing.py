@@ -1,0 +1,97 @@
+"""The shortest way to end a JSON document that has been begun, as far as a greedy walk finds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from llguidance import LLMatcher
+
+from jan_ort.structured.vocabulary import GrammarVocabulary
+
+MAX_ENDING = 2048
+"""The longest ending that is looked for, in tokens: each takes some 20 microseconds."""
+MAX_WORDS = 8
+"""How many words a walk makes up before it tries single characters: a text that must be longer is rare."""
+
+
+class JsonPosition:
+    """Whether a document's end so far is inside a string; fed with its bytes."""
+
+    __slots__ = ("_escaped", "in_string")
+
+    def __init__(self) -> None:
+        self.in_string = False
+        self._escaped = False
+
+    def copy(self) -> JsonPosition:
+        """Return one at the same place."""
+        other = JsonPosition()
+        other.in_string, other._escaped = self.in_string, self._escaped
+        return other
+
+    def feed(self, text: bytes) -> None:
+        """Move over ``text``."""
+        for byte in text:
+            if self._escaped:
+                self._escaped = False
+            elif self.in_string and byte == 0x5C:
+                self._escaped = True
+            elif byte == 0x22:
+                self.in_string = not self.in_string
+
+
+class Closer:
+    """Finds endings for one vocabulary."""
+
+    def __init__(self, vocabulary: GrammarVocabulary) -> None:
+        self._vocabulary = vocabulary
+        brackets = vocabulary.tokens_of_only(b"}]")
+        ended_string = vocabulary.tokens_of_only(b"}]", after=b'"')
+        # What ends comes before what goes on, and of that the least: a digit is a whole value.
+        self._outside = vocabulary.ids_of([*brackets, b":", b",", b"0", b"1", b'"', b"n", b"t", b"f", b"{", b"[", b"-"])
+        self._inside = vocabulary.ids_of([*ended_string, b'"'])
+        # A separator first: what must hold one (an address, a URI) cannot end before it.
+        self._characters = vocabulary.ids_of([bytes([byte]) for byte in (*b"@:", *range(0x30, 0x7F), *range(0x30))])
+
+    def ending(self, matcher: LLMatcher, position: JsonPosition, limit: int) -> list[int] | None:
+        """Return token ids that complete the document, at most ``limit``; None if no walk finds such an ending.
+
+        Not always the shortest ending there is. ``matcher`` and ``position`` stay as they are.
+        """
+        limit = min(limit, MAX_ENDING)
+        filled = self._walk(matcher.deep_copy(), position.copy(), limit, in_words=True)
+        return filled if filled is not None else self._walk(matcher.deep_copy(), position.copy(), limit, in_words=False)
+
+    def _walk(self, matcher: LLMatcher, position: JsonPosition, limit: int, *, in_words: bool) -> list[int] | None:
+        """Return an ending; where text has to be made up, of long words, or of single characters each in its turn."""
+        taken: list[int] = []
+        used: Counter[int] = Counter()
+        while not matcher.is_accepting():
+            following = matcher.compute_ff_tokens() or self._ending_token(matcher, position)
+            if not following:
+                if in_words and used.total() == MAX_WORDS:
+                    return None
+                following = self._filler(matcher, used, in_words=in_words)
+                used.update(following)
+            if not following or len(taken) + len(following) > limit or not matcher.consume_tokens(following):
+                return None
+            for token_id in following:
+                position.feed(self._vocabulary.token_bytes[token_id])
+            taken += following
+        return taken
+
+    def _ending_token(self, matcher: LLMatcher, position: JsonPosition) -> list[int]:
+        for token_id in self._inside if position.in_string else self._outside:
+            if matcher.validate_tokens([token_id]):
+                return [token_id]
+        return []
+
+    def _filler(self, matcher: LLMatcher, used: Counter[int], *, in_words: bool) -> list[int]:
+        allowed = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
+        if not in_words:
+            # A pattern that loops on some characters ends at one that has not been used yet.
+            characters = [token_id for token_id in self._characters if allowed[token_id]]
+            return [min(characters, key=lambda token_id: used[token_id])] if characters else []
+        words = np.flatnonzero(allowed[: len(self._vocabulary.token_bytes)])
+        return [int(words[np.argmin(self._vocabulary.by_preference[words])])] if words.size else []

@@ -1,0 +1,148 @@
+"""Compilation: once per source, within bounds, off the caller's stack."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from jan_ort.structured.compiler import CACHE_SIZE
+from jan_ort.structured.errors import ConstraintFailed, GrammarError, SchemaError, StructuredError
+from tests.structured.walking import Model, read
+
+MOST_SECONDS = 5.0
+"""A compilation ends, or is refused, within this; ten times what was measured."""
+
+
+def test_the_same_source_is_compiled_once(model: Model) -> None:
+    assert model.compiler.gbnf('root ::= "once"') is model.compiler.gbnf('root ::= "once"')
+    assert model.compiler.json_schema({"const": 1}) is model.compiler.json_schema({"const": 1})
+    assert model.compiler.json_object() is model.compiler.json_object()
+
+
+def test_an_order_of_properties_is_a_schema_of_its_own(model: Model) -> None:
+    first = model.compiler.json_schema({"properties": {"a": {}, "b": {}}})
+
+    assert model.compiler.json_schema({"properties": {"b": {}, "a": {}}}) is not first
+
+
+def test_the_least_recently_used_is_forgotten(model: Model) -> None:
+    kept, forgotten = model.compiler.gbnf('root ::= "kept"'), model.compiler.gbnf('root ::= "forgotten"')
+
+    for number in range(CACHE_SIZE - 1):
+        model.compiler.gbnf(f'root ::= "{number}"')
+        model.compiler.gbnf('root ::= "kept"')
+
+    assert model.compiler.gbnf('root ::= "kept"') is kept
+    assert model.compiler.gbnf('root ::= "forgotten"') is not forgotten
+
+
+def _chain(length: int, body: str) -> str:
+    rules = [f"r{n} ::= " + body.replace("NEXT", f"r{n + 1}") for n in range(length)]
+    return "\n".join(["root ::= r0", *rules, f'r{length} ::= "z"'])
+
+
+HEAVY_GRAMMARS = {
+    "chain of rules": _chain(1990, '"a" NEXT | NEXT "x"'),
+    "chain in a cycle": _chain(1990, '"(" root ")" | NEXT'),
+    "doubling": _chain(30, "NEXT NEXT"),
+    "doubling in a cycle": _chain(30, 'NEXT NEXT | "(" root ")"'),
+    "large count": 'root ::= "(" root? ")" | [a-z]{1,100000}',
+    "nested counts": "root ::= ((([a-z]{40}){40}){40})",
+    "nested counts in a cycle": 'root ::= "(" root? ")" | ((([a-z]{40})?{40})?{40})',
+    "nested stars": "root ::= " + "(" * 60 + '"a"' + ")*" * 60,
+    "many words": "root ::= " + " | ".join(f'"word{n}"' for n in range(15_000)),
+    "many words in a cycle": 'root ::= "(" root ")" | ' + " | ".join(f'"word{n}"' for n in range(15_000)),
+    "many optional words": "root ::= " + " ".join(f'"w{n}"?' for n in range(2_000)),
+    "hard to determinise": 'root ::= [ab]* "a" ' + "[ab] " * 100,
+    "many characters": "root ::= [" + "".join(map(chr, range(0x4E00, 0x8E00, 2))) + "]+",
+}
+
+
+@pytest.mark.parametrize("name", HEAVY_GRAMMARS)
+def test_a_heavy_grammar_is_served_or_refused_soon(name: str, model: Model) -> None:
+    started = time.monotonic()
+
+    try:
+        constraint = model.compiler.gbnf(HEAVY_GRAMMARS[name]).start()
+        for _ in range(10):
+            constraint.accept(int(constraint.allowed().argmax()))
+    except (GrammarError, ConstraintFailed) as error:
+        refused = str(error)
+    else:
+        refused = ""
+
+    assert time.monotonic() - started < MOST_SECONDS, refused
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "integer"}
+    for _ in range(depth):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+def _references(count: int, depth: int = 0) -> dict[str, Any]:
+    definitions: dict[str, Any] = {}
+    for number in range(count):
+        schema: dict[str, Any] = {"$ref": f"#/$defs/d{number + 1}"}
+        for _ in range(depth):
+            schema = {"anyOf": [{"type": "array", "items": schema}, {"type": "null"}]}
+        definitions[f"d{number}"] = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    return {"$ref": "#/$defs/d0", "$defs": definitions | {f"d{count}": {"type": "integer"}}}
+
+
+HEAVY_SCHEMAS: dict[str, Any] = {
+    "deep": _nested(60),
+    "many references": _references(400),
+    "deep references": _references(35, depth=15),
+    "exponential anyOf": {
+        "allOf": [{"anyOf": [{"required": [f"a{n}"]}, {"required": [f"b{n}"]}]} for n in range(12)],
+        "type": "object",
+    },
+    "many properties": {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(2000)}},
+    "many patterns": {"properties": {f"p{n}": {"pattern": "^(a|b)*a(a|b){20}$"} for n in range(50)}, "type": "object"},
+    "large enum": {"enum": [f"value {n}" for n in range(15_000)]},
+    "long strings": {"type": "string", "minLength": 4000},
+    "many items": {"type": "array", "minItems": 4000, "items": {"type": "array", "minItems": 4000}},
+    "nested counts": {"type": "string", "pattern": "^((a{40}){40}){40}$"},
+}
+
+
+@pytest.mark.parametrize("name", HEAVY_SCHEMAS)
+def test_a_heavy_schema_is_served_or_refused_soon(name: str, model: Model) -> None:
+    started = time.monotonic()
+
+    try:
+        constraint = model.compiler.json_schema(HEAVY_SCHEMAS[name]).start()
+        for _ in range(10):
+            constraint.accept(constraint.settle(int(constraint.allowed().argmax()), 100))
+    except (SchemaError, ConstraintFailed) as error:
+        refused = str(error)
+    else:
+        refused = ""
+
+    assert time.monotonic() - started < MOST_SECONDS, refused
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [_nested(70), _nested(5000), _references(3000), {"enum": ["x" * 600_000]}, {"pattern": "(([a)]{1000}){10}){1000}"}],
+)
+def test_a_schema_beyond_the_limits_is_refused(schema: Any, model: Model) -> None:
+    with pytest.raises(SchemaError, match=r"(are|is) allowed"):
+        model.compiler.json_schema(schema)
+
+
+def test_a_failure_is_not_kept(model: Model) -> None:
+    for _ in range(2):
+        with pytest.raises(StructuredError, match="line 1, column 1"):
+            model.compiler.gbnf("")
+
+
+def test_what_is_compiled_in_a_small_stack_serves_there(model: Model) -> None:
+    constraint = model.compiler.gbnf('root ::= "a" root "b" | "c"').start()
+
+    assert read(model, constraint, "aaacbbb")
+    assert constraint.is_complete
