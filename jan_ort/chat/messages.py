@@ -1,13 +1,23 @@
-"""Messages of a request to what a chat template reads: plain dictionaries with text content (hop 3)."""
+"""Messages of a request to what a chat template reads: plain dictionaries with text content (hop 3).
+
+The older spelling of tools becomes the newer one, which is the one that templates know: ``function_call`` is one entry
+of ``tool_calls``, the role ``function`` is ``tool``. Arguments are objects here, as templates want them, not JSON text.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from jan_ort_openapi.models import (
+    ChatCompletionMessageToolCallFunction,
+    ChatCompletionRequestAssistantMessage,
+    ChatCompletionRequestAssistantMessageFunctionCall,
+    ChatCompletionRequestFunctionMessage,
     ChatCompletionRequestMessageContentPartImage,
     ChatCompletionRequestMessageContentPartText,
+    ChatCompletionRequestToolMessage,
     Messages,
 )
 
@@ -21,24 +31,84 @@ class MessageError(Exception):
 
 
 def template_messages(messages: Sequence[Messages]) -> list[dict[str, Any]]:
-    """Return role and content of each message, and the name or call id of a tool's result. Raises: MessageError."""
-    return [_template_message(message, f"messages.{at}") for at, message in enumerate(messages)]
+    """Return role and content of each message, the assistant's calls, and whose result a tool's message is.
+
+    A result's ``name`` is that of the called function, if the call is in the conversation. Raises: MessageError.
+    """
+    reader = _Reader()
+    return [reader.read(message, f"messages.{at}") for at, message in enumerate(messages)]
 
 
-def _template_message(message: Any, param: str) -> dict[str, Any]:
-    # Written in the document as tool_calls and function_call of the assistant's message.
-    for name in ("tool_calls", "function_call"):
-        if _is_given(message, name):
-            raise MessageError(f"{param}.{name}", f"{name!r} in a message is not supported yet")
-    # The newer name of the system role is one that no template knows.
-    role = "system" if message.role == "developer" else message.role
-    result: dict[str, Any] = {"role": role, "content": _text(getattr(message, "content", None), param)}
-    result |= {name: getattr(message, name) for name in ("name", "tool_call_id") if _is_given(message, name)}
-    return result
+class _Reader:
+    """Reads one conversation in order; remembers its calls, so that their results can be told apart."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._num_legacy = 0
+
+    def read(self, message: Any, param: str) -> dict[str, Any]:
+        # The newer name of the system role is one that no template knows.
+        role = "system" if message.role == "developer" else message.role
+        result: dict[str, Any] = {"role": role, "content": _text(getattr(message, "content", None), param)}
+        match message:
+            case ChatCompletionRequestAssistantMessage():
+                calls = self._calls(message, param)
+                result |= {"tool_calls": calls} if calls else {}
+            case ChatCompletionRequestToolMessage():
+                call_id = message.tool_call_id
+                result |= {"name": self._names[call_id]} if call_id in self._names else {}
+                result["tool_call_id"] = call_id
+            case ChatCompletionRequestFunctionMessage():
+                result |= {"role": "tool", "name": message.name, "tool_call_id": _legacy_id(self._num_legacy)}
+        if isinstance(name := (message.model_extra or {}).get("name"), str) and name:
+            result.setdefault("name", name)
+        return result
+
+    def _calls(self, message: ChatCompletionRequestAssistantMessage, param: str) -> list[dict[str, Any]]:
+        given = message.tool_calls if isinstance(message.tool_calls, list) else []
+        calls = [
+            self._call(call.id, call.function, f"{param}.tool_calls.{at}.function") for at, call in enumerate(given)
+        ]
+        if isinstance(message.function_call, ChatCompletionRequestAssistantMessageFunctionCall):
+            if calls:
+                text = "both tool_calls and function_call are given; leave out function_call, the older spelling"
+                raise MessageError(f"{param}.function_call", text)
+            self._num_legacy += 1
+            calls.append(self._call(_legacy_id(self._num_legacy), message.function_call, f"{param}.function_call"))
+        return calls
+
+    def _call(
+        self,
+        call_id: str,
+        function: ChatCompletionMessageToolCallFunction | ChatCompletionRequestAssistantMessageFunctionCall,
+        param: str,
+    ) -> dict[str, Any]:
+        self._names[call_id] = function.name
+        arguments = _arguments(function.arguments, f"{param}.arguments")
+        return {"id": call_id, "type": "function", "function": {"name": function.name, "arguments": arguments}}
 
 
-def _is_given(message: Any, name: str) -> bool:
-    return name in message.model_fields_set and bool(getattr(message, name))
+def _legacy_id(number: int) -> str:
+    """Return the id of a call in the older spelling, which has none: a result belongs to the call before it."""
+    return f"call_function_{number}"
+
+
+def _arguments(text: str, param: str) -> dict[str, Any]:
+    """Return a call's arguments; some clients send no text where there are none. Raises: MessageError."""
+    if not text.strip():
+        return {}
+    try:
+        arguments = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        arguments = None
+    if isinstance(arguments, dict):
+        return arguments
+    shown = text if len(text) <= 80 else f"{text[:77]}..."
+    raise MessageError(param, f"{shown!r} is not a JSON object; send a call's arguments back as the text of one")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _text(content: Any, param: str) -> str:

@@ -1,0 +1,53 @@
+"""Runs a parser over an answer, cut into pieces or whole."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+from jan_ort.chat.tools import (
+    ArgumentsDelta,
+    ContentDelta,
+    Event,
+    ToolCallEnd,
+    ToolCallParser,
+    ToolCallStart,
+    ToolFormat,
+)
+
+NAMES = {"weather", "now"}
+
+
+def call(index: int, name: str, arguments: str) -> list[Event]:
+    """The events of a complete call."""
+    return [ToolCallStart(index, f"call_{index}", name), ArgumentsDelta(index, arguments), ToolCallEnd(index)]
+
+
+def content(text: str) -> list[Event]:
+    return [ContentDelta(text)]
+
+
+def new_parser(tool_format: ToolFormat, *, is_parallel: bool = True) -> ToolCallParser:
+    numbers = itertools.count()
+    return ToolCallParser(tool_format, NAMES, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
+
+
+def parsed(tool_format: ToolFormat, *pieces: str, is_parallel: bool = True) -> list[Event]:
+    """Return the events of an answer that came in these pieces, neighbours joined."""
+    parser = new_parser(tool_format, is_parallel=is_parallel)
+    events = [event for piece in pieces for event in parser.feed(piece)]
+    return joined([*events, *parser.finish()])
+
+
+def joined(events: Iterable[Event]) -> list[Event]:
+    result: list[Event] = []
+    for event in events:
+        last = result[-1] if result else None
+        if isinstance(event, ContentDelta) and isinstance(last, ContentDelta):
+            result[-1] = ContentDelta(last.text + event.text)
+        elif isinstance(event, ArgumentsDelta) and isinstance(last, ArgumentsDelta):
+            assert event.index == last.index
+            result[-1] = ArgumentsDelta(event.index, last.text + event.text)
+        else:
+            result.append(event)
+    return result
