@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 
 class TokenBytes(Protocol):
-    """The one thing the detokenizer needs of a tokenizer."""
+    """What the detokenizer needs of a tokenizer."""
 
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes that a token stands for; none for a special token or an id without a token."""
+        ...
+
+    def token_name_bytes(self, token_id: int) -> bytes:
+        """Return the bytes of a token, for a special token those of its name."""
         ...
 
 
@@ -19,13 +23,14 @@ class Detokenizer:
     """Turns the tokens of one sequence into text deltas.
 
     A delta never ends inside a character, and never holds text that may yet turn out to be the beginning of a stop
-    string. The deltas of a sequence, joined, are its text.
+    string. The deltas of a sequence, joined, are its text. Special tokens are no text, but for ``shown_token_ids``.
     """
 
-    __slots__ = ("_decoder", "_held", "_stop", "_tokens", "stopped")
+    __slots__ = ("_decoder", "_held", "_shown", "_stop", "_tokens", "stopped")
 
-    def __init__(self, tokens: TokenBytes, stop: Sequence[str] = ()) -> None:
+    def __init__(self, tokens: TokenBytes, stop: Sequence[str] = (), shown_token_ids: Collection[int] = ()) -> None:
         self._tokens = tokens
+        self._shown = shown_token_ids
         self._stop = tuple(stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
@@ -38,7 +43,9 @@ class Detokenizer:
 
     def push(self, token_id: int) -> str:
         """Take one token and return the text that is certain now; sets ``stopped`` when a stop string appeared."""
-        return self._release(self._decoder.decode(self._tokens.token_bytes(token_id)))
+        is_shown = token_id in self._shown
+        token = self._tokens.token_name_bytes(token_id) if is_shown else self._tokens.token_bytes(token_id)
+        return self._release(self._decoder.decode(token))
 
     def flush(self) -> str:
         """Return what was held back, at the end of the sequence; half a character becomes U+FFFD."""

@@ -15,6 +15,7 @@ from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.logprobs import token_logprobs
+from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.scheduler import Batch, Batching, Row, Scheduler
 from jan_ort.engine.sequence import Sequence as TokenSequence
 from jan_ort.sampling.chain import Sampler
@@ -52,6 +53,7 @@ class Engine:
         batching = Batching(mixed=Capability.MIXED_BATCH in capabilities, can_fork=Capability.FORK in capabilities)
         self._scheduler = Scheduler(session.info.num_slots, batching)
         self._sampler = Sampler(eos_token_ids)
+        self._masks = MaskWorker()
         self._generations: dict[int, tuple[Generation, Any]] = {}
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -142,7 +144,15 @@ class Engine:
             sequence = TokenSequence(
                 prompt.token_ids, request.id, prompt.index, wants_prompt_logits=request.prompt_logprobs
             )
-            generation = Generation(sequence, prompt.params, self._tokens, choice=prompt.choice, stream=request.stream)
+            generation = Generation(
+                sequence,
+                prompt.params,
+                self._tokens,
+                choice=prompt.choice,
+                stream=request.stream,
+                constraint=None if prompt.grammar is None else prompt.grammar.start(),
+                shown_token_ids=prompt.shown_token_ids,
+            )
             self._generations[sequence.id] = (generation, request.sink)
             self._scheduler.add(sequence)
 
@@ -166,9 +176,11 @@ class Engine:
         alone = next(iter(requests)) if len(requests) == 1 and batch.rows[0].num_tokens > 1 else None
         with self._lock:
             self._prefilling = alone
+        self._masks.begin(self._generations[row.sequence.id][0] for row in batch.rows if row.is_sampled)
         try:
             return self._session.step([_slot_tokens(row) for row in batch.rows])
         finally:
+            self._masks.finish()
             with self._lock:
                 self._prefilling = None
 
@@ -180,7 +192,7 @@ class Engine:
             end += row.num_logits
             if row.num_logits > 1:
                 self._keep_prompt_logprobs(row, output, end - row.num_logits)
-            if row.num_logits and row.sequence.num_computed + row.num_tokens >= row.sequence.num_prompt_tokens:
+            if row.is_sampled:
                 sampling.append((row, end - 1))
         if not sampling:
             return []
@@ -189,6 +201,7 @@ class Engine:
         tokens = self._sampler.sample(
             picked.logits, [g.sampler for g in generations], picked.top_logits, picked.top_token_ids
         )
+        tokens = [generation.settle(token) for generation, token in zip(generations, tokens, strict=True)]
         logprobs = _logprobs(picked, generations, tokens)
         return list(zip(generations, tokens, logprobs, strict=True))
 
@@ -243,6 +256,7 @@ class Engine:
             self._num_queued = 0
         if events:
             self._deliver(events)
+        self._masks.close()
         self._session.close()
 
 
@@ -251,7 +265,7 @@ def _slot_tokens(row: Row) -> SlotTokens:
     sequence = row.sequence
     assert sequence.slot is not None, "a scheduled row has a slot"
     if sequence.is_prefilled:
-        token_ids = np.array([sequence.last_token_id], dtype=np.int64)
+        token_ids = np.array(sequence.tail[-1:], dtype=np.int64)
     else:
         token_ids = sequence.prompt[sequence.num_computed : sequence.num_computed + row.num_tokens]
     return SlotTokens(sequence.slot, token_ids, row.num_logits)

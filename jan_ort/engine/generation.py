@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ from jan_ort.engine.events import FinishReason, SequenceOutput, TokenLogprobs
 from jan_ort.engine.sequence import Sequence
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
+from jan_ort.structured.errors import ConstraintFailed
+
+if TYPE_CHECKING:
+    from jan_ort.structured.compiler import CompiledGrammar
+    from jan_ort.structured.constraint import Constraint
 
 
 class Generation:
@@ -23,11 +28,23 @@ class Generation:
     With ``stream`` every step's news is an event; without it one event comes at the end.
     """
 
-    def __init__(self, sequence: Sequence, params: SamplingParams, tokens: TokenBytes, *, choice: int, stream: bool):
+    def __init__(
+        self,
+        sequence: Sequence,
+        params: SamplingParams,
+        tokens: TokenBytes,
+        *,
+        choice: int = 0,
+        stream: bool = False,
+        constraint: Constraint | None = None,
+        shown_token_ids: frozenset[int] = frozenset(),
+    ) -> None:
         self.sequence = sequence
         self.params = params
         self.sampler = SamplerState(params, sequence.prompt, choice=choice)
-        self._detokenizer = Detokenizer(tokens, params.stop)
+        self.constraint = constraint
+        self._failure: ConstraintFailed | None = None
+        self._detokenizer = Detokenizer(tokens, params.stop, shown_token_ids)
         self._stream = stream
         self._text: list[str] = []
         self._num_released = 0  # characters of the sequence's text that are certain
@@ -35,24 +52,72 @@ class Generation:
         self._logprobs: list[TokenLogprobs] = []
         self._first_token_at: float | None = None
 
+    def update_allowed(self) -> None:
+        """Compute which tokens the constraint allows next; beside the step, so that nobody waits for it."""
+        assert self.constraint is not None, "only a constrained sequence has something to compute"
+        try:
+            closing = self.constraint.closing(self._num_remaining)
+            self.sampler.allowed = self.constraint.allowed() if closing is None else closing
+        except ConstraintFailed as error:
+            self._failure = error
+
+    def settle(self, token_id: int) -> int:
+        """Return the token to take for a sampled one: another where the constraint could not be met after it."""
+        if self.constraint is None or self._failure is not None:
+            return token_id
+        try:
+            return self.constraint.settle(token_id, self._num_remaining)
+        except ConstraintFailed as error:
+            self._failure = error
+            return token_id
+
     def accept(
         self, token_id: int, logprobs: TokenLogprobs | None, eos_token_ids: Collection[int]
     ) -> SequenceOutput | None:
         """Take a sampled token and return the event it causes, if any; the last one carries the finish reason."""
         if self._first_token_at is None:
             self._first_token_at = time.perf_counter()
+        self.sequence.append(token_id)
+        try:
+            finish_reason = self._take(token_id, logprobs, ends=token_id in eos_token_ids)
+            if finish_reason is None and self.constraint is not None:
+                finish_reason = self._take_forced(self.constraint)
+        except ConstraintFailed as error:
+            return self.fail(error)
+        if finish_reason is None and not self._stream:
+            return None
+        return self._output(finish_reason=finish_reason)
+
+    def _take(self, token_id: int, logprobs: TokenLogprobs | None, *, ends: bool) -> FinishReason | None:
+        """Note one token of the sequence and return why it ends with it, if it does. Raises: ConstraintFailed."""
+        if self._failure is not None:
+            raise self._failure
         self.sampler.accept(token_id)
-        self.sequence.last_token_id = token_id
-        ends = token_id in eos_token_ids
+        if self.constraint is not None and not ends:
+            self.constraint.accept(token_id)
         if not ends:  # the end-of-text token is no part of the text
             self._token_ids.append(token_id)
             if logprobs is not None:
                 offset = self._num_released + self._detokenizer.num_held
                 self._logprobs.append(replace(logprobs, text_offset=offset))
-        finish_reason = self._advance(token_id, ends=ends)
-        if finish_reason is None and not self._stream:
+        return self._advance(token_id, ends=ends)
+
+    def _take_forced(self, constraint: Constraint) -> FinishReason | None:
+        """Take the tokens that the constraint leaves no choice about: the model is not asked for each of them.
+
+        Not where log-probabilities are wanted, which only the model knows.
+        """
+        if self.params.logprobs is not None:
             return None
-        return self._output(finish_reason=finish_reason)
+        taken: list[int] = []
+        for token_id in constraint.forced():
+            taken.append(token_id)
+            finish_reason = self._take(token_id, None, ends=False)
+            if finish_reason is not None:
+                return finish_reason
+        if taken:
+            self.sequence.append_known(taken)
+        return None
 
     def add_prompt_logprobs(self, logprobs: list[TokenLogprobs]) -> None:
         """Keep the log-probabilities of prompt tokens; they go out before those of the generated ones."""
@@ -65,13 +130,18 @@ class Generation:
     def _advance(self, token_id: int, *, ends: bool) -> FinishReason | None:
         if not ends:
             self._release(self._detokenizer.push(token_id))
-        if ends or self._detokenizer.stopped:
+        constraint = self.constraint
+        if ends or self._detokenizer.stopped or (constraint is not None and constraint.is_complete):
             self._release(self._detokenizer.flush())
-            return "stop"
+            return "length" if constraint is not None and constraint.was_closed else "stop"
         if self.sampler.num_generated >= self.params.max_tokens:
             self._release(self._detokenizer.flush())
             return "stop" if self._detokenizer.stopped else "length"
         return None
+
+    @property
+    def _num_remaining(self) -> int:
+        return self.params.max_tokens - self.sampler.num_generated
 
     def _release(self, text: str) -> None:
         self._text.append(text)
@@ -104,13 +174,16 @@ class Prompt:
     """One sequence that a request asks for.
 
     ``token_ids``: int64 ``(n,)``, n >= 1. ``index`` is its place in the request, ``choice`` the one among the choices
-    of the same prompt.
+    of the same prompt. ``grammar`` is what its text must follow; ``shown_token_ids`` are special tokens that its text
+    shows by their names, where others stand for nothing.
     """
 
     token_ids: NDArray[np.int64]
     index: int
     params: SamplingParams
     choice: int = 0
+    grammar: CompiledGrammar | None = None
+    shown_token_ids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.events import SequenceOutput
@@ -28,7 +28,7 @@ def deliver_to(loop: asyncio.AbstractEventLoop) -> Delivery:
 
 async def run(
     engine: Engine, request: GenerationRequest, *, ping_interval_s: float | None = None
-) -> AsyncIterator[list[SequenceOutput]]:
+) -> AsyncGenerator[list[SequenceOutput], None]:
     """Submit a request, yield [], and then what came since the last time, until every sequence has ended.
 
     A later empty list says that nothing came for ``ping_interval_s``. Leaving early, also by cancellation, aborts the

@@ -42,6 +42,11 @@ class Row:
     num_tokens: int
     num_logits: int
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the row ends in the logits of the sequence's next token."""
+        return self.num_logits > 0 and self.sequence.num_computed + self.num_tokens >= self.sequence.num_prompt_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -112,7 +117,9 @@ class Scheduler:
                 continue  # aborted while the step ran
             start = sequence.num_computed
             sequence.num_computed += row.num_tokens
-            if start < sequence.num_prompt_tokens and row.num_tokens >= MIN_CHUNK:
+            # Only what prefill computed from the first token on; tokens that a decode step computed end it.
+            is_prefill = start < sequence.num_prompt_tokens and row.num_tokens >= MIN_CHUNK
+            if is_prefill and start == len(self.slots.slots[sequence.slot].cached):
                 self.slots.extend(sequence.slot, sequence.prompt[: sequence.num_computed])
 
     def _admit(self) -> Iterable[tuple[Placement, Sequence]]:

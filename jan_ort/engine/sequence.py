@@ -15,9 +15,9 @@ _ids = itertools.count()
 class Sequence:
     """A prompt and the tokens generated after it, as the scheduler sees them.
 
-    ``prompt``: int64 ``(n,)``, n >= 1. ``num_computed`` counts the tokens whose keys and values are in the slot;
-    ``num_cached`` the part of the prompt that was found there. ``index`` is the sequence's place in its request and
-    ``last_token_id`` what was sampled last, the next decode step's input.
+    ``prompt``: int64 ``(n,)``, n >= 1, what is to be computed in chunks; ``tail`` the tokens that were generated after
+    it, of which all but the last are computed. ``num_computed`` counts the tokens whose keys and values are in the
+    slot; ``num_cached`` the part of the prompt that was found there. ``index`` is the sequence's place in its request.
     ``wants_prompt_logits``: every position of the prompt is computed anew, for its logits.
     """
 
@@ -29,7 +29,7 @@ class Sequence:
     slot: int | None = None
     num_computed: int = 0
     num_cached: int = 0
-    last_token_id: int = -1
+    tail: list[int] = field(default_factory=list)
 
     @property
     def num_prompt_tokens(self) -> int:
@@ -40,3 +40,12 @@ class Sequence:
     def is_prefilled(self) -> bool:
         """Whether the whole prompt is in the slot, so that the next row is one generated token."""
         return self.num_computed >= len(self.prompt)
+
+    def append(self, token_id: int) -> None:
+        """Add a generated token: the next decode step's input."""
+        self.tail.append(token_id)
+
+    def append_known(self, token_ids: list[int]) -> None:
+        """Add tokens that need no sampling: the next step computes the last generated one and these as one chunk."""
+        self.prompt = np.concatenate([self.prompt, np.array([*self.tail, *token_ids], dtype=np.int64)])
+        self.tail.clear()
