@@ -9,6 +9,7 @@ from typing import Any
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.structured.errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow
 from jan_ort_openapi import MalformedBody, SchemaViolation, Violation
 
@@ -60,10 +61,13 @@ def short(number: int | None) -> str:
 
 def context_overflow(param: str, num_prompt: int, num_requested: int, limit: int) -> ApiError:
     """Return the answer to a prompt that does not fit the context with what is to be generated after it."""
+    # LangChain and LiteLLM know an overflow by these words, not by the code.
+    lead = "the prompt is too long: " if num_prompt >= limit else ""
     return bad_request(
         param,
-        f"this model's context length is {limit} tokens, but {short(num_prompt + num_requested)} were requested "
-        f"({num_prompt} in the prompt, {short(num_requested)} to generate); shorten the prompt or lower max_tokens",
+        f"{lead}this model's maximum context length is {limit} tokens, but {short(num_prompt + num_requested)} were "
+        f"requested ({num_prompt} in the prompt, {short(num_requested)} to generate); shorten the prompt or lower "
+        "max_tokens",
         code="context_length_exceeded",
     )
 
@@ -91,6 +95,8 @@ def to_api_error(error: Exception) -> ApiError:
             return _retry(429, str(error), "queue_full", error.retry_after_s)
         case EngineStopped():
             return _retry(503, str(error), "shutting_down", 5)
+        case ConstraintFailed():
+            return ApiError(400, str(error), code="constraint_failed")
         case StepFailed():
             return ApiError(500, str(error), code="backend_failed")
     logger.error("a request failed", exc_info=error)

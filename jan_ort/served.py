@@ -7,19 +7,26 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.backend_choice import NoBackendError
 from jan_ort.chat.template import ChatTemplate
+from jan_ort.chat.tools import TemplateTools, read_template
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull
+from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.settings import Settings
 from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Session
+
+if TYPE_CHECKING:
+    from jan_ort.structured.compiler import GrammarCompiler
 
 _LONG_TEXT = 4096
 """Characters from which tokenizing leaves the event loop for a thread."""
@@ -61,6 +68,34 @@ class GenerativeModel(ServedModel):
     template: ChatTemplate | None
     engine: Engine
     vocab_size: int
+
+    @cached_property
+    def grammars(self) -> GrammarCompiler:
+        """Compiles grammars and schemas for this model."""
+        # Imported when the first one is asked for: the library costs the start 50 ms.
+        from jan_ort.structured.compiler import GrammarCompiler
+        from jan_ort.structured.vocabulary import GrammarVocabulary
+
+        return GrammarCompiler(GrammarVocabulary(self.tokenizer, self.folder.eos_token_ids, self.vocab_size))
+
+    @cached_property
+    def template_tools(self) -> TemplateTools:
+        """What the chat template does with tools; a model without one has none."""
+        source = self.folder.tool_use_template or self.folder.chat_template
+        assert source is not None, "asked for conversations only"
+        return read_template(source)
+
+    @cached_property
+    def tool_markers(self) -> dict[str, int]:
+        """The special tokens that mark calls in the model's own format, by name."""
+        names = self.template_tools.tool_format.markers
+        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
+        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
+
+    @cached_property
+    def fill_in_middle(self) -> FillInMiddle | None:
+        """The tokens that mark a gap to fill, None if the model has none."""
+        return FillInMiddle.find(self.tokenizer)
 
     def close(self) -> None:
         """End its requests and free it."""
@@ -171,4 +206,4 @@ def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | N
         return None
     bos = "" if folder.bos_token_id is None else tokenizer.token_text(folder.bos_token_id)
     eos = tokenizer.token_text(folder.eos_token_ids[0]) if folder.eos_token_ids else ""
-    return ChatTemplate(folder.chat_template, bos_token=bos, eos_token=eos)
+    return ChatTemplate(folder.chat_template, tool_use=folder.tool_use_template, bos_token=bos, eos_token=eos)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from quart import Response, jsonify
 
-from jan_ort.chat.messages import MessageError, template_messages
-from jan_ort.engine.events import SequenceOutput
+from jan_ort.chat.tools import ToolPlan
 from jan_ort.errors import bad_request, short
-from jan_ort.handlers.fields import num_choices, refuse_unfinished, sampling_params
+from jan_ort.handlers.chat_answer import ChatAnswer
+from jan_ort.handlers.conversation import encode_conversation, tool_plan
+from jan_ort.handlers.fields import num_choices, sampling_params
 from jan_ort.handlers.generation import Job
-from jan_ort.handlers.logprobs import chat_logprobs
-from jan_ort.handlers.prompts import starting_token
+from jan_ort.handlers.structure import compile_calls, compile_structure
 from jan_ort.served import GenerativeModel
 from jan_ort.server import Server
 from jan_ort_openapi.models import CreateChatCompletionRequest
+
+if TYPE_CHECKING:
+    from jan_ort.structured.compiler import CompiledGrammar
 
 _CHUNK = "chat.completion.chunk"
 
@@ -25,34 +26,51 @@ _CHUNK = "chat.completion.chunk"
 async def create_chat_completion(server: Server, body: CreateChatCompletionRequest) -> Response:
     """Answer with n messages of the assistant."""
     model = server.for_generation()
-    refuse_unfinished(body)
-    prompt = await _prompt(model, body)
-    params = sampling_params(
-        body,
-        max_tokens=_max_tokens(body),
-        num_prompt=len(prompt),
-        context_length=model.context_length,
-        vocab_size=model.vocab_size,
+    plan = tool_plan(body)
+    calls = plan if plan is not None and plan.callable_tools else None
+    prompt = await encode_conversation(model, body)
+    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt))
+    job = Job(
+        model,
+        [prompt],
+        num_choices(body),
+        [params],
+        kind="chatcmpl",
+        user=body.user,
+        grammar=await _grammar(model, body, calls),
+        shown_token_ids=frozenset() if calls is None else frozenset(model.tool_markers.values()),
     )
-    job = Job(model, [prompt], num_choices(body), [params], kind="chatcmpl", user=body.user)
+    tool_format = None if calls is None else model.template_tools.tool_format
+    answers = [ChatAnswer(at, model.tokenizer, calls, tool_format) for at in range(len(job.choices))]
     if body.stream:
         with_usage = body.stream_options is not None and body.stream_options.include_usage is True
         return await job.stream(
-            lambda output: [job.envelope(_CHUNK, [choice]) for choice in _deltas(model, output)],
-            before=[job.envelope(_CHUNK, [_choice(at, {"role": "assistant"})]) for at in range(len(job.choices))],
+            lambda output: [job.envelope(_CHUNK, [choice]) for choice in answers[output.index].take(output)],
+            before=[job.envelope(_CHUNK, [answer.first_delta()]) for answer in answers],
             after=lambda: [job.envelope(_CHUNK, []) | {"usage": job.usage}] if with_usage else [],
+            is_complete=lambda: all(answer.is_complete for answer in answers),
         )
-    await job.collect()
-    choices = [
-        {
-            "index": index,
-            "message": {"role": "assistant", "content": "".join(choice.text)},
-            "logprobs": chat_logprobs(model.tokenizer, choice.logprobs) if body.logprobs else None,
-            "finish_reason": choice.finish_reason,
-        }
-        for index, choice in enumerate(job.choices)
-    ]
+    await job.collect(
+        lambda output: answers[output.index].take(output),
+        is_complete=lambda: all(answer.is_complete for answer in answers),
+        piecewise=calls is not None and not calls.is_parallel,
+    )
+    choices = [answer.whole(with_logprobs=bool(body.logprobs)) for answer in answers]
     return jsonify(job.envelope("chat.completion", choices) | {"usage": job.usage})
+
+
+async def _grammar(
+    model: GenerativeModel, body: CreateChatCompletionRequest, calls: ToolPlan | None
+) -> CompiledGrammar | None:
+    """Return what the answer must follow: a call if one is forced, else what the request's own fields say."""
+    structure = await compile_structure(model, body)
+    if calls is None:
+        return structure
+    if structure is not None:
+        param = "response_format" if body.grammar is None else "grammar"
+        message = f"{param} cannot be combined with tools that may be called; set tool_choice to 'none' or leave it out"
+        raise bad_request(param, message)
+    return await compile_calls(model, calls)
 
 
 def _max_tokens(body: CreateChatCompletionRequest) -> int | None:
@@ -64,38 +82,3 @@ def _max_tokens(body: CreateChatCompletionRequest) -> int | None:
     if new is not None and new < 0:
         raise bad_request("max_completion_tokens", f"max_completion_tokens must be 0 or more, not {short(new)}")
     return old if new is None else new
-
-
-async def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> NDArray[np.int64]:
-    """Return the conversation's token ids; no message at all is generated from BOS."""
-    if not body.messages:
-        return starting_token(model)
-    if model.template is None:
-        raise bad_request(
-            "messages",
-            f"model {model.name!r} has no chat template; put a chat_template.jinja into its folder, "
-            "or use /v1/completions",
-            code="no_chat_template",
-        )
-    try:
-        messages = template_messages(body.messages)
-    except MessageError as error:
-        raise bad_request(error.param, str(error), code="unsupported_field") from error
-    token_ids = await model.encode(model.template.render(messages))
-    return token_ids if len(token_ids) else starting_token(model)
-
-
-def _choice(index: int, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
-    return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-
-
-def _deltas(model: GenerativeModel, output: SequenceOutput) -> list[dict[str, Any]]:
-    """Return a content delta if there is news, and the empty delta that carries the finish reason."""
-    deltas = []
-    if output.text or output.logprobs:
-        deltas.append(_choice(output.index, {"content": output.text}))
-        if output.logprobs:
-            deltas[0]["logprobs"] = chat_logprobs(model.tokenizer, output.logprobs)
-    if output.is_last:
-        deltas.append(_choice(output.index, {}, output.finish_reason))
-    return deltas

@@ -27,7 +27,8 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
         if len(token_ids) > model.context_length:
             raise bad_request(
                 "input",
-                f"input {at} has {len(token_ids)} tokens, but this model's context length is {model.context_length}",
+                f"input {at} has {len(token_ids)} tokens, but this model's maximum context length is "
+                f"{model.context_length}; shorten the text or split it",
                 code="context_length_exceeded",
             )
     vectors = await model.embed(inputs)

@@ -6,8 +6,19 @@ import asyncio
 
 from quart import Response, jsonify
 
+from jan_ort.errors import bad_request
+from jan_ort.handlers.conversation import encode_conversation
 from jan_ort.server import Server
-from jan_ort_openapi.models import DetokenizeInputRequest, TokenizeInputRequest
+from jan_ort_openapi import SchemaViolation, Violation
+from jan_ort_openapi.models import (
+    CountTokensRequest,
+    CreateChatCompletionRequest,
+    DetokenizeInputRequest,
+    TokenizeInputRequest,
+)
+
+_OF_THE_PROMPT = ("messages", "tools", "tool_choice", "functions", "function_call")
+"""What of a chat request decides on its prompt."""
 
 
 async def tokenize(server: Server, body: TokenizeInputRequest) -> Response:
@@ -16,9 +27,23 @@ async def tokenize(server: Server, body: TokenizeInputRequest) -> Response:
     return jsonify({"tokens": token_ids.tolist()})
 
 
-async def count_tokens(server: Server, body: TokenizeInputRequest) -> Response:
-    """Answer with the number of tokens that ``tokenize`` would give."""
-    token_ids = await server.for_tokens(body.model).encode(body.input)
+async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
+    """Answer with the number of tokens that ``tokenize`` would give, or that a chat request's prompt has.
+
+    Raises: SchemaViolation if the body is neither; ApiError 400 if it is both.
+    """
+    if "messages" not in body.model_fields_set:
+        if not isinstance(body.input, str):
+            missing = Violation(loc=["body", "input"], msg="Field required", type="missing")
+            raise SchemaViolation([missing], "input", missing["msg"])
+        token_ids = await server.for_tokens(body.model).encode(body.input)
+    elif isinstance(body.input, str):
+        raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
+    else:
+        chat = CreateChatCompletionRequest(
+            **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
+        )
+        token_ids = await encode_conversation(server.for_generation(), chat)
     return jsonify({"count": len(token_ids)})
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from jan_ort.errors import bad_request, context_overflow, short, unsupported
+from jan_ort.errors import bad_request, context_overflow, short
+from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.params import SamplingParams
+from jan_ort.served import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
@@ -20,28 +19,8 @@ MAX_SEQUENCES = 2048
 MAX_STOP = 16
 """Stop strings of one request."""
 
-_NOT_YET: Mapping[str, Callable[[Any], bool]] = {
-    "suffix": lambda value: not value,
-    "echo": lambda value: not value,
-    "logit_bias": lambda value: not value,
-    "logit_bias_type": lambda value: value is None,
-    "mirostat_mode": lambda value: value == 0,
-    "grammar": lambda value: value is None,
-    "response_format": lambda value: value is None or value.type == "text",
-    "tools": lambda value: not value,
-    "tool_choice": lambda value: value in (None, "none", "auto"),
-    "functions": lambda value: not value,
-    "function_call": lambda value: value in (None, "none", "auto"),
-    "parallel_tool_calls": lambda value: value is not False,
-}
-"""Fields that are not done yet, each with what their neutral values are."""
-
-
-def refuse_unfinished(body: GenerationBody) -> None:
-    """Refuse the first field that asks for something this server does not do yet. Raises: ApiError 400."""
-    for name, is_neutral in _NOT_YET.items():
-        if not is_neutral(getattr(body, name, None)) and hasattr(body, name):
-            raise unsupported(name, f"{name!r} is not supported yet; leave it out")
+MAX_BIASES = 1024
+"""Tokens whose logits one request may shift: each costs time at every step."""
 
 
 def num_choices(body: GenerationBody, *, num_prompts: int = 1) -> int:
@@ -52,9 +31,22 @@ def num_choices(body: GenerationBody, *, num_prompts: int = 1) -> int:
     if n * num_prompts > MAX_SEQUENCES:
         message = f"{num_prompts} prompts with {n} choices each are more than the {MAX_SEQUENCES} choices allowed"
         raise bad_request("n", f"{message}; lower n or send fewer prompts")
-    if isinstance(body, CreateCompletionRequest) and body.best_of not in (None, 1, n):
-        raise unsupported("best_of", f"best_of {short(body.best_of)} differs from n {n}: not supported yet")
     return n
+
+
+def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -> int:
+    """Return how many choices each prompt's n are the best of. Raises: ApiError 400."""
+    best_of = n if body.best_of in (None, 1) else body.best_of
+    assert best_of is not None
+    if not n <= best_of <= MAX_CHOICES:
+        message = f"best_of must be between n, which is {n}, and {MAX_CHOICES}, not {short(best_of)}"
+        raise bad_request("best_of", message)
+    if best_of * num_prompts > MAX_SEQUENCES:
+        message = f"{num_prompts} prompts with best_of {best_of} are more than the {MAX_SEQUENCES} choices allowed"
+        raise bad_request("best_of", f"{message}; lower best_of or send fewer prompts")
+    if body.stream and best_of > n:
+        raise bad_request("best_of", "best_of above n cannot be streamed: which are best is known at the end only")
+    return best_of
 
 
 def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
@@ -67,8 +59,33 @@ def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     return strings
 
 
+def logit_bias(body: GenerationBody, tokenizer: TextTokenizer, vocab_size: int) -> tuple[tuple[int, float], ...]:
+    """Return what is added to which token's logit. Raises: ApiError 400 for a key that is no token of the model."""
+    biases: dict[int, float] = {}
+    for key, bias in (body.logit_bias or {}).items():
+        for token_id in _biased_tokens(key, tokenizer, vocab_size, as_text=body.logit_bias_type == "tokens"):
+            biases[token_id] = biases.get(token_id, 0.0) + bias
+    if len(biases) > MAX_BIASES:
+        raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; {MAX_BIASES} are allowed")
+    return tuple(biases.items())
+
+
+def _biased_tokens(key: str, tokenizer: TextTokenizer, vocab_size: int, *, as_text: bool) -> list[int]:
+    if as_text:
+        token_ids: list[int] = tokenizer.encode_part(key).tolist()
+        if not token_ids:
+            raise bad_request("logit_bias", f"logit_bias: the text {key!r} holds no token; leave it out")
+        return token_ids
+    if not (key.isascii() and key.isdecimal() and len(key) < 20):
+        message = f"logit_bias: the key {key[:40]!r} is no token id; for texts set logit_bias_type to 'tokens'"
+        raise bad_request("logit_bias", message)
+    if int(key) >= vocab_size:
+        raise bad_request("logit_bias", f"logit_bias: the model's token ids go from 0 to {vocab_size - 1}, not {key}")
+    return [int(key)]
+
+
 def sampling_params(
-    body: GenerationBody, *, max_tokens: int | None, num_prompt: int, context_length: int, vocab_size: int
+    body: GenerationBody, model: GenerativeModel, *, max_tokens: int | None, num_prompt: int
 ) -> SamplingParams:
     """Return how to sample after a prompt of ``num_prompt`` tokens. Raises: ApiError 400.
 
@@ -78,6 +95,7 @@ def sampling_params(
         raise bad_request("temperature", f"temperature must be 0 or more, not {body.temperature}")
     if max_tokens is not None and max_tokens < 0:
         raise bad_request("max_tokens", f"max_tokens must be 0 or more, not {short(max_tokens)}")
+    context_length, vocab_size = model.context_length, model.vocab_size
     room = context_length - num_prompt
     if room < max(1, max_tokens or 1):
         field = "messages" if isinstance(body, CreateChatCompletionRequest) else "prompt"
@@ -92,6 +110,10 @@ def sampling_params(
         repeat_penalty=body.repeat_penalty,
         presence_penalty=body.presence_penalty or 0.0,
         frequency_penalty=body.frequency_penalty or 0.0,
+        logit_bias=logit_bias(body, model.tokenizer, vocab_size),
+        mirostat_mode=body.mirostat_mode,
+        mirostat_tau=body.mirostat_tau,
+        mirostat_eta=body.mirostat_eta,
         seed=body.seed,
         stop=stop_strings(body.stop),
         logprobs=_num_logprobs(body, vocab_size),

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from jan_ort.engine.results import run
 from jan_ort.errors import to_api_error
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.served import GenerativeModel
+
+if TYPE_CHECKING:
+    from jan_ort.structured.compiler import CompiledGrammar
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +58,16 @@ class Job:
         *,
         kind: str,
         user: str | None,
+        grammar: CompiledGrammar | None = None,
+        prompt_logprobs: bool = False,
+        shown_token_ids: frozenset[int] = frozenset(),
     ) -> None:
         self.id = f"{kind}-{uuid.uuid4().hex}"
         self.model = model
         self.created = int(time.time())
         self.choices = [Choice() for _ in range(len(prompts) * num_choices)]
         self._prompts = [
-            Prompt(token_ids, at * num_choices + choice, params[at], choice)
+            Prompt(token_ids, at * num_choices + choice, params[at], choice, grammar, shown_token_ids)
             for at, token_ids in enumerate(prompts)
             for choice in range(num_choices)
         ]
@@ -68,14 +75,30 @@ class Job:
         self._num_cached_tokens = [0] * len(self._prompts)
         self._num_choices = num_choices
         self._user = user
+        self._prompt_logprobs = prompt_logprobs
         self._started = time.perf_counter()
         self._first_token_s: float | None = None
 
-    async def collect(self) -> None:
-        """Run the request to its end; ``choices`` and ``usage`` are complete then. Raises: what ended it early."""
-        async for outputs in run(self.model.engine, self._request(stream=False)):
-            for output in outputs:
-                self._note(output)
+    async def collect(
+        self,
+        take: Callable[[SequenceOutput], object] | None = None,
+        *,
+        is_complete: Callable[[], bool] = lambda: False,
+        piecewise: bool = False,
+    ) -> None:
+        """Run the request to its end; ``choices`` and ``usage`` are complete then. Raises: what ended it early.
+
+        ``take`` is given each event: one at the end of each choice, or with ``piecewise`` each token's. Once
+        ``is_complete`` says so, no more is generated.
+        """
+        async with aclosing(run(self.model.engine, self._request(stream=piecewise))) as results:
+            async for outputs in results:
+                for output in outputs:
+                    self._note(output)
+                    if take is not None:
+                        take(output)
+                if is_complete():
+                    break
         self._log()
 
     async def stream(
@@ -84,23 +107,26 @@ class Job:
         *,
         before: Sequence[dict[str, Any]] = (),
         after: Callable[[], list[dict[str, Any]]] = list,
+        is_complete: Callable[[], bool] = lambda: False,
     ) -> Response:
         """Return the event stream of the request, once the engine has taken it. Raises: QueueFull, EngineStopped.
 
-        ``to_frames`` turns an event into chunks; ``before`` and ``after`` are the chunks around them.
+        ``to_frames`` turns an event into chunks; ``before`` and ``after`` are the chunks around them. Once
+        ``is_complete`` says so, no more is generated.
         """
         results = run(self.model.engine, self._request(stream=True), ping_interval_s=sse.PING_INTERVAL_S)
         await anext(results)  # the engine has it now, or this raised while the answer can still be an error
-        response = Response(self._frames(results, to_frames, before, after), headers=sse.HEADERS)
+        response = Response(self._frames(results, to_frames, before, after, is_complete), headers=sse.HEADERS)
         response.timeout = None  # the default cuts a stream after a minute, silently
         return response
 
     async def _frames(
         self,
-        results: AsyncIterator[list[SequenceOutput]],
+        results: AsyncGenerator[list[SequenceOutput], None],
         to_frames: Callable[[SequenceOutput], list[dict[str, Any]]],
         before: Sequence[dict[str, Any]],
         after: Callable[[], list[dict[str, Any]]],
+        is_complete: Callable[[], bool],
     ) -> AsyncIterator[bytes]:
         try:
             if before:
@@ -111,13 +137,15 @@ class Job:
                 frames = [sse.frame(chunk) for output in outputs for chunk in to_frames(output)]
                 if frames or not outputs:
                     yield b"".join(frames) or sse.PING
+                if is_complete():
+                    break
             yield b"".join(map(sse.frame, after())) + sse.DONE
             self._log()
         except Exception as error:
             yield sse.frame(to_api_error(error).body) + sse.DONE
         finally:
             # Whoever closes this stream closes the engine's too: an abort must not wait for the garbage collector.
-            await asyncio.shield(results.aclose())  # type: ignore[attr-defined]
+            await asyncio.shield(results.aclose())
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -142,7 +170,7 @@ class Job:
         }
 
     def _request(self, *, stream: bool) -> GenerationRequest:
-        return GenerationRequest(self.id, tuple(self._prompts), asyncio.Queue(), stream)
+        return GenerationRequest(self.id, tuple(self._prompts), asyncio.Queue(), stream, self._prompt_logprobs)
 
     def _note(self, output: SequenceOutput) -> None:
         if self._first_token_s is None and output.first_token_at is not None:

@@ -9,13 +9,19 @@ from jan_ort.engine.events import TokenLogprobs
 from jan_ort.models.tokenizer import TextTokenizer
 
 
-def completion_logprobs(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
-    """Return the ``CompletionLogprobs`` object; the chosen token is always among a position's alternatives."""
+def completion_logprobs(
+    tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs], *, first_token_id: int | None = None
+) -> dict[str, Any]:
+    """Return the ``CompletionLogprobs`` object; the chosen token is always among a position's alternatives.
+
+    ``first_token_id`` is the first token of an echoed prompt, which nothing predicts: its values are null.
+    """
+    first = [] if first_token_id is None else [first_token_id]
     return {
-        "tokens": [_spell(tokenizer, each.token_id) for each in logprobs],
-        "token_logprobs": [each.logprob for each in logprobs],
-        "top_logprobs": [_alternatives(tokenizer, each) for each in logprobs],
-        "text_offset": [each.text_offset for each in logprobs],
+        "tokens": [_spell(tokenizer, token_id) for token_id in [*first, *(each.token_id for each in logprobs)]],
+        "token_logprobs": [None for _ in first] + [each.logprob for each in logprobs],
+        "top_logprobs": [None for _ in first] + [_alternatives(tokenizer, each) for each in logprobs],
+        "text_offset": [0 for _ in first] + [each.text_offset for each in logprobs],
     }
 
 

@@ -32,6 +32,13 @@ async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> lis
     return [_checked(model, item, param) for item in texts]  # type: ignore[arg-type]
 
 
+def prompt_texts(texts: Texts, num_prompts: int) -> list[str | None]:
+    """Return each prompt's text, None for one that is given as token ids."""
+    if isinstance(texts, str):
+        return [texts]
+    return [text if isinstance(text, str) else None for text in texts] if num_prompts == len(texts) else [None]
+
+
 def starting_token(model: ServedModel) -> NDArray[np.int64]:
     """Return what an empty prompt is generated from: BOS, or the end-of-text token where there is no BOS."""
     token_id = model.folder.bos_token_id

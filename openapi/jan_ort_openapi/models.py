@@ -735,6 +735,35 @@ class ChatCompletionChunk(StrictModel):
     usage: CompletionUsage | None = None
 
 
+class CountTokensRequest(StrictModel):
+    model: Annotated[
+        str | None, Field(description="The model whose tokenizer is meant.")
+    ] = None
+    input: Annotated[str | MISSING, Field(description="The text to count.")] = MISSING
+    messages: Annotated[
+        list[Messages] | MISSING,
+        Field(
+            description="In place of input: the conversation whose prompt is counted."
+        ),
+    ] = MISSING
+    tools: Annotated[
+        list[ChatCompletionTool] | None,
+        Field(description="As in a chat request; it may be part of the prompt."),
+    ] = None
+    tool_choice: Annotated[
+        Literal["none", "auto", "required"] | ChatCompletionNamedToolChoice | None,
+        Field(description="As in a chat request; it may be part of the prompt."),
+    ] = None
+    functions: Annotated[
+        list[ChatCompletionFunction] | None,
+        Field(description="As in a chat request; it may be part of the prompt."),
+    ] = None
+    function_call: Annotated[
+        Literal["none", "auto"] | ChatCompletionRequestFunctionCallOption | None,
+        Field(description="As in a chat request; it may be part of the prompt."),
+    ] = None
+
+
 class ChatCompletionResponseChoice(StrictModel):
     index: int
     message: ChatCompletionResponseMessage

@@ -34,6 +34,7 @@ ACCEPTABLE = {
     "/v1/chat/completions": ["2xx", "400"],
     "/v1/embeddings": ["2xx", "400"],
     "/extras/detokenize": ["2xx", "400"],
+    "/extras/tokenize/count": ["2xx", "400"],
     "/v1/models/{model}": ["2xx", "404"],
 }
 """Answers to valid requests, where there are others than 2xx."""

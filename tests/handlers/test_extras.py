@@ -6,7 +6,7 @@ import pytest
 
 from jan_ort_openapi import parse_body
 from jan_ort_openapi.models import ModelData, ModelList
-from tests.handlers.serving import Client, post
+from tests.handlers.serving import CHAT, HELLO, Client, post
 
 
 @pytest.mark.parametrize("text", ["", "Hello", "two\nlines", "naïve café ☃ 👩‍🚀", "\u2028\u0000"])
@@ -23,6 +23,41 @@ async def test_a_special_token_in_the_text_is_one_token(client: Client) -> None:
     _, tokens = await post(client, "/extras/tokenize", {"input": "<|im_end|>"})
 
     assert tokens == {"tokens": [508]}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        HELLO,
+        [{"role": "developer", "content": "Be brief"}, *HELLO],
+        [*HELLO, {"role": "assistant", "content": None}, {"role": "user", "content": [{"type": "text", "text": "x"}]}],
+    ],
+)
+async def test_a_chat_body_counts_as_many_tokens_as_its_prompt_has(client: Client, messages: object) -> None:
+    body = {"messages": messages, "max_tokens": 1, "temperature": 0, "model": "any"}
+
+    _, count = await post(client, "/extras/tokenize/count", body)
+    _, answer = await post(client, CHAT, body)
+
+    assert count == {"count": answer["usage"]["prompt_tokens"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({}, 422, "input"),
+        ({"model": "reference"}, 422, "input"),
+        ({"messages": [{"role": "nobody"}]}, 422, "messages.0.role"),
+        ({"input": "a", "messages": HELLO}, 400, "input"),
+    ],
+)
+async def test_a_count_of_nothing_or_of_two_things_is_refused(
+    client: Client, body: object, status: int, param: str
+) -> None:
+    answered, answer = await post(client, "/extras/tokenize/count", body)
+
+    assert (answered, answer["error"]["param"]) == (status, param)
 
 
 async def test_half_a_character_is_the_replacement_character(client: Client) -> None:

@@ -5,71 +5,61 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from jan_ort.handlers import fields
-from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 from tests.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, HELLO, Client, post
 
 FUNCTION = {"name": "f", "parameters": {}}
 TOOL = {"type": "function", "function": FUNCTION}
 IMAGE = {"type": "image_url", "image_url": "data:image/png;base64,AA=="}
-
-UNFINISHED: dict[str, tuple[list[Any], list[Any]]] = {
-    "suffix": (["the end"], [None, ""]),
-    "echo": ([True], [False]),
-    "logit_bias": ([{"5": 1.0}], [None, {}]),
-    "logit_bias_type": (["input_ids", "tokens"], [None]),
-    "mirostat_mode": ([1, 2], [0]),
-    "grammar": (['root ::= "a"', ""], [None]),
-    "response_format": (
-        [{"type": "json_object"}, {"type": "json_schema", "json_schema": {"name": "x"}}],
-        [None, {"type": "text"}],
-    ),
-    "tools": ([[TOOL]], [None, []]),
-    "tool_choice": (["required", {"type": "function", "function": {"name": "f"}}], [None, "none", "auto"]),
-    "functions": ([[FUNCTION]], [None, []]),
-    "function_call": ([{"name": "f"}], [None, "none", "auto"]),
-    "parallel_tool_calls": ([False], [True]),
-}
-"""For each field: values that ask for something, and values that ask for nothing."""
-
-PATHS: dict[str, type[BaseModel]] = {COMPLETIONS: CreateCompletionRequest, CHAT: CreateChatCompletionRequest}
+JSON = {"type": "json_object"}
 
 
-def cases(neutral: bool) -> list[Any]:
-    return [
-        pytest.param(path, name, value, id=f"{path}-{name}-{value}")
-        for name in sorted(fields._NOT_YET)
-        for path, model in PATHS.items()
-        for value in UNFINISHED[name][neutral]
-        if name in model.model_fields
-    ]
+def schema(value: object) -> dict[str, Any]:
+    return {"response_format": {"type": "json_object", "schema": value}}
 
 
-def test_every_unfinished_field_is_tested() -> None:
-    assert set(fields._NOT_YET) <= set(UNFINISHED)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"suffix": ""},
+        {"suffix": None},
+        {"logit_bias": None, "logit_bias_type": "tokens"},
+        {"logit_bias": {}},
+        {"best_of": None, "n": 2},
+        {"mirostat_mode": 0, "mirostat_tau": 1.0},
+        {"grammar": None},
+    ],
+    ids=str,
+)
+async def test_a_field_that_asks_for_nothing_changes_nothing(client: Client, body: dict[str, Any]) -> None:
+    _, plain = await post(client, COMPLETIONS, {"temperature": 0, "max_tokens": 4})
 
-
-@pytest.mark.parametrize(("path", "name", "value"), cases(neutral=False))
-@pytest.mark.parametrize("stream", [False, True])
-async def test_an_unfinished_field_is_refused_by_name(
-    client: Client, path: str, name: str, value: object, stream: bool
-) -> None:
-    status, answer = await post(client, path, {name: value, "stream": stream})
-
-    assert status == 400
-    assert answer["error"]["param"] == name
-    assert answer["error"]["code"] == "unsupported_field"
-
-
-@pytest.mark.parametrize(("path", "name", "value"), cases(neutral=True))
-async def test_an_unfinished_field_that_asks_for_nothing_is_accepted(
-    client: Client, path: str, name: str, value: object
-) -> None:
-    status, answer = await post(client, path, {name: value, "max_tokens": 1})
+    status, answer = await post(client, COMPLETIONS, body | {"temperature": 0, "max_tokens": 4})
 
     assert status == 200, answer
+    assert answer["choices"][0] == plain["choices"][0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"response_format": None},
+        {"response_format": {"type": "text"}},
+        {"tools": [], "tool_choice": "auto"},
+        {"tools": None, "tool_choice": None, "functions": None, "function_call": None},
+        {"tool_choice": "none", "function_call": "none"},
+        {"parallel_tool_calls": False},
+    ],
+    ids=str,
+)
+async def test_a_chat_field_that_asks_for_nothing_changes_nothing(client: Client, body: dict[str, Any]) -> None:
+    plain = {"messages": HELLO, "temperature": 0, "max_tokens": 4}
+    _, expected = await post(client, CHAT, plain)
+
+    status, answer = await post(client, CHAT, plain | body)
+
+    assert status == 200, answer
+    assert answer["choices"] == expected["choices"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +71,32 @@ async def test_an_unfinished_field_that_asks_for_nothing_is_accepted(
         (COMPLETIONS, {"n": 129}, "n"),
         (COMPLETIONS, {"n": 10**4000}, "n"),
         (COMPLETIONS, {"n": 128, "prompt": ["a"] * 2048}, "n"),
-        (COMPLETIONS, {"best_of": 3}, "best_of"),
+        (COMPLETIONS, {"best_of": 0}, "best_of"),
+        (COMPLETIONS, {"best_of": 2, "n": 3}, "best_of"),
+        (COMPLETIONS, {"best_of": 129}, "best_of"),
+        (COMPLETIONS, {"best_of": 128, "prompt": ["a"] * 2048}, "best_of"),
+        (COMPLETIONS, {"logit_bias": {"512": 1}}, "logit_bias"),
+        (COMPLETIONS, {"logit_bias": {"-1": 1}}, "logit_bias"),
+        (COMPLETIONS, {"logit_bias": {"the": 1}}, "logit_bias"),
+        (COMPLETIONS, {"logit_bias": {"1.0": 1}}, "logit_bias"),
+        (COMPLETIONS, {"logit_bias": {"9" * 5000: 1}}, "logit_bias"),
+        (COMPLETIONS, {"logit_bias": {"": 1}, "logit_bias_type": "tokens"}, "logit_bias"),
+        (COMPLETIONS, {"grammar": ""}, "grammar"),
+        (COMPLETIONS, {"grammar": 'root ::= "a'}, "grammar"),
+        (COMPLETIONS, {"grammar": "root ::= other"}, "grammar"),
+        (CHAT, {"grammar": 'root ::= "a"', "response_format": JSON}, "grammar"),
+        (CHAT, {"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (CHAT, {"response_format": JSON | {"json_schema": {"name": "x"}}}, "response_format.json_schema"),
+        (CHAT, schema(5), "response_format.schema"),
+        (CHAT, schema("x"), "response_format.schema"),
+        (CHAT, schema([]), "response_format.schema"),
+        (CHAT, schema(False), "response_format.schema"),
+        (CHAT, schema({"type": "nothing"}), "response_format.schema"),
+        (CHAT, {"tool_choice": "required"}, "tool_choice"),
+        (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
+        (CHAT, {"tools": [TOOL], "functions": [FUNCTION]}, "functions"),
+        (CHAT, {"tools": [TOOL], "response_format": JSON}, "response_format"),
+        (CHAT, {"tools": [TOOL], "grammar": 'root ::= "a"'}, "grammar"),
         (COMPLETIONS, {"best_of": 10**4000}, "best_of"),
         (COMPLETIONS, {"prompt": []}, "prompt"),
         (COMPLETIONS, {"prompt": ["a"] * 2049}, "prompt"),
@@ -157,12 +172,20 @@ async def test_a_prompt_that_just_fits_is_served(client: Client) -> None:
     assert answer["usage"]["prompt_tokens"] == 500
 
 
-@pytest.mark.parametrize("name", ["tool_calls", "function_call"])
-async def test_tool_calls_in_a_message_are_refused_by_name(client: Client, name: str) -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    value = [call] if name == "tool_calls" else call["function"]
-
-    status, answer = await post(client, CHAT, {"messages": [{"role": "assistant", "content": None, name: value}]})
+async def test_best_of_cannot_be_streamed(client: Client) -> None:
+    status, answer = await post(client, COMPLETIONS, {"best_of": 2, "stream": True})
 
     assert status == 400
-    assert answer["error"]["param"] == f"messages.0.{name}"
+    assert answer["error"]["param"] == "best_of"
+
+
+@pytest.mark.parametrize(
+    ("grammar", "place"),
+    [('root ::= "a', "line 1, column 10"), ('root ::= "a"\nb ::= [', "line 2, column 7"), ("", "line 1, column 1")],
+)
+async def test_a_bad_grammar_is_refused_with_its_place(client: Client, grammar: str, place: str) -> None:
+    status, answer = await post(client, COMPLETIONS, {"grammar": grammar})
+
+    assert status == 400
+    assert answer["error"]["code"] == "invalid_grammar"
+    assert place in answer["error"]["message"]

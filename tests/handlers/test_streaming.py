@@ -132,7 +132,7 @@ async def test_a_failure_in_the_midst_is_an_event_before_done(
     step = session.step
 
     def fail_while_decoding(batch: list[SlotTokens]) -> StepOutput:
-        if session.length(batch[0].slot) > 30:
+        if session.length(batch[0].slot) > 60:
             raise BadInput("batch", "the backend has had enough")
         return step(batch)
 

@@ -62,6 +62,12 @@ FULL: dict[str, list[dict[str, Any]]] = {
         {"input": [1, 2]},
         {"input": [[1], [2, 3]]},
     ],
+    "CountTokensRequest": [
+        {"model": "m", "input": "a"},
+        {"messages": MESSAGES, "functions": [FUNCTION], "function_call": {"name": "f"}},
+        {"tools": [{"type": "function", "function": FUNCTION}], "function_call": "auto", "tool_choice": "required"},
+        {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+    ],
     "TokenizeInputRequest": [{"model": "m", "input": "a"}],
     "DetokenizeInputRequest": [{"model": "m", "tokens": [1, 2]}],
 }

@@ -22,7 +22,7 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
         ("create_chat_completion_v1_chat_completions_post", models.CreateChatCompletionRequest),
         ("create_embedding_v1_embeddings_post", models.CreateEmbeddingRequest),
         ("tokenize_extras_tokenize_post", models.TokenizeInputRequest),
-        ("count_query_tokens_extras_tokenize_count_post", models.TokenizeInputRequest),
+        ("count_query_tokens_extras_tokenize_count_post", models.CountTokensRequest),
         ("detokenize_extras_detokenize_post", models.DetokenizeInputRequest),
     ],
 )
