@@ -6,7 +6,6 @@ Source: llguidance, docs/syntax.md.
 from __future__ import annotations
 
 import json
-from itertools import count
 
 from jan_ort.structured.errors import GrammarError
 from jan_ort.structured.gbnf_automata import MAX_POSITIONS, Alphabet, Automata
@@ -30,7 +29,7 @@ from jan_ort.structured.gbnf_syntax import EMPTY, Characters, Choice, Literal, N
 MAX_DEFINITIONS = 8000
 """The most rules and terminals that llguidance is given: its compiler calls itself along a chain of them."""
 
-MAX_ROUNDS = 6
+MAX_ROUNDS = 10
 """How often the pieces are made smaller one by one, before all are cut to characters."""
 
 
@@ -47,23 +46,24 @@ def pieces_of(rules: Rules) -> dict[str, Piece]:
         return {ROOT: NOTHING if rules.bodies[ROOT] == EMPTY else Lexeme(root)}
     split: set[Node] = set()
     cutter, alphabet = Cutter(rules), Alphabet(rules.bodies.values())
-    for round_number in count():
+    for _ in range(MAX_ROUNDS):
         pieces = cutter.cut(split)
-        wrong = _overrunning(pieces, rules, alphabet, in_time=round_number < MAX_ROUNDS)
-        if not wrong:
+        wrong = _overrunning(pieces, rules, alphabet)
+        if wrong is None:
             break
+        if not wrong:
+            return pieces
         split |= wrong
-    return pieces
+    return cutter.cut(None)
 
 
-def _overrunning(pieces: dict[str, Piece], rules: Rules, alphabet: Alphabet, *, in_time: bool) -> set[Node]:
-    """Return the lexemes that may match too much; all of them, down to characters, if it takes too long to tell."""
+def _overrunning(pieces: dict[str, Piece], rules: Rules, alphabet: Alphabet) -> set[Node] | None:
+    """Return the lexemes that may match too much; None if it takes too long to tell."""
     lexemes = list(
         dict.fromkeys(part for piece in pieces.values() for part in walk_piece(piece) if isinstance(part, Lexeme))
     )
-    everything: set[Node] = {lexeme.body for lexeme in lexemes if not isinstance(lexeme.body, Characters)}
-    if not in_time or sum(rules.extent(lexeme.body).size for lexeme in lexemes) > MAX_POSITIONS:
-        return everything
+    if sum(rules.extent(lexeme.body).size for lexeme in lexemes) > MAX_POSITIONS:
+        return None
     automata = Automata([lexeme.body for lexeme in lexemes], rules, alphabet)
     starts = {
         lexeme: (automata.first_classes(index), automata.fragments[index].nullable)
@@ -74,7 +74,7 @@ def _overrunning(pieces: dict[str, Piece], rules: Rules, alphabet: Alphabet, *, 
     for index, lexeme in enumerate(lexemes):
         longer = automata.overruns(index, follow.after[lexeme])
         if longer is None:
-            return everything
+            return None
         wrong |= {lexemes[owner].body for owner in longer}
     return wrong
 

@@ -88,11 +88,11 @@ class Cutter:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._split: set[Node] = set()
+        self._split: set[Node] | None = set()
         self._small: dict[Node, bool] = {}
 
-    def cut(self, split: set[Node]) -> dict[str, Piece]:
-        """Return the rules that ``root`` needs, in pieces; what is in ``split`` is not matched whole."""
+    def cut(self, split: set[Node] | None) -> dict[str, Piece]:
+        """Return the rules that ``root`` needs, in pieces; what is in ``split`` is not matched whole, None for all."""
         self._split = split
         pieces: dict[str, Piece] = {}
         pending = [ROOT]
@@ -121,7 +121,7 @@ class Cutter:
                 return node
 
     def _may_be_lexeme(self, node: Node) -> bool:
-        if node in self._split:
+        if self._split is None or node in self._split:
             return False
         if node not in self._small:
             self._small[node] = self._rules.is_regular(node) and self._is_small(node)

@@ -11,8 +11,8 @@ from jan_ort.structured.compiler import CACHE_SIZE
 from jan_ort.structured.errors import ConstraintFailed, GrammarError, SchemaError, StructuredError
 from tests.structured.walking import Model, read
 
-MOST_SECONDS = 5.0
-"""A compilation ends, or is refused, within this; ten times what was measured."""
+MOST_SECONDS = 15.0
+"""A compilation ends, or is refused, within this; the slowest took 2.7 s on two busy cores."""
 
 
 def test_the_same_source_is_compiled_once(model: Model) -> None:
