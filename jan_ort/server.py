@@ -102,7 +102,9 @@ class Server:
 
     def for_tokens(self, name: str | None) -> ServedModel:
         """Return the model whose tokenizer is meant: the embedding model by its name, else the generative one."""
-        if self.embedding is not None and (self.generative is None or name == self.embedding.name):
+        if self.embedding is not None and (
+            self.generative is None or name == self.embedding.name != self.generative.name
+        ):
             return self.embedding
         return self.for_generation()
 

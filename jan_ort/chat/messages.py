@@ -39,6 +39,14 @@ def template_messages(messages: Sequence[Messages]) -> list[dict[str, Any]]:
     return [reader.read(message, f"messages.{at}") for at, message in enumerate(messages)]
 
 
+def with_instruction(messages: Sequence[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Return the messages with ``text`` at the end of their system message, which they get if they have none."""
+    if messages and messages[0]["role"] == "system":
+        content = f"{messages[0]['content']}\n\n{text}" if messages[0]["content"] else text
+        return [messages[0] | {"content": content}, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]
+
+
 class _Reader:
     """Reads one conversation in order; remembers its calls, so that their results can be told apart."""
 

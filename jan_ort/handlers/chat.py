@@ -10,7 +10,7 @@ from jan_ort.chat.tools import ToolPlan
 from jan_ort.errors import bad_request, short
 from jan_ort.handlers.chat_answer import ChatAnswer
 from jan_ort.handlers.conversation import encode_conversation, tool_plan
-from jan_ort.handlers.fields import num_choices, sampling_params
+from jan_ort.handlers.fields import num_choices, sampling_params, wants_usage
 from jan_ort.handlers.generation import Job
 from jan_ort.handlers.structure import compile_calls, compile_structure
 from jan_ort.served import GenerativeModel
@@ -26,6 +26,7 @@ _CHUNK = "chat.completion.chunk"
 async def create_chat_completion(server: Server, body: CreateChatCompletionRequest) -> Response:
     """Answer with n messages of the assistant."""
     model = server.for_generation()
+    with_usage = wants_usage(body)
     plan = tool_plan(body)
     calls = plan if plan is not None and plan.callable_tools else None
     prompt = await encode_conversation(model, body)
@@ -43,7 +44,6 @@ async def create_chat_completion(server: Server, body: CreateChatCompletionReque
     tool_format = None if calls is None else model.template_tools.tool_format
     answers = [ChatAnswer(at, model.tokenizer, calls, tool_format) for at in range(len(job.choices))]
     if body.stream:
-        with_usage = body.stream_options is not None and body.stream_options.include_usage is True
         return await job.stream(
             lambda output: [job.envelope(_CHUNK, [choice]) for choice in answers[output.index].take(output)],
             before=[job.envelope(_CHUNK, [answer.first_delta()]) for answer in answers],

@@ -14,7 +14,7 @@ from quart import Response, jsonify
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.errors import bad_request, unsupported
 from jan_ort.handlers.echo import EchoedPrompt
-from jan_ort.handlers.fields import num_candidates, num_choices, sampling_params
+from jan_ort.handlers.fields import num_candidates, num_choices, sampling_params, wants_usage
 from jan_ort.handlers.generation import Choice, Job
 from jan_ort.handlers.logprobs import completion_logprobs
 from jan_ort.handlers.prompts import encode_prompts, prompt_texts, starting_token
@@ -30,6 +30,7 @@ _OBJECT = "text_completion"
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
     """Answer with n choices for each prompt."""
     model = server.for_generation()
+    with_usage = wants_usage(body)
     given = [each if len(each) else starting_token(model) for each in await _encoded(model, body)]
     prompts = _around_gap(model, body, given, body.suffix) if body.suffix else given
     n = num_choices(body, num_prompts=len(prompts))
@@ -49,7 +50,6 @@ async def create_completion(server: Server, body: CreateCompletionRequest) -> Re
     )
     shown = _Shown(model, body, _echoes(model, body, given), best_of)
     if body.stream:
-        with_usage = body.stream_options is not None and body.stream_options.include_usage is True
         return await job.stream(
             lambda output: [job.envelope(_OBJECT, [choice]) for choice in shown.deltas(output)],
             after=lambda: [job.envelope(_OBJECT, []) | {"usage": job.usage}] if with_usage else [],

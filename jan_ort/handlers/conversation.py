@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.chat.messages import MessageError, template_messages
+from jan_ort.chat.messages import MessageError, template_messages, with_instruction
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.chat.tools import ToolError, ToolFormat, ToolPlan, adapt_messages, parse_tools
 from jan_ort.errors import bad_request
 from jan_ort.handlers.prompts import starting_token
 from jan_ort.served import GenerativeModel
-from jan_ort_openapi.models import CreateChatCompletionRequest
+from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema
 
 
 def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
@@ -45,6 +45,9 @@ async def encode_conversation(model: GenerativeModel, body: CreateChatCompletion
         plain = template_messages(body.messages)
     except MessageError as error:
         raise bad_request(error.param, str(error)) from error
+    described = body.response_format.json_schema if body.response_format is not None else None
+    if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
+        plain = with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
     # In a thread: a template is a program, and may take its two seconds.
     text = await asyncio.to_thread(_rendered, model, template, plain, plan)
     token_ids = await model.encode(text)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import logging
+import time
+import uuid
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,8 @@ from jan_ort.errors import bad_request, unsupported
 from jan_ort.handlers.prompts import encode_prompts
 from jan_ort.server import Server
 from jan_ort_openapi.models import CreateEmbeddingRequest
+
+logger = logging.getLogger(__name__)
 
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
@@ -31,8 +36,17 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
                 f"{model.context_length}; shorten the text or split it",
                 code="context_length_exceeded",
             )
+    started = time.perf_counter()
     vectors = await model.embed(inputs)
     num_tokens = sum(len(token_ids) for token_ids in inputs)
+    logger.info(
+        "embd-%s: %d prompt tokens in %d inputs, after %.3f s%s",
+        uuid.uuid4().hex,
+        num_tokens,
+        len(inputs),
+        time.perf_counter() - started,
+        f", user {body.user!r}" if body.user else "",
+    )
     as_base64 = body.encoding_format == "base64"
     return jsonify(
         {

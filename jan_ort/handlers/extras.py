@@ -36,6 +36,9 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
         if not isinstance(body.input, str):
             missing = Violation(loc=["body", "input"], msg="Field required", type="missing")
             raise SchemaViolation([missing], "input", missing["msg"])
+        for name in _OF_THE_PROMPT[1:]:
+            if getattr(body, name) is not None:
+                raise bad_request(name, f"{name} is part of a conversation's prompt; give messages in place of input")
         token_ids = await server.for_tokens(body.model).encode(body.input)
     elif isinstance(body.input, str):
         raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")

@@ -23,6 +23,15 @@ MAX_BIASES = 1024
 """Tokens whose logits one request may shift: each costs time at every step."""
 
 
+def wants_usage(body: GenerationBody) -> bool:
+    """Return whether a stream ends with its usage. Raises: ApiError 400 for stream options without a stream."""
+    if body.stream_options is None:
+        return False
+    if not body.stream:
+        raise bad_request("stream_options", "stream_options needs stream to be true; leave it out")
+    return body.stream_options.include_usage is True
+
+
 def num_choices(body: GenerationBody, *, num_prompts: int = 1) -> int:
     """Return how many choices each prompt gets. Raises: ApiError 400."""
     n = 1 if body.n is None else body.n

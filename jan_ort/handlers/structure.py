@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
+
+from pydantic_core import MISSING
 
 from jan_ort.chat.tools import ToolPlan, tool_grammar
 from jan_ort.errors import bad_request
@@ -22,12 +25,18 @@ if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
 
 
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""Names of schemas, as in OpenAI's API."""
+
+
 async def compile_structure(
     model: GenerativeModel, body: CreateCompletionRequest | CreateChatCompletionRequest
 ) -> CompiledGrammar | None:
     """Return what the text must follow, None for nothing. Raises: ApiError 400 with the place of the mistake."""
     response_format = body.response_format if isinstance(body, CreateChatCompletionRequest) else None
     wants_json = response_format is not None and response_format.type != "text"
+    if response_format is not None and not wants_json:
+        _refuse_schema_of_text(response_format)
     if body.grammar is None:
         return await _json(model, response_format) if response_format is not None and wants_json else None
     if wants_json:
@@ -43,6 +52,13 @@ async def _json(model: GenerativeModel, asked: ChatCompletionRequestResponseForm
     return await compile_in_thread(param, lambda: model.grammars.json_schema(schema))
 
 
+def _refuse_schema_of_text(asked: ChatCompletionRequestResponseFormat) -> None:
+    for name, given in (("schema", asked.schema_), ("json_schema", asked.json_schema)):
+        if given is not None and given is not MISSING:
+            message = f"{name} needs the type 'json_schema', not 'text'; change the type or leave it out"
+            raise bad_request(f"response_format.{name}", message)
+
+
 def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
     """Return the JSON schema in either spelling, None for any object, and the field that holds it."""
     newer = asked.json_schema if isinstance(asked.json_schema, ResponseFormatJsonSchema) else None
@@ -51,6 +67,9 @@ def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
             raise bad_request("response_format.json_schema", "json_schema needs the type 'json_schema'")
         return "response_format.schema", asked.schema_
     if newer is not None:
+        if not _NAME.fullmatch(newer.name):
+            message = f"{newer.name[:64]!r} cannot name a schema; use 1 to 64 letters, digits, '_' and '-'"
+            raise bad_request("response_format.json_schema.name", message)
         if asked.schema_ is not None:
             raise bad_request("response_format.schema", "schema and json_schema are both given; give one")
         schema = newer.schema_ if isinstance(newer.schema_, dict) else None

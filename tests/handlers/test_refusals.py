@@ -172,6 +172,14 @@ async def test_a_prompt_that_just_fits_is_served(client: Client) -> None:
     assert answer["usage"]["prompt_tokens"] == 500
 
 
+@pytest.mark.parametrize("path", [COMPLETIONS, CHAT])
+async def test_stream_options_need_a_stream(client: Client, path: str) -> None:
+    status, answer = await post(client, path, {"stream_options": {"include_usage": True}})
+
+    assert status == 400
+    assert answer["error"]["param"] == "stream_options"
+
+
 async def test_best_of_cannot_be_streamed(client: Client) -> None:
     status, answer = await post(client, COMPLETIONS, {"best_of": 2, "stream": True})
 

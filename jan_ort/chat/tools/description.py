@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jan_ort.chat.messages import with_instruction
 from jan_ort.chat.tools.plan import ToolChoice, ToolPlan
 
 _EXAMPLE = '<tool_call>\n{"name": "<function>", "arguments": {"<parameter>": <value>}}\n</tool_call>'
@@ -23,11 +24,7 @@ def describe_tools(messages: Sequence[Mapping[str, Any]], plan: ToolPlan | None)
     plain = plain_messages(messages)
     if plan is None or not plan.callable_tools:
         return plain
-    description = _description(plan)
-    if plain and plain[0]["role"] == "system":
-        text = f"{plain[0]['content']}\n\n{description}" if plain[0]["content"] else description
-        return [plain[0] | {"content": text}, *plain[1:]]
-    return [{"role": "system", "content": description}, *plain]
+    return with_instruction(plain, _description(plan))
 
 
 def _description(plan: ToolPlan) -> str:
