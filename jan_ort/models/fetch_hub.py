@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 Kind = Literal["gguf", "sentence-transformers", "onnx"]
 
 # The types that conversion reads, the most exact for its size first.
-_GGUF_TYPES = ("Q8_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
+_GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 _POLL_S = 0.25
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

@@ -152,7 +152,7 @@ def test_what_a_model_needs_is_chosen_from_the_files(
     [
         (GGUFS, HubReference("o/m", file="absent.gguf"), r"o/m/absent.gguf: no such file; .* m.Q4_0.gguf"),
         (GGUFS, HubReference("o/m", quantization="Q5_K"), r"o/m:Q5_K: no GGUF file of the type Q5_K; .* m.Q2_K.gguf"),
-        (["m.Q2_K.gguf"], HubReference("o/m"), "no GGUF file of the type Q8_0 or Q4_1 or"),
+        (["m.Q2_K.gguf"], HubReference("o/m"), "no GGUF file of the type Q8_0 or Q6_K or"),
         (ONNX, HubReference("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
         (["../../m.Q8_0.gguf"], HubReference("o/m"), "has no model that can be used to generate"),
         (["README.md"], HubReference("o/m"), "needed is a .gguf file, a model.onnx or"),

@@ -1,81 +1,87 @@
-"""The block formats of ggml: how stored bytes become scales, minimums, codes and float32 values.
+"""The block formats of ggml with one scale for 32 values: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
 
-Source: block_q4_0, block_q4_1 and block_q8_0 in llama.cpp's ggml-common.h, and their dequantize_row functions.
+Source: block_q4_0 to block_q8_0 in llama.cpp's ggml-common.h, and dequantize_row_q4_0 to _q8_0 in ggml-quants.c.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_TYPES = ("Q4_0", "Q4_1", "Q8_0", "F16", "BF16", "F32")
-"""The tensor types that can be read, as ggml spells them."""
+from jan_ort.models.convert.ggml_bytes import HALF_BYTES, bit_fields, halves, split_blocks
 
 GGML_BLOCK = 32
-"""Values per block, in all of the quantised types above."""
+"""Values per block, in all of the types above."""
 
-_HALF = 2  # bytes of a float16
+_NIBBLE_BYTES = GGML_BLOCK // 2
+_HIGH_BIT_BYTES = GGML_BLOCK // 8  # the fifth bits of a block
 
 
 @dataclass(frozen=True, slots=True)
 class AffineBlocks:
-    """Four-bit blocks: value = scale · code + minimum.
+    """Blocks whose value = scale · code + minimum.
 
-    ``scale`` and ``minimum`` float32 ``(rows, num_blocks)``; ``codes`` uint8 0…15 ``(rows, num_blocks, 32)``.
+    ``scale`` and ``minimum`` float32 ``(rows, num_blocks)``; ``codes`` uint8 ``(rows, num_blocks, block_size)``.
     """
 
     scale: NDArray[np.float32]
     minimum: NDArray[np.float32]
     codes: NDArray[np.uint8]
 
-
-def dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
-    """Return stored values as float32; ``raw`` is float, or uint8 ``(rows, bytes)``, and rows are kept."""
-    if type_name in ("F32", "F16"):
-        return raw.astype(np.float32)
-    if type_name == "BF16":
-        return (np.ascontiguousarray(raw).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    if type_name == "Q8_0":
-        scale, codes = q8_0_blocks(raw)
-        values = scale[..., np.newaxis] * codes
-    else:
-        blocks = affine_blocks(type_name, raw)
-        values = blocks.scale[..., np.newaxis] * blocks.codes + blocks.minimum[..., np.newaxis]
-    rows, num_blocks, block = values.shape
-    return values.reshape(rows, num_blocks * block)
+    def values(self) -> NDArray[np.float32]:
+        """Return the values float32 ``(rows, num_blocks, block_size)``."""
+        return self.scale[..., np.newaxis] * self.codes + self.minimum[..., np.newaxis]
 
 
-def q8_0_blocks(raw: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Return the scales float32 ``(rows, num_blocks)`` and codes int8 ``(rows, num_blocks, 32)`` of Q8_0."""
-    blocks = _split(raw, _HALF + GGML_BLOCK)
-    return _halves(blocks, 0), blocks[..., _HALF:].view(np.int8)
+@dataclass(frozen=True, slots=True)
+class SymmetricBlocks:
+    """Blocks whose value = scale · code: float32 ``(rows, num_blocks)``, int8 ``(rows, num_blocks, block_size)``."""
+
+    scale: NDArray[np.float32]
+    codes: NDArray[np.int8]
+
+    def values(self) -> NDArray[np.float32]:
+        """Return the values float32 ``(rows, num_blocks, block_size)``."""
+        return self.scale[..., np.newaxis] * self.codes
 
 
-def affine_blocks(type_name: str, raw: NDArray[np.uint8]) -> AffineBlocks:
-    """Return Q4_1 blocks as they are, and Q4_0 blocks with the minimum -8 · scale that the format implies."""
-    if type_name == "Q4_1":
-        blocks = _split(raw, 2 * _HALF + GGML_BLOCK // 2)
-        return AffineBlocks(_halves(blocks, 0), _halves(blocks, _HALF), _nibbles(blocks[..., 2 * _HALF :]))
-    assert type_name == "Q4_0", type_name
-    blocks = _split(raw, _HALF + GGML_BLOCK // 2)
-    scale = _halves(blocks, 0)
-    return AffineBlocks(scale, -8.0 * scale, _nibbles(blocks[..., _HALF:]))
+def q4_0_blocks(raw: NDArray[np.uint8]) -> SymmetricBlocks:
+    """Return the blocks of Q4_0, whose codes are -8…7."""
+    scale, packed = split_blocks(raw, HALF_BYTES, _NIBBLE_BYTES)
+    return SymmetricBlocks(halves(scale), centred(bit_fields(packed, 4, _NIBBLE_BYTES), 8))
 
 
-def _split(raw: NDArray[np.uint8], block_bytes: int) -> NDArray[np.uint8]:
-    matrix = raw.reshape(-1, raw.shape[-1])
-    return matrix.reshape(matrix.shape[0], -1, block_bytes)
+def q4_1_blocks(raw: NDArray[np.uint8]) -> AffineBlocks:
+    """Return the blocks of Q4_1, whose codes are 0…15."""
+    scale, minimum, packed = split_blocks(raw, HALF_BYTES, HALF_BYTES, _NIBBLE_BYTES)
+    return AffineBlocks(halves(scale), halves(minimum), bit_fields(packed, 4, _NIBBLE_BYTES))
 
 
-def _halves(blocks: NDArray[np.uint8], offset: int) -> NDArray[np.float32]:
-    """Read the little-endian float16 at ``offset`` of every block."""
-    pair: NDArray[np.uint8] = np.ascontiguousarray(blocks[..., offset : offset + _HALF])
-    return pair.view("<f2")[..., 0].astype(np.float32)
+def q5_0_blocks(raw: NDArray[np.uint8]) -> SymmetricBlocks:
+    """Return the blocks of Q5_0, whose codes are -16…15."""
+    scale, high, low = split_blocks(raw, HALF_BYTES, _HIGH_BIT_BYTES, _NIBBLE_BYTES)
+    return SymmetricBlocks(halves(scale), centred(_five_bits(low, high), 16))
 
 
-def _nibbles(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Unpack ggml's order: the low nibbles are the first half of a block, the high nibbles the second."""
-    return np.concatenate([packed & 0x0F, packed >> 4], axis=-1)
+def q5_1_blocks(raw: NDArray[np.uint8]) -> AffineBlocks:
+    """Return the blocks of Q5_1, whose codes are 0…31."""
+    scale, minimum, high, low = split_blocks(raw, HALF_BYTES, HALF_BYTES, _HIGH_BIT_BYTES, _NIBBLE_BYTES)
+    return AffineBlocks(halves(scale), halves(minimum), _five_bits(low, high))
+
+
+def q8_0_blocks(raw: NDArray[np.uint8]) -> SymmetricBlocks:
+    """Return the blocks of Q8_0, whose codes are -128…127."""
+    scale, codes = split_blocks(raw, HALF_BYTES, GGML_BLOCK)
+    return SymmetricBlocks(halves(scale), codes.view(np.int8))
+
+
+def centred(codes: NDArray[np.uint8], middle: int) -> NDArray[np.int8]:
+    """Return the codes less ``middle``, which stands for 0."""
+    return codes.view(np.int8) - np.int8(middle)
+
+
+def _five_bits(low: NDArray[np.uint8], high: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Join the nibbles and the fifth bits, which are in the order of the values."""
+    return bit_fields(low, 4, _NIBBLE_BYTES) | bit_fields(high, 1, 1) << np.uint8(4)

@@ -10,7 +10,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
-from jan_ort.models.convert.ggml_blocks import BLOCK_TYPES, dequantize
+from jan_ort.models.convert.ggml_types import TENSOR_TYPES, dequantize
 from jan_ort.models.errors import ConversionError
 
 _MAGIC = b"GGUF"
@@ -134,15 +134,25 @@ class GgufFile:
         actual = tuple(int(n) for n in reversed(stored.shape))  # GGUF lists the innermost dimension first
         if actual != shape:
             self.refuse(f"tensor {name!r} has the shape {actual}, but the metadata say {shape}; the file is damaged")
-        type_name = GGMLQuantizationType(stored.tensor_type).name
-        if type_name not in BLOCK_TYPES:
-            supported = ", ".join(BLOCK_TYPES)
-            self.refuse(f"tensor {name!r} has the type {type_name}, which is not supported; supported: {supported}")
-        return GgufTensor(self.path, name, type_name, shape, np.asarray(stored.data))
+        return GgufTensor(self.path, name, self._type_name(name), shape, np.asarray(stored.data))
 
     def vector(self, name: str, size: int) -> NDArray[np.float32]:
         """Return a one-dimensional tensor as float32 ``(size,)``."""
         return self.tensor(name, (size,)).dequantize()
+
+    def check_types(self) -> None:
+        """Refuse the file if any tensor has a type that cannot be read."""
+        for name in self._tensors:
+            self._type_name(name)
+
+    def _type_name(self, name: str) -> str:
+        type_name = GGMLQuantizationType(self._tensors[name].tensor_type).name
+        if type_name not in TENSOR_TYPES:
+            self.refuse(
+                f"tensor {name!r} has the type {type_name}, which is not supported; take a file with other types "
+                f"(supported: {', '.join(TENSOR_TYPES)})"
+            )
+        return type_name
 
     def _must_have(self, name: str) -> None:
         if name not in self._tensors:

@@ -51,6 +51,7 @@ def convert_gguf(
     report(_STAGE, 0.0)
     model = GgufFile(source)
     config = read_llama_config(model)
+    model.check_types()  # now: some tensors are needed only when much has been written
     tokenizer = GgufTokenizer(model)
     if len(tokenizer.tokens) > config.vocab_size:
         model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.models.convert.calibration import Scale
-from jan_ort.models.convert.ggml_blocks import GGML_BLOCK, AffineBlocks, affine_blocks, q8_0_blocks
+from jan_ort.models.convert.ggml_blocks import GGML_BLOCK, AffineBlocks, q8_0_blocks
+from jan_ort.models.convert.ggml_types import FOUR_BIT_TYPES, four_bit_blocks
 from jan_ort.models.convert.gguf_file import GgufFile, GgufTensor
 from jan_ort.models.convert.quantization import QuantizedMatrix, cat_4bit, from_q8_0, quantize_8bit
 
@@ -20,7 +21,6 @@ Weights = Literal["int8", "int4"]
 BLOCK_8BIT = 64
 """Values per scale of the 8-bit matrices."""
 
-_FOUR_BIT_TYPES = ("Q4_0", "Q4_1")
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
 
@@ -76,12 +76,13 @@ class LlamaWeights:
         """Return the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
         tensor = self._source.tensor("token_embd.weight", (rows, columns))
         if tensor.type_name == "Q8_0":
-            return from_q8_0(*q8_0_blocks(tensor.raw))
+            blocks = q8_0_blocks(tensor.raw)
+            return from_q8_0(blocks.scale, blocks.codes)
         return quantize_8bit(tensor.dequantize(), GGML_BLOCK)
 
 
 def _keeps_4bit(tensor: GgufTensor, part: Part) -> bool:
-    return tensor.type_name in _FOUR_BIT_TYPES and part.column_scale is None and part.row_scale is None
+    return tensor.type_name in FOUR_BIT_TYPES and part.column_scale is None and part.row_scale is None
 
 
 def _floats(tensor: GgufTensor, part: Part) -> NDArray[np.float32]:
@@ -96,7 +97,7 @@ def _divide(vector: NDArray[np.float32], scale: Scale | None) -> NDArray[np.floa
 
 
 def _blocks(tensor: GgufTensor, part: Part) -> AffineBlocks:
-    blocks = affine_blocks(tensor.type_name, tensor.raw)
+    blocks = four_bit_blocks(tensor.type_name, tensor.raw)
     return AffineBlocks(
         _unpermute(blocks.scale, part), _unpermute(blocks.minimum, part), _unpermute(blocks.codes, part)
     )

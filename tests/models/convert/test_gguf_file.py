@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gguf import GGML_QUANT_SIZES
 from gguf import GGMLQuantizationType as Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jan_ort.models.convert import convert_gguf
+from jan_ort.models.convert.ggml_types import TENSOR_TYPES
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.errors import ConversionError
 from tests.models.convert.tiny_llama import TOKENS, TinyLlama
@@ -100,11 +102,19 @@ def test_metadata_that_lie_are_refused_by_name(metadata: dict[str, Any], message
         convert(source, tmp_path)
 
 
-def test_an_unsupported_tensor_type_is_refused_with_the_supported_ones(tmp_path: Path) -> None:
-    source = TinyLlama(Type.Q5_1).write(tmp_path / "tiny.gguf")
+@pytest.mark.parametrize("kind", [Type.IQ4_NL, Type.IQ4_XS, Type.TQ2_0, Type.MXFP4], ids=lambda kind: kind.name)
+def test_an_unsupported_tensor_type_is_refused_before_anything_is_written(kind: Type, tmp_path: Path) -> None:
+    block_size, block_bytes = GGML_QUANT_SIZES[kind]
+    head = np.zeros((261, 256), np.float32)
+    blocks = {"output.weight": (kind, np.zeros((261, 256 // block_size * block_bytes), np.uint8))}
+    source = TinyLlama(tensors={"output.weight": head}, blocks=blocks).write(tmp_path / "tiny.gguf")
 
-    with pytest.raises(ConversionError, match="has the type Q5_1, which is not supported; supported: Q4_0, Q4_1"):
+    with pytest.raises(ConversionError) as refusal:
         convert(source, tmp_path)
+
+    assert f"tiny.gguf: tensor 'output.weight' has the type {kind.name}, which is not supported" in str(refusal.value)
+    assert all(name in str(refusal.value) for name in TENSOR_TYPES)
+    assert list((tmp_path / "target").iterdir()) == []
 
 
 def test_a_tensor_that_no_part_of_the_graph_reads_is_refused(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from jan_ort.models.convert.ggml_blocks import AffineBlocks, affine_blocks, dequantize, q8_0_blocks
+from jan_ort.models.convert.ggml_blocks import AffineBlocks, q8_0_blocks
+from jan_ort.models.convert.ggml_types import four_bit_blocks
 from jan_ort.models.convert.quantization import QuantizedMatrix, cat_4bit, from_q8_0, pack_4bit, quantize_8bit
+from tests.models.convert.random_blocks import model_blocks
 
 FLOATS = st.floats(-1000, 1000, width=32)
 MATRICES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=70), elements=FLOATS)
@@ -49,24 +51,13 @@ def test_8_bit_values_are_off_by_at_most_half_a_step(weights: NDArray[np.float32
     assert (error <= steps * 0.5001).all()
 
 
-@pytest.mark.parametrize("type_name", ["Q4_0", "Q4_1", "Q8_0", "F16", "BF16", "F32"])
-@given(SEEDS)
-def test_dequantize_equals_the_gguf_package(type_name: str, seed: int) -> None:
-    weights = np.random.default_rng(seed).normal(0, 3, (5, 96)).astype(np.float32)
-    raw = gguf.quantize(weights, Type[type_name])
-
-    values = dequantize(type_name, raw)
-
-    assert values.dtype == np.float32
-    np.testing.assert_array_equal(values.reshape(5, 96), gguf.dequantize(raw, Type[type_name]))
-
-
 @given(SEEDS)
 def test_q8_0_is_carried_over_without_loss(seed: int) -> None:
     weights = np.random.default_rng(seed).normal(0, 3, (4, 64)).astype(np.float32)
     raw = gguf.quantize(weights, Type.Q8_0)
 
-    matrix = from_q8_0(*q8_0_blocks(raw))
+    blocks = q8_0_blocks(raw)
+    matrix = from_q8_0(blocks.scale, blocks.codes)
 
     np.testing.assert_array_equal(values_of(matrix).astype(np.float32), gguf.dequantize(raw, Type.Q8_0))
 
@@ -76,7 +67,7 @@ def test_cat_of_q4_0_is_exact_and_needs_no_extra_columns(seed: int) -> None:
     weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
     raw = gguf.quantize(weights, Type.Q4_0)
 
-    matrix = cat_4bit(affine_blocks("Q4_0", raw))
+    matrix = cat_4bit(four_bit_blocks("Q4_0", raw))
 
     assert matrix.extra_columns == 0
     np.testing.assert_allclose(values_of(matrix), gguf.dequantize(raw, Type.Q4_0), rtol=1e-6)
@@ -88,12 +79,26 @@ def test_cat_of_q4_1_multiplies_nearly_like_the_blocks(seed: int) -> None:
     raw = gguf.quantize(rng.normal(0, 3, (8, 96)).astype(np.float32), Type.Q4_1)
     x = rng.normal(0, 1, (5, 96))
 
-    matrix = cat_4bit(affine_blocks("Q4_1", raw))
+    matrix = cat_4bit(four_bit_blocks("Q4_1", raw))
     sums = np.zeros((5, matrix.extra_columns))
     sums[:, :3] = x.reshape(5, 3, 32).sum(axis=-1)
     product = np.concatenate([x, sums], axis=1) @ values_of(matrix).T
 
     exact = x @ gguf.dequantize(raw, Type.Q4_1).T.astype(np.float64)
+    assert np.abs(product - exact).max() < 0.02 * np.abs(exact).max()
+
+
+@given(SEEDS)
+def test_cat_of_q4_k_multiplies_nearly_like_the_blocks(seed: int) -> None:
+    raw = model_blocks(Type.Q4_K, (8, 256), seed)
+    x = np.random.default_rng(seed).normal(0, 1, (5, 256))
+
+    matrix = cat_4bit(four_bit_blocks("Q4_K", raw))
+    sums = np.zeros((5, matrix.extra_columns))
+    sums[:, :8] = x.reshape(5, 8, 32).sum(axis=-1)
+    product = np.concatenate([x, sums], axis=1) @ values_of(matrix).T
+
+    exact = x @ gguf.dequantize(raw, Type.Q4_K).T.astype(np.float64)
     assert np.abs(product - exact).max() < 0.02 * np.abs(exact).max()
 
 

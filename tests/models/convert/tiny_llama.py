@@ -21,12 +21,16 @@ EPSILON, THETA = 1e-5, 50_000.0
 
 @dataclass
 class TinyLlama:
-    """What to write: ``tensors`` in llama.cpp's order of rows, ``metadata`` over the default one (None: leave out)."""
+    """What to write: ``tensors`` in llama.cpp's order of rows, ``metadata`` over the default one (None: leave out).
+
+    Tensors in ``blocks``, which has types and uint8 ``(rows, bytes)``, are written as they are there.
+    """
 
     tensor_type: GGMLQuantizationType = GGMLQuantizationType.F32
     embedding_type: GGMLQuantizationType | None = None
     tensors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    blocks: dict[str, tuple[GGMLQuantizationType, NDArray[np.uint8]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tensors = random_tensors() | self.tensors
@@ -38,8 +42,7 @@ class TinyLlama:
             if value is not None and key != "general.architecture":
                 _add(writer, key, value)
         for name, values in self.tensors.items():
-            kind = self._type(name, values)
-            raw = gguf.quantize(values, kind)
+            kind, raw = self.blocks.get(name) or self._quantize(name, values)
             writer.add_tensor(name, raw, raw_dtype=kind)
             self.tensors[name] = gguf.dequantize(raw, kind).reshape(values.shape).astype(np.float32)
         writer.write_header_to_file()
@@ -47,6 +50,10 @@ class TinyLlama:
         writer.write_tensors_to_file()
         writer.close()
         return path
+
+    def _quantize(self, name: str, values: NDArray[np.float32]) -> tuple[GGMLQuantizationType, NDArray[Any]]:
+        kind = self._type(name, values)
+        return kind, gguf.quantize(values, kind)
 
     def _type(self, name: str, values: NDArray[np.float32]) -> GGMLQuantizationType:
         if values.ndim == 1:
