@@ -8,6 +8,11 @@ from collections.abc import Collection, Sequence
 from jan_ort.sampling.params import SamplingParams
 
 
+def bounded(logit: float) -> float:
+    """Adjusted logits end at 1e30 on both sides."""
+    return max(-1e30, min(1e30, logit))
+
+
 def penalised(logits: Sequence[float], window: Sequence[int], params: SamplingParams) -> list[float]:
     """Apply the penalties to every token of the vocabulary that stands in the window."""
     result = list(logits)
@@ -17,7 +22,7 @@ def penalised(logits: Sequence[float], window: Sequence[int], params: SamplingPa
             logit = 0.0 if logit <= 0 else 1e30
         else:
             logit = logit / params.repeat_penalty if logit > 0 else logit * params.repeat_penalty
-        result[token_id] = logit - (count * params.frequency_penalty + params.presence_penalty)
+        result[token_id] = bounded(logit - (count * params.frequency_penalty + params.presence_penalty))
     return result
 
 
@@ -27,7 +32,7 @@ def adjusted(
     """Add the biases, apply the penalties, and take out what must not come: the logits that temperature meets."""
     biased = list(logits)
     for token_id, bias in params.logit_bias:
-        biased[token_id] = max(-1e30, min(1e30, biased[token_id] + bias))
+        biased[token_id] = bounded(biased[token_id] + bias)
     values = penalised(biased, window, params)
     return [v if allowed is None or token_id in allowed else -math.inf for token_id, v in enumerate(values)]
 
