@@ -1,22 +1,26 @@
-"""Every setting of the server, read from flags or from ``JAN_ORT_*`` variables by one schema."""
+"""Every setting of the server, read from flags, ``JAN_ORT_*`` variables and TOML files by one schema."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from jan_ort.config_file import ConfigFileSource, SettingsError
 from jan_ort.models.cache import default_cache_dir
 
-
-class SettingsError(Exception):
-    """Raised when a setting has a value that cannot be right; the message names it and what would be."""
+__all__ = ["Settings", "SettingsError"]
 
 
 class Settings(BaseSettings):
-    """What the operator decides. A flag ``--num-slots`` is the field ``num_slots`` and ``JAN_ORT_NUM_SLOTS``."""
+    """What the operator decides.
+
+    A flag ``--num-slots`` is the field ``num_slots``, ``JAN_ORT_NUM_SLOTS`` and ``num_slots = 4`` in a file; a flag
+    wins over a variable, and a variable over a file.
+    """
 
     model_config = SettingsConfigDict(env_prefix="JAN_ORT_", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -26,13 +30,30 @@ class Settings(BaseSettings):
     allow_unauthenticated: bool = Field(
         False, description="Serve other machines without a key; otherwise only this one is served then."
     )
-    model: str | None = Field(
-        None, description="Chat model: a known name, a Hugging Face id, a model folder or a .gguf file."
+    model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Model: a known name, a Hugging Face id, a model folder or a .gguf file. May be given several "
+        "times; in a variable, names are separated by commas.",
     )
-    embedding_model: str | None = Field(
-        None, description="Embedding model: a known name, a Hugging Face id or a folder."
+    embedding_model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Embedding model, likewise; needed for a Hugging Face id, which else is taken for a chat model.",
+    )
+    load: Literal["start", "request"] = Field(
+        "start", description="When models are loaded: all at the start, or each at the first request for it."
+    )
+    model_ttl_s: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds without a request after which a model is unloaded until the next one; 0 is never.",
     )
     backend: str | None = Field(None, description="Backend plugin by name; otherwise the first that accepts the model.")
+    backend_option: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Option of the backend as NAME=VALUE, for instance provider=cuda, or strict=1 to fail rather than "
+        "fall back. May be given several times; in a variable, separated by commas.",
+    )
     weights: Literal["int8", "int4"] = Field("int8", description="Weight scheme for GGUF files that are converted.")
     num_slots: int = Field(8, ge=1, le=1024, description="Sequences that are computed at once.")
     context_length: int | None = Field(
@@ -44,6 +65,34 @@ class Settings(BaseSettings):
         default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",
     )
+    config: Path | None = Field(
+        None, description="TOML file of settings; otherwise the user's config.toml and ./jan-ort.toml are read."
+    )
+
+    @field_validator("model", "embedding_model", "backend_option", mode="before")
+    @classmethod
+    def _separate(cls, given: object) -> object:
+        """Read a text, as variables have it, as one reference or several."""
+        return tuple(each.strip() for each in given.split(",")) if isinstance(given, str) else given
+
+    @field_validator("backend_option")
+    @classmethod
+    def _check_pairs(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            if not each.partition("=")[0] or "=" not in each:
+                raise ValueError(f"{each!r} is not NAME=VALUE")
+        return given
+
+    @property
+    def backend_options(self) -> dict[str, str]:
+        """The options of the backend by name; the last of several values counts."""
+        return {name: value for name, _, value in (each.partition("=") for each in self.backend_option)}
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        """Read ~ as a shell does: a file or a variable may hold it, too."""
+        return path.expanduser()
 
     @field_validator("api_key")
     @classmethod
@@ -57,18 +106,36 @@ class Settings(BaseSettings):
         return SecretStr(stripped)
 
     @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the most important source first."""
+        return init_settings, env_settings, ConfigFileSource(settings_cls)
+
+    @classmethod
     def read(cls, **overrides: object) -> Settings:
-        """Return the settings, overrides (flags that were given) before environment. Raises: SettingsError."""
+        """Return the settings: overrides (flags), then environment, then files. Raises: SettingsError."""
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
             return cls(**given)  # type: ignore[arg-type]
         except ValidationError as error:
+            from jan_ort.setting_origins import find_origins  # imported late: it builds on this module
+
+            origins = find_origins(given)
             raise SettingsError(
-                "; ".join(_describe(each["loc"], each["msg"], each["input"]) for each in error.errors())
+                "; ".join(_describe(each["loc"], each["msg"], each["input"], origins) for each in error.errors())
             ) from error
 
 
-def _describe(loc: tuple[int | str, ...], message: str, value: object) -> str:
-    """Return one line that names a wrong setting as the user spells it."""
+def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
+    """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
     name = str(loc[0]) if loc else "settings"
-    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {value!r}: {message}"
+    shown = "hidden" if name == "api_key" else repr(value)
+    origin = origins.get(name, "")
+    place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
+    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {message}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from jan_ort._version import __version__
-from jan_ort.cli import main
+from jan_ort.cli import COMMANDS, main
 from jan_ort.settings import Settings
 
 
@@ -85,3 +87,33 @@ def test_a_variable_is_a_setting_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert result.exit_code == 1
     assert "'nobody'" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
+    listed, own = run("--help"), run(command, "--help")
+
+    assert f"\n  {command} " in listed.output
+    assert own.exit_code == 0
+    assert own.output.startswith(f"Usage: main {command} ")
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    result = run("sevre")
+
+    assert result.exit_code == 2
+    assert "'sevre'" in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["chat", "--help"], ["models", "--help"]])
+def test_nothing_heavy_is_imported_to_begin_with(arguments: list[str]) -> None:
+    heavy = ("onnxruntime", "onnx", "gguf", "optimum", "torch", "transformers", "huggingface_hub", "rich", "llguidance")
+    code = (
+        "import sys\nfrom jan_ort.cli import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        f"print('imported:', *[name for name in {heavy!r} if name in sys.modules])"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert result.stdout.splitlines()[-1] == "imported:"

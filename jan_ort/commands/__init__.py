@@ -1,0 +1,1 @@
+"""The commands of ``jan-ort``, one module each, imported when they are called."""

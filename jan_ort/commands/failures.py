@@ -1,0 +1,25 @@
+"""How a command ends that could not do its work: one line that names it, and exit status 1; 2 for wrong usage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from jan_ort.backend_choice import NoBackendError
+from jan_ort.models.errors import ModelsError
+from jan_ort.settings import SettingsError
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn the errors that a user can mend into click's: a wrong setting is wrong usage, the others are failures."""
+    try:
+        yield
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    except (NoBackendError, ModelsError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:  # a file or a disk: the message names it
+        raise click.ClickException(f"{error}; check the path, its mode and the disk's free space") from error

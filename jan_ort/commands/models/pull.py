@@ -1,0 +1,41 @@
+"""``jan-ort models pull``: fetch and convert a model now, so that a later start needs no network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jan_ort.commands.failures import reported
+from jan_ort.commands.setting_options import setting_options
+from jan_ort.models.catalog import CATALOG, Task
+from jan_ort.models.errors import ModelReferenceError
+from jan_ort.models.progress import show_progress
+from jan_ort.models.reference import HubReference, check_reference
+from jan_ort.models.resolve import resolve_model
+from jan_ort.settings import Settings
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--task",
+    type=click.Choice(["generate", "embed"]),
+    help="What a Hugging Face model is for; generate if not given.",
+)
+@setting_options(("weights", "cache_dir", "config"))
+def pull(*, name: str, task: Task | None, **flags: Any) -> None:
+    """Fetch NAME, a known name or a Hugging Face id (org/name, org/name:Q8_0), and write its folder's path."""
+    with reported():
+        settings = Settings.read(**flags)
+        wanted = task or (CATALOG[name].task if name in CATALOG else "generate")
+        if isinstance(check_reference(name, task=wanted), HubReference) or name in CATALOG:
+            with show_progress() as progress:
+                path = resolve_model(
+                    name, task=wanted, cache_dir=settings.cache_dir, weights=settings.weights, progress=progress
+                )
+            click.echo(path)
+            return
+        raise ModelReferenceError(
+            f"{name} is on this machine already: serve it with --model, or convert it with 'jan-ort models convert'"
+        )

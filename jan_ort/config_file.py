@@ -1,0 +1,70 @@
+"""The settings file: where it is looked for, and reading it strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource, TomlConfigSettingsSource
+
+LOCAL_FILE = Path("jan-ort.toml")
+"""The file that is read in the working directory."""
+
+
+class SettingsError(Exception):
+    """Raised when a setting has a value that cannot be right; the message names it and what would be."""
+
+
+def config_files(named: object = None) -> tuple[Path, ...]:
+    """Return the settings files that are read, the less important first.
+
+    ``named`` is the one that the user named, which is then the only one; otherwise those of the default places that
+    exist: the user's own configuration, then the working directory. Raises: SettingsError if ``named`` does not exist.
+    """
+    if named is not None:
+        path = Path(str(named)).expanduser()
+        if not path.exists() or path.is_dir():
+            raise SettingsError(f"--config (JAN_ORT_CONFIG) is {str(named)!r}: there is no such file")
+        return (path,)
+    places = (user_config_path("jan-ort", appauthor=False) / "config.toml", LOCAL_FILE)
+    return tuple(path for path in places if path.is_file())
+
+
+class ConfigFileSource(PydanticBaseSettingsSource):
+    """Reads the settings files that the sources before this one name, or those in the default places."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return one setting; the base class asks for this, and pydantic calls the source as a whole."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the settings of all files by name; a later file wins. Raises: SettingsError."""
+        settings: dict[str, Any] = {}
+        for path in config_files(self.current_state.get("config")):
+            settings |= self.read(path)
+        return settings
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """Return the settings of one file. Raises: SettingsError that names the file, and the key that is unknown."""
+        try:
+            settings = TomlConfigSettingsSource(self.settings_cls, path).toml_data
+        except ValueError as error:  # of tomllib and of UTF-8
+            raise SettingsError(f"{path} is no TOML: {error}") from error
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+        known = [name for name in self.settings_cls.model_fields if name != "config"]
+        if unknown := [key for key in settings if key not in known]:
+            raise SettingsError(f"{path}: " + "; ".join(_unknown(key, known) for key in unknown))
+        return settings
+
+
+def _unknown(key: str, known: Iterable[str]) -> str:
+    if key == "config":
+        return "a settings file cannot name another one; remove the key 'config'"
+    close = get_close_matches(key.lower().replace("-", "_"), known, n=1)
+    remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"there is no setting {key!r}; {remedy}"

@@ -1,0 +1,116 @@
+"""The models that are in the cache: what each one is, and removing one."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, find_damage
+from jan_ort.models.errors import CacheError, ModelFolderError
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.model_use import users
+
+
+@dataclass(frozen=True, slots=True)
+class CachedModel:
+    """A folder of the cache.
+
+    ``task`` and ``weights`` are "?" where the folder does not say; ``source`` is the file that was converted, else a
+    part of its checksum; ``last_used`` is the time of the weights' last reading, as exact as the file system keeps it
+    (a day with Linux's usual ``relatime``); ``damage`` says what is wrong with the files.
+    """
+
+    folder: Path
+    name: str
+    task: str
+    weights: str
+    source: str
+    size_bytes: int
+    last_used: datetime
+    damage: str | None
+    is_current: bool
+
+
+def cached_models(cache_dir: Path) -> list[CachedModel]:
+    """Return every model of the cache, by name; folders that are still being made are left out."""
+    models = cache_dir / "models"
+    folders = [path.parent for path in models.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
+    return sorted(map(_read, folders), key=lambda model: (model.name, model.folder.name))
+
+
+def find_cached(cache_dir: Path, name: str, weights: str | None = None) -> CachedModel:
+    """Return the one cached model of this name, or of this folder name. Raises: CacheError if there is not one."""
+    models = cached_models(cache_dir)
+    found = [model for model in models if name in (model.name, model.folder.name)]
+    found = [model for model in found if weights is None or model.weights.startswith(weights)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        folders = ", ".join(model.folder.name for model in found)
+        raise CacheError(f"{len(found)} cached models are named {name!r}; name one by its folder: {folders}")
+    names = sorted({model.name for model in models})
+    close = get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"cached are: {', '.join(names) or 'none'}"
+    wanted = f" with {weights} weights" if weights else ""
+    raise CacheError(f"there is no model {name!r}{wanted} in {cache_dir}; {hint}")
+
+
+def remove_cached(model: CachedModel) -> None:
+    """Delete a cached model's folder. Raises: CacheError if it is in use, being made, or cannot be deleted."""
+    lock = FileLock(model.folder.with_name(f".{model.folder.name}.lock"))  # the one that its maker holds
+    try:
+        with lock.acquire(timeout=0):
+            if pids := users(model.folder):
+                who = ", ".join(map(str, pids))
+                raise CacheError(f"{model.folder.name} is in use by process {who}; end it first")
+            # A first rename, so that no start finds half a model; what an interruption leaves is removed later.
+            gone = model.folder.with_name(f".tmp-{model.folder.name}-{secrets.token_hex(4)}")
+            model.folder.rename(gone)
+            shutil.rmtree(gone)
+    except Timeout as error:
+        raise CacheError(f"another process is making {model.folder.name}; wait until it has ended") from error
+    except OSError as error:
+        raise CacheError(
+            f"{model.folder} cannot be removed ({error.strerror}); end what uses it, or change its mode"
+        ) from error
+
+
+def _read(folder: Path) -> CachedModel:
+    manifest, ours = _json(folder / MANIFEST), _json(folder / "jan_ort.json")
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    weights = max(files, key=lambda status: status.st_size)
+    source = ours.get("source") or {}
+    return CachedModel(
+        folder=folder,
+        name=str(manifest.get("name") or folder.name),
+        task=_task(folder),
+        weights=str(manifest.get("weights") or "?"),
+        source=str(source.get("file") or str(manifest.get("source", "?"))[:16]),
+        size_bytes=sum(status.st_size for status in files),
+        last_used=datetime.fromtimestamp(weights.st_atime, UTC),
+        damage=find_damage(folder),
+        is_current=manifest.get("converter_version") == CONVERTER_VERSION,
+    )
+
+
+def _task(folder: Path) -> str:
+    try:
+        return ModelFolder.read(folder).task
+    except ModelFolderError:
+        return "?"  # a damaged folder is listed too, so that it can be removed
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}  # find_damage says so
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,53 @@
+"""Which cached models are in use: each user holds a lock beside the folder, which ends with its process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from jan_ort.models.cache import MANIFEST
+
+logger = logging.getLogger(__name__)
+
+
+class ModelUse:
+    """Says that this process uses a cached model, from its making until ``close`` or the end of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Mark ``folder``; one that is not in a cache, or in a cache that cannot be written, is left alone."""
+        self._lock: FileLock | None = None
+        if not (folder / MANIFEST).is_file():
+            return
+        mark = folder.with_name(f".{folder.name}.use-{os.getpid()}-{secrets.token_hex(4)}")
+        lock = FileLock(mark)
+        try:
+            lock.acquire(timeout=0)
+        except OSError as error:
+            logger.debug("%s is not marked as used: %s", folder, error)  # nobody can remove it from there either
+        else:
+            self._lock = lock
+
+    def close(self) -> None:
+        """End the use. May be called twice."""
+        if self._lock is not None:
+            self._lock.release()
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._lock = None
+
+
+def users(folder: Path) -> list[int]:
+    """Return the ids of the processes that use a cached model; marks of processes that have ended are removed."""
+    found = []
+    for mark in folder.parent.glob(f".{folder.name}.use-*"):
+        try:
+            with FileLock(mark).acquire(timeout=0):
+                pass
+        except Timeout:
+            found.append(int(mark.name.rpartition(".use-")[2].partition("-")[0]))
+        else:
+            mark.unlink(missing_ok=True)
+    return sorted(found)
