@@ -40,6 +40,8 @@ HANDLERS: Mapping[str, Handler] = {
     "tokenize_extras_tokenize_post": extras.tokenize,
     "count_query_tokens_extras_tokenize_count_post": extras.count_tokens,
     "detokenize_extras_detokenize_post": extras.detokenize,
+    "load_models_models_load_post": models.load_models,
+    "unload_models_models_unload_post": models.unload_models,
     "get_health_health_get": health.get_health,
 }
 """The operations of the document, each with the function that answers it."""

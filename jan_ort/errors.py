@@ -7,10 +7,10 @@ import math
 from typing import Any
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import DeviceUnavailable, EngineStopped, QueueFull, StepFailed
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.structured.errors import ConstraintFailed
-from jan_ort_backends import BadInput, ContextOverflow
+from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
 from jan_ort_openapi import MalformedBody, SchemaViolation, Violation
 
 logger = logging.getLogger(__name__)
@@ -93,14 +93,20 @@ def to_api_error(error: Exception) -> ApiError:
             return bad_request(error.param, str(error))
         case QueueFull():
             return _retry(429, str(error), "queue_full", error.retry_after_s)
-        case EngineStopped():
-            return _retry(503, str(error), "shutting_down", 5)
+        case EngineStopped() | DeviceUnavailable() | DeviceLost():
+            return _unavailable(error)
         case ConstraintFailed():
             return ApiError(400, str(error), code="constraint_failed")
         case StepFailed():
             return ApiError(500, str(error), code="backend_failed")
     logger.error("a request failed", exc_info=error)
     return ApiError(500, "internal error; the server's log has the details", code="internal_error")
+
+
+def _unavailable(error: EngineStopped | DeviceUnavailable | DeviceLost) -> ApiError:
+    if isinstance(error, EngineStopped):
+        return _retry(503, str(error), "shutting_down", 5)
+    return _retry(503, str(error), "device_lost", error.retry_after_s if isinstance(error, DeviceUnavailable) else 5)
 
 
 def _retry(status: int, message: str, code: str, after_s: int) -> ApiError:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from jan_ort.backend_choice import builtin_models, check_backend
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
+from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.reference import check_reference
 from jan_ort.settings import Settings
 from jan_ort_backends import Capability, Discovered, discover
@@ -13,16 +16,21 @@ from jan_ort_backends import Capability, Discovered, discover
 _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
 
 
-def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> dict[Task, str]:
-    """Return the model references to serve, by task; a task that nothing is configured for is left out."""
-    if settings.model is not None or settings.embedding_model is not None:
-        configured: dict[Task, str | None] = {"generate": settings.model, "embed": settings.embedding_model}
-        return {task: reference for task, reference in configured.items() if reference is not None}
-    for each in discovered:
-        if each.name == settings.backend and each.backend is not None and each.backend.builtin_models:
-            own = next(iter(each.backend.builtin_models))
-            return {task: own for task, needed in _NEEDED.items() if needed in each.backend.capabilities}
-    return {"generate": DEFAULT_CHAT_MODEL, "embed": DEFAULT_EMBEDDING_MODEL}
+class ModelChoice(NamedTuple):
+    """One model to serve, as it was configured, and what it is to do."""
+
+    task: Task
+    reference: str
+
+
+def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
+    """Return the models to serve, those that generate first. Raises: ModelReferenceError."""
+    if settings.model is None and settings.embedding_model is None:
+        return _unconfigured(settings.backend, discovered)
+    own = builtin_models(discovered)
+    stated = [ModelChoice(_task(each, settings.weights, own), each) for each in settings.model or ()]
+    chosen = [*stated, *(ModelChoice("embed", each) for each in settings.embedding_model or ())]
+    return tuple(sorted(dict.fromkeys(chosen), key=lambda choice: choice.task != "generate"))
 
 
 def check_settings(settings: Settings) -> tuple[Discovered, ...]:
@@ -33,6 +41,31 @@ def check_settings(settings: Settings) -> tuple[Discovered, ...]:
     discovered = discover()
     check_backend(settings.backend, discovered)
     own = builtin_models(discovered)
-    for task, reference in choose_models(settings, discovered).items():
+    for task, reference in choose_models(settings, discovered):
         check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
     return discovered
+
+
+def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
+    for each in discovered:
+        if each.name == backend and each.backend is not None and each.backend.builtin_models:
+            own = next(iter(each.backend.builtin_models))
+            can = each.backend.capabilities
+            return tuple(ModelChoice(task, own) for task, needed in _NEEDED.items() if needed in can)
+    return ModelChoice("generate", DEFAULT_CHAT_MODEL), ModelChoice("embed", DEFAULT_EMBEDDING_MODEL)
+
+
+def _task(reference: str, weights: str, own: Mapping[str, Path]) -> Task:
+    """Return what a model is for that was configured without saying so; a repository that nobody has seen generates.
+
+    Raises: ModelReferenceError if it can be for nothing.
+    """
+    try:
+        check_reference(reference, task="generate", weights=weights, builtin_models=own)
+    except ModelReferenceError as error:
+        try:
+            check_reference(reference, task="embed", weights=weights, builtin_models=own)
+        except ModelReferenceError:
+            raise error from None
+        return "embed"
+    return "generate"

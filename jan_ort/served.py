@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from jan_ort.backend_choice import NoBackendError
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.chat.tools import TemplateTools, read_template
+from jan_ort.engine.embedder import RecoveringEmbedder
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull
 from jan_ort.models.fill_in_middle import FillInMiddle
@@ -34,7 +34,7 @@ _LONG_TEXT = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class ServedModel:
-    """What every served model has. ``created`` is the time at which it was loaded, in seconds since 1970."""
+    """What every served model has."""
 
     folder: ModelFolder
     tokenizer: TextTokenizer
@@ -42,7 +42,6 @@ class ServedModel:
     device: DeviceReport
     context_length: int
     weights_hash: str
-    created: int = field(default_factory=lambda: int(time.time()))
 
     @property
     def name(self) -> str:
@@ -97,6 +96,11 @@ class GenerativeModel(ServedModel):
         """The tokens that mark a gap to fill, None if the model has none."""
         return FillInMiddle.find(self.tokenizer)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the engine has anything to do."""
+        return self.engine.num_queued > 0
+
     def close(self) -> None:
         """End its requests and free it."""
         self.engine.close()
@@ -133,18 +137,22 @@ class EmbeddingModel(ServedModel):
         finally:
             self.queued.discard(future)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a batch is queued or running."""
+        return bool(self.queued)
+
     def close(self) -> None:
         """Wait for the batch that is running and free the model."""
         self.thread.shutdown(wait=True, cancel_futures=True)
         self.session.close()
 
 
-def open_generative(path: Path, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
-    """Open a model folder to generate from. Raises: ModelFolderError, BackendError, ChatTemplateError."""
-    folder = ModelFolder.read(path)
+def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
+    """Open a model folder to generate from. Raises: BackendError, ChatTemplateError."""
     with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
         reading = beside.submit(_tokenizer, folder)
-        session = _open(path, backend, settings, Capability.GENERATE)
+        session = open_session(folder.path, backend, settings, Capability.GENERATE)
     tokenizer = reading.result()
     engine = Engine(
         session,
@@ -153,6 +161,7 @@ def open_generative(path: Path, backend: Backend, settings: Settings, deliver: D
         eos_token_ids=folder.eos_token_ids,
         deliver=deliver,
         max_queued=settings.max_queued,
+        reopen=lambda: open_session(folder.path, backend, settings, Capability.GENERATE),
     )
     engine.start()
     return GenerativeModel(
@@ -168,10 +177,10 @@ def open_generative(path: Path, backend: Backend, settings: Settings, deliver: D
     )
 
 
-def open_embedding(path: Path, backend: Backend, settings: Settings) -> EmbeddingModel:
-    """Open a model folder to embed with. Raises: ModelFolderError, BackendError."""
-    folder = ModelFolder.read(path)
-    session = _open(path, backend, settings, Capability.EMBED)
+def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings) -> EmbeddingModel:
+    """Open a model folder to embed with. Raises: BackendError."""
+    opened = open_session(folder.path, backend, settings, Capability.EMBED)
+    session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, Capability.EMBED))
     return EmbeddingModel(
         folder=folder,
         tokenizer=_tokenizer(folder),
@@ -185,11 +194,13 @@ def open_embedding(path: Path, backend: Backend, settings: Settings) -> Embeddin
     )
 
 
-def _open(path: Path, backend: Backend, settings: Settings, needed: Capability) -> Session:
+def open_session(path: Path, backend: Backend, settings: Settings, needed: Capability) -> Session:
+    """Open a model folder with the options that are configured. Raises: NoBackendError, BackendError."""
     if needed not in backend.capabilities:
         raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
     length = settings.context_length if needed is Capability.GENERATE else None
-    return backend.open(path, OpenOptions(num_slots=settings.num_slots, context_length=length))
+    options = OpenOptions(settings.num_slots, context_length=length, extra=settings.backend_options)
+    return backend.open(path, options)
 
 
 def _tokenizer(folder: ModelFolder) -> TextTokenizer:

@@ -1,26 +1,23 @@
-"""The state behind the app: what is configured, what is loaded, and whether requests can be taken."""
+"""The state behind the app: which models are configured, and whether requests can be taken."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
-from pathlib import Path
 
-from jan_ort.backend_choice import builtin_models, choose_backend
 from jan_ort.engine.results import deliver_to
 from jan_ort.errors import ApiError
+from jan_ort.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.model_choice import check_settings, choose_models
-from jan_ort.models.catalog import Task
-from jan_ort.models.progress import Progress, show_progress
-from jan_ort.models.resolve import resolve_model
-from jan_ort.served import EmbeddingModel, GenerativeModel, ServedModel, open_embedding, open_generative
+from jan_ort.models.progress import show_progress
+from jan_ort.residency import Resident
+from jan_ort.roster import Roster
+from jan_ort.served import EmbeddingModel, GenerativeModel
 from jan_ort.settings import Settings
-from jan_ort_backends import Backend, Discovered
 
 logger = logging.getLogger(__name__)
 
@@ -34,46 +31,55 @@ class Status(StrEnum):
     STOPPING = "stopping"
 
 
-class LoadingStopped(BaseException):
-    """Raised in the loading thread when the server is to stop; no handler of mere errors may swallow it."""
-
-
 _LOADING_GRACE_S = 1.0
 """How long a stop waits for the loading thread to tidy up what it has half fetched."""
 
 
 class Server:
-    """Loads the configured models and hands them to the handlers.
+    """Finds the configured models, and lends them to the handlers.
 
-    ``on_failure`` is called once, in the event loop, if they cannot be loaded.
+    ``on_failure`` is called once, in the event loop, if one that is to be loaded at the start cannot be.
     """
 
     def __init__(self, settings: Settings, *, on_failure: Callable[[Exception], None] | None = None) -> None:
         self.settings = settings
         self.status = Status.LOADING
         self.failure: Exception | None = None
-        self.generative: GenerativeModel | None = None
-        self.embedding: EmbeddingModel | None = None
+        self.roster = Roster()
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to load in a task; requests are answered 503 until it is done."""
         self._loading = asyncio.create_task(self._load())
+        if self.settings.model_ttl_s:
+            self._watching = asyncio.create_task(self._unload_idle(self.settings.model_ttl_s))
 
     async def stop(self) -> None:
         """Refuse new requests, end the running ones with an error event, free everything. May be called twice."""
         self.status = Status.STOPPING
+        if self._watching is not None:
+            self._watching.cancel()
         if self._loading is not None:
             await asyncio.wait({self._loading}, timeout=_LOADING_GRACE_S)
             self._loading.cancel()
-        for model in self.models:
-            await asyncio.to_thread(model.close)
+        await asyncio.gather(*(each.close(_LOADING_GRACE_S) for each in self.roster.residents))
 
     @property
     def models(self) -> list[GenerativeModel | EmbeddingModel]:
-        """The loaded models, the generative one first."""
-        return [model for model in (self.generative, self.embedding) if model is not None]
+        """The loaded models, the generative ones first."""
+        return [each.model for each in self.roster.residents if each.model is not None]
+
+    @property
+    def generative(self) -> GenerativeModel | None:
+        """The first loaded model that generates."""
+        return next((model for model in self.models if isinstance(model, GenerativeModel)), None)
+
+    @property
+    def embedding(self) -> EmbeddingModel | None:
+        """The first loaded model that embeds."""
+        return next((model for model in self.models if isinstance(model, EmbeddingModel)), None)
 
     def check_ready(self) -> None:
         """Raise the 503 that a request gets while nothing can be served."""
@@ -83,36 +89,41 @@ class Server:
             error.headers["Retry-After"] = "2"
             raise error
 
-    def for_generation(self) -> GenerativeModel:
-        """Return the model that completes prompts, whatever name the request gives: there is one."""
+    @asynccontextmanager
+    async def for_generation(self, name: str | None) -> AsyncIterator[GenerativeModel]:
+        """Lend the model that completes prompts, loaded first if need be. Raises: ApiError 400, 404, 503; QueueFull."""
+        async with self._lent(lambda: self.roster.find("generate", name)) as model:
+            assert isinstance(model, GenerativeModel), "opened to generate"
+            yield model
+
+    @asynccontextmanager
+    async def for_embedding(self, name: str | None) -> AsyncIterator[EmbeddingModel]:
+        """Lend the model that embeds, loaded first if need be. Raises: ApiError 400, 404, 503; QueueFull."""
+        async with self._lent(lambda: self.roster.find("embed", name)) as model:
+            assert isinstance(model, EmbeddingModel), "opened to embed"
+            yield model
+
+    @asynccontextmanager
+    async def for_tokens(self, name: str | None) -> AsyncIterator[GenerativeModel | EmbeddingModel]:
+        """Lend the model whose tokenizer is meant, loaded first if need be. Raises: ApiError 404, 503; QueueFull."""
+        async with self._lent(lambda: self.roster.for_tokens(name)) as model:
+            yield model
+
+    @asynccontextmanager
+    async def _lent(self, find: Callable[[], Resident]) -> AsyncIterator[GenerativeModel | EmbeddingModel]:
         self.check_ready()  # again: the server may have begun to stop while the body was read
-        if self.generative is None:
-            raise ApiError(
-                400, "no chat model is configured; start the server with --model", param="model", code="no_chat_model"
-            )
-        return self.generative
-
-    def for_embedding(self) -> EmbeddingModel:
-        """Return the model that embeds."""
-        self.check_ready()
-        if self.embedding is None:
-            message = "no embedding model is configured; start the server with --embedding-model"
-            raise ApiError(400, message, param="model", code="no_embedding_model")
-        return self.embedding
-
-    def for_tokens(self, name: str | None) -> ServedModel:
-        """Return the model whose tokenizer is meant: the embedding model by its name, else the generative one."""
-        if self.embedding is not None and (
-            self.generative is None or name == self.embedding.name != self.generative.name
-        ):
-            return self.embedding
-        return self.for_generation()
+        resident = find()
+        model = await resident.acquire()
+        try:
+            self.check_ready()  # and while the model was loaded
+            yield model
+        finally:
+            resident.release()
 
     async def _load(self) -> None:
         started = time.perf_counter()
         try:
-            deliver = deliver_to(asyncio.get_running_loop())
-            await in_daemon_thread(lambda: self._open_models(deliver))
+            await self._load_models()
         except LoadingStopped:
             logger.info("stopped while loading")
         except Exception as error:
@@ -124,62 +135,41 @@ class Server:
             if self.status is Status.STOPPING:
                 return
             self.status = Status.READY
-            names = ", ".join(f"{model.name} on {model.device.used}" for model in self.models)
+            names = ", ".join(map(_standing, self.roster.residents))
             logger.info("ready after %.1f s: %s", time.perf_counter() - started, names)
 
-    def _open_models(self, deliver: Callable[..., None]) -> None:
+    async def _load_models(self) -> None:
+        """Find every model, and load those that are to be loaded at the start. Raises: what keeps one from it."""
+        deliver = deliver_to(asyncio.get_running_loop())
+        self.roster = await in_daemon_thread(lambda: self._find_models(deliver))
+        self.roster.check_names()
+        if self.settings.load == "start":
+            for each in self.roster.residents:
+                await each.open()
+
+    def _find_models(self, deliver: Callable[..., None]) -> Roster:
         discovered = check_settings(self.settings)
-        with show_progress() as shown:
+        loader = ModelLoader(self.settings, discovered, deliver, lambda: self.status is Status.STOPPING)
+        residents = [
+            Resident(choice, loader, max_waiting=self.settings.max_queued)
+            for choice in choose_models(self.settings, discovered)
+        ]
+        with show_progress() as progress:
+            for each in residents:
+                try:
+                    each.find(progress)
+                except Exception as error:
+                    if self.settings.load == "start":
+                        raise
+                    each.fail(error)  # the others can be served
+        return Roster(residents)
 
-            def progress(stage: str, fraction: float, /) -> None:
-                self._check_stopping()
-                shown(stage, fraction)
-
-            found = {
-                task: self._find(reference, task, discovered, progress)
-                for task, reference in choose_models(self.settings, discovered).items()
-            }
-        self._check_stopping()
-        if "generate" in found:
-            self.generative = open_generative(*found["generate"], self.settings, deliver)
-        if "embed" in found and self.status is not Status.STOPPING:
-            self.embedding = open_embedding(*found["embed"], self.settings)
-        self._check_stopping()
-
-    def _check_stopping(self) -> None:
-        """Give up loading, and free what is loaded, once the server is to stop. Raises: LoadingStopped."""
-        if self.status is Status.STOPPING:
-            for model in self.models:
-                model.close()
-            raise LoadingStopped
-
-    def _find(
-        self, reference: str, task: Task, discovered: tuple[Discovered, ...], progress: Progress
-    ) -> tuple[Path, Backend]:
-        """Return the folder of a model reference, fetched and converted if need be, and the backend that opens it."""
-        path = resolve_model(
-            reference,
-            task=task,
-            cache_dir=self.settings.cache_dir,
-            weights=self.settings.weights,
-            builtin_models=builtin_models(discovered),
-            progress=progress,
-        )
-        return path, choose_backend(self.settings.backend, path, discovered)
+    async def _unload_idle(self, ttl_s: float) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, ttl_s / 4))
+            for each in self.roster.residents:
+                each.unload_if_idle(ttl_s)
 
 
-def in_daemon_thread(work: Callable[[], None]) -> asyncio.Future[None]:
-    """Run ``work`` like ``asyncio.to_thread``, but in a thread that does not keep the process from ending."""
-    outcome: Future[None] = Future()
-    outcome.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(None)
-
-    threading.Thread(target=run, name="load", daemon=True).start()
-    return asyncio.wrap_future(outcome)
+def _standing(resident: Resident) -> str:
+    return f"{resident.name} " + ("(not loaded)" if resident.model is None else f"on {resident.model.device.used}")

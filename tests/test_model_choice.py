@@ -9,7 +9,7 @@ from jan_ort.models.errors import ModelReferenceError
 from jan_ort.settings import Settings
 from jan_ort_backends import Discovered, discover
 
-DEFAULTS = {"generate": "smollm2-135m-instruct", "embed": "all-minilm-l6-v2"}
+DEFAULTS = [("generate", "smollm2-135m-instruct"), ("embed", "all-minilm-l6-v2")]
 
 
 @pytest.fixture(autouse=True)
@@ -27,18 +27,21 @@ def discovered() -> tuple[Discovered, ...]:
     ("given", "models"),
     [
         ({}, DEFAULTS),
-        ({"model": "m"}, {"generate": "m"}),
-        ({"embedding_model": "e"}, {"embed": "e"}),
-        ({"model": "m", "embedding_model": "e"}, {"generate": "m", "embed": "e"}),
+        ({"model": "o/m"}, [("generate", "o/m")]),
+        ({"embedding_model": "e"}, [("embed", "e")]),
+        ({"model": "o/m", "embedding_model": "e"}, [("generate", "o/m"), ("embed", "e")]),
+        ({"model": "o/m, o/n"}, [("generate", "o/m"), ("generate", "o/n")]),
+        ({"model": ["o/m", "o/m"]}, [("generate", "o/m")]),
+        ({"model": ["all-minilm-l6-v2", "o/m"]}, [("generate", "o/m"), ("embed", "all-minilm-l6-v2")]),
         ({"backend": "onnxruntime"}, DEFAULTS),
-        ({"backend": "reference"}, {"generate": "reference", "embed": "reference"}),
-        ({"backend": "reference", "model": "m"}, {"generate": "m"}),
+        ({"backend": "reference"}, [("generate", "reference"), ("embed", "reference")]),
+        ({"backend": "reference", "model": "o/m"}, [("generate", "o/m")]),
     ],
 )
 def test_defaults_are_served_only_if_no_model_is_named(
-    discovered: tuple[Discovered, ...], given: dict[str, str], models: dict[str, str]
+    discovered: tuple[Discovered, ...], given: dict[str, object], models: list[tuple[str, str]]
 ) -> None:
-    assert choose_models(Settings.read(**given), discovered) == models
+    assert [*choose_models(Settings.read(**given), discovered)] == models
 
 
 def test_a_model_that_cannot_be_right_is_refused_before_anything_starts() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends.errors import BackendError, BadInput, ContextOverflow, ModelError
-from jan_ort_backends.interface import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens
+from jan_ort_backends.interface import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 
 METHODS: Mapping[Capability, tuple[str, ...]] = {
     Capability.GENERATE: ("step", "length", "truncate"),
@@ -118,3 +118,43 @@ def check_options(options: OpenOptions, known: Iterable[str], max_context_length
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names) or 'none'}"
             raise ModelError(f"unknown option {name!r} of the backend; {hint}")
+
+
+def check_output(output: object, batch: Sequence[SlotTokens], info: SessionInfo) -> StepOutput:
+    """Return a step's output once it is what the batch asked for; the server checks every step's.
+
+    A row may hold -inf, but not NaN, +inf or nothing else: its maximum tells, which costs 5 to 35 µs for 49,152 logits.
+    Raises: BackendError naming what is wrong.
+    """
+    if not isinstance(output, StepOutput):
+        raise BackendError(f"step returned a {type(output).__name__}; it must return a StepOutput")
+    num_rows = sum(row.num_logits for row in batch)
+    _check_array("logits", output.logits, np.float32, (num_rows, info.vocab_size))
+    if output.top_logits is not None or output.top_token_ids is not None:
+        num_top = getattr(output.top_logits, "shape", ())[-1:]
+        _check_array("top_logits", output.top_logits, np.float32, (num_rows, *num_top))
+        _check_array("top_token_ids", output.top_token_ids, np.int64, (num_rows, *num_top))
+    _check_finite("logits", output.logits.max(axis=1))
+    return output
+
+
+def check_vectors(vectors: object, num_rows: int, info: SessionInfo) -> NDArray[np.float32]:
+    """Return the vectors of ``embed`` once they are what was asked for. Raises: BackendError naming what is wrong."""
+    checked = _check_array("vectors", vectors, np.float32, (num_rows, info.embedding_size))
+    _check_finite("vectors", np.abs(checked).max(axis=1))
+    return checked
+
+
+def _check_array(name: str, array: object, dtype: type, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if not isinstance(array, np.ndarray):
+        raise BackendError(f"{name} are a {type(array).__name__}; they must be a numpy array")
+    if array.dtype != dtype or array.shape != shape:
+        raise BackendError(f"{name} are {array.dtype} {array.shape}; asked for were {np.dtype(dtype)} {shape}")
+    return array
+
+
+def _check_finite(name: str, largest: NDArray[np.float32]) -> None:
+    finite = np.isfinite(largest)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise BackendError(f"{name} are not finite: the largest of row {row} is {largest[row]}; the model's run failed")

@@ -81,11 +81,17 @@ class OpenOptions:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReport:
-    """Where the model really runs: provider asked for, provider in use, and nodes per provider where it is known."""
+    """Where the model really runs: provider asked for, provider in use, and nodes per provider where it is known.
+
+    ``registered`` are all providers that the runtime knows, usable or not; ``declined`` says of each that was passed
+    over why it was.
+    """
 
     requested: str
     used: str
     nodes: Mapping[str, int] = field(default_factory=dict)
+    registered: tuple[str, ...] = ()
+    declined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

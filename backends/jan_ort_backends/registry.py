@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from jan_ort_backends.errors import BackendError
 from jan_ort_backends.interface import ABI, Backend, Capability
+from jan_ort_backends.isolation import LIMIT_S, PluginHangs, one_line, within
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +67,14 @@ def unregister(name: str) -> None:
     del _registered[name]
 
 
-def discover(*, allow: Collection[str] | None = None, deny: Collection[str] = ()) -> tuple[Discovered, ...]:
+def discover(
+    *, allow: Collection[str] | None = None, deny: Collection[str] = (), limit_s: float = LIMIT_S
+) -> tuple[Discovered, ...]:
     """List every backend, loaded if it can be: registered ones first, then the entry points by name.
 
     A plugin that is not in ``allow`` (None allows all) or is in ``deny`` is listed with that reason, and its code is
-    never imported. A plugin that fails in any way is listed with its error; nothing but KeyboardInterrupt is raised.
+    never imported. A plugin that fails in any way, or takes longer than ``limit_s`` to import, is listed with its
+    error; nothing but KeyboardInterrupt is raised. Not to be called while a module is being imported.
     """
     found = [
         _excluded(name, allow, deny) or Discovered(name, "", "", "register()", backend=backend)
@@ -82,7 +86,7 @@ def discover(*, allow: Collection[str] | None = None, deny: Collection[str] = ()
     )
     for point in points:
         owners = [_origin(other)[0] for other in points if other.name == point.name]
-        found.append(_discover_one(point, allow, deny, owners))
+        found.append(_discover_one(point, allow, deny, owners, limit_s))
     names = {row.name for row in found}
     found.extend(_not_installed(name, names) for name in sorted(set(allow or ()) - names))
     for row in found:
@@ -92,7 +96,11 @@ def discover(*, allow: Collection[str] | None = None, deny: Collection[str] = ()
 
 
 def _discover_one(
-    point: EntryPoint, allow: Collection[str] | None, deny: Collection[str], owners: list[str]
+    point: EntryPoint,
+    allow: Collection[str] | None,
+    deny: Collection[str],
+    owners: list[str],
+    limit_s: float,
 ) -> Discovered:
     excluded = _excluded(point.name, allow, deny, point)
     if excluded is not None:
@@ -103,19 +111,17 @@ def _discover_one(
             f"{len(owners)} distributions offer a backend named {point.name!r}: {', '.join(owners)}",
             f"uninstall all but one of them: {', '.join(owners)}",
         )
+    mend = f"repair or uninstall {_origin(point)[0]}, or exclude {point.name!r} by the deny list"
     try:
-        backend = _check_descriptor(point.load(), expected_name=point.name)
+        backend = within(lambda: _check_descriptor(point.load(), expected_name=point.name), limit_s)
     except KeyboardInterrupt:
         raise
     except _Rejected as error:
         return _failed(point, str(error), error.remedy)
+    except PluginHangs as error:
+        return _failed(point, f"{point.value} does not import: {error}", mend)
     except BaseException as error:  # a plugin that calls sys.exit() must not end the server either
-        return _failed(
-            point,
-            f"{point.value} failed to import: {_one_line(error)}",
-            f"repair or uninstall {_origin(point)[0]}, or exclude {point.name!r} by the deny list",
-            traceback.format_exc(),
-        )
+        return _failed(point, f"{point.value} failed to import: {one_line(error)}", mend, traceback.format_exc())
     distribution, version = _origin(point)
     return Discovered(point.name, distribution, version, point.value, backend=backend)
 
@@ -129,6 +135,7 @@ def _check_descriptor(loaded: object, expected_name: str | None = None) -> Backe
         raise _Rejected(f"{candidate!r} is not a backend: it lacks {missing}", "see jan_ort_backends.Backend")
     _check_abi(candidate.abi)
     _check_capabilities(candidate.capabilities)
+    dict(candidate.builtin_models)  # what is no mapping, or computed and fails, must fail here
     if expected_name is not None and candidate.name != expected_name:
         raise _Rejected(
             f"the entry point is named {expected_name!r} and the backend {candidate.name!r}",
@@ -182,11 +189,6 @@ def _not_installed(name: str, names: Collection[str]) -> Discovered:
 def _origin(point: EntryPoint) -> tuple[str, str]:
     """Return the distribution's name and version; empty where the metadata has none."""
     return (point.dist.name or "", point.dist.version or "") if point.dist is not None else ("", "")
-
-
-def _one_line(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

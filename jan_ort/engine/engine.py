@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import EngineError, EngineStopped, QueueFull, StepFailed
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.logprobs import token_logprobs
 from jan_ort.engine.masks import MaskWorker
+from jan_ort.engine.recovery import Recovery, Reopen
 from jan_ort.engine.scheduler import Batch, Batching, Row, Scheduler
 from jan_ort.engine.sequence import Sequence as TokenSequence
 from jan_ort.sampling.chain import Sampler
-from jan_ort_backends import BackendError, Capability, Interrupted, Session, SlotTokens, StepOutput
+from jan_ort_backends import BackendError, Capability, DeviceReport, Interrupted, Session, SlotTokens, StepOutput
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class Engine:
     """Continuous batching over one session.
 
     ``submit``, ``abort`` and ``close`` may be called from any thread; everything else happens in the engine's own.
-    ``max_queued`` bounds the sequences that are queued or running; an idle engine takes any request.
+    ``max_queued`` bounds the sequences that are queued or running; an idle engine takes any request. ``reopen`` opens
+    the session again after its device was lost; without it such a step fails like any other.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Engine:
         eos_token_ids: Sequence[int],
         deliver: Delivery,
         max_queued: int = 512,
+        reopen: Reopen | None = None,
     ) -> None:
         self._session = session
         self._can_interrupt = Capability.INTERRUPT in capabilities
@@ -54,6 +57,7 @@ class Engine:
         self._scheduler = Scheduler(session.info.num_slots, batching)
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
+        self._recovery = Recovery(reopen)
         self._generations: dict[int, tuple[Generation, Any]] = {}
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -67,10 +71,12 @@ class Engine:
         self._thread.start()
 
     def submit(self, request: GenerationRequest) -> None:
-        """Queue a request. Raises: QueueFull, EngineStopped."""
+        """Queue a request. Raises: QueueFull, EngineStopped, DeviceUnavailable."""
         with self._lock:
             if self._closing:
                 raise EngineStopped
+            if (unavailable := self._recovery.unavailable) is not None:
+                raise unavailable
             if self._num_queued and self._num_queued + len(request.prompts) > self._max_queued:
                 raise QueueFull(self._num_queued, self._max_queued)
             self._num_queued += len(request.prompts)
@@ -101,6 +107,11 @@ class Engine:
         with self._lock:
             return self._num_queued
 
+    @property
+    def device(self) -> DeviceReport:
+        """Where the model runs now; it may run elsewhere after its device was lost."""
+        return self._session.info.device
+
     def step(self) -> bool:
         """Compute one step: schedule, forward, sample, post-process. Returns False when there was nothing to do."""
         batch = self._scheduler.schedule()
@@ -122,17 +133,17 @@ class Engine:
         busy = False
         try:
             while not self._closing:
-                self._take_commands(wait=not busy)
-                busy = self.step()
+                self._take_commands(wait=not busy, timeout_s=self._recovery.wait_s)
+                busy = self.step() if self._recovery.unavailable is None else self._recover()
         except Exception:
             logger.exception("the engine stops after an error of its own")
             with self._lock:
                 self._closing = True
         self._stop()
 
-    def _take_commands(self, *, wait: bool) -> None:
+    def _take_commands(self, *, wait: bool, timeout_s: float | None = None) -> None:
         try:
-            command = self._commands.get(block=wait)
+            command = self._commands.get(block=wait, timeout=timeout_s)
             while True:
                 command()
                 command = self._commands.get_nowait()
@@ -232,7 +243,11 @@ class Engine:
         return events
 
     def _fail(self, batch: Batch, error: Exception) -> None:
-        """End every sequence of the batch, and no other, with an error event."""
+        """End every sequence of the batch, and no other, with an error event; every one if the device was lost."""
+        lost = self._recovery.begin(error)
+        if lost is not None:
+            self._end_all(lost)
+            return
         if isinstance(error, BackendError):
             logger.warning("the backend failed in a step: %s", error)
         else:
@@ -247,6 +262,25 @@ class Engine:
             generation, sink = self._drop(sequence)
             events.append((sink, generation.fail(failed)))
         self._deliver(events)
+
+    def _recover(self) -> bool:
+        """Try to open the session again, if it is time to. Returns False: there is nothing to compute yet."""
+        self._end_all(self._recovery.unavailable)  # what was submitted before the loss was known
+        session = self._recovery.attempt(self._session)
+        if session is not None:
+            self._session = session
+        return False
+
+    def _end_all(self, error: EngineError | None) -> None:
+        """End every sequence, queued or running, and forget what the slots hold."""
+        assert error is not None, "only while the device is unavailable"
+        events = []
+        for generation, sink in list(self._generations.values()):
+            events.append((sink, generation.fail(error)))
+            self._forget(generation.sequence.request_id)
+        self._scheduler.slots.clear()
+        if events:
+            self._deliver(events)
 
     def _stop(self) -> None:
         self._take_commands(wait=False)

@@ -22,3 +22,11 @@ class EngineStopped(EngineError):
 
 class StepFailed(EngineError):
     """Raised when the backend failed while it computed this request."""
+
+
+class DeviceUnavailable(EngineError):
+    """Raised when the device that computes the model was lost; ``retry_after_s`` is when it may be back."""
+
+    def __init__(self, reason: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(f"the model's device was lost: {reason}; try again later")
+        self.retry_after_s = retry_after_s

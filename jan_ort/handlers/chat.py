@@ -25,7 +25,11 @@ _CHUNK = "chat.completion.chunk"
 
 async def create_chat_completion(server: Server, body: CreateChatCompletionRequest) -> Response:
     """Answer with n messages of the assistant."""
-    model = server.for_generation()
+    async with server.for_generation(body.model) as model:
+        return await _answer(model, body)
+
+
+async def _answer(model: GenerativeModel, body: CreateChatCompletionRequest) -> Response:
     with_usage = wants_usage(body)
     plan = tool_plan(body)
     calls = plan if plan is not None and plan.callable_tools else None

@@ -29,7 +29,11 @@ _OBJECT = "text_completion"
 
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
     """Answer with n choices for each prompt."""
-    model = server.for_generation()
+    async with server.for_generation(body.model) as model:
+        return await _answer(model, body)
+
+
+async def _answer(model: GenerativeModel, body: CreateCompletionRequest) -> Response:
     with_usage = wants_usage(body)
     given = [each if len(each) else starting_token(model) for each in await _encoded(model, body)]
     prompts = _around_gap(model, body, given, body.suffix) if body.suffix else given

@@ -14,6 +14,7 @@ from quart import Response, jsonify
 
 from jan_ort.errors import bad_request, unsupported
 from jan_ort.handlers.prompts import encode_prompts
+from jan_ort.served import EmbeddingModel
 from jan_ort.server import Server
 from jan_ort_openapi.models import CreateEmbeddingRequest
 
@@ -22,7 +23,11 @@ logger = logging.getLogger(__name__)
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
-    model = server.for_embedding()
+    async with server.for_embedding(body.model) as model:
+        return await _answer(model, body)
+
+
+async def _answer(model: EmbeddingModel, body: CreateEmbeddingRequest) -> Response:
     if isinstance(body.dimensions, int):
         raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
     inputs = await encode_prompts(model, body.input, param="input")

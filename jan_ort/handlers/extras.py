@@ -23,7 +23,8 @@ _OF_THE_PROMPT = ("messages", "tools", "tool_choice", "functions", "function_cal
 
 async def tokenize(server: Server, body: TokenizeInputRequest) -> Response:
     """Answer with the token ids of a text."""
-    token_ids = await server.for_tokens(body.model).encode(body.input)
+    async with server.for_tokens(body.model) as model:
+        token_ids = await model.encode(body.input)
     return jsonify({"tokens": token_ids.tolist()})
 
 
@@ -39,18 +40,20 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
         for name in _OF_THE_PROMPT[1:]:
             if getattr(body, name) is not None:
                 raise bad_request(name, f"{name} is part of a conversation's prompt; give messages in place of input")
-        token_ids = await server.for_tokens(body.model).encode(body.input)
+        async with server.for_tokens(body.model) as model:
+            token_ids = await model.encode(body.input)
     elif isinstance(body.input, str):
         raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
     else:
         chat = CreateChatCompletionRequest(
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
-        token_ids = await encode_conversation(server.for_generation(), chat)
+        async with server.for_generation(body.model) as chat_model:
+            token_ids = await encode_conversation(chat_model, chat)
     return jsonify({"count": len(token_ids)})
 
 
 async def detokenize(server: Server, body: DetokenizeInputRequest) -> Response:
     """Answer with the text of token ids."""
-    tokenizer = server.for_tokens(body.model).tokenizer
-    return jsonify({"text": await asyncio.to_thread(tokenizer.decode, body.tokens)})
+    async with server.for_tokens(body.model) as model:
+        return jsonify({"text": await asyncio.to_thread(model.tokenizer.decode, body.tokens)})

@@ -1,56 +1,129 @@
-"""GET /v1/models and /v1/models/{model}: what is served."""
+"""GET /v1/models and /v1/models/{model}: what is served; POST /models/load and /models/unload: what is in memory."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from quart import Response, jsonify
 
-from jan_ort.errors import ApiError
-from jan_ort.served import GenerativeModel, ServedModel
+from jan_ort.residency import Residency, Resident
+from jan_ort.served import GenerativeModel
 from jan_ort.server import Server
+from jan_ort.settings import Settings
+from jan_ort_openapi.models import CreateChatCompletionRequest, ModelSelection
+
+_DEFAULTS = (
+    "temperature",
+    "top_p",
+    "min_p",
+    "top_k",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "mirostat_mode",
+    "mirostat_tau",
+    "mirostat_eta",
+    "max_tokens",
+)
+"""Fields of a chat whose values a client may want to know that leaves them out."""
 
 
 async def get_models(server: Server) -> Response:
-    """Answer with the list of the loaded models."""
-    return jsonify({"object": "list", "data": [_describe(models) for models in _by_name(server).values()]})
+    """Answer with the list of the configured models, loaded or not."""
+    described = [_describe(each, server.settings) for each in server.roster.by_name().values()]
+    return jsonify({"object": "list", "data": described})
 
 
 async def get_model(server: Server, model: str) -> Response:
     """Answer with one model by its name."""
-    served = _by_name(server)
-    if model in served:
-        return jsonify(_describe(served[model]))
-    known = ", ".join(map(repr, served))
-    raise ApiError(404, f"there is no model {model!r}; served: {known}", param="model", code="model_not_found")
+    return jsonify(_describe(server.roster.named(model), server.settings))
 
 
-def _by_name(server: Server) -> dict[str, list[ServedModel]]:
-    """Group the served models: one that both generates and embeds is served twice under one name."""
-    named: dict[str, list[ServedModel]] = {}
-    for model in server.models:
-        named.setdefault(model.name, []).append(model)
-    return named
+async def load_models(server: Server, body: ModelSelection) -> Response:
+    """Load the named model, or all that are not, and answer once they are loaded."""
+    chosen = server.roster.named(body.model)
+    outcomes = await asyncio.gather(*(each.load(retry=True) for each in chosen), return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+    return _changed(server, chosen)
 
 
-def _describe(models: list[ServedModel]) -> dict[str, Any]:
-    model = models[0]
+async def unload_models(server: Server, body: ModelSelection) -> Response:
+    """Unload the named model, or all that are loaded, each as soon as nobody uses it; answer once they are unloaded."""
+    chosen = server.roster.named(body.model)
+    await asyncio.gather(*(each.unload() for each in chosen))
+    return _changed(server, chosen)
+
+
+def _changed(server: Server, chosen: list[Resident]) -> Response:
+    named = [named for named in server.roster.by_name().values() if named[0] in chosen]
+    return jsonify({"success": True, "data": [_describe(each, server.settings) for each in named]})
+
+
+def _describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
+    """Return the model object of what is served under one name."""
+    first = residents[0]
+    failure = next((each.failure for each in residents if each.failure), None)
     return {
-        "id": model.name,
+        "id": first.name,
         "object": "model",
-        "created": model.created,
+        "created": first.created,
         "owned_by": "jan-ort",
         "permissions": [],
         "metadata": {
-            "tasks": ["generate" if isinstance(each, GenerativeModel) else "embed" for each in models],
-            "backend": model.backend,
-            "context_length": model.context_length,
-            "vocab_size": model.tokenizer.vocab_size,
-            "weights_hash": model.weights_hash,
-            "device": {
-                "requested": model.device.requested,
-                "used": model.device.used,
-                "nodes": dict(model.device.nodes),
-            },
+            "status": next((each.status for each in residents if each.model is None), Residency.LOADED),
+            "error": None if failure is None else str(failure),
+            "tasks": [each.choice.task for each in residents],
+            "capabilities": _capabilities(residents),
+            "defaults": _defaults() if first.choice.task == "generate" else {},
+            "backend": None if first.found is None else first.found.backend.name,
+            "context_length": _context_length(first, settings),
+            **_known_when_loaded(first),
         },
     }
+
+
+def _known_when_loaded(resident: Resident) -> dict[str, Any]:
+    model = resident.model
+    if model is None:
+        return {"vocab_size": None, "weights_hash": None, "device": None}
+    truth = model.engine.device if isinstance(model, GenerativeModel) else model.device
+    device = {
+        "requested": truth.requested,
+        "used": truth.used,
+        "nodes": dict(truth.nodes),
+        "registered": list(truth.registered),
+        "declined": dict(truth.declined),
+    }
+    return {"vocab_size": model.tokenizer.vocab_size, "weights_hash": model.weights_hash, "device": device}
+
+
+def _context_length(resident: Resident, settings: Settings) -> int | None:
+    """Return the tokens of a slot, as they were granted, or as they will be asked for."""
+    if resident.model is not None:
+        return resident.model.context_length
+    if resident.found is None:
+        return None
+    own = resident.found.folder.context_length
+    return min(own, settings.context_length or own) if resident.choice.task == "generate" else own
+
+
+def _capabilities(residents: list[Resident]) -> list[str]:
+    """Return what the model can be asked for, in Ollama's words and "chat"; "insert" is known of a loaded one only."""
+    able: list[str] = []
+    for each in residents:
+        if each.choice.task == "embed":
+            able.append("embedding")
+            continue
+        able.append("completion")
+        if each.found is not None and each.found.folder.chat_template is not None:
+            able += ["chat", "tools"]  # tools are described to a model whose template knows none
+        if isinstance(each.model, GenerativeModel) and each.model.fill_in_middle is not None:
+            able.append("insert")
+    return able
+
+
+def _defaults() -> dict[str, Any]:
+    return {name: CreateChatCompletionRequest.model_fields[name].default for name in _DEFAULTS}

@@ -326,6 +326,18 @@ class ChatCompletionEvent(StrictModel):
     data: Literal["[DONE]"] | str
 
 
+class ModelSelection(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The name of a configured model; without one, all of them."),
+    ] = None
+
+
+class ModelsChanged(StrictModel):
+    success: Literal[True]
+    data: list[ModelData]
+
+
 class ChatCompletionLogprobToken(StrictModel):
     token: str
     logprob: float

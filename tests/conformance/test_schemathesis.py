@@ -36,6 +36,8 @@ ACCEPTABLE = {
     "/extras/detokenize": ["2xx", "400"],
     "/extras/tokenize/count": ["2xx", "400"],
     "/v1/models/{model}": ["2xx", "404"],
+    "/models/load": ["2xx", "404"],
+    "/models/unload": ["2xx", "404"],
 }
 """Answers to valid requests, where there are others than 2xx."""
 

@@ -62,6 +62,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
         {"input": [1, 2]},
         {"input": [[1], [2, 3]]},
     ],
+    "ModelSelection": [{"model": "m"}],
     "CountTokensRequest": [
         {"model": "m", "input": "a"},
         {"messages": MESSAGES, "functions": [FUNCTION], "function_call": {"name": "f"}},

@@ -12,7 +12,7 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
     expected = {(path, method.upper()) for path, item in load_spec()["paths"].items() for method in item}
 
     assert {(operation.path, operation.method) for operation in operations()} == expected
-    assert len(BY_ID) == len(operations()) == 9
+    assert len(BY_ID) == len(operations()) == 11
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
         ("tokenize_extras_tokenize_post", models.TokenizeInputRequest),
         ("count_query_tokens_extras_tokenize_count_post", models.CountTokensRequest),
         ("detokenize_extras_detokenize_post", models.DetokenizeInputRequest),
+        ("load_models_models_load_post", models.ModelSelection),
+        ("unload_models_models_unload_post", models.ModelSelection),
     ],
 )
 def test_an_operation_with_a_body_knows_its_model(operation_id: str, model: type[BaseModel]) -> None:

@@ -1,0 +1,79 @@
+"""Gather the doctor's report: every part is looked at, whatever is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import click
+
+from jan_ort.backend_choice import NoBackendError, check_backend
+from jan_ort.commands.serve import check_exposure
+from jan_ort.doctor.backends import examine
+from jan_ort.doctor.machine import read_platform, read_versions
+from jan_ort.doctor.models import find_model, open_once, read_cache
+from jan_ort.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
+from jan_ort.launcher import BindError, bind
+from jan_ort.model_choice import choose_models
+from jan_ort.models.errors import ModelsError
+from jan_ort.setting_origins import settings_in_force
+from jan_ort.settings import Settings, SettingsError
+from jan_ort_backends import BackendError, discover
+
+_EXPECTED = (SettingsError, NoBackendError, ModelsError, BackendError, BindError, OSError, click.ClickException)
+
+T = TypeVar("T")
+Otherwise = TypeVar("Otherwise")
+
+
+def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorReport:
+    """Return the report for the settings that ``serve`` would have with the same ``flags``.
+
+    ``quick``: open no model; whether a backend really opens it is then not known.
+    """
+    problems: list[Problem] = []
+
+    def attempt(look: Callable[[], T], otherwise: Otherwise) -> T | Otherwise:
+        try:
+            return look()
+        except _EXPECTED as error:
+            problems.append(Problem(error.message if isinstance(error, click.ClickException) else str(error)))
+            return otherwise
+
+    settings = attempt(lambda: Settings.read(**flags), None)
+    discovered = discover()
+    backends = examine(discovered)
+    problems.extend(_unusable(backends))
+    in_force = [] if settings is None else attempt(lambda: settings_in_force(**flags), [])
+    cache: CacheReport | None = None
+    models: list[ModelReport] = []
+    if settings is not None:
+        cache = attempt(lambda: read_cache(settings.cache_dir), None)
+        attempt(lambda: check_backend(settings.backend, discovered), None)
+        for choice in attempt(lambda: choose_models(settings, discovered), ()):
+            found = attempt(partial(find_model, choice, settings, discovered), None)
+            if found is not None and found.folder is not None and not quick:
+                found = attempt(partial(open_once, found, settings, discovered), found)
+            models.extend([found] if found is not None else [])
+        attempt(lambda: check_exposure(settings), None)
+        attempt(lambda: bind(settings.host, settings.port).close(), None)
+    if cache is not None and not cache.writable and any(model.state.startswith("to be") for model in models):
+        problems.append(Problem(f"{cache.path} is not writable", "make it so, or set JAN_ORT_CACHE_DIR"))
+    return DoctorReport(
+        versions=read_versions(),
+        platform=read_platform(),
+        backends=backends,
+        settings=tuple(in_force),
+        cache=cache,
+        models=tuple(models),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _unusable(backends: tuple[BackendTruth, ...]) -> list[Problem]:
+    """Return the problem that no backend can be used; one broken plugin beside a sound one is none."""
+    if any(each.plugin.usable for each in backends):
+        return []
+    names = ", ".join(each.plugin.name for each in backends) or "none is installed"
+    return [Problem(f"no backend can be used: {names}", "see each one's remedy above")]

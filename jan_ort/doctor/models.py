@@ -1,0 +1,73 @@
+"""The model cache, and whether the models that would be served are there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jan_ort.backend_choice import builtin_models, choose_backend
+from jan_ort.doctor.report import CacheReport, ModelReport
+from jan_ort.model_choice import ModelChoice
+from jan_ort.models.cached import CachedModel, cached_models
+from jan_ort.models.catalog import CatalogModel
+from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference, check_reference
+from jan_ort.served import open_session
+from jan_ort.settings import Settings
+from jan_ort_backends import Capability, Discovered
+
+
+def read_cache(path: Path) -> CacheReport:
+    """Describe the cache directory, which need not exist yet. Raises: OSError."""
+    cached = cached_models(path)
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    return CacheReport(
+        path=str(path),
+        writable=os.access(existing, os.W_OK | os.X_OK),
+        free_bytes=shutil.disk_usage(existing).free,
+        num_models=len(cached),
+        size_bytes=sum(model.size_bytes for model in cached),
+        damaged=tuple(f"{model.folder.name}: {model.damage}" for model in cached if model.damage),
+    )
+
+
+def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
+    """Say where a model is and which backend would open it, as far as that is known without fetching anything.
+
+    Raises: ModelsError if the reference is none; NoBackendError with each backend's reason.
+    """
+    task, reference = choice
+    own = builtin_models(discovered)
+    found = check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
+    match found:
+        case FolderReference(path):
+            folder, state = path, "local"
+        case GgufReference() | SentenceTransformersReference():
+            return ModelReport(reference, task, "to be converted")
+        case CatalogModel(name=name):
+            cached = [each for each in cached_models(settings.cache_dir) if _is(each, name, task, settings.weights)]
+            if not cached:
+                return ModelReport(reference, task, "to be fetched")
+            folder, state = cached[0].folder, "cached"
+        case _:
+            return ModelReport(reference, task, "to be fetched")
+    backend = choose_backend(settings.backend, folder, discovered)
+    return ModelReport(reference, task, state, str(folder), backend.name)
+
+
+def open_once(found: ModelReport, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
+    """Open a model as the server would, close it, and add where it ran. Raises: BackendError, NoBackendError."""
+    backend = next(each.backend for each in discovered if each.name == found.backend)
+    assert backend is not None, "find_model chose it"
+    assert found.folder is not None, "only a model that is there can be opened"
+    needed = Capability.GENERATE if found.task == "generate" else Capability.EMBED
+    session = open_session(Path(found.folder), backend, settings, needed)
+    session.close()
+    return replace(found, device=session.info.device)
+
+
+def _is(model: CachedModel, name: str, task: str, weights: str) -> bool:
+    fits = task == "embed" or model.weights.startswith(weights)
+    return model.name == name and model.is_current and model.damage is None and fits

@@ -1,0 +1,84 @@
+"""What becomes of an engine whose device was lost: its session is closed and opened anew (hop 6)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from jan_ort.engine.errors import DeviceUnavailable
+from jan_ort_backends import BackendError, DeviceLost, Session, SessionInfo
+
+logger = logging.getLogger(__name__)
+
+Reopen = Callable[[], Session]
+"""Opens the model again. Raises: BackendError."""
+
+FIRST_DELAY_S = 1.0
+LONGEST_DELAY_S = 30.0
+
+
+class Recovery:
+    """Where the recovery of one engine stands; used by the engine's thread, but for ``unavailable``.
+
+    A loss that opening again cannot mend stays for good.
+    """
+
+    def __init__(self, reopen: Reopen | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reopen = reopen
+        self._clock = clock
+        self._hopeless = False
+        self._delay_s = FIRST_DELAY_S
+        self._next_attempt = 0.0
+        self._reason: str | None = None
+
+    @property
+    def unavailable(self) -> DeviceUnavailable | None:
+        """What requests are answered while the device is away; None while it is there. May be read by any thread."""
+        if (reason := self._reason) is None:
+            return None
+        return DeviceUnavailable(reason, retry_after_s=60 if self._hopeless else 5)
+
+    def begin(self, error: Exception) -> DeviceUnavailable | None:
+        """Note a failed step; return what its sequences are told if it lost the device, None if it did not."""
+        if self._reopen is None or not isinstance(error, DeviceLost):
+            return None
+        self._hopeless = not error.recoverable
+        self._delay_s, self._next_attempt = FIRST_DELAY_S, self._clock()
+        self._reason = str(error)
+        logger.error("the device was lost (%s): %s", "for good" if self._hopeless else "its model is reopened", error)
+        return self.unavailable
+
+    @property
+    def wait_s(self) -> float | None:
+        """The time until the next attempt; None if there will be none."""
+        if self._reason is None or self._hopeless:
+            return None
+        return max(0.0, self._next_attempt - self._clock())
+
+    def attempt(self, lost: Session) -> Session | None:
+        """Close the lost session and return a new one of the same size; None if it is not time yet or that failed."""
+        assert self._reopen is not None, "begin() does nothing without it"
+        if self.wait_s is None or self.wait_s > 0:
+            return None
+        try:
+            lost.close()  # first: what the old session holds of the device keeps a new one from being made
+            session = self._reopen()
+            _check_size(lost.info, session)
+        except Exception as error:  # a driver that restarts fails in many ways; only success ends the attempts
+            logger.warning("the model cannot be reopened yet: %s", error)
+            self._next_attempt = self._clock() + self._delay_s
+            self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
+            return None
+        self._reason = None
+        logger.info("the model is open again, on %s", session.info.device.used)
+        return session
+
+
+def _check_size(lost: SessionInfo, session: Session) -> None:
+    """Close and refuse a session that is not what the scheduler and the tokenizer were made for."""
+    found = session.info
+    sizes = (lost.num_slots, lost.context_length, lost.vocab_size)
+    if (found.num_slots, found.context_length, found.vocab_size) != sizes:
+        session.close()
+        raise BackendError(f"it has {found.num_slots} slots of {found.context_length} tokens now; restart the server")

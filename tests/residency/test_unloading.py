@@ -1,0 +1,114 @@
+"""Models leave the memory when nobody uses them, never while somebody does, and come back when they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.serving import COMPLETIONS, EMBEDDINGS, complete, events, post, server_of, serving, until
+from tests.handlers.test_leaving import ENDLESS, begin, slow_down
+from tests.residency.several import LOAD, UNLOAD, change, copied, statuses
+
+
+async def test_an_idle_model_is_unloaded_and_comes_back_the_same(tmp_path: Path) -> None:
+    async with serving(model=copied(tmp_path, "ada"), model_ttl_s=0.2) as app:
+        client = app.test_client()
+        first = await complete(client)
+        await until(lambda: not server_of(app).models, timeout_s=5)
+        await until(lambda: server_of(app).roster.residents[0].status == "unloaded")
+        again = await complete(client)
+
+    assert again["choices"] == first["choices"]
+
+
+async def test_without_a_time_to_live_models_stay(tmp_path: Path) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        await asyncio.sleep(0.5)
+
+        assert await statuses(app.test_client()) == {"ada": "loaded"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_is_kept_while_a_request_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    body = {"max_tokens": 40, "min_tokens": 40, "temperature": 0}
+    async with serving(model=copied(tmp_path, "ada"), model_ttl_s=0.1) as app:
+        client = app.test_client()
+        expected = await complete(client, **body)
+        slow_down(app, monkeypatch)
+        response = await client.post(COMPLETIONS, json=body | {"prompt": "Hello", "stream": stream})
+        text = await response.get_data(as_text=True)
+        await until(lambda: not server_of(app).models, timeout_s=5)
+
+    chunks = events(text)[:-1] if stream else [await response.get_json()]
+    assert "".join(chunk["choices"][0]["text"] for chunk in chunks) == expected["choices"][0]["text"]
+
+
+async def test_unloading_waits_for_a_stream_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        client = app.test_client()
+        slow_down(app, monkeypatch)
+        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
+        await connection.receive()
+        unloading = asyncio.create_task(change(client, UNLOAD, "ada"))
+        done, _ = await asyncio.wait({unloading}, timeout=0.3)
+        during = await statuses(client)
+        await connection.disconnect()
+        after = await unloading
+
+    assert not done
+    assert (during, after) == ({"ada": "loaded"}, {"ada": "unloaded"})
+
+
+async def test_an_embedding_that_runs_keeps_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(model=copied(tmp_path, "eve", task="embed")) as app:
+        client = app.test_client()
+        request = asyncio.create_task(post(client, EMBEDDINGS, {"input": ["the sun rises " * 20] * 8}))
+        await until(lambda: server_of(app).roster.residents[0].is_busy)
+        after = await change(client, UNLOAD)
+        status, _ = await request
+
+    assert (status, after) == (200, {"eve": "unloaded"})
+
+
+async def test_only_the_named_model_is_unloaded(tmp_path: Path) -> None:
+    async with serving(model=[copied(tmp_path, "ada"), copied(tmp_path, "bob")]) as app:
+        client = app.test_client()
+        changed = await change(client, UNLOAD, "bob")
+        after = await statuses(client)
+
+    assert changed == {"bob": "unloaded"}
+    assert after == {"ada": "loaded", "bob": "unloaded"}
+
+
+async def test_a_request_during_an_unload_loads_the_model_again(tmp_path: Path) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        client = app.test_client()
+        unloading = asyncio.create_task(change(client, UNLOAD))
+        await until(lambda: server_of(app).roster.residents[0].status == "unloading")
+        status, _ = await post(client, COMPLETIONS, {"max_tokens": 1})
+        await unloading
+
+    assert status == 200
+
+
+@pytest.mark.parametrize("path", [LOAD, UNLOAD])
+async def test_a_model_is_named_exactly_even_if_it_is_the_only_one(tmp_path: Path, path: str) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        status, answer = await post(app.test_client(), path, {"model": "bob"})
+
+    assert (status, answer["error"]["code"]) == (404, "model_not_found")
+    assert "'ada'" in answer["error"]["message"]
+
+
+async def test_unloading_twice_at_once_and_again_is_no_error(tmp_path: Path) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        client = app.test_client()
+        together = tuple(await asyncio.gather(change(client, UNLOAD), change(client, UNLOAD)))
+        again = await change(client, UNLOAD)
+
+    assert together == ({"ada": "unloaded"}, {"ada": "unloaded"})
+    assert again == {"ada": "unloaded"}
