@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from jan_ort_backends import Accepts, Available, Backend, Discovered
+from jan_ort_backends.isolation import ask_accepts, ask_probe
 
 
 class NoBackendError(Exception):
@@ -50,8 +51,8 @@ def _why_not(candidate: Discovered, model_dir: Path) -> str | None:
     """Return the candidate's own reason not to open the folder, None if it can."""
     if candidate.backend is None:
         return candidate.error
-    probe = candidate.backend.probe()
+    probe = ask_probe(candidate.backend)
     if not isinstance(probe, Available):
         return f"{probe.reason} ({probe.remedy})"
-    answer = candidate.backend.accepts(model_dir)
+    answer = ask_accepts(candidate.backend, model_dir)
     return None if isinstance(answer, Accepts) else answer.reason

@@ -23,7 +23,7 @@ from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.settings import Settings
-from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Session
+from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Session, isolation
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import GrammarCompiler
@@ -200,7 +200,7 @@ def open_session(path: Path, backend: Backend, settings: Settings, needed: Capab
         raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
     length = settings.context_length if needed is Capability.GENERATE else None
     options = OpenOptions(settings.num_slots, context_length=length, extra=settings.backend_options)
-    return backend.open(path, options)
+    return isolation.open_session(backend, path, options)
 
 
 def _tokenizer(folder: ModelFolder) -> TextTokenizer:

@@ -35,6 +35,9 @@ RULES: Mapping[str, Rule] = {
     "jan_ort_onnxruntime": Rule(
         "backends", ours=frozenset({INTERFACE}), third_party=frozenset({"numpy", "onnxruntime"})
     ),
+    "jan_ort_llama_cpp": Rule(
+        "backends/jan_ort_llama_cpp/src", ours=frozenset({INTERFACE}), third_party=frozenset({"numpy", "llama_cpp"})
+    ),
     "jan_ort_conformance": Rule("conformance", ours=frozenset({INTERFACE, CONTRACT})),
     "jan_ort": Rule(".", ours=frozenset({INTERFACE, CONTRACT}), never=(*PLUGINS, "onnxruntime", "torch")),
 }

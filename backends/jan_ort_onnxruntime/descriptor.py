@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
+from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_onnxruntime.distributions import installed_flavours, probe_flavours
-from jan_ort_onnxruntime.model_folder import MODEL_FILE, ModelFolder
+from jan_ort_onnxruntime.graph import read_graph
+from jan_ort_onnxruntime.model_folder import ModelFolder
 
 
 class OnnxRuntimeBackend:
@@ -25,11 +27,9 @@ class OnnxRuntimeBackend:
         return probe_flavours(installed_flavours())
 
     def accepts(self, model_dir: Path) -> Accepts | Declines:
-        """Accept a folder with a model.onnx and, if it has a jan_ort.json, one that this version understands."""
-        if not (model_dir / MODEL_FILE).is_file():
-            return Declines(f"{model_dir} has no {MODEL_FILE}")
+        """Accept a folder whose graph is one that this backend runs, with all its files; nothing is loaded."""
         try:
-            ModelFolder.read(model_dir)
+            read_graph(ModelFolder.read(model_dir))
         except ModelError as error:
             return Declines(str(error))
         return Accepts()
@@ -45,3 +45,11 @@ class OnnxRuntimeBackend:
         from jan_ort_onnxruntime.opening import open_session  # onnxruntime is imported only now
 
         return open_session(ModelFolder.read(model_dir), options)
+
+    def diagnose_providers(self) -> list[ProviderTruth]:
+        """Run a small graph on every execution provider and say which of them work. Takes up to seconds."""
+        if isinstance(self.probe(), Missing):
+            return []
+        from jan_ort_onnxruntime.diagnosis import diagnose  # onnxruntime is imported only now
+
+        return diagnose()

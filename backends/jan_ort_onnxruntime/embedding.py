@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from jan_ort_backends import ContextOverflow, DeviceReport, OpenOptions, Session, SessionInfo
 from jan_ort_backends.checks import check_token_ids
+from jan_ort_onnxruntime.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.failures import running
-from jan_ort_onnxruntime.graph import EmbeddingGraph
 
 MAX_BATCH_TOKENS = 512
 """Padded tokens of one run: larger batches were up to twice as slow on 2 cores (MiniLM-L6)."""
 
 
 class EmbeddingSession(Session):
-    """An encoder whose graph pools and normalises."""
+    """An encoder; what its graph does not pool or normalise is done here."""
 
     def __init__(
         self,
@@ -53,19 +53,21 @@ class EmbeddingSession(Session):
         return vectors
 
     def _run(self, rows: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        width = max(len(token_ids) for token_ids in rows)
-        input_ids = np.zeros((len(rows), width), np.int64)
-        attention_mask = np.zeros((len(rows), width), np.int64)
-        for index, token_ids in enumerate(rows):
-            input_ids[index, : len(token_ids)] = token_ids
-            attention_mask[index, : len(token_ids)] = 1
+        lengths = np.array([len(token_ids) for token_ids in rows], np.int64)
+        shape = (len(rows), int(lengths.max()))
+        inside = np.arange(shape[1]) < lengths[:, np.newaxis]  # (rows, width)
+        input_ids = np.zeros(shape, np.int64)
+        input_ids[inside] = np.concatenate(rows)
+        arrays = {"input_ids": input_ids, "attention_mask": inside, "token_type_ids": np.zeros(shape, np.int64)}
+        feeds = {value.name: arrays[value.name].astype(value.dtype) for value in self._graph.inputs}
         assert self._session is not None  # the server does not use a closed session
         with running():
-            outputs = self._session.run(
-                ["sentence_embedding"], {"input_ids": input_ids, "attention_mask": attention_mask}
-            )
-        vectors: NDArray[np.float32] = outputs[0]
-        return vectors
+            output = self._session.run([self._graph.output], feeds)[0].astype(np.float32, copy=False)
+        pooling = self._graph.pooling
+        if pooling is None:
+            vectors: NDArray[np.float32] = output
+            return vectors
+        return pooling.apply(output, lengths) if self._graph.rank == 3 else pooling.scale(output)
 
     def close(self) -> None:
         """Free the weights."""

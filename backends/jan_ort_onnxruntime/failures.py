@@ -8,7 +8,8 @@ from pathlib import Path
 
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from jan_ort_backends import BackendError, DeviceLost, Interrupted, ModelError, OutOfMemory
+from jan_ort_backends import BackendError, Interrupted, ModelError, OutOfMemory
+from jan_ort_onnxruntime.device_failures import device_failure
 
 ORT_ERRORS: tuple[type[Exception], ...] = (
     state.EngineError,
@@ -26,13 +27,10 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
 )
 """What onnxruntime raises; its classes have no common base but Exception."""
 
-_OUT_OF_MEMORY = ("failed to allocate memory", "bad_alloc", "out of memory", "bad allocation")
-_DEVICE_LOST = ("device removed", "device lost", "cuda failure", "887a0005", "887a0006", "887a0007")
-
 
 @contextmanager
 def loading(model_path: Path) -> Iterator[None]:
-    """Raise ModelError or OutOfMemory for what ONNX Runtime raises while it loads ``model_path``."""
+    """Raise ModelError, OutOfMemory or DeviceLost for what ONNX Runtime raises while it loads ``model_path``."""
     try:
         yield
     except MemoryError as error:
@@ -41,8 +39,11 @@ def loading(model_path: Path) -> Iterator[None]:
         ) from error
     except ORT_ERRORS as error:
         message = _one_line(error)
-        if _mentions(message, _OUT_OF_MEMORY):
+        failure = device_failure(message)
+        if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
+        if failure is not None:
+            raise failure from error
         raise ModelError(
             f"{model_path} cannot be loaded: {message}; it must be an ONNX graph, with its model.onnx.data beside it "
             "if it has one: convert or download the model again"
@@ -60,15 +61,12 @@ def running() -> Iterator[None]:
         message = _one_line(error)
         if "terminate flag" in message:
             raise Interrupted("the step was interrupted") from error
-        if _mentions(message, _OUT_OF_MEMORY):
+        failure = device_failure(message)
+        if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for a step: {message}; use a smaller batch or chunk") from error
-        if _mentions(message, _DEVICE_LOST):
-            raise DeviceLost(message, recoverable=True) from error
+        if failure is not None:
+            raise failure from error
         raise BackendError(f"the graph failed: {message}") from error
-
-
-def _mentions(message: str, phrases: tuple[str, ...]) -> bool:
-    return any(phrase in message.lower() for phrase in phrases)
 
 
 def _one_line(error: Exception) -> str:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime as ort
 
-from jan_ort_backends import BadInput, DeviceReport, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends import DeviceReport, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_batch, check_prefix, check_slot
+from jan_ort_onnxruntime.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache, make_kv_cache
 from jan_ort_onnxruntime.failures import running
 from jan_ort_onnxruntime.graph import GenerationGraph
+from jan_ort_onnxruntime.interruption import Interruption
 from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.masked_runner import MaskedRunner
 from jan_ort_onnxruntime.plan import plan_runs
 from jan_ort_onnxruntime.runner import GraphRunner, StepBuffers
 from jan_ort_onnxruntime.slot_rows import SlotRows
+from jan_ort_onnxruntime.step_kinds import check_kind
 
 
 class GenerationSession(Session):
-    """A decoder with ``num_slots`` sequences in its KV cache.
-
-    Interrupting is free of races by giving every step RunOptions of its own: ``interrupt`` marks those of the step that
-    runs at that moment, and does nothing between steps. A step that was about to end may still succeed.
-    """
+    """A decoder with ``num_slots`` sequences in its KV cache; ``decoder`` None: the graph is of our own making."""
 
     def __init__(
         self,
@@ -32,16 +32,19 @@ class GenerationSession(Session):
         options: OpenOptions,
         device: DeviceReport,
         weights_hash: str,
+        decoder: DecoderGraph | None = None,
     ) -> None:
         context_length = options.context_length or graph.context_length
         self._graph = graph
-        self._kv_cache: KVCache | None = KVCache(graph, options.num_slots, context_length)
-        self._runner: GraphRunner | None = GraphRunner(session, self._kv_cache)
+        kv_cache = make_kv_cache(session, graph, options.num_slots, context_length)
+        self._kv_cache: KVCache | DeviceKVCache | None = kv_cache
+        self._runner: GraphRunner | None = (
+            GraphRunner(session, kv_cache) if decoder is None else MaskedRunner(session, kv_cache, decoder)
+        )
         self._buffers = StepBuffers(graph, options.num_slots)
         self._rows = SlotRows(options.num_slots)
         self._lengths = [0] * options.num_slots
-        self._lock = threading.Lock()
-        self._run_options: ort.RunOptions | None = None
+        self._interruption = Interruption()
         self.info = SessionInfo(
             vocab_size=graph.vocab_size,
             context_length=context_length,
@@ -54,23 +57,17 @@ class GenerationSession(Session):
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Run the batch; the lengths change only when all of it succeeded."""
         check_batch(batch, self._lengths, self.info)
-        self._check_kind(batch)
+        check_kind(batch, self._lengths)
         self._arrange(batch)
         runs = plan_runs(batch, self._rows.rows, self._lengths, self.info.context_length)
         num_logits = sum(row.num_logits for row in batch)
         buffers = self._buffers if num_logits <= self.info.num_slots else StepBuffers(self._graph, num_logits)
         assert self._runner is not None  # the server does not step a closed session
-        with self._lock:
-            run_options = self._run_options = ort.RunOptions()
-        try:
-            with running():
-                first = 0
-                for run in runs:
-                    self._runner.run(run, buffers, first, run_options)
-                    first += len(run.logits_rows)
-        finally:
-            with self._lock:
-                self._run_options = None
+        with self._interruption.step() as run_options, running():
+            first = 0
+            for run in runs:
+                self._runner.run(run, buffers, first, run_options)
+                first += len(run.logits_rows)
         for row in batch:
             self._lengths[row.slot] += len(row.token_ids)
         return _in_batch_order(buffers, [index for run in runs for index in run.output_rows])
@@ -84,16 +81,6 @@ class GenerationSession(Session):
             held = {self._rows.rows[slot]: length for slot, length in enumerate(self._lengths)}
             for outside, inside in self._rows.gather(slots, self._lengths):
                 self._kv_cache.swap(outside, inside, held[outside], held[inside])
-
-    def _check_kind(self, batch: Sequence[SlotTokens]) -> None:
-        if len(batch) > 1 and any(len(row.token_ids) > 1 for row in batch):
-            for row in batch:
-                if self._lengths[row.slot]:
-                    raise BadInput(
-                        "batch",
-                        f"slot {row.slot} holds {self._lengths[row.slot]} tokens, and several rows of several tokens "
-                        "need empty slots; this backend does not declare mixed_batch",
-                    )
 
     def length(self, slot: int) -> int:
         """Return the number of tokens in ``slot``."""
@@ -117,9 +104,7 @@ class GenerationSession(Session):
 
     def interrupt(self) -> None:
         """End the running step within a node's time; between steps, do nothing."""
-        with self._lock:
-            if self._run_options is not None:
-                self._run_options.terminate = True
+        self._interruption.interrupt()
 
     def close(self) -> None:
         """Free the weights and the KV cache."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-import onnxruntime as ort
 
 from jan_ort_backends import ModelError
+from jan_ort_onnxruntime.decoder_graph import DecoderGraph, is_decoder, read_decoder
+from jan_ort_onnxruntime.embedding_graph import EmbeddingGraph, is_encoder, read_encoder
+from jan_ort_onnxruntime.largest import NUM_TOP_LOGITS
 from jan_ort_onnxruntime.model_folder import ModelFolder
+from jan_ort_onnxruntime.onnx_file import OnnxFile
 
 GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
 GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
-EMBEDDING_INPUTS = ("input_ids", "attention_mask")
-EMBEDDING_OUTPUTS = ("sentence_embedding",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,64 +29,81 @@ class GenerationGraph:
     context_length: int
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingGraph:
-    """An encoder that pools and normalises, graph "sentence-embedding/1"."""
-
-    embedding_size: int
-    vocab_size: int
-    context_length: int
+Graph = GenerationGraph | DecoderGraph | EmbeddingGraph
 
 
-def read_graph(session: ort.InferenceSession, folder: ModelFolder) -> GenerationGraph | EmbeddingGraph:
-    """Recognise the graph by its inputs and outputs. Raises: ModelError naming the file and what was expected."""
-    inputs = {value.name: value.shape for value in session.get_inputs()}
-    outputs = {value.name: value.shape for value in session.get_outputs()}
-    context_length = _context_length(session, folder)
-    keys = [name for name in inputs if re.fullmatch(r"past_key_values\.\d+\.key", name)]
-    cache = {f"past_key_values.{layer}.{part}" for layer in range(len(keys)) for part in ("key", "value")}
-    presents = {name.replace("past_key_values", "present") for name in cache}
-    if keys and set(inputs) == {*GENERATION_INPUTS, *cache} and set(outputs) == {*GENERATION_OUTPUTS, *presents}:
-        _, heads, _, head_dim = inputs["past_key_values.0.key"]
-        return GenerationGraph(
-            num_layers=len(keys),
-            num_key_value_heads=_static(folder.model_path, "past_key_values.0.key", heads),
-            head_dim=_static(folder.model_path, "past_key_values.0.key", head_dim),
-            vocab_size=_static(folder.model_path, "logits", outputs["logits"][1]),
-            num_top_logits=_static(folder.model_path, "top_logits", outputs["top_logits"][1]),
-            context_length=context_length,
-        )
-    if set(inputs) == set(EMBEDDING_INPUTS) and set(outputs) == set(EMBEDDING_OUTPUTS):
-        size = _static(folder.model_path, "sentence_embedding", outputs["sentence_embedding"][1])
-        return EmbeddingGraph(size, _vocab_size(folder), context_length)
-    raise ModelError(
-        f"{folder.model_path} is no graph that this backend runs: it has inputs {_few(inputs)} and outputs "
-        f"{_few(outputs)}; expected inputs {_few(GENERATION_INPUTS)} with past_key_values.N.key and .value for "
-        f"generation, or {_few(EMBEDDING_INPUTS)} for embeddings: convert the model with jan-ort"
+def read_graph(folder: ModelFolder) -> Graph:
+    """Recognise the folder's graph by its inputs and outputs, without loading it.
+
+    Raises: ModelError naming a file that is missing or too short, or what was expected of the graph.
+    """
+    file = OnnxFile.read(folder.model_path)
+    graph = _recognise(file, folder)
+    if missing := file.missing_files():
+        raise ModelError(f"{folder.model_path} lacks its weights: {'; '.join(missing)}: convert or download them again")
+    return graph
+
+
+def shared_kv(decoder: DecoderGraph) -> GenerationGraph:
+    """Return the KV cache and sizes of a decoder that appends in place."""
+    return GenerationGraph(
+        num_layers=len(decoder.caches) // 2,
+        num_key_value_heads=decoder.caches[0].num_heads,
+        head_dim=decoder.caches[0].head_dim,
+        vocab_size=decoder.vocab_size,
+        num_top_logits=min(NUM_TOP_LOGITS, decoder.vocab_size),
+        context_length=decoder.context_length,
     )
 
 
-def _context_length(session: ort.InferenceSession, folder: ModelFolder) -> int:
-    written = session.get_modelmeta().custom_metadata_map.get("jan_ort.context_length", "")
+def _recognise(file: OnnxFile, folder: ModelFolder) -> Graph:
+    if _is_shared_kv(file):
+        past = file.inputs["past_key_values.0.key"]
+        return GenerationGraph(
+            num_layers=sum(name.endswith(".key") for name in file.inputs),
+            num_key_value_heads=_fixed(file, past.name, past.shape[1]),
+            head_dim=_fixed(file, past.name, past.shape[3]),
+            vocab_size=_fixed(file, "logits", file.outputs["logits"].shape[1]),
+            num_top_logits=_fixed(file, "top_logits", file.outputs["top_logits"].shape[1]),
+            context_length=_context_length(file, folder),
+        )
+    if is_decoder(file, folder):
+        return read_decoder(file, folder)
+    if is_encoder(file):
+        ours = "jan_ort.graph" in file.metadata
+        return read_encoder(file, folder, _context_length(file, folder) if ours else folder.context_length)
+    raise ModelError(
+        f"{file.path} is no graph that this backend runs: it has inputs {_few(file.inputs)} and outputs "
+        f"{_few(file.outputs)}; expected inputs {_few(GENERATION_INPUTS)}, or input_ids and attention_mask, with "
+        "past_key_values.N.key and .value for generation, or input_ids and attention_mask alone for embeddings: "
+        "convert the model with jan-ort, or export it with past (text-generation-with-past)"
+    )
+
+
+def _is_shared_kv(file: OnnxFile) -> bool:
+    """Say whether inputs and outputs are exactly those of our own generation graph."""
+    layers = sum(re.fullmatch(r"past_key_values\.\d+\.key", name) is not None for name in file.inputs)
+    cache = {f"past_key_values.{layer}.{part}" for layer in range(layers) for part in ("key", "value")}
+    presents = {name.replace("past_key_values", "present") for name in cache}
+    inputs, outputs = {*GENERATION_INPUTS, *cache}, {*GENERATION_OUTPUTS, *presents}
+    return layers > 0 and set(file.inputs) == inputs and set(file.outputs) == outputs
+
+
+def _context_length(file: OnnxFile, folder: ModelFolder) -> int:
+    written = file.metadata.get("jan_ort.context_length", "")
     if folder.context_length is not None:
         return min(folder.context_length, int(written)) if written.isdigit() else folder.context_length
     if not written.isdigit():
         raise ModelError(
-            f"{folder.model_path} does not say its context length; jan_ort.json or the graph's metadata "
+            f"{file.path} does not say its context length; jan_ort.json or the graph's metadata "
             "jan_ort.context_length must: convert the model again"
         )
     return int(written)
 
 
-def _vocab_size(folder: ModelFolder) -> int:
-    if folder.vocab_size is None:
-        raise ModelError(f"{folder.path / 'config.json'} must hold vocab_size, the number of tokens that the model has")
-    return folder.vocab_size
-
-
-def _static(model_path: Path, name: str, size: object) -> int:
+def _fixed(file: OnnxFile, name: str, size: object) -> int:
     if not isinstance(size, int) or size < 1:
-        raise ModelError(f"{model_path}: a dimension of {name} is {size!r} and must be fixed; convert the model again")
+        raise ModelError(f"{file.path}: a dimension of {name} is {size!r} and must be fixed; convert the model again")
     return size
 
 

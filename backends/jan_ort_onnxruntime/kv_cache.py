@@ -20,6 +20,8 @@ class KVCache:
     that were written: a sequence of n tokens costs n positions, whatever the context length.
     """
 
+    device_type = "cpu"
+
     def __init__(self, graph: GenerationGraph, num_rows: int, context_length: int) -> None:
         heads, head_dim = graph.num_key_value_heads, graph.head_dim
         self._array = _untouched_zeros((2 * graph.num_layers, num_rows, heads, context_length, head_dim))

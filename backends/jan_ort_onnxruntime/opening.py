@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from jan_ort_backends import ModelError, OpenOptions, Session
+import onnxruntime as ort
+
+from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
+from jan_ort_onnxruntime.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.decoding import DecodingSession
 from jan_ort_onnxruntime.embedding import EmbeddingSession
+from jan_ort_onnxruntime.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.generation import GenerationSession
-from jan_ort_onnxruntime.graph import EmbeddingGraph, read_graph
+from jan_ort_onnxruntime.graph import Graph, read_graph, shared_kv
 from jan_ort_onnxruntime.model_folder import ModelFolder
-from jan_ort_onnxruntime.providers import device_report, load_graph
+from jan_ort_onnxruntime.providers import open_proven
 from jan_ort_onnxruntime.settings import OPTION_NAMES, SessionSettings
 
 
 def open_session(folder: ModelFolder, options: OpenOptions) -> Session:
-    """Load ``folder``. Raises: ModelError naming the file or option, OutOfMemory."""
+    """Load ``folder`` on a provider proven to run it. Raises: ModelError naming the file or option, OutOfMemory."""
     check_options(options, OPTION_NAMES, folder.context_length)
     settings = SessionSettings.parse(options.extra)
-    session = load_graph(folder.model_path, settings)
-    graph = read_graph(session, folder)
+    graph = read_graph(folder)
     check_options(options, OPTION_NAMES, graph.context_length)
     task = "embed" if isinstance(graph, EmbeddingGraph) else "generate"
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
-    device = device_report(session, settings)
+    return open_proven(
+        folder.model_path,
+        settings,
+        lambda session, device: _session_of(session, graph, folder, options, device),
+        optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
+    )
+
+
+def _session_of(
+    session: ort.InferenceSession, graph: Graph, folder: ModelFolder, options: OpenOptions, device: DeviceReport
+) -> Session:
     if isinstance(graph, EmbeddingGraph):
         return EmbeddingSession(session, graph, options, device, folder.weights_hash)
+    if isinstance(graph, DecoderGraph) and graph.appends_in_place:
+        return GenerationSession(session, shared_kv(graph), options, device, folder.weights_hash, decoder=graph)
+    if isinstance(graph, DecoderGraph):
+        return DecodingSession(session, graph, options, device, folder.weights_hash)
     return GenerationSession(session, graph, options, device, folder.weights_hash)

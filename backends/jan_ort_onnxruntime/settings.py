@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort_backends import ModelError
+from jan_ort_onnxruntime.provider_table import AUTO
 
-OPTION_NAMES = ("intra_op_num_threads", "provider", "spin_duration_us")
+OPTION_NAMES = ("intra_op_num_threads", "memory_limit_mb", "provider", "spin_duration_us", "strict")
 
 DEFAULT_SPIN_DURATION_US = 30
 
@@ -24,12 +25,17 @@ class SessionSettings:
     ``intra_op_num_threads``: threads of one operator, 0 leaves it to ONNX Runtime. ``spin_duration_us``: how long an
     idle thread waits for the next operator before it sleeps, 0 for not at all. Operators follow one another within
     microseconds, so 30 is enough for all of spinning's gain (a decode step 1.2 times as fast on two idle cores) and
-    costs nothing where others want the cores. ``provider``: a name of the table in ``providers.py``.
+    costs nothing where others want the cores. ``provider``: a name of the table in ``provider_table.py``, a plugin's
+    name, or "auto" for the first that is proven to work. ``strict``: fail rather than fall back.
+    ``memory_limit_mb``: the most MiB that a provider's arena takes on its device, 0 for all; of those in the table,
+    CUDA has such a limit.
     """
 
     intra_op_num_threads: int
     spin_duration_us: int = DEFAULT_SPIN_DURATION_US
-    provider: str = "cpu"
+    provider: str = AUTO
+    strict: bool = False
+    memory_limit_mb: int = 0
 
     @classmethod
     def parse(cls, extra: Mapping[str, str]) -> SessionSettings:
@@ -39,7 +45,9 @@ class SessionSettings:
         return cls(
             intra_op_num_threads=default_num_threads() if threads is None else threads,
             spin_duration_us=DEFAULT_SPIN_DURATION_US if spinning is None else spinning,
-            provider=extra.get("provider", "cpu"),
+            provider=extra.get("provider", AUTO),
+            strict=_flag(extra, "strict"),
+            memory_limit_mb=_number(extra, "memory_limit_mb", 2**30) or 0,
         )
 
 
@@ -50,6 +58,13 @@ def _number(extra: Mapping[str, str], name: str, largest: int) -> int | None:
     if not (text.isascii() and text.isdigit() and int(text) <= largest):
         raise ModelError(f"option {name} is {text!r}; give a whole number, 0..{largest}")
     return int(text)
+
+
+def _flag(extra: Mapping[str, str], name: str) -> bool:
+    text = extra.get(name, "0").lower()
+    if text not in ("0", "1", "false", "true"):
+        raise ModelError(f"option {name} is {text!r}; give 1 or 0")
+    return text in ("1", "true")
 
 
 def default_num_threads() -> int:

@@ -12,6 +12,8 @@ from jan_ort.models.errors import ModelFolderError
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
+_BARE_CONTEXT_LENGTH: dict[Task, int] = {"generate": 2048, "embed": 512}
+"""For a folder of no more than a graph and a tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ModelFolder:
         if not path.is_dir():
             raise ModelFolderError(f"the model folder {path} does not exist")
         missing = [] if (path / "tokenizer.json").exists() else ["tokenizer.json"]
-        if not any((path / name).exists() for name in _CONFIGURATIONS):
+        if not any((path / name).exists() for name in _CONFIGURATIONS) and not _has_graph(path):
             missing.append(" or ".join(_CONFIGURATIONS))
         if missing:
             raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
@@ -56,6 +58,10 @@ class ModelFolder:
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
         )
+
+
+def _has_graph(path: Path) -> bool:
+    return any(path.glob("*.onnx")) or any(path.glob("onnx/*.onnx"))
 
 
 class _Files:
@@ -87,7 +93,8 @@ class _Files:
         if stated is None:
             architectures = self.config.get("architectures") or [""]
             embeds = (self.path / "modules.json").exists() or (self.path / "1_Pooling").is_dir()
-            return "embed" if embeds or architectures[0] == "BertModel" else "generate"
+            headless = architectures[0].endswith("Model") and not architectures[0].endswith("LMHeadModel")
+            return "embed" if embeds or headless else "generate"
         if stated not in ("generate", "embed"):
             raise ModelFolderError(f"{self.path / 'jan_ort.json'}: task {stated!r} is unknown; known: generate, embed")
         return "generate" if stated == "generate" else "embed"
@@ -106,6 +113,8 @@ class _Files:
             # Tokenizers that know no limit say 1e30.
             if isinstance(length, int) and 0 < length < 2**31:
                 return length
+        if not any((self.path / name).exists() for name in _CONFIGURATIONS):
+            return _BARE_CONTEXT_LENGTH[self.task()]
         raise ModelFolderError(
             f"{self.path} does not say its context length; add max_position_embeddings to config.json"
         )

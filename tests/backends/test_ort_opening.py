@@ -130,7 +130,11 @@ def test_a_graph_of_another_kind_is_told_what_was_expected(folder: Path) -> None
         ({"intra_op_num_threads": "two"}, "option intra_op_num_threads is 'two'"),
         ({"intra_op_num_threads": "-1"}, "option intra_op_num_threads is '-1'"),
         ({"spin_duration_us": "long"}, "option spin_duration_us is 'long'"),
-        ({"provider": "tpu"}, "option provider is 'tpu'; there are: cpu"),
+        (
+            {"provider": "tpu"},
+            "option provider is 'tpu': the installed onnxruntime has no such provider; there are: auto, cpu",
+        ),
+        ({"strict": "yes"}, "option strict is 'yes'; give 1 or 0"),
     ],
 )
 def test_a_wrong_option_is_named(folder: Path, extra: dict[str, str], message: str) -> None:
@@ -140,7 +144,7 @@ def test_a_wrong_option_is_named(folder: Path, extra: dict[str, str], message: s
 def test_options_are_read() -> None:
     settings = SessionSettings.parse({"intra_op_num_threads": "3", "spin_duration_us": "0"})
 
-    assert settings == SessionSettings(3, spin_duration_us=0, provider="cpu")
+    assert settings == SessionSettings(3, spin_duration_us=0, provider="auto", strict=False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Which GGUF file of a model folder is the model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from jan_ort_backends import ModelError
+
+SUFFIX = ".gguf"
+_MAGIC = b"GGUF"
+_PART = re.compile(r".*-(\d{5})-of-(\d{5})\.gguf")
+
+
+def find_gguf(model_dir: Path) -> Path:
+    """Return the one model in ``model_dir``, its first part if it is split; ``model_dir`` may be the file itself.
+
+    Raises: ModelError saying what is there instead.
+    """
+    found = [model_dir] if model_dir.suffix == SUFFIX else sorted(model_dir.glob(f"*{SUFFIX}"))
+    models = [path for path in found if path.is_file() and _is_first_part(path)]
+    if not models:
+        raise ModelError(f"{model_dir} has no {SUFFIX} file; give a folder that holds one")
+    if len(models) > 1:
+        raise ModelError(f"{model_dir} has {len(models)} models: {', '.join(path.name for path in models)}; keep one")
+    (path,) = models
+    with path.open("rb") as stream:
+        magic = stream.read(len(_MAGIC))
+    if magic != _MAGIC:
+        raise ModelError(f"{path} is no GGUF file, it starts with {magic!r}; download it again")
+    return path
+
+
+def weights_hash(path: Path) -> str:
+    """Return the sha256 of the weights: that of the file, or of all parts in their order."""
+    digest = hashlib.sha256()
+    for part in _parts(path):
+        with part.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _is_first_part(path: Path) -> bool:
+    match = _PART.fullmatch(path.name)
+    return match is None or int(match[1]) == 1
+
+
+def _parts(path: Path) -> list[Path]:
+    match = _PART.fullmatch(path.name)
+    if match is None:
+        return [path]
+    stem = path.name.removesuffix(f"-{match[1]}-of-{match[2]}{SUFFIX}")
+    return [path.with_name(f"{stem}-{part:05}-of-{match[2]}{SUFFIX}") for part in range(1, int(match[2]) + 1)]

@@ -1,0 +1,146 @@
+"""Which execution providers this machine has: the one place that asks ONNX Runtime for providers and devices."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import distributions
+from typing import Any
+
+from jan_ort_onnxruntime.provider_table import AUTO, BUILT_IN, CPU, PLUGIN_PREFIX, Provider, plugin_provider
+
+logger = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+_registration_errors: dict[str, str | None] = {}  # by distribution, None where it is registered
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider that a session may be opened on; ``devices`` are its OrtEpDevices if it came as a library."""
+
+    provider: Provider
+    devices: tuple[Any, ...] = ()
+
+    @property
+    def device_key(self) -> str:
+        """What identifies the device among all sessions of the process."""
+        numbers = ",".join(str(device.device.device_id) for device in self.devices)
+        return f"{self.provider.ep_name}/{numbers or 0}"
+
+    @property
+    def is_processor(self) -> bool:
+        """Whether a plugin offers the CPU itself: its kernels are unproven beside those the graphs are written for."""
+        return bool(self.devices) and all(device.device.type.name == "CPU" for device in self.devices)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is there: ``candidates`` in the order in which they are tried, and why other providers are not among them.
+
+    ``registered`` are the names of all providers that ONNX Runtime knows; a registered one may have no device.
+    """
+
+    candidates: tuple[Candidate, ...]
+    registered: tuple[str, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def look_around(runtime: Any) -> Machine:
+    """Ask ``runtime``, the module onnxruntime, for its providers and devices, plugin libraries registered first."""
+    errors = register_plugin_libraries(runtime)
+    available = tuple(runtime.get_available_providers())
+    missing: dict[str, str] = {name: error for name, error in errors.items() if error is not None}
+    plugins = _plugin_candidates(runtime, available)
+    for distribution, ep_names in _plugin_names(errors).items():
+        if not any(candidate.provider.ep_name in ep_names for candidate in plugins):
+            missing[distribution] = f"its library is registered and offers no device here ({', '.join(ep_names)})"
+    taken = {candidate.provider.ep_name for candidate in plugins}
+    built_in = [Candidate(each) for each in BUILT_IN if each.ep_name in available and each.ep_name not in taken]
+    registered = dict.fromkeys((*available, *(candidate.provider.ep_name for candidate in plugins)))
+    return Machine((*plugins, *built_in), tuple(registered), missing)
+
+
+def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
+    """Return the candidates for the option ``provider``, those to try first in front. Raises: LookupError, why."""
+    if name == AUTO:
+        return tuple(each for each in machine.candidates if not each.is_processor)
+    found = tuple(each for each in machine.candidates if each.provider.name == name)
+    if found:
+        return found
+    known = next((each for each in BUILT_IN if each.name == name), None)
+    usable = ", ".join(dict.fromkeys(each.provider.name for each in machine.candidates))
+    reasons = [f"{distribution}: {reason}" for distribution, reason in machine.missing.items() if name in distribution]
+    reason = "; ".join(reasons) or "the installed onnxruntime has no such provider"
+    remedy = f"; {known.install}" if known is not None and known is not CPU else ""
+    raise LookupError(f"{reason}; there are: {AUTO}, {usable}{remedy}")
+
+
+def register_plugin_libraries(runtime: Any) -> dict[str, str | None]:
+    """Register the library of each plugin distribution, once a process; return each one's error, None if it has none.
+
+    An ``onnxruntime`` older than 1.23 cannot, and says so for each.
+    """
+    with _lock:
+        for distribution in plugin_distributions():
+            if distribution not in _registration_errors:
+                _registration_errors[distribution] = _register(runtime, distribution)
+        return dict(_registration_errors)
+
+
+def plugin_distributions() -> list[str]:
+    """Return the names of the installed distributions that bring a provider as a library."""
+    names = {re.sub(r"[-_.]+", "-", distribution.name or "").lower() for distribution in distributions()}
+    return sorted(name for name in names if name.startswith(PLUGIN_PREFIX))
+
+
+def _register(runtime: Any, distribution: str) -> str | None:
+    if not hasattr(runtime, "register_execution_provider_library"):
+        return f"onnxruntime {runtime.__version__} cannot load provider libraries; pip install --upgrade onnxruntime"
+    try:
+        module = importlib.import_module(distribution.replace("-", "_"))
+        runtime.register_execution_provider_library(distribution, module.get_library_path())
+    except Exception as error:  # one broken plugin must not keep the others, or the CPU, from being used
+        message = " ".join(str(error).split())
+        logger.warning("the library of %s cannot be registered: %s", distribution, message)
+        return f"its library cannot be registered: {message}; repair or uninstall {distribution}"
+    return None
+
+
+def _plugin_names(errors: Mapping[str, str | None]) -> dict[str, tuple[str, ...]]:
+    """Return the providers that each registered distribution says it brings."""
+    names: dict[str, tuple[str, ...]] = {}
+    for distribution, error in errors.items():
+        if error is None:
+            module = importlib.import_module(distribution.replace("-", "_"))
+            many = getattr(module, "get_ep_names", None)
+            names[distribution] = tuple(many() if many is not None else [module.get_ep_name()])
+    return names
+
+
+def _plugin_candidates(runtime: Any, available: Iterable[str]) -> list[Candidate]:
+    """Group the devices of providers that came as a library: one candidate for each device, GPUs and NPUs first."""
+    if not hasattr(runtime, "get_ep_devices"):
+        return []
+    built_in = set(available)
+    found = [device for device in runtime.get_ep_devices() if device.ep_name not in built_in]
+    found.sort(key=lambda device: (device.device.type.name == "CPU", device.ep_name))
+    return [Candidate(plugin_provider(device.ep_name), (device,)) for device in found]
+
+
+def preload_libraries(runtime: Any, provider: Provider) -> None:
+    """Load CUDA's and cuDNN's libraries from their Python packages, where the provider needs them and can find them."""
+    if provider.preloads_libraries and hasattr(runtime, "preload_dlls"):
+        printed = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+            warnings.simplefilter("ignore")  # what is missing is said by the session that then cannot be opened
+            runtime.preload_dlls()
+        for line in printed.getvalue().splitlines():
+            logger.warning("%s: %s", provider.name, line)

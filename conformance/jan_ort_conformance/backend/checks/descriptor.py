@@ -1,0 +1,150 @@
+"""The descriptor: well formed, cheap to import, and honest about the machine and the folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing
+from jan_ort_backends.registry import GROUP
+from jan_ort_conformance.backend.expectations import expect
+from jan_ort_conformance.backend.isolation import child_environment
+from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.subject import Subject
+from jan_ort_conformance.backend.trial import Trial
+from jan_ort_conformance.backend.violation import NotThere
+from jan_ort_conformance.results import Level
+
+RUNTIMES = frozenset(
+    {
+        "ctranslate2",
+        "jax",
+        "llama_cpp",
+        "mlx",
+        "onnx",
+        "onnxruntime",
+        "onnxruntime_genai",
+        "openvino",
+        "paddle",
+        "tensorflow",
+        "tensorrt",
+        "torch",
+        "transformers",
+        "triton",
+        "vllm",
+    }
+)
+"""Modules whose import costs a large part of a second, or takes a device."""
+
+MAX_IMPORT_S = 0.5
+
+_IMPORT = """
+import sys, json, time
+import jan_ort_backends, numpy
+started = time.perf_counter()
+__import__(sys.argv[1])
+print(json.dumps([time.perf_counter() - started, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+@check("descriptor.well_formed")
+def well_formed(trial: Trial) -> None:
+    """The descriptor has a name, this interface's major version, known capabilities and a mapping of models."""
+    backend = trial.subject.backend
+    expect(
+        isinstance(backend.name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", backend.name), f"name {backend.name!r}"
+    )
+    expect(str(backend.abi).split(".")[0] == ABI.split(".")[0], f"abi is {backend.abi!r}, and the interface is {ABI}")
+    expect(isinstance(backend.capabilities, frozenset), f"capabilities is a {type(backend.capabilities).__name__}")
+    unknown = sorted(str(flag) for flag in backend.capabilities if str(flag) not in set(Capability))
+    expect(not unknown, f"unknown capabilities: {', '.join(unknown)}")
+    expect({Capability.GENERATE, Capability.EMBED} & backend.capabilities, "it declares neither generate nor embed")
+
+
+@check("descriptor.brings_models_it_opens", level=Level.FULL)
+def brings_models_it_opens(trial: Trial) -> None:
+    """Every folder in ``builtin_models`` exists and is accepted."""
+    backend = trial.subject.backend
+    for name, folder in dict(backend.builtin_models).items():
+        expect(isinstance(folder, Path) and folder.is_dir(), f"builtin model {name!r}: {folder!r} is no folder")
+        answer = backend.accepts(folder)
+        expect(isinstance(answer, Accepts), f"builtin model {name!r} is not accepted: {answer}")
+
+
+@check("descriptor.imports_no_runtime", level=Level.FULL)
+def imports_no_runtime(trial: Trial) -> None:
+    """Importing the descriptor's module imports no runtime; ``open`` does that."""
+    _, modules = _imported(trial.subject)
+    found = sorted(RUNTIMES & modules)
+    expect(not found, f"importing {_module(trial.subject)} imports {', '.join(found)}")
+
+
+@check("descriptor.imports_quickly", level=Level.STRICT)
+def imports_quickly(trial: Trial) -> str:
+    """Importing the descriptor's module takes no more than half a second beyond numpy's, at the best of three."""
+    best_s = min(_imported(trial.subject)[0] for _ in range(3))
+    expect(best_s <= MAX_IMPORT_S, f"importing {_module(trial.subject)} takes {best_s:.2f} s")
+    return f"{1000 * best_s:.0f} ms"
+
+
+@check("descriptor.probe_answers")
+def probe_answers(trial: Trial) -> str:
+    """``probe`` raises nothing, says why it cannot run where it cannot, and here it can."""
+    answer = trial.subject.backend.probe()
+    expect(isinstance(answer, Available | Missing), f"probe returned {answer!r}, neither Available nor Missing")
+    if isinstance(answer, Missing):
+        expect(answer.reason and answer.remedy, f"probe gives no reason or no remedy: {answer}")
+    expect(isinstance(answer, Available), f"the backend cannot run here, so nothing can be judged: {answer}")
+    again = trial.subject.backend.probe()
+    expect(again == answer, f"asked again, probe returned {again!r} after {answer!r}")
+    return str(getattr(answer, "detail", ""))
+
+
+@check("descriptor.accepts_its_model")
+def accepts_its_model(trial: Trial) -> None:
+    """``accepts`` accepts the folder that ``open`` opens."""
+    answer = trial.subject.backend.accepts(trial.subject.model_dir)
+    expect(answer == Accepts(), f"accepts({trial.subject.model_dir}) returned {answer!r}")
+
+
+@check("descriptor.declines_other_folders")
+def declines_other_folders(trial: Trial) -> None:
+    """``accepts`` raises nothing for folders that are no models and declines each with a reason."""
+    folder = trial.empty_folder()
+    (folder / "empty").mkdir()
+    (folder / "file").touch()
+    (folder / "garbage").mkdir()
+    for name in ("config.json", "jan_ort.json", "tokenizer.json"):
+        (folder / "garbage" / name).write_bytes(b"\xff\x00{not json")
+    for name in ("empty", "absent", "file", "garbage"):
+        answer = trial.subject.backend.accepts(folder / name)
+        expect(isinstance(answer, Declines), f"accepts of the {name} folder returned {answer!r}")
+        expect(getattr(answer, "reason", "").strip(), f"accepts of the {name} folder declines without a reason")
+
+
+def _module(subject: Subject) -> str:
+    """Return the module that the registry would import. Raises: NotThere if only the object is known."""
+    if ":" in subject.target:
+        return subject.target.partition(":")[0]
+    for point in importlib.metadata.entry_points(group=GROUP, name=subject.target):
+        return point.module
+    raise NotThere("the backend was given as an object, so that its import cannot be watched")
+
+
+def _imported(subject: Subject) -> tuple[float, set[str]]:
+    """Return the seconds that the import takes in a new process, and the top-level modules that are there then."""
+    run = subprocess.run(  # noqa: S603  (this interpreter, our own code)
+        [sys.executable, "-c", _IMPORT, _module(subject)],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    expect(run.returncode == 0, f"importing {_module(subject)} alone failed: {run.stderr.strip()[-500:]}")
+    seconds, modules = json.loads(run.stdout.splitlines()[-1])
+    return seconds, set(modules)

@@ -1,0 +1,107 @@
+"""Embeddings: one vector per text, in the order of the texts, whatever their lengths and company."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends import BadInput, Capability, ContextOverflow
+from jan_ort_conformance.backend.expectations import expect, expect_error, expect_rows_differ, expect_rows_equal
+from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.trial import MAX_EMBEDDING_TOKEN_ID, SEED, Trial
+from jan_ort_conformance.results import Level
+
+EMBED = Capability.EMBED
+
+
+def _texts(trial: Trial, *lengths: int) -> list[NDArray[np.int64]]:
+    """Return random texts of these lengths, 0 standing for the whole context."""
+    generator = np.random.default_rng(SEED)
+    size = trial.session.info.context_length
+    return [generator.integers(1, MAX_EMBEDDING_TOKEN_ID, min(length or size, size)) for length in lengths]
+
+
+@check("embeddings.form", EMBED)
+def form(trial: Trial) -> None:
+    """Vectors are finite float32 of shape (len(batch), embedding_size), also for no texts at all."""
+    size = trial.session.info.embedding_size
+    for lengths in ((7,), (3, 9, 1), ()):
+        vectors = trial.session.embed(_texts(trial, *lengths))
+        expect(isinstance(vectors, np.ndarray) and vectors.dtype == np.float32, f"embed returned {type(vectors)}")
+        expect(vectors.shape == (len(lengths), size), f"{len(lengths)} texts have the shape {vectors.shape}")
+        expect(np.isfinite(vectors).all(), "a vector is not finite")
+
+
+@check("embeddings.equal_alone", EMBED)
+def equal_alone(trial: Trial) -> str:
+    """Texts of different lengths in one batch have the vectors that each has alone, in the same order."""
+    texts = _texts(trial, 9, 1, 4, 0, 2, 30, 9)
+    together = trial.session.embed(texts)
+    alone = np.concatenate([trial.session.embed([text]) for text in texts])
+    expect(together.shape == alone.shape, f"the shapes are {together.shape} and {alone.shape}")
+    difference = float(np.abs(together - alone).max())
+    expect(difference <= trial.tolerances.vectors, f"a vector differs by {difference:.2g} from the text's alone")
+    return f"largest difference {difference:.2g}"
+
+
+@check("embeddings.many_texts", EMBED, level=Level.FULL)
+def many_texts(trial: Trial) -> None:
+    """A batch of 70 texts, which no backend may cut or reorder, has each text's own vector."""
+    texts = _texts(trial, *(1 + index % 13 for index in range(70)))
+    together = trial.session.embed(texts)
+    expect(len(together) == len(texts), f"{len(texts)} texts have {len(together)} vectors")
+    for index in (0, 12, 31, 32, 63, 64, 69):
+        difference = float(np.abs(together[index] - trial.session.embed([texts[index]])[0]).max())
+        expect(
+            difference <= trial.tolerances.vectors, f"text {index} of 70 differs by {difference:.2g} from itself alone"
+        )
+
+
+@check("embeddings.follow_from_the_tokens", EMBED)
+def follow_from_the_tokens(trial: Trial) -> None:
+    """The same text has the same vector to the bit, other tokens and another order of tokens have others."""
+    text = _texts(trial, 8)[0]
+    first = trial.session.embed([text])
+    expect_rows_equal(trial.session.embed([text.copy()]), first, 0.0, "one text twice")
+    expect_rows_differ(trial.session.embed([text[::-1].copy()]), first, "a text and its reverse")
+    expect_rows_differ(trial.session.embed([text % (MAX_EMBEDDING_TOKEN_ID - 1) + 1]), first, "two texts")
+
+
+@check("embeddings.unit_length", EMBED, level=Level.STRICT)
+def unit_length(trial: Trial) -> None:
+    """Vectors have length 1, as clients of the API that compare by dot product expect."""
+    lengths = np.linalg.norm(trial.session.embed(_texts(trial, 9, 1, 0)), axis=1)
+    expect(np.allclose(lengths, 1.0, rtol=0, atol=1e-3), f"the vectors' lengths are {lengths}")
+
+
+@check("embeddings.refuse_wrong_tokens", EMBED)
+def refuse_wrong_tokens(trial: Trial) -> None:
+    """An empty text, and a token id outside the vocabulary, raise BadInput."""
+    good = _texts(trial, 3)[0]
+    for what, ids in (("an empty text", []), ("token id -1", [-1]), ("token id 2^31 - 1", [2**31 - 1])):
+        batch = [good, np.array(ids, np.int64)]
+        expect_error(BadInput, lambda batch=batch: trial.session.embed(batch), what)  # type: ignore[misc]
+    expect(len(trial.session.embed([good])) == 1, "after refusals, a good text has no vector")
+
+
+@check("embeddings.refuse_long_texts", EMBED)
+def refuse_long_texts(trial: Trial) -> None:
+    """A text of the whole context has a vector; one token more raises ContextOverflow with the row and the numbers."""
+    size = trial.session.info.context_length
+    whole = _texts(trial, 0)[0]
+    expect(len(trial.session.embed([whole])) == 1, "a text of the whole context has no vector")
+    too_long = np.append(whole, 1)
+    error = expect_error(ContextOverflow, lambda: trial.session.embed([whole[:1], too_long]), "one token too many")
+    numbers = (error.slot, error.num_tokens, error.context_length)
+    expect(numbers == (1, size + 1, size), f"slot (the row), num_tokens and context_length are {numbers}")
+
+
+@check("embeddings.leave_the_slots_alone", EMBED, Capability.GENERATE)
+def leave_the_slots_alone(trial: Trial) -> None:
+    """Embedding between the steps of a sequence does not touch its slot."""
+    writer = trial.writer
+    writer.append(0, 10)
+    expected = writer.append(1, 10, 5)
+    trial.session.embed(_texts(trial, 20, 3))
+    expect(trial.session.length(0) == 10, f"after embed the slot holds {trial.session.length(0)} tokens, and held 10")
+    expect_rows_equal(writer.append(0, 5), expected, trial.tolerances.same_kind, "a slot after embed")

@@ -1,0 +1,68 @@
+"""Forks: a copy of a slot's beginning that continues like its source and apart from it."""
+
+from __future__ import annotations
+
+from jan_ort_backends import Capability
+from jan_ort_conformance.backend.expectations import expect, expect_rows_equal
+from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.trial import Trial
+
+NEEDS = (Capability.GENERATE, Capability.FORK)
+
+
+@check("forks.continue_like_the_source", *NEEDS)
+def continue_like_the_source(trial: Trial) -> None:
+    """A fork of the first tokens, over a longer slot, continues like its source cut to that length."""
+    writer, session = trial.writer, trial.session
+    writer.append(0, 30)
+    writer.append(3, 50)
+    session.fork(0, 3, 20)
+    expect(writer.lengths() == [30, 0, 0, 20, 0, 0], f"after fork(0, 3, 20) the lengths are {writer.lengths()}")
+    forked = writer.append(3, 10)
+    expect_rows_equal(forked, writer.append(1, 20, 10), trial.tolerances.same_kind, "a fork of 20 tokens")
+
+
+@check("forks.are_apart_from_the_source", *NEEDS)
+def are_apart_from_the_source(trial: Trial) -> None:
+    """What is then written to the one is not seen by the other."""
+    writer, session, same = trial.writer, trial.session, trial.tolerances.same_kind
+    plain, turned = writer.text, writer.text[::-1].copy()
+    expected = writer.append(1, 20, 8, 6)
+    writer.append(3, 20)
+    writer.append(0, 20, 8)
+    session.fork(0, 2, 20)
+    writer.text = turned
+    writer.append(2, 8)
+    writer.append(3, 8)
+    writer.text = plain
+    expect_rows_equal(writer.append(0, 6), expected, same, "the source, after its fork wrote other tokens")
+    writer.text = turned
+    expect_rows_equal(writer.append(2, 6), writer.append(3, 6), same, "the fork, after its source wrote on")
+
+
+@check("forks.decode_with_their_source", *NEEDS)
+def decode_with_their_source(trial: Trial) -> None:
+    """A source and its forks decode in one step like the source alone, as the choices of one prompt do."""
+    writer, session = trial.writer, trial.session
+    writer.append(4, 25)
+    for target in (0, 2, 5):
+        session.fork(4, target, 25)
+    for _ in range(4):
+        together = writer.decode(0, 4, 2, 5)
+        for index in (1, 2, 3):
+            expect_rows_equal(together[index], together[0], trial.tolerances.same_kind, "forks decoding together")
+    last = writer.append(1, 25, *[1] * 4)
+    expect_rows_equal(together[0], last, trial.tolerances.same_kind, "forks decoding together against one alone")
+
+
+@check("forks.of_nothing_and_onto_itself", *NEEDS)
+def of_nothing_and_onto_itself(trial: Trial) -> None:
+    """A fork of 0 tokens empties its target, and one onto the slot itself cuts it."""
+    writer, session = trial.writer, trial.session
+    writer.append(0, 15)
+    writer.append(1, 9)
+    session.fork(0, 1, 0)
+    session.fork(0, 0, 10)
+    expect(writer.lengths()[:2] == [10, 0], f"the lengths are {writer.lengths()[:2]}, not [10, 0]")
+    continued = writer.append(0, 6)
+    expect_rows_equal(continued, writer.append(1, 10, 6), trial.tolerances.same_kind, "a slot forked onto itself")

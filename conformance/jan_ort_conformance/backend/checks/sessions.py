@@ -1,0 +1,113 @@
+"""Sessions: independent of each other, also in two threads, and gone when they are closed."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends import Capability
+from jan_ort_conformance.backend.expectations import expect, expect_rows_equal
+from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.trial import MAX_EMBEDDING_TOKEN_ID, Trial, Writer
+from jan_ort_conformance.backend.violation import NotThere
+from jan_ort_conformance.results import Level
+
+MIB = 1 << 20
+NUM_CYCLES = 200
+MAX_CYCLES_S = 10.0
+MAX_GROWTH_BYTES = 16 * MIB
+"""More than an allocator wavers by, and less than 150 forgotten caches of even a tiny model."""
+
+
+@check("sessions.close_twice")
+def close_twice(trial: Trial) -> None:
+    """``close`` may be called twice."""
+    session = trial.open(num_slots=1, context_length=None).session
+    session.close()
+    session.close()
+
+
+@check("sessions.are_independent")
+def are_independent(trial: Trial) -> None:
+    """Two sessions of one model share no slots, and closing one leaves the other."""
+    first, second = trial.open(num_slots=1, context_length=None), trial.open(num_slots=2, context_length=None)
+    expected = _work(first, 0, trial)
+    if Capability.GENERATE in trial.able:
+        expect(second.lengths() == [0, 0], f"work in one session gave the other the lengths {second.lengths()}")
+    first.session.close()
+    expect_rows_equal(_work(second, 0, trial), expected, trial.tolerances.same_kind, "after another session was closed")
+
+
+@check("sessions.run_in_two_threads", level=Level.FULL)
+def run_in_two_threads(trial: Trial) -> None:
+    """Two sessions at once in two threads give what each gives alone."""
+    writers = [trial.open(context_length=None) for _ in range(2)]
+    expected = _long_work(trial.open(context_length=None), trial)
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = [threads.submit(_long_work, writer, trial) for writer in writers]
+        for outcome in outcomes:
+            expect_rows_equal(outcome.result(), expected, trial.tolerances.same_kind, "one of two sessions at once")
+
+
+@check("sessions.free_their_memory", level=Level.STRICT)
+def free_their_memory(trial: Trial) -> str:
+    """Opening, using and closing up to 200 sessions (in 20 s) needs no more memory than the first quarter of them."""
+    if not Path("/proc/self/statm").exists() and sys.platform == "win32":
+        raise NotThere("the resident memory of a process cannot be read here")
+    started, early, num_cycles = time.perf_counter(), 0, 0
+    able = trial.able
+    for num_cycles in range(1, NUM_CYCLES + 1):
+        _cycle(trial, Capability.GENERATE in able)
+        if num_cycles % 10 == 0:
+            gc.collect()  # what only waits for the collector is no leak, but must not pile up in between either
+        if not early and (num_cycles == NUM_CYCLES // 4 or time.perf_counter() - started > MAX_CYCLES_S / 4):
+            early = _resident_bytes()
+        if time.perf_counter() - started > MAX_CYCLES_S and num_cycles >= 8:
+            break
+    growth = _resident_bytes() - early
+    expect(growth <= MAX_GROWTH_BYTES, f"{num_cycles} sessions left {growth / MIB:.0f} MiB more than the first quarter")
+    return f"{num_cycles} sessions, {growth / MIB:+.1f} MiB after the first quarter"
+
+
+def _cycle(trial: Trial, generates: bool) -> None:
+    session = trial.subject.open(num_slots=4, context_length=None)
+    writer = Writer(session)
+    if generates:
+        for slot in range(4):
+            writer.append(slot, 16)
+    else:
+        session.embed([writer.text[:8] % MAX_EMBEDDING_TOKEN_ID])
+    session.close()
+
+
+def _work(writer: Writer, slot: int, trial: Trial) -> NDArray[np.float32]:
+    if Capability.GENERATE in trial.able:
+        return writer.append(slot, 10)
+    return writer.session.embed([writer.text[:8]])
+
+
+def _long_work(writer: Writer, trial: Trial) -> NDArray[np.float32]:
+    if Capability.GENERATE not in trial.able:
+        return np.concatenate([writer.session.embed([writer.text[:8], writer.text[:3]]) for _ in range(20)])
+    for slot in range(3):
+        writer.append(slot, 20 + slot)
+    return np.concatenate([writer.decode(0, 1, 2) for _ in range(20)])
+
+
+def _resident_bytes() -> int:
+    """Return the resident memory now; where it cannot be read, its peak so far."""
+    gc.collect()
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

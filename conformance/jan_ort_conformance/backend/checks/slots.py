@@ -1,0 +1,92 @@
+"""Slots: they start empty, are apart from each other, and forget what is cut off."""
+
+from __future__ import annotations
+
+from jan_ort_backends import Capability
+from jan_ort_conformance.backend.expectations import expect, expect_rows_alike, expect_rows_differ, expect_rows_equal
+from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.trial import Trial
+
+GENERATE = Capability.GENERATE
+
+
+@check("slots.start_empty", GENERATE)
+def start_empty(trial: Trial) -> None:
+    """Every slot of a new session holds no token."""
+    expect(not any(trial.writer.lengths()), f"the lengths of a new session are {trial.writer.lengths()}")
+
+
+@check("slots.truncate_forgets", GENERATE)
+def truncate_forgets(trial: Trial) -> None:
+    """A slot that was cut continues as if nothing had followed, also with other tokens than before."""
+    writer, session = trial.writer, trial.session
+    writer.append(0, 30)
+    session.truncate(0, 12)
+    expect(session.length(0) == 12, f"after truncate(0, 12) the slot holds {session.length(0)} tokens")
+    again = writer.append(0, 8)
+    expect_rows_equal(again, writer.append(1, 12, 8), trial.tolerances.same_kind, "a slot cut from 30 to 12 tokens")
+    session.truncate(0, 0)
+    other = trial.open(num_slots=1)
+    other.text = writer.text = writer.text[::-1].copy()
+    expect_rows_equal(writer.append(0, 9), other.append(0, 9), trial.tolerances.same_kind, "a slot that was emptied")
+
+
+@check("slots.truncate_to_what_is_held", GENERATE)
+def truncate_to_what_is_held(trial: Trial) -> None:
+    """Cutting a slot to the length that it has changes nothing."""
+    writer, session = trial.writer, trial.session
+    writer.append(0, 10)
+    writer.append(1, 10)
+    session.truncate(0, 10)
+    session.truncate(2, 0)
+    expect(writer.lengths()[:3] == [10, 10, 0], f"the lengths are {writer.lengths()}")
+    expect_rows_equal(writer.decode(0), writer.decode(1), trial.tolerances.same_kind, "a slot cut to its own length")
+
+
+@check("slots.truncate_cuts_one_slot", GENERATE)
+def truncate_cuts_one_slot(trial: Trial) -> None:
+    """Cutting one slot leaves the others as they were."""
+    writer, session = trial.writer, trial.session
+    for slot in (0, 1, 2):
+        writer.append(slot, 20)
+    session.truncate(1, 5)
+    expect(writer.lengths()[:3] == [20, 5, 20], f"the lengths are {writer.lengths()}")
+    kept = writer.append(2, 6)
+    expect_rows_equal(kept, writer.append(3, 20, 6), trial.tolerances.same_kind, "the neighbour of a cut slot")
+
+
+@check("slots.are_isolated", GENERATE)
+def are_isolated(trial: Trial) -> None:
+    """Different texts in neighbouring slots, written in turns, do not touch each other."""
+    one, other = trial.writer, trial.open()
+    pair = trial.open(num_slots=2)
+    turned = one.text[::-1].copy()
+    for chunk in (5, 7, 4):
+        for slot, text in ((0, one.text), (1, turned)):
+            pair.text = text
+            last = pair.append(slot, chunk)
+    other.text = turned
+    same = trial.tolerances.same_kind
+    expect_rows_equal(last, other.append(1, 5, 7, 4), same, "a slot written in turns with its neighbour")
+    pair.text = one.text
+    one.append(0, 16)
+    expect_rows_equal(pair.append(0, 3), one.append(0, 3), same, "the neighbour's continuation")
+
+
+@check("slots.attend_to_what_they_hold", GENERATE)
+def attend_to_what_they_hold(trial: Trial) -> str | None:
+    """The same last token after another text gives other logits, unless the model looks at the last token only."""
+    writer = trial.writer
+    first = writer.append(0, 20)
+    again = writer.append(1, 20)
+    expect_rows_equal(again, first, trial.tolerances.same_kind, "one prompt in two slots")
+    prompt = writer.text[:20].copy()
+    prompt[:19] = (prompt[:19] + 1) % trial.session.info.vocab_size
+    writer.text[:20] = prompt
+    at_once = writer.append(2, 20)
+    by_one = writer.append(3, 19, 1)
+    expect_rows_alike(by_one, at_once, trial.tolerances.other_kind, "19 tokens and 1 more against 20 at once")
+    if (at_once == first).all():
+        return "the logits follow from the last token alone"
+    expect_rows_differ(by_one, first, "the last token after two texts")
+    return None

@@ -1,0 +1,69 @@
+"""Top logits: the row's own largest logits, in order, with ties by token id."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends import Capability, SlotTokens, StepOutput
+from jan_ort_conformance.backend.expectations import expect
+from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.trial import Trial
+from jan_ort_conformance.backend.violation import Lie
+
+NEEDS = (Capability.GENERATE, Capability.TOP_LOGITS)
+
+
+@check("top_logits.form", *NEEDS)
+def form(trial: Trial) -> str:
+    """They are float32 and int64 arrays of shape (rows, k), with the same k at every step, also for no rows."""
+    widths = set()
+    for num_tokens, num_logits in ((9, 4), (5, 0), (1, 1)):
+        output = trial.writer.output(0, num_tokens, num_logits)
+        top_logits, top_token_ids = _there(output)
+        expect(top_logits.dtype == np.float32, f"top_logits has the dtype {top_logits.dtype}")
+        expect(top_token_ids.dtype == np.int64, f"top_token_ids has the dtype {top_token_ids.dtype}")
+        expect(top_logits.shape == top_token_ids.shape, f"the shapes are {top_logits.shape} and {top_token_ids.shape}")
+        expect(
+            top_logits.ndim == 2 and len(top_logits) == num_logits,
+            f"{num_logits} rows have the shape {top_logits.shape}",
+        )
+        widths.add(top_logits.shape[1])
+    expect(len(widths) == 1 and min(widths) >= 1, f"k is {sorted(widths)} in one session")
+    return f"k = {min(widths)}"
+
+
+@check("top_logits.are_the_largest_in_order", *NEEDS)
+def are_the_largest_in_order(trial: Trial) -> None:
+    """They equal the row's k largest logits in descending order, ties by ascending token id."""
+    _expect_sorted(trial.writer.output(0, 40, 40), "a prompt")
+    _expect_sorted(trial.writer.output(0, 1), "one decoded token")
+
+
+@check("top_logits.in_batch_order", *NEEDS)
+def in_batch_order(trial: Trial) -> None:
+    """They are those of their own row also where several slots share a step."""
+    text = trial.writer.text
+    rows = [SlotTokens(slot, text[:length], count) for slot, length, count in ((4, 30, 2), (0, 5, 1), (2, 12, 3))]
+    _expect_sorted(trial.session.step(rows), "three first prompts")
+    decoding = [SlotTokens(slot, text[length : length + 1]) for slot, length in ((2, 12), (4, 30), (0, 5))]
+    _expect_sorted(trial.session.step(decoding), "three decoded tokens")
+
+
+def _expect_sorted(output: StepOutput, what: str) -> None:
+    top_logits, top_token_ids = _there(output)
+    k = top_logits.shape[1]
+    token_ids = np.argsort(-output.logits, axis=1, kind="stable")[:, :k]
+    values = np.take_along_axis(output.logits, token_ids, axis=1)
+    expect(np.array_equal(top_logits, values), f"top_logits of {what} are not the row's {k} largest in order")
+    wrong = np.argwhere(top_token_ids != token_ids)
+    if len(wrong):
+        row, rank = (int(number) for number in wrong[0])
+        seen = f"token {top_token_ids[row, rank]} is at rank {rank} of row {row}, not {token_ids[row, rank]}"
+        expect(False, f"top_token_ids of {what}: {seen}")
+
+
+def _there(output: StepOutput) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    if output.top_logits is None or output.top_token_ids is None:
+        raise Lie("top_logits is declared, and step returned none")
+    return output.top_logits, output.top_token_ids

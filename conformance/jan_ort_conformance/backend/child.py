@@ -1,0 +1,29 @@
+"""The child process of one case: load the backend, judge one check, and write the verdict where the parent reads it."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from jan_ort_conformance.backend import checks
+from jan_ort_conformance.backend.judge import judge
+from jan_ort_conformance.backend.registry import select
+from jan_ort_conformance.backend.subject import Subject
+
+assert checks.__all__  # imported for its registrations
+
+
+def main(subject_json: str, check_id: str, answer_path: str, stacks_after_s: str) -> None:
+    """Judge ``check_id``; print every thread's stack to stderr if it is still at work after ``stacks_after_s``."""
+    faulthandler.enable()
+    faulthandler.dump_traceback_later(float(stacks_after_s), exit=False)
+    (check,) = select(patterns=(check_id,))
+    case = judge(check, Subject.from_json(subject_json))
+    Path(answer_path).write_text(json.dumps(asdict(case)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,97 @@
+"""A plugin that fails while it is loaded, in whatever way, is listed with reason and remedy, and harms no other."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from jan_ort_backends import discover
+from tests.backends.isolation.conftest import Plugins
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise RuntimeError('driver too old')", "RuntimeError: driver too old"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("import no_such_runtime", "No module named 'no_such_runtime'"),
+        ("def", "SyntaxError"),
+        ("class backend:\n    def __init__(self):\n        raise OSError('no device')", "OSError: no device"),
+    ],
+)
+def test_what_an_import_raises_is_listed_with_its_traceback(plugins: Plugins, source: str, reason: str) -> None:
+    plugins.install("broken", source)
+    plugins.install_backend("sound")
+
+    row = plugins.find("broken")
+
+    assert row.backend is None
+    assert reason in (row.error or "")
+    assert "Traceback" in (row.traceback or "")
+    assert "jan-ort-broken" in (row.remedy or "")
+    assert plugins.find("sound").backend is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("backend = object()", "it lacks name, abi"),
+        ("import json as backend", "it lacks name, abi"),
+        ("backend = None", "it lacks name, abi"),
+        ("import jan_ort_backends.reference as r\nclass backend(r.ReferenceBackend):\n    name = 'x'", "'x'"),
+    ],
+)
+def test_what_is_no_backend_is_refused_with_a_remedy(plugins: Plugins, source: str, reason: str) -> None:
+    plugins.install("odd", source)
+
+    row = plugins.find("odd")
+
+    assert row.backend is None
+    assert reason in (row.error or "")
+    assert row.remedy
+
+
+@pytest.mark.parametrize("body", ["builtin_models = 3", "builtin_models = property(lambda self: 1 / 0)"])
+def test_models_that_cannot_be_listed_are_found_out_at_once(plugins: Plugins, body: str) -> None:
+    plugins.install_backend("odd", backend=body)
+
+    row = plugins.find("odd")
+
+    assert row.backend is None
+    assert "Traceback" in (row.traceback or "")
+
+
+def test_an_import_that_hangs_is_given_up(plugins: Plugins) -> None:
+    plugins.install("stuck", "import time\ntime.sleep(5)\nbackend = None")
+    started = time.monotonic()
+
+    row = plugins.find("stuck", limit_s=0.2)
+
+    assert time.monotonic() - started < 4
+    assert row.backend is None
+    assert row.error == "jan_ort_stuck:backend does not import: it has not come back after 0.2 s"
+
+
+def test_two_that_clash_are_both_refused_and_name_each_other(plugins: Plugins) -> None:
+    for distribution in ("first-plugin", "second-plugin"):
+        plugins.install("twin", "raise AssertionError('is not imported')", distribution=distribution)
+
+    rows = [row for row in discover() if row.name == "twin"]
+
+    assert [row.backend for row in rows] == [None, None]
+    assert all("first-plugin, second-plugin" in (row.error or "") for row in rows)
+    assert all(row.traceback is None for row in rows)
+
+
+@pytest.mark.parametrize("lists", [{"deny": ["broken"]}, {"allow": ["reference"]}])
+def test_an_excluded_plugin_is_never_imported(plugins: Plugins, lists: dict[str, list[str]]) -> None:
+    plugins.install("broken", "raise AssertionError('is not imported')")
+
+    (row,) = [row for row in discover(**lists) if row.name == "broken"]  # type: ignore[arg-type]
+
+    assert row.traceback is None
+    assert "list" in (row.error or "")
+    assert "jan_ort_broken" not in sys.modules

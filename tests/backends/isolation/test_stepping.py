@@ -1,0 +1,81 @@
+"""A faulty step ends in a BackendError, and the session serves the next one; sound results pass untouched."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jan_ort_backends import BackendError, Interrupted, OpenOptions, Session, SlotTokens
+from jan_ort_backends.guarded_session import GuardedSession
+from jan_ort_backends.isolation import open_session
+from jan_ort_backends.reference import ReferenceSession
+from tests.backends.isolation.conftest import Plugins
+from tests.backends.isolation.step_faults import STEP_FAULTS
+
+
+def guarded(plugins: Plugins, fault: str = "return output", **parts: str) -> Session:
+    session = f"def fault(self, output):\n{textwrap.indent(fault, '    ')}\n{parts.get('session', '')}"
+    plugins.install_backend("faulty", session=session)
+    return open_session(plugins.load("faulty"), Path(), OpenOptions(num_slots=2))
+
+
+@pytest.mark.parametrize(("fault", "reason"), STEP_FAULTS.items())
+def test_a_faulty_step_is_a_backend_error_and_the_next_one_works(plugins: Plugins, fault: str, reason: str) -> None:
+    session = guarded(plugins, fault)
+
+    with pytest.raises(BackendError) as caught:
+        session.step([SlotTokens(0, np.array([33]))])
+
+    assert reason in str(caught.value)
+    assert session.step([SlotTokens(1, np.array([40]))]).logits.shape == (1, 512)
+
+
+def test_every_method_of_a_session_is_guarded() -> None:
+    methods = {name for name, value in vars(Session).items() if callable(value) and not name.startswith("_")}
+
+    assert methods <= vars(GuardedSession).keys()
+
+
+def test_what_was_interrupted_is_still_that(plugins: Plugins) -> None:
+    session = guarded(plugins, "raise Interrupted('at once')")
+
+    with pytest.raises(Interrupted):
+        session.step([SlotTokens(0, np.array([33]))])
+
+
+def test_a_sound_session_behaves_like_itself(plugins: Plugins) -> None:
+    session, alone = guarded(plugins), ReferenceSession(2, 512)
+    rows = [SlotTokens(0, np.array([5, 6, 7]), 2), SlotTokens(1, np.array([8]), 0)]
+
+    output, expected = session.step(rows), alone.step(rows)
+    session.fork(0, 1, 2)
+
+    np.testing.assert_array_equal(output.logits, expected.logits)
+    assert [session.length(slot) for slot in (0, 1)] == [3, 2]
+    assert session.info == alone.info
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ("np.zeros((1, 3), np.float32)", "vectors are float32"),
+        ("np.full((1, 32), np.nan, np.float32)", "vectors are not finite"),
+        ("[[0.0] * 32]", "vectors are a list"),
+    ],
+)
+def test_faulty_vectors_are_a_backend_error(plugins: Plugins, result: str, reason: str) -> None:
+    session = guarded(plugins, session=f"def embed(self, batch):\n    return {result}")
+
+    with pytest.raises(BackendError, match=reason):
+        session.embed([np.array([1, 2])])
+
+
+def test_a_session_that_fails_to_close_is_only_logged(plugins: Plugins, caplog: pytest.LogCaptureFixture) -> None:
+    session = guarded(plugins, session="def close(self):\n    raise OSError('gone')")
+
+    session.close()
+
+    assert "failed to close a session" in caplog.text
