@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import schemathesis
@@ -20,69 +19,18 @@ from jan_ort import sse
 from jan_ort.app import create_app
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.settings import Settings
+from jan_ort_conformance.schema_checks import configuration as kit_configuration
 from jan_ort_openapi import operations
 from jan_ort_openapi.models import TokenizeInputRequest
 
 MIN_CASES = 1_200
 KEY = "k3y"
 AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
-PATHS = sorted({operation.path for operation in operations()})
-
-ACCEPTABLE = {
-    # A body may be valid and still ask for what this model cannot do; what exactly is told by tests/handlers.
-    "/v1/completions": ["2xx", "400"],
-    "/v1/chat/completions": ["2xx", "400"],
-    "/v1/embeddings": ["2xx", "400"],
-    "/extras/detokenize": ["2xx", "400"],
-    "/extras/tokenize/count": ["2xx", "400"],
-    "/v1/models/{model}": ["2xx", "404"],
-    "/models/load": ["2xx", "404"],
-    "/models/unload": ["2xx", "404"],
-}
-"""Answers to valid requests, where there are others than 2xx."""
 
 
 def configuration(*, max_examples: int = 200, only: str | None = None) -> SchemathesisConfig:
-    """Return what is checked and how, for every operation or for the one at the path ``only``."""
-    config: dict[str, Any] = {
-        "seed": 20_240_607,
-        "continue-on-failure": True,
-        "max-stream-events": 100_000,  # whole streams, so that a missing [DONE] is seen
-        "headers": AUTHORIZATION,
-        "output": {"sanitization": {"enabled": False}, "truncation": {"enabled": False}},
-        "generation": {"mode": "all", "deterministic": True, "max-examples": max_examples},
-        "phases": {"stateful": {"enabled": False}},
-        "checks": {
-            "max_response_time": 10,
-            # By default a 5xx counts as an acceptable answer in both of these.
-            "positive_data_acceptance": {"expected-statuses": ["2xx"]},
-            "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "415", "422"]},
-        },
-        "operations": [
-            {
-                "include-path": path,
-                "enabled": only in (None, path),
-                "checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTABLE.get(path, ["2xx"])}},
-            }
-            for path in PATHS
-        ],
-    }
-    return SchemathesisConfig.from_dict(config)
-
-
-@schemathesis.check
-def stream_ends_with_done(ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
-    """Fail for an event stream whose last event is not [DONE]: schemathesis looks at each event alone."""
-    if response.headers.get("content-type", [""])[0].startswith("text/event-stream"):
-        frames = response.content.decode().split("\n\n")
-        assert frames[-2:] == ["data: [DONE]", ""], f"the stream ends with {frames[-2:]!r}"
-
-
-@schemathesis.check
-def error_has_a_code(ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
-    """Fail for an error that no program can tell from another."""
-    if response.status_code >= 400 and case.method != "HEAD":
-        assert response.json()["error"]["code"], "the error has no code"
+    """Return what the kit checks, for every operation or for the one at the path ``only``."""
+    return kit_configuration(seed=20_240_607, max_examples=max_examples, headers=AUTHORIZATION, only=only)
 
 
 @dataclass

@@ -1,0 +1,159 @@
+"""The questions that checks ask, for any server and any model, and readers of the answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jan_ort_conformance.checks import Refused, Violation, expect
+from jan_ort_conformance.declaration import Declaration
+from jan_ort_conformance.target import Answer, Target
+
+COMPLETIONS = "/v1/completions"
+CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+MODELS = "/v1/models"
+TOKENIZE = "/extras/tokenize"
+COUNT = "/extras/tokenize/count"
+DETOKENIZE = "/extras/detokenize"
+GENERATING = (COMPLETIONS, CHAT)
+NAMES = {COMPLETIONS: "completions", CHAT: "chat"}
+
+FREE: dict[str, Any] = {
+    "temperature": 1.5,
+    "top_k": 0,
+    "top_p": 1,
+    "min_p": 0,
+    "repeat_penalty": 1,
+    "max_tokens": 24,
+    "min_tokens": 24,
+    "seed": 7,
+}
+"""Sampling without any filter, so that another seed is another text."""
+
+GREEDY: dict[str, Any] = FREE | {"temperature": 0}
+
+PROMPT = "Once upon a time there was"
+HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Tell me a story."}]
+
+
+class Asker:
+    """A target with what it declares, and one method for each kind of question."""
+
+    def __init__(self, target: Target, declaration: Declaration) -> None:
+        self.target = target
+        self.declaration = declaration
+
+    def post(self, path: str, body: object, **options: Any) -> Answer:
+        """Return the answer, whatever it is."""
+        return self.target.ask("POST", path, body, **options)
+
+    def answered(self, path: str, body: object) -> Any:
+        """Return the JSON of the answer to a body that must be served. Raises: Refused, Violation."""
+        answer = self.post(path, body)
+        if answer.status != 200:
+            raise Refused(answer, f"POST {path} {json.dumps(body)[:300]}")
+        try:
+            return answer.json
+        except ValueError as error:
+            raise Violation(f"the answer is no JSON: {answer}") from error
+
+    def ask(self, path: str, **fields: Any) -> Any:
+        """Return the answer of completions or chat to the same question."""
+        return self.answered(path, body_of(path, **fields))
+
+    def said(self, path: str, **fields: Any) -> str:
+        """Return the text of the only choice."""
+        found = texts(self.ask(path, **fields))
+        expect(len(found) == 1, f"there should be one choice, not {len(found)}")
+        return found[0]
+
+    def drawn(self, path: str, **fields: Any) -> list[str]:
+        """Return the tokens of the only choice."""
+        wanted = {"logprobs": 0} if path == COMPLETIONS else {"logprobs": True}
+        logprobs = self.ask(path, **fields | wanted)["choices"][0]["logprobs"]
+        expect(logprobs is not None, "logprobs were asked for and are null")
+        return [str(each) for each in tokens_of(logprobs)]
+
+    def stream(self, path: str, **fields: Any) -> list[Any]:
+        """Return the chunks of a stream, without the [DONE] at its end."""
+        body = body_of(path, **fields) | {"stream": True}
+        answer = self.post(path, body)
+        if answer.status != 200:
+            raise Refused(answer, f"POST {path} {json.dumps(body)[:300]}")
+        return chunks_of(answer)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Return the ids of a text's tokens."""
+        return list(self.answered(TOKENIZE, {"input": text})["tokens"])
+
+    def refused(self, path: str, body: object, *statuses: int) -> dict[str, Any]:
+        """Return the error object of the answer to a body that must be refused with one of the statuses."""
+        answer = self.post(path, body)
+        told = f"POST {path} {str(body)[:300]}"
+        if answer.status in (404, 405, 501) and answer.status not in statuses:
+            raise Refused(answer, told)  # the operation is not there
+        expect(answer.status in statuses, f"{told} should be answered {statuses}; the answer is {answer}")
+        return error_of(answer)
+
+
+def body_of(path: str, **fields: Any) -> dict[str, Any]:
+    """Return a request that asks the same of completions and of chat."""
+    return ({"prompt": PROMPT} if path == COMPLETIONS else {"messages": HELLO}) | fields
+
+
+def texts(answer: Any) -> list[str]:
+    """Return the text of each choice."""
+    return [
+        str(choice["text"]) if "text" in choice else str(choice["message"]["content"]) for choice in answer["choices"]
+    ]
+
+
+def tokens_of(logprobs: Any) -> list[str]:
+    """Return the tokens of the logprobs of completions or chat."""
+    return list(logprobs["tokens"]) if "tokens" in logprobs else [each["token"] for each in logprobs["content"]]
+
+
+def error_of(answer: Answer) -> dict[str, Any]:
+    """Return the OpenAI error object. Raises: Violation if the answer has none."""
+    try:
+        error = answer.json["error"]
+        expect({"message", "type", "param", "code"} <= error.keys(), f"the error lacks a member: {error}")
+        expect(isinstance(error["message"], str) and bool(error["message"]), f"the error has no message: {error}")
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise Violation(f"the answer has no OpenAI error object: {answer}") from cause
+    return dict(error)
+
+
+def frames_of(answer: Answer) -> list[str]:
+    """Return the payload of each event. Raises: Violation for what is no stream of ``data`` fields and comments."""
+    expect(answer.is_stream, f"the content type should be text/event-stream: {answer.headers.get('content-type')!r}")
+    text = answer.body.decode().replace("\r\n", "\n")
+    expect(text.endswith("\n\n"), f"the stream should end with a whole event and ends with {text[-60:]!r}")
+    payloads = []
+    for frame in text[:-2].split("\n\n"):
+        lines = [line for line in frame.split("\n") if not line.startswith(":")]
+        expect(len(lines) <= 1, f"an event should have one line: {frame[:200]!r}")
+        for line in lines:
+            expect(line.startswith("data: "), f"an event should begin with 'data: ': {frame[:200]!r}")
+            payloads.append(line.removeprefix("data: "))
+    return payloads
+
+
+def chunks_of(answer: Answer) -> list[Any]:
+    """Return the parsed events before the [DONE], which must be there and the last."""
+    payloads = frames_of(answer)
+    last = payloads[-1] if payloads else "nothing"
+    expect(last == "[DONE]", f"the stream should end with [DONE] and ends with {last[:200]!r}")
+    expect(payloads.count("[DONE]") == 1, "there should be one [DONE]")
+    return [json.loads(payload) for payload in payloads[:-1]]
+
+
+def joined(chunks: list[Any], index: int = 0) -> str:
+    """Return the text of one choice of a stream."""
+    return "".join(
+        str(choice["text"] if "text" in choice else choice["delta"].get("content") or "")
+        for chunk in chunks
+        for choice in chunk["choices"]
+        if choice["index"] == index
+    )

@@ -1,0 +1,210 @@
+"""Refusals: authentication, malformed and invalid requests, and what is valid but cannot be served."""
+
+from __future__ import annotations
+
+from jan_ort_conformance.checks import check, expect
+from jan_ort_conformance.http.asking import (
+    CHAT,
+    COMPLETIONS,
+    COUNT,
+    DETOKENIZE,
+    EMBEDDINGS,
+    FREE,
+    GENERATING,
+    MODELS,
+    NAMES,
+    TOKENIZE,
+    Asker,
+    body_of,
+    error_of,
+)
+from jan_ort_conformance.results import Level
+
+OPERATIONS = [
+    ("POST", COMPLETIONS),
+    ("POST", CHAT),
+    ("POST", EMBEDDINGS),
+    ("GET", MODELS),
+    ("POST", TOKENIZE),
+    ("POST", COUNT),
+    ("POST", DETOKENIZE),
+]
+POSTED = [path for method, path in OPERATIONS if method == "POST"]
+
+
+def _unauthorized(server: Asker, headers: dict[str, str]) -> None:
+    for method, path in OPERATIONS:
+        answer = server.target.ask(method, path, {} if method == "POST" else None, authorized=False, headers=headers)
+        expect(answer.status == 401, f"{method} {path} with {headers or 'no key'} is answered {answer}")
+
+
+@check("auth.no_key_is_401", level=Level.CORE, needs_key=True)
+def no_key_is_401(server: Asker) -> None:
+    """Without a key every operation of the document answers 401."""
+    _unauthorized(server, {})
+
+
+@check("auth.wrong_key_is_401", level=Level.CORE, needs_key=True)
+def wrong_key_is_401(server: Asker) -> None:
+    """With another key, or the right one under another scheme, every operation answers 401."""
+    key = server.target.key
+    for credentials in (f"Bearer {key}x", "Bearer", f"Basic {key}", str(key)):
+        _unauthorized(server, {"Authorization": credentials})
+
+
+@check("auth.comes_before_validation", needs_key=True)
+def auth_comes_before_validation(server: Asker) -> None:
+    """Without a key a body is not looked at: an invalid one is answered 401 too."""
+    for path in POSTED:
+        for body in (b"{", b'{"model": 5}', b"\xff"):
+            answer = server.post(path, body, authorized=False)
+            expect(answer.status == 401, f"POST {path} {body!r} without a key is answered {answer}")
+
+
+@check("auth.scheme_is_case_insensitive", needs_key=True)
+def auth_scheme_is_case_insensitive(server: Asker) -> None:
+    """bearer and BEARER are Bearer (RFC 9110, section 11.1)."""
+    for scheme in ("bearer", "BEARER"):
+        headers = {"Authorization": f"{scheme} {server.target.key}"}
+        answer = server.target.ask("GET", MODELS, authorized=False, headers=headers)
+        expect(answer.status == 200, f"the scheme {scheme} is answered {answer}")
+
+
+@check("auth.names_the_scheme", level=Level.STRICT, needs_key=True)
+def auth_names_the_scheme(server: Asker) -> None:
+    """A 401 has WWW-Authenticate and the OpenAI error body."""
+    answer = server.target.ask("GET", MODELS, authorized=False)
+
+    named = answer.headers.get("www-authenticate", "")
+    expect(named.lower().startswith("bearer"), f"WWW-Authenticate: {named!r}")
+    error_of(answer)
+
+
+@check("refusal.malformed_json", level=Level.CORE)
+def malformed_json(server: Asker) -> None:
+    """A body that is no JSON is a 4xx, never a 5xx: cut, of invalid UTF-8, nested 100,000 deep, empty."""
+    for path in POSTED:
+        for body in (b"{", b'{"a": "\xff"}', b"[" * 100_000, b"", b'{"input": NaN}'):
+            answer = server.post(path, body)
+            expect(400 <= answer.status < 500, f"POST {path} {body[:20]!r} is answered {answer}")
+
+
+@check("refusal.is_an_openai_error", level=Level.FULL)
+def is_an_openai_error(server: Asker) -> None:
+    """Every refusal has the OpenAI error object: message, type, param and code."""
+    for path in POSTED:
+        error_of(server.post(path, b"{"))
+        error_of(server.post(path, {"model": 5}))
+
+
+@check("refusal.schema_violation_is_422", level=Level.CORE)
+def schema_violation_is_422(server: Asker) -> None:
+    """A body that violates the schema is a 422 with the document's list of details."""
+    bodies: list[tuple[str, dict[str, object]]] = [
+        (COMPLETIONS, {"prompt": 5}),
+        (COMPLETIONS, {"max_tokens": -1}),
+        (COMPLETIONS, {"top_p": 1.5}),
+        (CHAT, {"messages": "Hello"}),
+        (CHAT, {"messages": [{"role": "nobody", "content": "x"}]}),
+        (CHAT, {"mirostat_mode": 3}),
+        (EMBEDDINGS, {}),
+        (TOKENIZE, {"input": 5}),
+        (DETOKENIZE, {"tokens": "x"}),
+    ]
+    for path, body in bodies:
+        if server.declaration.has(path):
+            answer = server.post(path, body)
+            expect(answer.status == 422, f"POST {path} {body} should be a 422; the answer is {answer}")
+            detail = answer.json["detail"]
+            told = bool(detail) and all({"loc", "msg", "type"} <= each.keys() for each in detail)
+            expect(told, f"the detail is {detail}")
+
+
+@check("refusal.types_are_json_schemas", level=Level.FULL, needs=[COMPLETIONS])
+def types_are_json_schemas(server: Asker) -> None:
+    """5.0 is an integer; true and "5" are none."""
+    server.ask(COMPLETIONS, **FREE | {"max_tokens": 5.0})
+    for value in (True, "5"):
+        answer = server.post(COMPLETIONS, body_of(COMPLETIONS, max_tokens=value))
+        expect(answer.status == 422, f"max_tokens {value!r} should be a 422; the answer is {answer}")
+
+
+@check("refusal.unknown_fields_are_accepted", level=Level.CORE, needs=GENERATING)
+def unknown_fields_are_accepted(server: Asker) -> None:
+    """The schema allows further fields: they are no error."""
+    for path in GENERATING:
+        server.ask(path, **FREE, a_field_of_the_future={"x": 1})
+
+
+@check("refusal.names_the_field", level=Level.STRICT, needs=GENERATING)
+def names_the_field(server: Asker) -> None:
+    """A refusal names its field in error.param: 400 for what cannot be served, 422 for what violates the schema."""
+    cases: list[tuple[str, object, int]] = [
+        ("temperature", -1, 400),
+        ("n", 0, 400),
+        ("stop", "", 400),
+        ("top_p", 1.1, 422),
+        ("top_k", -1, 422),
+        ("seed", 1.5, 422),
+        ("stream", None, 422),
+    ]
+    for path in GENERATING:
+        for name, value, status in cases:
+            error = server.refused(path, body_of(path, **{name: value}), status)
+            expect(error["param"] == name, f"{NAMES[path]}: param of {name} {value!r} is {error['param']!r}")
+
+
+@check("refusal.unknown_token_id", needs=[DETOKENIZE, f"{COMPLETIONS} logit_bias"])
+def unknown_token_id(server: Asker) -> None:
+    """A token id that the vocabulary does not have is a 400, in detokenize and in logit_bias, and kills nothing."""
+    for tokens in ([10**9], [-1]):
+        server.refused(DETOKENIZE, {"tokens": tokens}, 400)
+    server.refused(COMPLETIONS, body_of(COMPLETIONS, **FREE, logit_bias={"1000000000": 1}), 400)
+    server.said(COMPLETIONS, **FREE)
+
+
+@check("refusal.unknown_path", level=Level.STRICT)
+def unknown_path(server: Asker) -> None:
+    """An unknown path is a 404 and another method a 405, both with the OpenAI error object."""
+    for method, path, status in (("GET", "/v1/nothing", 404), ("DELETE", COMPLETIONS, 405)):
+        answer = server.target.ask(method, path)
+        expect(answer.status == status, f"{method} {path} is answered {answer}")
+        error_of(answer)
+
+
+@check("refusal.content_type", level=Level.STRICT)
+def content_type(server: Asker) -> None:
+    """A body that is not declared as JSON is a 415."""
+    answer = server.post(TOKENIZE, b'{"input": "x"}', headers={"Content-Type": "text/plain"})
+
+    expect(answer.status == 415, f"text/plain is answered {answer}")
+
+
+def _too_long(server: Asker) -> int:
+    """Return the number of words that no context holds: beyond the declared length, or beyond a million tokens."""
+    return (server.declaration.context_length or 131_072) + 64
+
+
+@check("overflow.is_a_400", level=Level.CORE, needs=GENERATING)
+def overflow_is_a_400(server: Asker) -> None:
+    """A prompt longer than the context is a 400 with the code context_length_exceeded, never cut in silence."""
+    text = "word " * _too_long(server)
+    bodies: list[tuple[str, dict[str, object]]] = [
+        (COMPLETIONS, {"prompt": text}),
+        (CHAT, {"messages": [{"role": "user", "content": text}]}),
+    ]
+    for path, body in bodies:
+        answer = server.post(path, {**body, "max_tokens": 1})
+        expect(answer.status == 400, f"{NAMES[path]}: a prompt beyond the context is answered {answer}")
+        code = error_of(answer)["code"]
+        expect(code == "context_length_exceeded", f"{NAMES[path]}: the code is {code!r}")
+
+
+@check("overflow.tells_the_counts", level=Level.STRICT, needs=[COMPLETIONS])
+def overflow_tells_the_counts(server: Asker) -> None:
+    """The message of an overflow has the limit and the count, and the error's param names the prompt."""
+    error = server.refused(COMPLETIONS, {"prompt": "word " * _too_long(server), "max_tokens": 1}, 400)
+
+    length = server.declaration.context_length
+    expect(error["param"] == "prompt", f"param is {error['param']!r}")
+    expect(length is None or str(length) in error["message"], f"the limit {length} is not in {error['message']!r}")

@@ -1,0 +1,47 @@
+"""The HTTP checks as pytest tests, for authors who want them in their own suite; fuzzing is the command's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from jan_ort_conformance.checks import Check, selected
+from jan_ort_conformance.declaration import read_declaration
+from jan_ort_conformance.http.asking import Asker
+from jan_ort_conformance.results import Level, Verdict
+from jan_ort_conformance.runner import judge
+from jan_ort_conformance.target import Target
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each check of the level; those of authentication only with a key."""
+    config = metafunc.config
+    key = config.getoption("--jan-ort-key")
+    checks = [
+        entry
+        for entry in selected(Level(config.getoption("--jan-ort-level")))
+        if key is not None or not entry.needs_key
+    ]
+    metafunc.parametrize("entry", checks, ids=[entry.id for entry in checks])
+
+
+@pytest.fixture(scope="module")
+def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
+    """The server at --jan-ort-url; override it to start one."""
+    url = request.config.getoption("--jan-ort-url")
+    if url is None:
+        pytest.skip("say which server to judge: --jan-ort-url URL")
+    with Target(url, key=request.config.getoption("--jan-ort-key")) as target:
+        yield Asker(target, read_declaration(target))
+
+
+def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
+    """The server does what the check promises, or declares that it does not."""
+    jan_ort_server.target.forget()
+
+    judged = judge(entry, jan_ort_server)
+
+    if judged.verdict is Verdict.UNSUPPORTED:
+        pytest.skip(judged.detail)
+    assert not judged.verdict.is_bad, f"{judged.verdict}: {judged.detail}\n{jan_ort_server.target.repeat()}"

@@ -1,0 +1,86 @@
+"""A whole run of the HTTP kit: start, ask what is declared, check, fuzz, and gather the results."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import httpx
+
+from jan_ort_conformance.checks import selected
+from jan_ort_conformance.declaration import Declaration, read_declaration
+from jan_ort_conformance.http.asking import Asker
+from jan_ort_conformance.results import Case, Level, Results
+from jan_ort_conformance.runner import run_checks
+from jan_ort_conformance.server_process import ServerGone, ServerProcess
+from jan_ort_conformance.skips import Skips
+from jan_ort_conformance.target import Target
+from jan_ort_openapi import load_spec
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRun:
+    """What is judged and how much; seconds and counts as the command line has them."""
+
+    url: str
+    key: str | None = None
+    level: Level = Level.FULL
+    only: tuple[str, ...] = ()
+    seed: int | None = None
+    max_examples: int = 50
+    time_limit: float = 900.0
+    max_tokens: int = 8
+    timeout: float = 30.0
+    server_cmd: str | None = None
+    skips: Skips = field(default_factory=Skips)
+    pristine: bool = False
+    fuzz: bool = True
+
+
+def run_http(run: HttpRun, tell: Callable[[Case], None] = lambda case: None) -> Results:
+    """Judge the server. Raises: ServerGone if there is none at the URL, or if it cannot be started."""
+    seed = secrets.randbelow(2**31) if run.seed is None else run.seed
+    results = Results("http", run.url, about(run, seed))
+    checks = [entry for entry in selected(run.level, run.only) if run.key is not None or not entry.needs_key]
+    with Target(run.url, key=run.key, timeout_s=run.timeout) as target, ServerProcess(target, run.server_cmd) as server:
+        asker = Asker(target, _declaration(target, server))
+        if run.key is None:
+            results.warnings.append("authentication was not judged; give --key")
+        if not asker.declaration.serves_document:
+            results.warnings.append("the server serves no /openapi.json; all of the bundled document is asked of it")
+        if not run.pristine:
+            run_checks(checks, asker, server, results, skips=run.skips, tell=tell)
+        if run.fuzz:
+            from jan_ort_conformance.schema_fuzz import fuzz  # schemathesis takes a second to import
+
+            fuzz(run, seed, asker, server, results, tell)
+    results.warnings += run.skips.warnings(case.id for case in results.cases)
+    return results
+
+
+def about(run: HttpRun, seed: int) -> dict[str, str]:
+    """Return how a server is judged, for the reports."""
+    info = load_spec(pristine=True)["info"]
+    title = info["title"].encode("ascii", "ignore").decode()  # it begins with an emoji, which few fonts have
+    return {
+        "level": run.level,
+        "seed": str(seed),
+        "document": f"{title} {info['version']}{' without overlay' if run.pristine else ' with overlay'}",
+        "kit": f"jan-ort {metadata.version('jan-ort')}, schemathesis {metadata.version('schemathesis')}",
+        "fuzzing": f"at most {run.max_examples} examples an operation, {run.time_limit:g} s, "
+        f"generations bounded to {run.max_tokens} tokens"
+        if run.fuzz
+        else "off",
+    }
+
+
+def _declaration(target: Target, server: ServerProcess) -> Declaration:
+    if not target.answers():
+        raise ServerGone(f"nothing answers at {target.url}; start the server, or give --server-cmd")
+    server.wait_until_ready()
+    try:
+        return read_declaration(target)
+    except httpx.TransportError as error:
+        raise ServerGone(f"{target.url} does not say what it has: {error!r}") from error

@@ -1,0 +1,142 @@
+"""Cases, their verdicts and what a whole run came to: what both kits produce and every report shows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = "1.0"
+"""Version of ``results.json``; described by results.schema.json beside this module."""
+
+
+class Verdict(StrEnum):
+    """What a case came to."""
+
+    PASS = "PASS"  # noqa: S105  (no password)
+    FAIL = "FAIL"
+    UNSUPPORTED = "UNSUPPORTED"
+    """Declared as not there, and refused with the right error, which was checked."""
+    LIES = "LIES"
+    """Declared but absent, or present but undeclared."""
+    SKIP = "SKIP"
+    """A known issue: named in the skip file, with its URL and the day on which it runs out."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it makes the run fail."""
+        return self in (Verdict.FAIL, Verdict.LIES)
+
+
+class Level(StrEnum):
+    """How much is asked; each level holds the one before."""
+
+    CORE = "core"
+    """What no client can do without: the document's own operations, shapes and statuses."""
+    FULL = "full"
+    """Every field and promise of the API."""
+    STRICT = "strict"
+    """Also what the project asks of itself beyond the document: names of errors, arithmetic, headers."""
+
+    def includes(self, other: Level) -> bool:
+        """Whether a run at this level has the cases of ``other``."""
+        order = list(Level)
+        return order.index(other) <= order.index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that was asked and its verdict.
+
+    ``id`` is stable between runs and versions ("stop.never_leaks"); ``detail`` says what was seen, with the remedy
+    where there is one; ``repeat`` is the shell line that asks the same again.
+    """
+
+    id: str
+    verdict: Verdict
+    level: Level = Level.CORE
+    detail: str = ""
+    repeat: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Results:
+    """A run: ``kit`` is "http" or "backend", ``subject`` what was judged, ``about`` how (seed, versions, level)."""
+
+    kit: str
+    subject: str
+    about: Mapping[str, str] = field(default_factory=dict)
+    cases: list[Case] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, case: Case) -> None:
+        """Append a case."""
+        self.cases.append(case)
+
+    def counts(self) -> dict[Verdict, int]:
+        """Return how many cases have each verdict; every verdict is there, in the order of their definition."""
+        counted = Counter(case.verdict for case in self.cases)
+        return {verdict: counted[verdict] for verdict in Verdict}
+
+    @property
+    def exit_status(self) -> int:
+        """0 when there are cases and none of them is FAIL or LIES, otherwise 1."""
+        return int(not self.cases or any(case.verdict.is_bad for case in self.cases))
+
+    @property
+    def duration_s(self) -> float:
+        """The seconds of all cases together."""
+        return sum(case.duration_s for case in self.cases)
+
+    def to_json(self) -> str:
+        """Return ``results.json``, as results.schema.json describes it."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "kit": self.kit,
+            "subject": self.subject,
+            "about": dict(self.about),
+            "counts": {verdict.value: count for verdict, count in self.counts().items()},
+            "exit_status": self.exit_status,
+            "duration_s": round(self.duration_s, 3),
+            "warnings": self.warnings,
+            "cases": [asdict(case) | {"duration_s": round(case.duration_s, 4)} for case in self.cases],
+        }
+        return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """Return the run that ``to_json`` wrote. Raises: ValueError for another schema version or verdict."""
+        document = json.loads(text)
+        version = str(document.get("schema_version"))
+        if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+            raise ValueError(f"the results are of schema version {version}; this kit reads {SCHEMA_VERSION}")
+        return cls(
+            document["kit"],
+            document["subject"],
+            document["about"],
+            [_case(each) for each in document["cases"]],
+            document["warnings"],
+        )
+
+
+def _case(document: Mapping[str, Any]) -> Case:
+    return Case(
+        id=document["id"],
+        verdict=Verdict(document["verdict"]),
+        level=Level(document["level"]),
+        detail=document["detail"],
+        repeat=document["repeat"],
+        duration_s=document["duration_s"],
+    )
+
+
+def by_theme(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Group cases by the part of their id before the first dot, in the order in which these appear."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.id.partition(".")[0], []).append(case)
+    return groups

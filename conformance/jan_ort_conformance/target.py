@@ -1,0 +1,166 @@
+"""The server under test: one HTTP client that remembers what was sent, so that each case can be repeated by curl."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+KEY_VARIABLE = "JAN_ORT_KEY"
+"""In the curl lines, which are published, the key is this variable's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    duration_s: float
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8; bytes that are none are replaced."""
+        return self.body.decode(errors="replace")
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON. Raises: ValueError."""
+        return json.loads(self.body)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it says that it is a stream of server-sent events."""
+        return bool(self.headers.get("content-type", "").startswith("text/event-stream"))
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.text[:400]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it was sent; ``key`` says whether it carried the server's own key."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    key: bool
+
+    def curl(self) -> str:
+        """Return the shell line that sends it again."""
+        words = ["curl", "-sS", "-i", "-N"]
+        words += ["-X", self.method] if self.method != ("GET" if self.body is None else "POST") else []
+        line = " ".join([*words, shlex.quote(self.url)])
+        if self.key:
+            line += f' -H "Authorization: Bearer ${KEY_VARIABLE}"'
+        line += "".join(f" -H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items())
+        return line if self.body is None else f"{line} --data-binary {_quoted(self.body)}"
+
+
+def _quoted(body: bytes) -> str:
+    try:
+        return shlex.quote(body.decode("ascii"))
+    except UnicodeDecodeError:
+        escaped = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b"\\'" else f"\\x{b:02x}" for b in body)
+        return f"$'{escaped}'"
+
+
+class Target:
+    """A client of the server at ``url``; ``timeout_s`` is the longest silence that is waited for. Thread-safe."""
+
+    def __init__(self, url: str, *, key: str | None = None, timeout_s: float = 30.0) -> None:
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self.key = key
+        self.timeout_s = timeout_s
+        self._client = self._connections()
+        self._sent: list[Sent] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
+
+    def forget(self) -> None:
+        """Forget what was sent, and the connections it was sent on: a case begins."""
+        self._sent.clear()
+        self._client.close()
+        self._client = self._connections()
+
+    def _connections(self) -> httpx.Client:
+        """Return a client with a connection for each request: a kept one may be closed by the server at any time."""
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.Client(timeout=self.timeout_s, trust_env=False, limits=limits)
+
+    def repeat(self) -> str:
+        """Return the curl line of the last request, or nothing."""
+        return self._sent[-1].curl() if self._sent else ""
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        authorized: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request, ``body`` as JSON unless it is bytes or None, and return the whole answer."""
+        with self.open(method, path, body, authorized=authorized, headers=headers) as response:
+            started = time.monotonic()
+            content = response.read()
+            took = response.elapsed.total_seconds() if response.is_closed else time.monotonic() - started
+            return Answer(response.status_code, response.headers, content, took)
+
+    @contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        authorized: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[httpx.Response]:
+        """Send a request and yield the response before its body is read; leaving the block closes the connection."""
+        sent = self._prepare(method, path, body, authorized, headers or {})
+        own = {"Authorization": f"Bearer {self.key}"} if sent.key else {}
+        with self._lock:
+            self._sent.append(sent)
+            client = self._client
+        with client.stream(method, sent.url, content=sent.body, headers={**own, **sent.headers}) as response:
+            yield response
+
+    def _prepare(self, method: str, path: str, body: object, authorized: bool, headers: Mapping[str, str]) -> Sent:
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        given = {"Content-Type": "application/json"} if body is not None else {}
+        given |= dict(headers)
+        return Sent(method, f"{self.url}{path}", given, body, authorized and self.key is not None)
+
+    def answers(self) -> bool:
+        """Whether anything answers at the URL, whatever it says."""
+        try:
+            with httpx.Client(timeout=min(self.timeout_s, 5.0), trust_env=False) as client:
+                client.get(f"{self.url}/v1/models")
+        except httpx.TransportError:
+            return False
+        return True
+
+    def is_ready(self) -> bool:
+        """Whether it answers, and does not say that it is still loading."""
+        try:
+            with httpx.Client(timeout=min(self.timeout_s, 5.0), trust_env=False) as client:
+                return client.get(f"{self.url}/health").status_code != 503
+        except httpx.TransportError:
+            return False

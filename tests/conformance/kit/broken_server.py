@@ -1,0 +1,194 @@
+"""A server that wraps a sound one and has one planted fault at a time; ``python -m`` runs it in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from quart import Quart
+
+from jan_ort.app import create_app
+from jan_ort.settings import Settings
+from tests.conformance.kit.faults import FAULTS, Exchange, Fault
+
+KEY = "k3y"
+NUM_SLOTS = 4
+GENERATING = ("/v1/completions", "/v1/chat/completions")
+
+
+class BrokenServer:
+    """An ASGI app with the fault ``fault``; None is the sound server."""
+
+    def __init__(self, app: Quart) -> None:
+        self.app = app
+        self.fault: Fault | None = None
+        self.num_leaked = 0
+        self.newest: object = None
+
+    def plant(self, fault: Fault | None) -> None:
+        """Have this fault only."""
+        self.fault, self.num_leaked, self.newest = fault, 0, None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        fault = self.fault
+        if scope["type"] != "http" or fault is None:
+            await self.app(scope, receive, send)
+        elif fault.before is None and fault.after is None:
+            await getattr(self, fault.name)(scope, receive, send)
+        else:
+            await self._exchange(fault, scope, receive, send)
+
+    async def _exchange(self, fault: Fault, scope: Any, receive: Any, send: Any) -> None:
+        """Read the whole request, change it, answer it by the sound server, and change the answer."""
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        exchange = Exchange(scope["method"], scope["path"], headers, await _body(receive))
+        if fault.before is not None:
+            fault.before(exchange)
+        exchange.headers["content-length"] = str(len(exchange.body))
+        inner = scope | {"headers": [(n.encode(), v.encode("latin-1")) for n, v in exchange.headers.items()]}
+        messages = [{"type": "http.request", "body": exchange.body, "more_body": False}]
+
+        async def given() -> Any:
+            return messages.pop() if messages else await receive()
+
+        async def gathered(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                exchange.answer_headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            else:
+                exchange.answer += message.get("body", b"")
+
+        await self.app(inner, given, gathered)
+        if fault.after is not None:
+            fault.after(exchange)
+        exchange.answer_headers["content-length"] = str(len(exchange.answer))
+        answered = [(name.encode(), value.encode()) for name, value in exchange.answer_headers.items()]
+        await send({"type": "http.response.start", "status": exchange.status, "headers": answered})
+        await send({"type": "http.response.body", "body": exchange.answer})
+
+    async def hangs(self, scope: Any, receive: Any, send: Any) -> None:
+        """Never answer a generation."""
+        if scope["path"] in GENERATING:
+            await _until_gone(receive)
+        else:
+            await self.app(scope, receive, send)
+
+    async def leaks_slots(self, scope: Any, receive: Any, send: Any) -> None:
+        """Keep the slot of each client that left, and wait for a free one for ever."""
+        if scope["path"] in GENERATING and self.num_leaked >= NUM_SLOTS:
+            await _until_gone(receive)
+            return
+        left = False
+
+        async def watched() -> Any:
+            nonlocal left
+            message = await receive()
+            left = left or message["type"] == "http.disconnect"
+            return message
+
+        done = False
+
+        async def sent(message: Any) -> None:
+            nonlocal done
+            done = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        try:
+            await self.app(scope, watched, sent)
+        finally:
+            self.num_leaked += left and not done
+
+    async def cuts_streams(self, scope: Any, receive: Any, send: Any) -> None:
+        """End a running stream when another request comes."""
+        mine = self.newest = object()
+
+        async def sent(message: Any) -> None:
+            if message["type"] == "http.response.body" and self.newest is not mine:
+                message = message | {"body": b""}
+            await send(message)
+
+        await self.app(scope, receive, sent)
+
+
+async def _body(receive: Any) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+async def _until_gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def broken_server(**settings: Any) -> BrokenServer:
+    """Return the sound server over the reference backend, ready for faults."""
+    return BrokenServer(create_app(Settings.read(backend="reference", api_key=KEY, **settings)))
+
+
+@contextmanager
+def listening(server: BrokenServer) -> Iterator[str]:
+    """Serve on a free port from a thread, and yield the URL."""
+    loop, ready = asyncio.new_event_loop(), asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    thread = threading.Thread(target=loop.run_until_complete, args=(_serve(server, port, ready),), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        loop.call_soon_threadsafe(ready.set)
+        thread.join(20)
+        loop.close()
+
+
+async def _serve(server: BrokenServer, port: int, stop: asyncio.Event) -> None:
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.errorlog = None
+    config.graceful_timeout = 0.5
+    await serve(server, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+
+class Dying:
+    """The sound server, but it ends its process when a grammar cannot be read: one request kills all."""
+
+    def __init__(self, server: BrokenServer) -> None:
+        self.server = server
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.server(scope, receive, send)
+            return
+        body = await _body(receive)
+        if b"root ::= nothing" in body:
+            os._exit(134)
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def given() -> Any:
+            return messages.pop() if messages else await receive()
+
+        await self.server(scope, given, send)
+
+
+def fault_named(name: str) -> Fault:
+    """Return a planted fault by its name."""
+    (found,) = (fault for fault in FAULTS if fault.name == name)
+    return found
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Dying(broken_server()), int(sys.argv[1]), asyncio.Event()))  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""The command line: exit status, reports, skip file, and the list of checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jan_ort_conformance.checks import registered
+from jan_ort_conformance.cli import EXIT_NOT_RUN, main
+from tests.conformance.kit.broken_server import KEY, BrokenServer, broken_server, fault_named, listening
+
+
+@pytest.fixture(scope="module")
+def server() -> BrokenServer:
+    return broken_server()
+
+
+@pytest.fixture(scope="module")
+def url(server: BrokenServer) -> Iterator[str]:
+    with listening(server) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def sound_afterwards(server: BrokenServer) -> Iterator[None]:
+    yield
+    server.plant(None)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["http", *arguments, "--key", KEY, "--no-fuzz", "--seed", "5"])
+
+
+def test_a_sound_server_exits_0_and_the_reports_are_written(url: str, tmp_path: Path) -> None:
+    result = run(url, "--only", "seed.*", "--output", str(tmp_path))
+
+    assert result.exit_code == 0, result.output
+    assert "conforms: 2 cases" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["badge.svg", "junit.xml", "report.html", "results.json"]
+
+
+def test_a_fault_exits_1_and_the_key_is_in_no_report(server: BrokenServer, url: str, tmp_path: Path) -> None:
+    server.plant(fault_named("ignores_n"))
+
+    result = run(url, "--only", "field.chat.n", "--output", str(tmp_path))
+
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert result.exit_code == 1
+    assert document["cases"][0]["repeat"].startswith("curl ")
+    assert not any(KEY in path.read_text() for path in tmp_path.iterdir())
+
+
+def test_a_known_issue_lets_the_run_succeed(server: BrokenServer, url: str, tmp_path: Path) -> None:
+    server.plant(fault_named("ignores_n"))
+    skips = tmp_path / "skips.toml"
+    skips.write_text('[[skip]]\nid = "field.*.n"\nurl = "https://tracker.test/1"\nexpires = 9999-12-31\n')
+
+    result = run(url, "--only", "field.chat.n", "--only", "seed.repeats", "--skip-file", str(skips))
+
+    assert result.exit_code == 0, result.output
+    assert "SKIP        field.chat.n" in result.output
+
+
+def test_no_server_is_not_a_verdict() -> None:
+    result = run("http://127.0.0.1:9")
+
+    assert result.exit_code == EXIT_NOT_RUN
+    assert "nothing answers at http://127.0.0.1:9" in result.output
+
+
+def test_the_list_has_every_check_with_its_promise() -> None:
+    result = CliRunner().invoke(main, ["list"])
+
+    assert result.exit_code == 0
+    assert all(entry.id in result.output for entry in registered())
+
+
+def test_the_backend_kit_is_a_command_beside_this_one() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+
+    assert result.exit_code == 0
+    assert {"http", "backend", "list"} <= set(result.output.split())

@@ -1,0 +1,100 @@
+"""The kit bites: the sound server passes every check, and each planted fault is caught by the check that names it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from jan_ort_conformance.checks import registered
+from jan_ort_conformance.http_run import HttpRun, run_http
+from jan_ort_conformance.results import Level, Verdict
+from tests.conformance.kit.broken_server import KEY, BrokenServer, broken_server, fault_named, listening
+from tests.conformance.kit.faults import FAULTS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def server() -> BrokenServer:
+    return broken_server()
+
+
+@pytest.fixture(scope="module")
+def url(server: BrokenServer) -> Iterator[str]:
+    with listening(server) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def sound_afterwards(server: BrokenServer) -> Iterator[None]:
+    yield
+    server.plant(None)
+
+
+def test_the_sound_server_passes_every_check(url: str) -> None:
+    results = run_http(HttpRun(url, key=KEY, level=Level.STRICT, fuzz=False))
+
+    assert [case for case in results.cases if case.verdict.is_bad] == []
+    assert len(results.cases) == len(registered())
+    assert [case.id for case in results.cases if case.verdict is Verdict.UNSUPPORTED] == ["field.embeddings.dimensions"]
+
+
+@pytest.mark.parametrize("name", [fault.name for fault in FAULTS])
+def test_a_planted_fault_is_caught_by_its_check(server: BrokenServer, url: str, name: str) -> None:
+    fault = fault_named(name)
+    server.plant(fault)
+
+    run = HttpRun(url, key=KEY, level=Level.STRICT, only=(fault.caught_by,), timeout=5, seed=1, max_examples=5)
+    (case,) = run_http(run).cases
+
+    assert case.id == fault.caught_by
+    assert case.verdict.is_bad, case
+    assert case.repeat.startswith("curl ")
+
+
+def test_there_are_enough_faults_and_each_has_its_name() -> None:
+    names = [fault.name for fault in FAULTS]
+
+    assert len(set(names)) == len(names) >= 25
+
+
+def test_what_is_present_but_undeclared_is_a_lie(server: BrokenServer, url: str) -> None:
+    server.plant(fault_named("hides_n"))
+
+    (case,) = run_http(HttpRun(url, key=KEY, only=("field.completions.n",), fuzz=False)).cases
+
+    assert case.verdict is Verdict.LIES
+
+
+def test_what_is_declared_and_ignored_is_a_lie(server: BrokenServer, url: str) -> None:
+    server.plant(fault_named("ignores_n"))
+
+    (case,) = run_http(HttpRun(url, key=KEY, only=("field.completions.n",), fuzz=False)).cases
+
+    assert case.verdict is Verdict.LIES
+
+
+def test_a_server_that_dies_is_started_again_and_the_run_goes_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = f"{sys.executable} -m tests.conformance.kit.broken_server {port}"
+    only = ("stream.errors_come_before_it", "usage.adds_up")
+
+    results = run_http(HttpRun(f"http://127.0.0.1:{port}", key=KEY, only=only, fuzz=False, server_cmd=command))
+
+    died, after = results.cases
+    assert (died.verdict, after.verdict) == (Verdict.FAIL, Verdict.PASS)
+    assert "closed the connection" in died.detail
+    assert "started again" in died.detail
+
+
+def test_every_check_has_an_id_that_a_pattern_finds() -> None:
+    ids = [entry.id for entry in registered()]
+
+    assert all(fnmatchcase(each, "*.*") for each in ids)
+    assert len(set(ids)) == len(ids)
