@@ -83,7 +83,7 @@ def count_choices(server: Asker) -> None:
         server.answered(COUNT, {"messages": HELLO, **body})["count"] for body in bodies
     )
     expect_effect(silent == [none, none], f"without tools {none}, with none {silent}")
-    expect_effect(none < new_count == old_count, f"without {none}, tools {new_count}, functions {old_count}")
+    expect_effect(none < min(new_count, old_count), f"without {none}, tools {new_count}, functions {old_count}")
 
 
 @check(
