@@ -27,6 +27,7 @@ EXTENSION = "jan_ort"
 STOPPER = "jan_ort_stopper"
 """Where it keeps the task that hears of a shutdown."""
 
+_MAX_UNKNOWN_FIELDS = 1000
 _LARGE_BODY_BYTES = 2**18
 
 Handler = Callable[..., Awaitable[Response]]
@@ -96,7 +97,7 @@ def _bind(app: Quart, operation: Operation, handler: Handler) -> None:
         raw = await request.get_data(cache=False, as_text=False)
         assert isinstance(raw, bytes), "as_text is False"
         body = await _parse(operation.request_model, raw)
-        _log_unknown_fields(operation.operation_id, body.model_extra)
+        _log_unknown_fields(server.unknown_fields, operation.operation_id, body.model_extra)
         return await handler(server, body)
 
     rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
@@ -119,14 +120,11 @@ def _check_content_type(content_type: str | None) -> None:
         )
 
 
-_seen_unknown_fields: set[tuple[str, str]] = set()
-
-
-def _log_unknown_fields(operation_id: str, extra: Mapping[str, Any] | None) -> None:
+def _log_unknown_fields(seen: set[tuple[str, str]], operation_id: str, extra: Mapping[str, Any] | None) -> None:
     """Say once for each operation that a field is not part of the document, which allows it."""
     for name in extra or ():
-        if len(_seen_unknown_fields) < 1000 and (operation_id, name) not in _seen_unknown_fields:
-            _seen_unknown_fields.add((operation_id, name))
+        if len(seen) < _MAX_UNKNOWN_FIELDS and (operation_id, name) not in seen:
+            seen.add((operation_id, name))
             logger.warning("%s: the field %.80r is not part of the API and has no effect", operation_id, name)
 
 

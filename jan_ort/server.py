@@ -46,6 +46,7 @@ class Server:
         self.status = Status.LOADING
         self.failure: Exception | None = None
         self.roster = Roster()
+        self.unknown_fields: set[tuple[str, str]] = set()  # those that the log has named already, with the operation
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 import time
 from collections.abc import Sequence
@@ -191,7 +192,10 @@ class NeverForgotten(ReferenceSession):
 
     def __init__(self, num_slots: int, context_length: int) -> None:
         super().__init__(num_slots, context_length)
-        self.all.append(np.ones(1 << 15))  # 256 KiB
+        # Mapped, because an array may come from memory that the process has freed and still holds.
+        kept = mmap.mmap(-1, 1 << 18)
+        kept.write(b"x" * (1 << 18))
+        self.all.append(kept)
 
     def close(self) -> None:
         """Keep everything."""
