@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from collections.abc import Mapping
-from importlib.metadata import distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from jan_ort_backends import Available, Missing
 
@@ -28,11 +31,17 @@ MINIMUM_VERSION = (1, 24)
 def installed_flavours() -> dict[str, str]:
     """Return name and version of every flavour that is installed, without importing any."""
     found: dict[str, str] = {}
-    for distribution in distributions():
-        name = re.sub(r"[-_.]+", "-", distribution.name or "").lower()
-        if name in FLAVOURS:
-            found.setdefault(name, distribution.version)
-    return dict(sorted(found.items()))
+    for name in sorted(FLAVOURS):  # one by one: reading the metadata of every distribution takes 35 ms per hundred
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def installed_names(prefix: str) -> list[str]:
+    """Return the normalised names of the distributions whose folders begin with ``prefix``."""
+    pattern = f"{prefix.replace('-', '_')}*.dist-info"
+    folders = (path for entry in sys.path for path in Path(entry or ".").glob(pattern))
+    return sorted({re.sub(r"[-_.]+", "-", path.stem.partition("-")[0]).lower() for path in folders})
 
 
 def probe_flavours(flavours: Mapping[str, str]) -> Available | Missing:
@@ -47,13 +56,13 @@ def probe_flavours(flavours: Mapping[str, str]) -> Available | Missing:
         if importlib.util.find_spec("onnxruntime") is not None:
             return Available("onnxruntime of unknown version, without metadata")
         return Missing("onnxruntime is not installed", "pip install onnxruntime")
-    ((name, version),) = flavours.items()
+    ((name, release),) = flavours.items()
     if importlib.util.find_spec("onnxruntime") is None:
-        return Missing(f"{name} {version} is installed without its files", f"pip install --force-reinstall {name}")
-    if _release(version) < MINIMUM_VERSION:
+        return Missing(f"{name} {release} is installed without its files", f"pip install --force-reinstall {name}")
+    if _release(release) < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
-        return Missing(f"{name} {version} is older than {wanted}", f"pip install --upgrade '{name}>={wanted}'")
-    return Available(f"{name} {version}")
+        return Missing(f"{name} {release} is older than {wanted}", f"pip install --upgrade '{name}>={wanted}'")
+    return Available(f"{name} {release}")
 
 
 def _release(version: str) -> tuple[int, ...]:

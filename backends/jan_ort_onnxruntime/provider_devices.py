@@ -6,14 +6,13 @@ import contextlib
 import importlib
 import io
 import logging
-import re
 import threading
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import distributions
 from typing import Any
 
+from jan_ort_onnxruntime.distributions import installed_names
 from jan_ort_onnxruntime.provider_table import AUTO, BUILT_IN, CPU, PLUGIN_PREFIX, Provider, plugin_provider
 
 logger = logging.getLogger(__name__)
@@ -89,16 +88,10 @@ def register_plugin_libraries(runtime: Any) -> dict[str, str | None]:
     An ``onnxruntime`` older than 1.23 cannot, and says so for each.
     """
     with _lock:
-        for distribution in plugin_distributions():
+        for distribution in installed_names(PLUGIN_PREFIX):
             if distribution not in _registration_errors:
                 _registration_errors[distribution] = _register(runtime, distribution)
         return dict(_registration_errors)
-
-
-def plugin_distributions() -> list[str]:
-    """Return the names of the installed distributions that bring a provider as a library."""
-    names = {re.sub(r"[-_.]+", "-", distribution.name or "").lower() for distribution in distributions()}
-    return sorted(name for name in names if name.startswith(PLUGIN_PREFIX))
 
 
 def _register(runtime: Any, distribution: str) -> str | None:
