@@ -33,12 +33,13 @@ async def _answer(model: GenerativeModel, body: CreateChatCompletionRequest) -> 
     with_usage = wants_usage(body)
     plan = tool_plan(body)
     calls = plan if plan is not None and plan.callable_tools else None
-    prompt = await encode_conversation(model, body)
+    prompt = await encode_conversation(model, body, plan)
     params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt))
+    n = num_choices(body)
     job = Job(
         model,
         [prompt],
-        num_choices(body),
+        n,
         [params],
         kind="chatcmpl",
         user=body.user,
@@ -46,7 +47,7 @@ async def _answer(model: GenerativeModel, body: CreateChatCompletionRequest) -> 
         shown_token_ids=frozenset() if calls is None else frozenset(model.tool_markers.values()),
     )
     tool_format = None if calls is None else model.template_tools.tool_format
-    answers = [ChatAnswer(at, model.tokenizer, calls, tool_format) for at in range(len(job.choices))]
+    answers = [ChatAnswer(at, model.tokenizer, calls, tool_format) for at in range(n)]
     if body.stream:
         return await job.stream(
             lambda output: [job.envelope(_CHUNK, [choice]) for choice in answers[output.index].take(output)],

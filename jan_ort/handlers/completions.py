@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.errors import bad_request, unsupported
 from jan_ort.handlers.echo import EchoedPrompt
 from jan_ort.handlers.fields import num_candidates, num_choices, sampling_params, wants_usage
-from jan_ort.handlers.generation import Choice, Job
+from jan_ort.handlers.generation import Job
 from jan_ort.handlers.logprobs import completion_logprobs
 from jan_ort.handlers.prompts import encode_prompts, prompt_texts, starting_token
 from jan_ort.handlers.structure import compile_structure
@@ -25,6 +25,21 @@ from jan_ort.server import Server
 from jan_ort_openapi.models import CreateCompletionRequest
 
 _OBJECT = "text_completion"
+
+
+@dataclass(slots=True)
+class Choice:
+    """What has come so far for one choice."""
+
+    text: list[str] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    finish_reason: str | None = None
+
+    def add(self, output: SequenceOutput) -> None:
+        """Take the sequence's next event."""
+        self.text.append(output.text)
+        self.logprobs.extend(output.logprobs)
+        self.finish_reason = output.finish_reason
 
 
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
@@ -58,10 +73,11 @@ async def _answer(model: GenerativeModel, body: CreateCompletionRequest) -> Resp
             lambda output: [job.envelope(_OBJECT, [choice]) for choice in shown.deltas(output)],
             after=lambda: [job.envelope(_OBJECT, []) | {"usage": job.usage}] if with_usage else [],
         )
-    await job.collect()
-    kept = [at for first in range(0, len(job.choices), best_of) for at in shown.best(job.choices, first, n)]
-    choices = [shown.choice(job.choices[at], at) | {"index": index} for index, at in enumerate(kept)]
-    return jsonify(job.envelope(_OBJECT, choices) | {"usage": job.usage})
+    choices = [Choice() for _ in range(len(prompts) * best_of)]
+    await job.collect(lambda output: choices[output.index].add(output))
+    kept = [at for first in range(0, len(choices), best_of) for at in shown.best(choices, first, n)]
+    best = [shown.choice(choices[at], at) | {"index": index} for index, at in enumerate(kept)]
+    return jsonify(job.envelope(_OBJECT, best) | {"usage": job.usage})
 
 
 async def _encoded(model: GenerativeModel, body: CreateCompletionRequest) -> list[NDArray[np.int64]]:

@@ -25,12 +25,13 @@ def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
         raise bad_request(error.param, str(error)) from error
 
 
-async def encode_conversation(model: GenerativeModel, body: CreateChatCompletionRequest) -> NDArray[np.int64]:
+async def encode_conversation(
+    model: GenerativeModel, body: CreateChatCompletionRequest, plan: ToolPlan | None
+) -> NDArray[np.int64]:
     """Return the conversation's token ids, int64 ``(n,)``; no message at all is generated from BOS.
 
     Raises: ApiError 400 for a model without a template and for messages that cannot be given to it; ChatTemplateError.
     """
-    plan = tool_plan(body)
     if not body.messages and plan is None:
         return starting_token(model)
     template = model.template

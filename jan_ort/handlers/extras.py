@@ -7,7 +7,7 @@ import asyncio
 from quart import Response, jsonify
 
 from jan_ort.errors import bad_request
-from jan_ort.handlers.conversation import encode_conversation
+from jan_ort.handlers.conversation import encode_conversation, tool_plan
 from jan_ort.server import Server
 from jan_ort_openapi import SchemaViolation, Violation
 from jan_ort_openapi.models import (
@@ -49,7 +49,7 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
         async with server.for_generation(body.model) as chat_model:
-            token_ids = await encode_conversation(chat_model, chat)
+            token_ids = await encode_conversation(chat_model, chat, tool_plan(chat))
     return jsonify({"count": len(token_ids)})
 
 

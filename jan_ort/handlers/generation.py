@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from quart import Response
 
 from jan_ort import sse
-from jan_ort.engine.events import SequenceOutput, TokenLogprobs
+from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import run
 from jan_ort.errors import to_api_error
@@ -27,23 +26,6 @@ if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Choice:
-    """What has come so far for one choice."""
-
-    text: list[str] = field(default_factory=list)
-    logprobs: list[TokenLogprobs] = field(default_factory=list)
-    num_tokens: int = 0
-    finish_reason: str | None = None
-
-    def add(self, output: SequenceOutput) -> None:
-        """Take the sequence's next event."""
-        self.text.append(output.text)
-        self.logprobs.extend(output.logprobs)
-        self.num_tokens += len(output.token_ids)
-        self.finish_reason = output.finish_reason
 
 
 class Job:
@@ -65,7 +47,6 @@ class Job:
         self.id = f"{kind}-{uuid.uuid4().hex}"
         self.model = model
         self.created = int(time.time())
-        self.choices = [Choice() for _ in range(len(prompts) * num_choices)]
         self._prompts = [
             Prompt(token_ids, at * num_choices + choice, params[at], choice, grammar, shown_token_ids)
             for at, token_ids in enumerate(prompts)
@@ -73,6 +54,7 @@ class Job:
         ]
         self._num_prompt_tokens = sum(len(token_ids) for token_ids in prompts)
         self._num_cached_tokens = [0] * len(self._prompts)
+        self._num_completion_tokens = 0
         self._num_choices = num_choices
         self._user = user
         self._prompt_logprobs = prompt_logprobs
@@ -81,12 +63,12 @@ class Job:
 
     async def collect(
         self,
-        take: Callable[[SequenceOutput], object] | None = None,
+        take: Callable[[SequenceOutput], object],
         *,
         is_complete: Callable[[], bool] = lambda: False,
         piecewise: bool = False,
     ) -> None:
-        """Run the request to its end; ``choices`` and ``usage`` are complete then. Raises: what ended it early.
+        """Run the request to its end; ``usage`` is complete then. Raises: what ended it early.
 
         ``take`` is given each event: one at the end of each choice, or with ``piecewise`` each token's. Once
         ``is_complete`` says so, no more is generated.
@@ -95,8 +77,7 @@ class Job:
             async for outputs in results:
                 for output in outputs:
                     self._note(output)
-                    if take is not None:
-                        take(output)
+                    take(output)
                 if is_complete():
                     break
         self._log()
@@ -150,12 +131,11 @@ class Job:
     @property
     def usage(self) -> dict[str, Any]:
         """The usage object: each prompt counts once, however many choices it has."""
-        num_completion = sum(choice.num_tokens for choice in self.choices)
         cached = sum(self._num_cached_tokens[:: self._num_choices])
         return {
             "prompt_tokens": self._num_prompt_tokens,
-            "completion_tokens": num_completion,
-            "total_tokens": self._num_prompt_tokens + num_completion,
+            "completion_tokens": self._num_completion_tokens,
+            "total_tokens": self._num_prompt_tokens + self._num_completion_tokens,
             "prompt_tokens_details": {"cached_tokens": cached},
         }
 
@@ -175,7 +155,7 @@ class Job:
     def _note(self, output: SequenceOutput) -> None:
         if self._first_token_s is None and output.first_token_at is not None:
             self._first_token_s = output.first_token_at - self._started
-        self.choices[output.index].add(output)
+        self._num_completion_tokens += len(output.token_ids)
         self._num_cached_tokens[output.index] = output.num_cached_tokens
 
     def _log(self) -> None:
