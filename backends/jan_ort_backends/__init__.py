@@ -1,6 +1,7 @@
 """The backend interface: what a plugin implements and what the server relies on (hop 6)."""
 
 from jan_ort_backends.checks import check_session, session_capabilities
+from jan_ort_backends.counted_session import CountedSession
 from jan_ort_backends.errors import (
     BackendError,
     BadInput,
@@ -37,6 +38,7 @@ __all__ = [
     "BadInput",
     "Capability",
     "ContextOverflow",
+    "CountedSession",
     "Declines",
     "DeviceLost",
     "DeviceReport",

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -189,18 +190,19 @@ class Session:
 class Backend(Protocol):
     """The descriptor that an entry point in the group ``jan_ort.backends`` loads: a module, a class or an object.
 
-    ``builtin_models`` maps the names of models that the plugin itself brings to their folders (tokenizer and
-    configuration; the weights may be in code).
+    ``abi`` is the version of this contract that it was written for, as a literal. ``builtin_models`` maps the names
+    of models that the plugin itself brings to their folders (tokenizer and configuration; the weights may be in code).
+    A class that subclasses this has no built-in model and is available everywhere, unless it says otherwise.
     """
 
     name: str
     abi: str
     capabilities: frozenset[Capability]
-    builtin_models: Mapping[str, Path]
+    builtin_models: Mapping[str, Path] = MappingProxyType({})
 
     def probe(self) -> Available | Missing:
         """Say whether the backend can run on this machine. Raises nothing."""
-        ...
+        return Available()
 
     def accepts(self, model_dir: Path) -> Accepts | Declines:
         """Say whether ``model_dir`` is a folder this backend can open, from its files' names and small configs."""

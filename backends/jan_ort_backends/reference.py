@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends.checks import check_batch, check_options, check_prefix, check_slot, check_token_ids
+from jan_ort_backends.checks import check_options, check_prefix, check_slot, check_token_ids
+from jan_ort_backends.counted_session import CountedSession
 from jan_ort_backends.errors import ContextOverflow, Interrupted, ModelError
 from jan_ort_backends.interface import (
     ABI,
@@ -23,7 +24,6 @@ from jan_ort_backends.interface import (
     DeviceReport,
     Missing,
     OpenOptions,
-    Session,
     SessionInfo,
     SlotTokens,
     StepOutput,
@@ -46,30 +46,28 @@ logger = logging.getLogger(__name__)
 NUM_TOP_LOGITS = 64
 
 
-class ReferenceSession(Session):
+class ReferenceSession(CountedSession):
     """Slots of a KV cache over the reference model."""
 
     def __init__(self, num_slots: int, context_length: int) -> None:
         self._weights = reference_weights()
         self._caches = [KVCache.empty(context_length) for _ in range(num_slots)]
-        self._lengths = [0] * num_slots
         self._interrupted = threading.Event()
-        self.info = SessionInfo(
-            vocab_size=VOCAB_SIZE,
-            context_length=context_length,
-            num_slots=num_slots,
-            embedding_size=HIDDEN_SIZE,
-            device=DeviceReport(requested="cpu", used="cpu"),
-            weights_hash=hashlib.sha256(f"reference/{SEED}".encode()).hexdigest(),
+        super().__init__(
+            SessionInfo(
+                vocab_size=VOCAB_SIZE,
+                context_length=context_length,
+                num_slots=num_slots,
+                embedding_size=HIDDEN_SIZE,
+                device=DeviceReport(requested="cpu", used="cpu"),
+                weights_hash=hashlib.sha256(f"reference/{SEED}".encode()).hexdigest(),
+            )
         )
 
-    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
-        """Run every token of every row; lengths change at the very end, so that an error leaves them as they were."""
-        check_batch(batch, self._lengths, self.info)
+    def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run every token of every row; what was appended before an error is overwritten later."""
         self._interrupted.clear()  # an interrupt that came while no step ran is forgotten
         hidden = [state for row in batch for state in self._run_row(row)]
-        for row in batch:
-            self._lengths[row.slot] += len(row.token_ids)
         logits = np.empty((len(hidden), VOCAB_SIZE), np.float32)
         for index, state in enumerate(hidden):
             logits[index] = head(self._weights, state)
@@ -78,22 +76,12 @@ class ReferenceSession(Session):
 
     def _run_row(self, row: SlotTokens) -> list[Float]:
         """Return the hidden states of the row's last ``num_logits`` positions. Raises: Interrupted."""
-        past, states = self._lengths[row.slot], []
+        past, states = self.lengths[row.slot], []
         for offset, token_id in enumerate(row.token_ids):
             if self._interrupted.is_set():
                 raise Interrupted("the step was interrupted")
             states.append(forward(self._weights, self._caches[row.slot], past + offset, int(token_id)))
         return states[len(states) - row.num_logits :]
-
-    def length(self, slot: int) -> int:
-        """Return the number of tokens in ``slot``."""
-        check_slot("slot", slot, self.info.num_slots)
-        return self._lengths[slot]
-
-    def truncate(self, slot: int, length: int) -> None:
-        """Forget the tokens from ``length`` on; their keys and values are overwritten later."""
-        check_prefix(slot, length, self.length(slot))
-        self._lengths[slot] = length
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the keys and values of the first ``length`` positions; ``target`` forgets what it held."""
@@ -102,7 +90,7 @@ class ReferenceSession(Session):
         origin, copy = self._caches[source], self._caches[target]
         copy.keys[:, :length] = origin.keys[:, :length]
         copy.values[:, :length] = origin.values[:, :length]
-        self._lengths[target] = length
+        self.lengths[target] = length
 
     def interrupt(self) -> None:
         """End the running step before its next position; between steps, have no effect."""

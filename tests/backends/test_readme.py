@@ -25,3 +25,9 @@ def test_the_example_registers_opens_and_counts(tmp_path: Path) -> None:
     check_session(row.backend, session)
     assert row.backend.accepts(tmp_path) == Accepts()
     assert session.step([SlotTokens(1, np.array([5, 6, 7]), 2)]).logits.argmax(axis=1).tolist() == [7, 8]
+
+
+def test_the_example_has_at_most_forty_lines() -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+    assert sum(bool(line.strip()) for line in source.splitlines()) <= 40

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
+from jan_ort_backends import Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_llama_cpp.gguf_path import find_gguf
 
 _DISTRIBUTION = "llama-cpp-python"
@@ -16,7 +16,7 @@ class LlamaCppBackend:
     """llama.cpp: generation from GGUF files, with one llama.cpp sequence for each slot."""
 
     name = "llama_cpp"
-    abi = ABI
+    abi = "1.0"
     capabilities = frozenset({Capability.GENERATE, Capability.FORK, Capability.INTERRUPT, Capability.MIXED_BATCH})
     builtin_models: Mapping[str, Path] = {}
 

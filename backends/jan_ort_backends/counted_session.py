@@ -1,0 +1,51 @@
+"""A session that counts the tokens of its slots, so that a backend has only its model to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jan_ort_backends.checks import check_batch, check_prefix, check_slot
+from jan_ort_backends.errors import Unsupported
+from jan_ort_backends.interface import Capability, Session, SessionInfo, SlotTokens, StepOutput
+
+
+class CountedSession(Session):
+    """A session whose ``step`` checks the batch, calls ``run`` and counts what was appended.
+
+    ``lengths`` holds the number of tokens of each slot. A backend overrides ``run``, ``cut`` if forgetting takes work,
+    and of ``fork``, ``interrupt``, ``embed`` and ``close`` what it has.
+    """
+
+    def __init__(self, info: SessionInfo) -> None:
+        self.info = info
+        self.lengths = [0] * info.num_slots
+
+    def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run the model once over ``batch``, which is checked, and return the logits that were asked for.
+
+        ``lengths`` is still what it was before the step. After an error what the model appended must not count.
+        Raises: as :meth:`Session.step`.
+        """
+        raise Unsupported(Capability.GENERATE)
+
+    def cut(self, slot: int, length: int) -> None:
+        """Forget all but the first ``length`` tokens of ``slot``; a KV cache that is overwritten needs nothing."""
+
+    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Check and run a step, and count its tokens. Raises: as :meth:`Session.step`."""
+        check_batch(batch, self.lengths, self.info)
+        output = self.run(batch)
+        for row in batch:  # last, so that a step that fails leaves every length as it was
+            self.lengths[row.slot] += len(row.token_ids)
+        return output
+
+    def length(self, slot: int) -> int:
+        """Return the number of tokens in ``slot``."""
+        check_slot("slot", slot, self.info.num_slots)
+        return self.lengths[slot]
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Forget all but the first ``length`` tokens of ``slot``. Raises: BadInput if it holds fewer."""
+        check_prefix(slot, length, self.length(slot))
+        self.cut(slot, length)
+        self.lengths[slot] = length
