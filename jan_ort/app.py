@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from pydantic import BaseModel
 from quart import Quart, Response, jsonify, request
@@ -27,7 +26,6 @@ EXTENSION = "jan_ort"
 STOPPER = "jan_ort_stopper"
 """Where it keeps the task that hears of a shutdown."""
 
-_MAX_UNKNOWN_FIELDS = 1000
 _LARGE_BODY_BYTES = 2**18
 
 Handler = Callable[..., Awaitable[Response]]
@@ -97,7 +95,7 @@ def _bind(app: Quart, operation: Operation, handler: Handler) -> None:
         raw = await request.get_data(cache=False, as_text=False)
         assert isinstance(raw, bytes), "as_text is False"
         body = await _parse(operation.request_model, raw)
-        _log_unknown_fields(server.unknown_fields, operation.operation_id, body.model_extra)
+        server.unknown_fields.log(operation.operation_id, body)
         return await handler(server, body)
 
     rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
@@ -118,14 +116,6 @@ def _check_content_type(content_type: str | None) -> None:
         raise ApiError(
             415, f"the body's content type is {kind!r}; send 'Content-Type: application/json'", code="not_json"
         )
-
-
-def _log_unknown_fields(seen: set[tuple[str, str]], operation_id: str, extra: Mapping[str, Any] | None) -> None:
-    """Say once for each operation that a field is not part of the document, which allows it."""
-    for name in extra or ():
-        if len(seen) < _MAX_UNKNOWN_FIELDS and (operation_id, name) not in seen:
-            seen.add((operation_id, name))
-            logger.warning("%s: the field %.80r is not part of the API and has no effect", operation_id, name)
 
 
 async def _openapi() -> Response:

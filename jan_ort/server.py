@@ -18,6 +18,7 @@ from jan_ort.residency import Resident
 from jan_ort.roster import Roster
 from jan_ort.served import EmbeddingModel, GenerativeModel
 from jan_ort.settings import Settings
+from jan_ort.unknown_fields import UnknownFields
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Server:
         self.status = Status.LOADING
         self.failure: Exception | None = None
         self.roster = Roster()
-        self.unknown_fields: set[tuple[str, str]] = set()  # those that the log has named already, with the operation
+        self.unknown_fields = UnknownFields()
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None

@@ -179,13 +179,35 @@ async def test_head_of_a_post_is_405(client: Client) -> None:
 async def test_an_unknown_field_is_accepted_and_logged_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     body = {"prompt": "Hello", "max_tokens": 1, "a_field_of_tomorrow": {"x": 1}}
 
-    with caplog.at_level(logging.WARNING, "jan_ort.app"):
+    with caplog.at_level(logging.WARNING, "jan_ort.unknown_fields"):
         answers = [await post(client, COMPLETIONS, body) for _ in range(3)]
 
     assert [status for status, _ in answers] == [200, 200, 200]
     assert [record.args for record in caplog.records] == [
         ("create_completion_v1_completions_post", "a_field_of_tomorrow")
     ]
+
+
+async def test_unknown_fields_within_objects_are_logged_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    function = {"name": "f", "parameters": {"of": "a schema"}, "cache": True}
+    parts = [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]
+    body = {
+        "messages": [{"role": "user", "content": parts}, {"role": "user", "content": "Hi", "mood": "glad"}] * 2,
+        "tools": [{"type": "function", "function": function}],
+        "stream_options": {"include_obfuscation": False},
+        "max_tokens": 1,
+    }
+
+    with caplog.at_level(logging.WARNING, "jan_ort.unknown_fields"):
+        await post(client, CHAT, body)
+
+    assert {record.args[1] for record in caplog.records if isinstance(record.args, tuple)} == {
+        "messages[].content[].cache_control",
+        "messages[].mood",
+        "tools[].function.cache",
+        "stream_options.include_obfuscation",
+    }
+    assert len(caplog.records) == 4
 
 
 async def test_while_loading_every_operation_is_503_with_retry_after() -> None:

@@ -68,7 +68,7 @@ class _Reader:
                 result["tool_call_id"] = call_id
             case ChatCompletionRequestFunctionMessage():
                 result |= {"role": "tool", "name": message.name, "tool_call_id": _legacy_id(self._num_legacy)}
-        if isinstance(name := (message.model_extra or {}).get("name"), str) and name:
+        if name := getattr(message, "name", None):
             result.setdefault("name", name)
         return result
 

@@ -52,12 +52,19 @@ class ChatCompletionRequestMessageContentPartText(StrictModel):
 class ChatCompletionRequestSystemMessage(StrictModel):
     role: Literal["system"]
     content: str | None
+    name: Annotated[
+        str | None, Field(description="Who speaks, for chat templates that show it.")
+    ] = None
 
 
 class ChatCompletionRequestToolMessage(StrictModel):
     role: Literal["tool"]
     content: str | None
     tool_call_id: str
+    name: Annotated[
+        str | None,
+        Field(description="The function's name, if no earlier message has the call."),
+    ] = None
 
 
 class ChatCompletionResponseFunctionCall(StrictModel):
@@ -69,6 +76,12 @@ class ChatCompletionToolFunction(StrictModel):
     name: str
     description: str | MISSING = MISSING
     parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None]
+    strict: Annotated[
+        bool | None,
+        Field(
+            description="Whether calls that the model is free to make keep the parameters' schema, too."
+        ),
+    ] = None
 
 
 class ChatCompletionTopLogprobToken(StrictModel):
@@ -265,6 +278,9 @@ class StreamOptions(StrictModel):
 class ChatCompletionRequestDeveloperMessage(StrictModel):
     role: Literal["developer"]
     content: str | None
+    name: Annotated[
+        str | None, Field(description="Who speaks, for chat templates that show it.")
+    ] = None
 
 
 class ResponseFormatJsonSchema(StrictModel):
@@ -366,6 +382,9 @@ class ChatCompletionRequestAssistantMessage(StrictModel):
     tool_calls: list[ChatCompletionMessageToolCall] | MISSING = MISSING
     function_call: ChatCompletionRequestAssistantMessageFunctionCall | MISSING = MISSING
     content: str | None = None
+    name: Annotated[
+        str | None, Field(description="Who speaks, for chat templates that show it.")
+    ] = None
 
 
 class ChatCompletionRequestMessageContentPartImage(StrictModel):
@@ -394,6 +413,9 @@ Content = TypeAliasType(
 class ChatCompletionRequestUserMessage(StrictModel):
     role: Literal["user"]
     content: str | list[Content] | None
+    name: Annotated[
+        str | None, Field(description="Who speaks, for chat templates that show it.")
+    ] = None
 
 
 class ChatCompletionResponseMessage(StrictModel):

@@ -187,11 +187,15 @@ async def test_the_template_is_given_the_name_of_a_function(writer: Client) -> N
     assert longer == short + 4
 
 
-@pytest.mark.parametrize("role", ["system", "user", "assistant"])
+@field("ChatCompletionRequestDeveloperMessage", "name")
+@field("ChatCompletionRequestSystemMessage", "name")
+@field("ChatCompletionRequestUserMessage", "name")
+@field("ChatCompletionRequestAssistantMessage", "name")
+@field("ChatCompletionRequestToolMessage", "name")
+@pytest.mark.parametrize("role", ["developer", "system", "user", "assistant", "tool"])
 async def test_the_template_is_given_the_name_of_a_speaker(writer: Client, role: str) -> None:
-    message = {"role": role, "content": "Yes"}
+    message = {"role": role, "content": "Yes"} | ({"tool_call_id": "call_1"} if role == "tool" else {})
 
-    # The document does not have the field, but OpenAI's clients send it, and it is honoured.
     none, short, longer = [await counted(writer, message | name) for name in ({}, {"name": "x"}, {"name": "x1234"})]
 
     assert none < short == longer - 4

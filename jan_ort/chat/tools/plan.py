@@ -123,12 +123,9 @@ def _tool(function: ChatCompletionToolFunction | ChatCompletionFunction, param: 
     if not _NAME.fullmatch(function.name):
         message = f"{_short(function.name)} cannot name a function; use 1 to 64 letters, digits, '_' and '-'"
         raise ToolError(f"{param}.name", message)
-    extra = function.model_extra or {}
-    if not isinstance(extra.get("strict"), bool | None):
-        raise ToolError(f"{param}.strict", f"strict is {_short(extra['strict'])}; use true or false")
     description = function.description if isinstance(function.description, str) else ""
     _refuse_parameters(function.parameters, f"{param}.parameters")
-    return Tool(function.name, description, function.parameters, extra.get("strict") is True)
+    return Tool(function.name, description, function.parameters, getattr(function, "strict", None) is True)
 
 
 def _refuse_parameters(parameters: Mapping[str, Any], param: str) -> None:

@@ -140,7 +140,6 @@ def test_strict_is_kept() -> None:
         ({"functions": [{"name": "f", "parameters": {"properties": 5}}]}, "functions.0.parameters.properties", "is 5"),
         ({"tools": [tool(parameters={"required": "city"})]}, "tools.0.function.parameters.required", "a list of names"),
         ({"tools": [tool(parameters={"required": [1]})]}, "tools.0.function.parameters.required", "a list of names"),
-        ({"tools": [tool(strict="yes")]}, "tools.0.function.strict", "strict is 'yes'; use true or false"),
     ],
 )
 def test_what_cannot_be_served_is_refused_by_its_place(fields: dict[str, Any], param: str, words: str) -> None:

@@ -1,0 +1,41 @@
+"""What a request has that is no part of the API: allowed by the document, without effect, and logged once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+logger = logging.getLogger(__name__)
+
+_MAX_NAMED = 1000
+"""Fields that the log names at most: clients choose their names."""
+
+
+class UnknownFields:
+    """Names each unknown field of each operation in the log, the first time that a request has it."""
+
+    def __init__(self) -> None:
+        self._named: set[tuple[str, str]] = set()
+
+    def log(self, operation_id: str, body: BaseModel) -> None:
+        """Log the fields of ``body``, and of the objects in it, that the API does not have."""
+        for path in _unknown(body, ""):
+            if len(self._named) < _MAX_NAMED and (operation_id, path) not in self._named:
+                self._named.add((operation_id, path))
+                logger.warning("%s: the field %.80r is not part of the API and has no effect", operation_id, path)
+
+
+def _unknown(value: Any, path: str) -> Iterator[str]:
+    """Yield the paths of unknown fields below ``value``, without the places in arrays."""
+    if isinstance(value, BaseModel):
+        prefix = f"{path}." if path else ""
+        for name in value.model_extra or ():
+            yield f"{prefix}{name}"
+        for name in value.model_fields_set & type(value).model_fields.keys():
+            yield from _unknown(getattr(value, name), f"{prefix}{name}")
+    elif isinstance(value, list) and value and isinstance(value[0], BaseModel):  # not through a million token ids
+        for entry in value:
+            yield from _unknown(entry, f"{path}[]")
