@@ -12,11 +12,11 @@ import numpy as np
 
 from jan_ort.engine.detokenizer import TokenBytes
 from jan_ort.engine.errors import EngineError, EngineStopped, QueueFull, StepFailed
-from jan_ort.engine.events import SequenceOutput, TokenLogprobs
+from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
-from jan_ort.engine.logprobs import token_logprobs
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.recovery import Recovery, Reopen
+from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Batch, Batching, Row, Scheduler
 from jan_ort.engine.sequence import Sequence as TokenSequence
 from jan_ort.sampling.chain import Sampler
@@ -58,7 +58,7 @@ class Engine:
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)
-        self._generations: dict[int, tuple[Generation, Any]] = {}
+        self._generations: dict[int, Generation] = {}  # by sequence id
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._num_queued = 0  # guarded by the lock
@@ -119,7 +119,7 @@ class Engine:
             return False
         try:
             output = self._forward(batch)
-            sampled = self._sample(batch, output)
+            sampled = sample_rows(self._sampler, batch, output, self._generations)
         except Interrupted:
             return True  # nothing was computed; whoever interrupted has put an abort into the queue
         except Exception as error:
@@ -159,19 +159,20 @@ class Engine:
                 sequence,
                 prompt.params,
                 self._tokens,
+                sink=request.sink,
                 choice=prompt.choice,
                 stream=request.stream,
                 constraint=None if prompt.grammar is None else prompt.grammar.start(),
                 shown_token_ids=prompt.shown_token_ids,
             )
-            self._generations[sequence.id] = (generation, request.sink)
+            self._generations[sequence.id] = generation
             self._scheduler.add(sequence)
 
     def _forget(self, request_id: str) -> None:
         for sequence in self._scheduler.abort(request_id):
             self._drop(sequence)
 
-    def _drop(self, sequence: TokenSequence) -> tuple[Generation, Any]:
+    def _drop(self, sequence: TokenSequence) -> Generation:
         with self._lock:
             self._num_queued -= 1
         return self._generations.pop(sequence.id)
@@ -187,7 +188,7 @@ class Engine:
         alone = next(iter(requests)) if len(requests) == 1 and batch.rows[0].num_tokens > 1 else None
         with self._lock:
             self._prefilling = alone
-        self._masks.begin(self._generations[row.sequence.id][0] for row in batch.rows if row.is_sampled)
+        self._masks.begin(self._generations[row.sequence.id] for row in batch.rows if row.is_sampled)
         try:
             return self._session.step([_slot_tokens(row) for row in batch.rows])
         finally:
@@ -195,48 +196,14 @@ class Engine:
             with self._lock:
                 self._prefilling = None
 
-    def _sample(self, batch: Batch, output: StepOutput) -> list[tuple[Generation, int, TokenLogprobs | None]]:
-        """Return one token, with its log-probabilities if they are wanted, for each row that ends in a logit."""
-        sampling: list[tuple[Row, int]] = []
-        end = 0
-        for row in batch.rows:
-            end += row.num_logits
-            if row.num_logits > 1:
-                self._keep_prompt_logprobs(row, output, end - row.num_logits)
-            if row.is_sampled:
-                sampling.append((row, end - 1))
-        if not sampling:
-            return []
-        picked = _pick(output, [at for _, at in sampling])
-        generations = [self._generations[row.sequence.id][0] for row, _ in sampling]
-        tokens = self._sampler.sample(
-            picked.logits, [g.sampler for g in generations], picked.top_logits, picked.top_token_ids
-        )
-        tokens = [generation.settle(token) for generation, token in zip(generations, tokens, strict=True)]
-        logprobs = _logprobs(picked, generations, tokens)
-        return list(zip(generations, tokens, logprobs, strict=True))
-
-    def _keep_prompt_logprobs(self, row: Row, output: StepOutput, first: int) -> None:
-        """Keep the log-probabilities of the prompt tokens that this chunk's logits predict."""
-        sequence = row.sequence
-        generation, _ = self._generations[sequence.id]
-        start = sequence.num_computed + 1
-        predicted = sequence.prompt[start : start + row.num_tokens].tolist()
-        logits = output.logits[first : first + len(predicted)]
-        if predicted:
-            num_top = [generation.params.logprobs or 0] * len(predicted)
-            generation.add_prompt_logprobs(token_logprobs(logits, predicted, num_top))
-
-    def _post_process(
-        self, sampled: list[tuple[Generation, int, TokenLogprobs | None]]
-    ) -> list[tuple[Any, SequenceOutput]]:
+    def _post_process(self, sampled: Sequence[Sampled]) -> list[tuple[Any, SequenceOutput]]:
         """Detokenize, look for the end, free the slots of what ended, and return the step's events."""
         events: list[tuple[Any, SequenceOutput]] = []
         for generation, token_id, logprobs in sampled:
             event = generation.accept(token_id, logprobs, self._eos)
             if event is None:
                 continue
-            events.append((self._generations[generation.sequence.id][1], event))
+            events.append((generation.sink, event))
             if event.is_last:
                 self._scheduler.finish(generation.sequence)
                 self._drop(generation.sequence)
@@ -259,8 +226,8 @@ class Engine:
         events = []
         for sequence in touched.values():
             self._scheduler.fail(sequence)
-            generation, sink = self._drop(sequence)
-            events.append((sink, generation.fail(failed)))
+            generation = self._drop(sequence)
+            events.append((generation.sink, generation.fail(failed)))
         self._deliver(events)
 
     def _recover(self) -> bool:
@@ -275,8 +242,8 @@ class Engine:
         """End every sequence, queued or running, and forget what the slots hold."""
         assert error is not None, "only while the device is unavailable"
         events = []
-        for generation, sink in list(self._generations.values()):
-            events.append((sink, generation.fail(error)))
+        for generation in list(self._generations.values()):
+            events.append((generation.sink, generation.fail(error)))
             self._forget(generation.sequence.request_id)
         self._scheduler.slots.clear()
         if events:
@@ -284,7 +251,7 @@ class Engine:
 
     def _stop(self) -> None:
         self._take_commands(wait=False)
-        events = [(sink, generation.fail(EngineStopped())) for generation, sink in self._generations.values()]
+        events = [(generation.sink, generation.fail(EngineStopped())) for generation in self._generations.values()]
         self._generations.clear()
         with self._lock:
             self._num_queued = 0
@@ -303,26 +270,3 @@ def _slot_tokens(row: Row) -> SlotTokens:
     else:
         token_ids = sequence.prompt[sequence.num_computed : sequence.num_computed + row.num_tokens]
     return SlotTokens(sequence.slot, token_ids, row.num_logits)
-
-
-def _pick(output: StepOutput, rows: list[int]) -> StepOutput:
-    """Return the given rows of the output; the output itself, uncopied, when these are all of them."""
-    if len(rows) == len(output.logits):
-        return output
-    top = output.top_logits, output.top_token_ids
-    return StepOutput(output.logits[rows], *(None if t is None else t[rows] for t in top))  # type: ignore[arg-type]
-
-
-def _logprobs(output: StepOutput, generations: list[Generation], tokens: list[int]) -> list[TokenLogprobs | None]:
-    """Return the log-probabilities of the rows that want them, None for the others."""
-    wanted = [row for row, generation in enumerate(generations) if generation.params.logprobs is not None]
-    results: list[TokenLogprobs | None] = [None] * len(tokens)
-    if wanted:
-        picked = _pick(output, wanted)
-        num_top = [generations[row].params.logprobs or 0 for row in wanted]
-        values = token_logprobs(
-            picked.logits, [tokens[row] for row in wanted], num_top, picked.top_logits, picked.top_token_ids
-        )
-        for row, value in zip(wanted, values, strict=True):
-            results[row] = value
-    return results

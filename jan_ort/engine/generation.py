@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Generation:
     """What is kept of a sequence beside its slot: sampler state, detokenizer, and what was not sent yet.
 
-    With ``stream`` every step's news is an event; without it one event comes at the end.
+    With ``stream`` every step's news is an event; without it one event comes at the end. ``sink`` is handed to the
+    engine's delivery with each of them.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Generation:
         params: SamplingParams,
         tokens: TokenBytes,
         *,
+        sink: Any = None,
         choice: int = 0,
         stream: bool = False,
         constraint: Constraint | None = None,
         shown_token_ids: frozenset[int] = frozenset(),
     ) -> None:
         self.sequence = sequence
+        self.sink = sink
         self.params = params
         self.sampler = SamplerState(params, sequence.prompt, choice=choice)
         self.constraint = constraint
