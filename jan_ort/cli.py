@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import click
 
 from jan_ort._version import __version__
 from jan_ort.commands.lazy_group import LazyGroup
+from jan_ort.process_end import end_in_time
 
 COMMANDS = {
     "serve": ("jan_ort.commands.serve:serve", "Serve models with OpenAI's API until Ctrl-C."),
@@ -20,7 +22,19 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+class Program(LazyGroup):
+    """The commands as a program of their own: when they are done, the process ends."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command. Raises: SystemExit."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except SystemExit as leaving:
+            end_in_time(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+            raise
+
+
+@click.group(cls=Program, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jan-ort")
 @click.option("-v", "--verbose", is_flag=True, help="Log more: tracebacks, and what each step does.")
 def main(*, verbose: bool) -> None:

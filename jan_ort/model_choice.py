@@ -9,9 +9,10 @@ from typing import NamedTuple
 from jan_ort.backend_choice import builtin_models, check_backend
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
-from jan_ort.models.reference import check_reference
+from jan_ort.models.reference import GgufReference, check_reference
 from jan_ort.settings import Settings
-from jan_ort_backends import Capability, Discovered, discover
+from jan_ort_backends import Accepts, Capability, Discovered, discover
+from jan_ort_backends.isolation import ask_accepts
 
 _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
 
@@ -42,8 +43,17 @@ def check_settings(settings: Settings) -> tuple[Discovered, ...]:
     check_backend(settings.backend, discovered)
     own = builtin_models(discovered)
     for task, reference in choose_models(settings, discovered):
-        check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
+        found = check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
+        if isinstance(found, GgufReference) and "weights" not in settings.model_fields_set:
+            _check_conversion(found.path, settings.backend, discovered)
     return discovered
+
+
+def _check_conversion(path: Path, backend: str | None, discovered: Sequence[Discovered]) -> None:
+    """Refuse to convert a file, unasked, for a backend that reads it as it is. Raises: ModelReferenceError."""
+    for each in discovered:
+        if each.name == backend and each.backend is not None and isinstance(ask_accepts(each.backend, path), Accepts):
+            raise ModelReferenceError(f"backend {backend!r} reads {path} without conversion: add --weights as-is")
 
 
 def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:

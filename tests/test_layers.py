@@ -42,6 +42,15 @@ RULES: Mapping[str, Rule] = {
     "jan_ort": Rule(".", ours=frozenset({INTERFACE, CONTRACT}), never=(*PLUGINS, "onnxruntime", "torch")),
 }
 
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    "jan_ort.cli": ("jan_ort.__main__",),
+    "jan_ort.commands": ("jan_ort.cli",),
+    "jan_ort.doctor": ("jan_ort.commands",),
+    "jan_ort.terminal_chat": ("jan_ort.commands",),
+    "click": ("jan_ort.cli", "jan_ort.commands", "jan_ort.terminal_chat"),
+}
+"""Who may import each room of the server, or what the command line alone is written with."""
+
 
 def imported(source: str) -> Iterator[str]:
     """Yield the full name of every module that the source imports, wherever it does; also by ``import_module``."""
@@ -72,6 +81,17 @@ def may_import(package: str, module: str) -> bool:
     return rule.third_party is None or top in rule.third_party
 
 
+def intrusions(module: str, source: str) -> list[str]:
+    """Return the rooms that ``module`` enters and must not."""
+    modules = list(imported(source))
+    barred = [room for room, allowed in ROOMS.items() if not any(is_in(module, name) for name in (room, *allowed))]
+    return [room for room in barred if any(is_in(each, room) for each in modules)]
+
+
+def is_in(module: str, room: str) -> bool:
+    return module == room or module.startswith(f"{room}.")
+
+
 def sources(package: str) -> list[Path]:
     return sorted((ROOT / RULES[package].folder / package).rglob("*.py"))
 
@@ -84,6 +104,27 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
 
     assert files
     assert {path: modules for path, modules in found.items() if modules} == {}
+
+
+def test_a_room_of_the_server_is_entered_only_from_above() -> None:
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources("jan_ort")}
+
+    found = {module: intrusions(module, path.read_text(encoding="utf-8")) for module, path in files.items()}
+
+    assert {module: rooms for module, rooms in found.items() if rooms} == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "rooms"),
+    [
+        ("jan_ort.doctor.report", "from jan_ort.commands.backends import BackendReport", ["jan_ort.commands"]),
+        ("jan_ort.doctor.examination", "import click", ["click"]),
+        ("jan_ort.launcher", "def f():\n    import jan_ort.cli", ["jan_ort.cli"]),
+        ("jan_ort.commands.doctor", "import click\nfrom jan_ort.doctor.rendering import render", []),
+    ],
+)
+def test_a_planted_intrusion_is_found(module: str, source: str, rooms: list[str]) -> None:
+    assert intrusions(module, source) == rooms
 
 
 def test_every_package_of_the_source_roots_has_a_rule() -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jan_ort_backends.interface import Backend
+from jan_ort_backends.isolation import InvalidAnswer, within
+
+LIMIT_S = 120.0
+"""How long a backend may try its providers; a GPU's first kernels may take a minute to compile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,21 @@ class ProviderTruth:
     remedy: str = ""
 
 
-def diagnose_providers(backend: Backend) -> tuple[ProviderTruth, ...]:
+def diagnose_providers(backend: Backend, limit_s: float = LIMIT_S) -> tuple[ProviderTruth, ...]:
     """Return what ``backend.diagnose_providers()`` finds, nothing if the backend has no such method.
 
-    The method is optional and may take seconds: it opens a small graph on each provider. Raises what it raises.
+    The method is optional and may take seconds: it opens a small graph on each provider.
+    Raises: what it raises, SystemExit and the like included; PluginFault.
     """
+    return within(lambda: _diagnose(backend), limit_s)
+
+
+def _diagnose(backend: Backend) -> tuple[ProviderTruth, ...]:
     ask = getattr(backend, "diagnose_providers", None)
-    return () if ask is None else tuple(ask())
+    truths = () if ask is None else tuple(ask())
+    for truth in truths:
+        if not isinstance(truth, ProviderTruth):
+            raise InvalidAnswer(f"it returned {truth!r:.80} among its providers, which is no ProviderTruth")
+        if not all(isinstance(text, str) for text in (truth.name, truth.detail, truth.remedy)):
+            raise InvalidAnswer(f"it returned {truth!r:.80}, whose name, detail or remedy is no text")
+    return truths

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jan_ort_backends.checks import check_output, check_vectors
 from jan_ort_backends.errors import BackendError
+from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_backends.interface import Session, SlotTokens, StepOutput
 
 logger = logging.getLogger(__name__)
@@ -53,11 +54,8 @@ class GuardedSession(Session):
         return self._guard("embed", lambda: check_vectors(vectors, len(batch), self.info))
 
     def close(self) -> None:
-        """Free everything; a plugin that fails to is only logged, as nobody could do anything about it."""
-        try:
-            self._guard("close", self._session.close)
-        except BackendError as error:
-            logger.warning("backend %s failed to close a session: %s", self._name, error)
+        """Free everything; a plugin that fails to is only logged."""
+        close_session(self._name, self._session)
 
     def _guard(self, method: str, call: Callable[[], Result]) -> Result:
         try:
@@ -66,7 +64,16 @@ class GuardedSession(Session):
             raise
         except BaseException as error:  # SystemExit too: it would end the engine's thread without a word
             logger.error("backend %s failed in %s", self._name, method, exc_info=error)
-            message = " ".join(str(error).split())
             raise BackendError(
-                f"backend {self._name!r} raised {type(error).__name__} in {method}: {message}"
+                f"backend {self._name!r} raised {type(error).__name__} in {method}: {message_line(error)}"
             ) from error
+
+
+def close_session(name: str, session: Session) -> None:
+    """Close a session of the backend ``name``; a failure is only logged, as nobody could do anything about it."""
+    try:
+        session.close()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        logger.warning("backend %s failed to close a session: %s", name, one_line(error), exc_info=error)

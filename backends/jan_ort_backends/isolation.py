@@ -6,27 +6,40 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
 from jan_ort_backends.checks import check_session
 from jan_ort_backends.errors import BackendError, ModelError
-from jan_ort_backends.guarded_session import GuardedSession
+from jan_ort_backends.failure_text import one_line
+from jan_ort_backends.guarded_session import GuardedSession, close_session
 from jan_ort_backends.interface import Accepts, Available, Backend, Declines, Missing, OpenOptions, Session
+from jan_ort_backends.session_info import check_session_info
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Yes = TypeVar("Yes", Available, Accepts)
+No = TypeVar("No", Missing, Declines)
 
 LIMIT_S = 30.0
 """How long importing a plugin, its ``probe`` or its ``accepts`` may take; each should take milliseconds."""
 
 
-class PluginHangs(Exception):
+class PluginFault(Exception):
+    """Raised when a plugin breaks the contract without raising anything; the message is for the plugin's author."""
+
+
+class PluginHangs(PluginFault):
     """Raised when a plugin has not come back in time; its thread is left behind, as Python cannot end one."""
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"it has not come back after {limit_s:g} s")
+
+
+class InvalidAnswer(PluginFault):
+    """Raised when a plugin's method returned what the interface does not know."""
 
 
 def within(call: Callable[[], Result], limit_s: float = LIMIT_S) -> Result:
@@ -51,33 +64,38 @@ def within(call: Callable[[], Result], limit_s: float = LIMIT_S) -> Result:
         raise PluginHangs(limit_s) from None
 
 
+def probe(backend: Backend, limit_s: float = LIMIT_S) -> Available | Missing:
+    """Return the backend's answer. Raises: what its ``probe`` raises, SystemExit and the like included; PluginFault."""
+    logger.debug("backend %s: probe", backend.name)  # the last line in the log if the plugin ends the process
+    return within(lambda: _checked(backend.probe(), Available, Missing), limit_s)
+
+
+def why_probe_failed(error: BaseException) -> str:
+    """Return what ``probe`` raised as a reason, in one line."""
+    return f"its probe failed: {reason_of(error)}"
+
+
 def ask_probe(backend: Backend, limit_s: float = LIMIT_S) -> Available | Missing:
     """Return the backend's answer; one that fails or is none becomes Missing with the reason."""
-    remedy = f"repair or uninstall the plugin of backend {backend.name!r}, or exclude it by the deny list"
     try:
-        answer: object = within(backend.probe, limit_s)
+        return probe(backend, limit_s)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin that calls sys.exit() must not end the server either
         logger.warning("the probe of backend %s failed", backend.name, exc_info=error)
-        return Missing(f"its probe failed: {one_line(error)}", remedy)
-    if isinstance(answer, Available | Missing):
-        return answer
-    return Missing(f"its probe returned {answer!r:.80}, which is neither Available nor Missing", remedy)
+        remedy = f"repair or uninstall the plugin of backend {backend.name!r}, or exclude it by the deny list"
+        return Missing(why_probe_failed(error), remedy)
 
 
 def ask_accepts(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -> Accepts | Declines:
     """Return the backend's answer; one that fails or is none becomes Declines with the reason."""
     try:
-        answer: object = within(lambda: backend.accepts(model_dir), limit_s)
+        return within(lambda: _checked(backend.accepts(model_dir), Accepts, Declines), limit_s)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         logger.warning("backend %s failed when asked for %s", backend.name, model_dir, exc_info=error)
-        return Declines(f"it failed when asked: {one_line(error)}")
-    if isinstance(answer, Accepts | Declines):
-        return answer
-    return Declines(f"it answered {answer!r:.80}, which is neither Accepts nor Declines")
+        return Declines(f"it failed when asked: {reason_of(error)}")
 
 
 def open_session(backend: Backend, model_dir: Path, options: OpenOptions) -> Session:
@@ -97,15 +115,37 @@ def open_session(backend: Backend, model_dir: Path, options: OpenOptions) -> Ses
         logger.error("backend %s failed to open %s", backend.name, model_dir, exc_info=error)
         raise ModelError(f"backend {backend.name!r} failed to open {model_dir}: {one_line(error)}") from error
     try:
-        check_session(backend, session)
+        return _checked_session(backend, session)
     except BaseException:
         if isinstance(session, Session):
-            GuardedSession(backend.name, session).close()
+            close_session(backend.name, session)
         raise
-    return GuardedSession(backend.name, session)
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's type and message without line breaks."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+def _checked_session(backend: Backend, session: Session) -> Session:
+    """Return a session that is what its backend declares, guarded. Raises: BackendError."""
+    try:
+        if isinstance(session, Session):
+            check_session_info(backend, session)
+        check_session(backend, session)
+        return GuardedSession(backend.name, session)
+    except (KeyboardInterrupt, BackendError):
+        raise
+    except BaseException as error:  # ``info`` may be the plugin's code
+        logger.error("a session of backend %s cannot be checked", backend.name, exc_info=error)
+        raise BackendError(f"a session of backend {backend.name!r} cannot be checked: {one_line(error)}") from error
+
+
+def _checked(answer: object, yes: type[Yes], no: type[No]) -> Yes | No:
+    """Return an answer that is one of two kinds, and whose fields are texts. Raises: InvalidAnswer."""
+    if not isinstance(answer, yes | no):
+        raise InvalidAnswer(f"it returned {answer!r:.80}, which is neither {yes.__name__} nor {no.__name__}")
+    for field in fields(answer):
+        if not isinstance(getattr(answer, field.name), str):
+            raise InvalidAnswer(f"it returned {answer!r:.80}, whose {field.name} is no text")
+    return answer
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a plugin was given up, in one line: what it raised, or what it did against the contract."""
+    return str(error) if isinstance(error, PluginFault) else one_line(error)

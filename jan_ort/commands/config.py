@@ -10,7 +10,7 @@ import click
 
 from jan_ort.commands.failures import reported
 from jan_ort.commands.setting_options import setting_options
-from jan_ort.commands.text_table import text_table
+from jan_ort.text_table import text_table
 
 
 @click.group()

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from jan_ort.commands.plugin_output import kept_apart
 from jan_ort.commands.setting_options import setting_options
 
 
@@ -21,6 +22,8 @@ def doctor(*, as_json: bool, quick: bool, **flags: Any) -> None:
     from jan_ort.doctor.examination import examine_all
     from jan_ort.doctor.rendering import render
 
-    report = examine_all(flags, quick=quick)
-    click.echo(json.dumps({"can_start": report.can_start, **asdict(report)}, indent=2) if as_json else render(report))
+    with kept_apart() as stdout:
+        report = examine_all(flags, quick=quick)
+        answer = {"can_start": report.can_start, **asdict(report)} if as_json else None
+        click.echo(render(report) if answer is None else json.dumps(answer, indent=2), stdout)
     sys.exit(0 if report.can_start else 1)

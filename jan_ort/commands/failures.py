@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 
 from jan_ort.backend_choice import NoBackendError
+from jan_ort.exposure import ExposureError
 from jan_ort.models.errors import ModelsError
 from jan_ort.settings import SettingsError
 
@@ -17,7 +18,7 @@ def reported() -> Iterator[None]:
     """Turn the errors that a user can mend into click's: a wrong setting is wrong usage, the others are failures."""
     try:
         yield
-    except SettingsError as error:
+    except (SettingsError, ExposureError) as error:
         raise click.UsageError(str(error)) from error
     except (NoBackendError, ModelsError) as error:
         raise click.ClickException(str(error)) from error

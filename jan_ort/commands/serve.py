@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from jan_ort.auth import is_loopback
 from jan_ort.commands.failures import reported
 from jan_ort.commands.setting_options import setting_options
 from jan_ort.config_file import config_files
+from jan_ort.exposure import check_exposure
 from jan_ort.launcher import BindError, bind, launch
 from jan_ort.model_choice import check_settings
 from jan_ort.settings import Settings
@@ -34,13 +34,3 @@ def serve(**flags: Any) -> None:
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
     sys.exit(launch(settings, listener))
-
-
-def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine without a key, unless told so explicitly."""
-    loopback = settings.host == "localhost" or is_loopback(settings.host)
-    if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
-        raise click.UsageError(
-            f"--host {settings.host} is reachable from other machines: give --api-key KEY, or say "
-            "--allow-unauthenticated to serve without one"
-        )

@@ -1,14 +1,3 @@
-"""Rows of text in columns that line up, at any width of the terminal."""
+"""The table of ``jan_ort.text_table``, where commands looked for it first."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
-
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return the lines of a table; the last column is not padded, so that nothing is cut."""
-    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in (header, *rows)
-    )
+from jan_ort.text_table import text_table as text_table

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import click
-
 from jan_ort.backend_choice import NoBackendError, check_backend
-from jan_ort.commands.serve import check_exposure
 from jan_ort.doctor.backends import examine
 from jan_ort.doctor.machine import read_platform, read_versions
 from jan_ort.doctor.models import find_model, open_once, read_cache
 from jan_ort.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
+from jan_ort.exposure import ExposureError, check_exposure
 from jan_ort.launcher import BindError, bind
 from jan_ort.model_choice import choose_models
 from jan_ort.models.errors import ModelsError
 from jan_ort.setting_origins import settings_in_force
 from jan_ort.settings import Settings, SettingsError
-from jan_ort_backends import BackendError, discover
+from jan_ort_backends import BackendError, Discovered, discover
 
-_EXPECTED = (SettingsError, NoBackendError, ModelsError, BackendError, BindError, OSError, click.ClickException)
+_EXPECTED = (SettingsError, NoBackendError, ModelsError, BackendError, BindError, ExposureError, OSError)
 
 T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
@@ -38,13 +37,14 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
         try:
             return look()
         except _EXPECTED as error:
-            problems.append(Problem(error.message if isinstance(error, click.ClickException) else str(error)))
+            problems.append(Problem(str(error)))
             return otherwise
 
     settings = attempt(lambda: Settings.read(**flags), None)
     discovered = discover()
     backends = examine(discovered)
     problems.extend(_unusable(backends))
+    discovered = _without_broken(discovered, backends)
     in_force = [] if settings is None else attempt(lambda: settings_in_force(**flags), [])
     cache: CacheReport | None = None
     models: list[ModelReport] = []
@@ -68,6 +68,16 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
         cache=cache,
         models=tuple(models),
         problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _without_broken(discovered: Sequence[Discovered], backends: Sequence[BackendTruth]) -> tuple[Discovered, ...]:
+    """Return what was discovered without the backends whose probe failed, so that a hanging one is asked once."""
+    return tuple(
+        replace(each, backend=None, error=truth.plugin.reason, remedy=truth.plugin.remedy)
+        if truth.plugin.traceback is not None
+        else each
+        for each, truth in zip(discovered, backends, strict=True)
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from jan_ort.commands.text_table import text_table
 from jan_ort.doctor.report import BackendTruth, DoctorReport
+from jan_ort.text_table import text_table
 from jan_ort_backends import DeviceReport
 from jan_ort_backends.diagnosis import ProviderTruth
 

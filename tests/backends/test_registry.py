@@ -2,55 +2,26 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
 
-from jan_ort_backends import BackendError, Discovered, discover, register, unregister
+from jan_ort_backends import BackendError, discover, register, unregister
 from jan_ort_backends.reference import ReferenceBackend
-
-WORKING = (
-    "from jan_ort_backends.reference import ReferenceBackend\nclass backend(ReferenceBackend):\n    name = {name!r}\n"
-)
-
-
-class Plugins:
-    """Writes importable distributions with an entry point into a directory that is on ``sys.path``."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.modules: list[str] = []
-
-    def add(self, name: str, source: str, *, distribution: str | None = None) -> str:
-        distribution = distribution or f"jan-ort-{name}"
-        module = distribution.replace("-", "_")
-        (self.root / f"{module}.py").write_text(source)
-        metadata = self.root / f"{module}-1.2.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-        (metadata / "entry_points.txt").write_text(f"[jan_ort.backends]\n{name} = {module}:backend\n")
-        self.modules.append(module)
-        return module
+from tests.backends.plugins import Plugins, backend_source, plugin_folder
 
 
 @pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    plugins = Plugins(tmp_path)
-    yield plugins
-    for module in plugins.modules:
-        sys.modules.pop(module, None)
-
-
-def found(name: str, **options: object) -> Discovered:
-    (row,) = [row for row in discover(**options) if row.name == name]  # type: ignore[arg-type]
-    return row
+def plugins(tmp_path: Path) -> Iterator[Plugins]:
+    with plugin_folder(tmp_path) as plugins:
+        yield plugins
 
 
 def test_a_working_plugin_is_loaded_with_its_origin(plugins: Plugins) -> None:
-    module = plugins.add("good", WORKING.format(name="good"))
+    module = plugins.install_backend("good")
 
-    row = found("good")
+    row = plugins.find("good")
 
     assert row.backend is not None
     assert (row.distribution, row.version, row.value) == ("jan-ort-good", "1.2", f"{module}:backend")
@@ -69,20 +40,20 @@ def test_a_working_plugin_is_loaded_with_its_origin(plugins: Plugins) -> None:
 def test_a_plugin_that_raises_at_import_is_listed_and_the_next_one_works(
     plugins: Plugins, source: str, error: str
 ) -> None:
-    plugins.add("broken", source)
-    plugins.add("good", WORKING.format(name="good"))
+    plugins.install("broken", source)
+    plugins.install_backend("good")
 
-    row = found("broken")
+    row = plugins.find("broken")
 
     assert row.backend is None
     assert error in (row.error or "")
     assert "\n" not in (row.error or "")
     assert "Traceback" in (row.traceback or "")
-    assert found("good").backend is not None
+    assert plugins.find("good").backend is not None
 
 
 def test_keyboard_interrupt_at_import_is_passed_on(plugins: Plugins) -> None:
-    plugins.add("stuck", "raise KeyboardInterrupt")
+    plugins.install("stuck", "raise KeyboardInterrupt")
 
     with pytest.raises(KeyboardInterrupt):
         discover()
@@ -92,15 +63,15 @@ def test_keyboard_interrupt_at_import_is_passed_on(plugins: Plugins) -> None:
     ("source", "error"),
     [
         ("backend = object()", "it lacks name, abi, capabilities"),
-        (WORKING.format(name="odd") + "    abi = '2.0'\n", "version 2.0 of the backend interface"),
-        (WORKING.format(name="odd") + "    capabilities = frozenset({'genrate'})\n", "did you mean 'generate'?"),
-        (WORKING.format(name="other"), "the entry point is named 'odd' and the backend 'other'"),
+        (backend_source("odd", backend="abi = '2.0'"), "version 2.0 of the backend interface"),
+        (backend_source("odd", backend="capabilities = frozenset({'genrate'})"), "did you mean 'generate'?"),
+        (backend_source("other"), "the entry point is named 'odd' and the backend 'other'"),
     ],
 )
 def test_what_is_no_usable_backend_is_listed_with_a_remedy(plugins: Plugins, source: str, error: str) -> None:
-    plugins.add("odd", source)
+    plugins.install("odd", source)
 
-    row = found("odd")
+    row = plugins.find("odd")
 
     assert row.backend is None
     assert error in (row.error or "")
@@ -109,7 +80,7 @@ def test_what_is_no_usable_backend_is_listed_with_a_remedy(plugins: Plugins, sou
 
 
 def test_two_distributions_with_one_name_are_both_refused(plugins: Plugins) -> None:
-    modules = [plugins.add("twin", WORKING.format(name="twin"), distribution=f"jan-ort-{which}") for which in "ab"]
+    modules = [plugins.install_backend("twin", distribution=f"jan-ort-{which}") for which in "ab"]
 
     rows = [row for row in discover() if row.name == "twin"]
 
@@ -119,17 +90,17 @@ def test_two_distributions_with_one_name_are_both_refused(plugins: Plugins) -> N
 
 
 def test_deny_is_applied_before_the_plugin_is_imported(plugins: Plugins) -> None:
-    module = plugins.add("denied", WORKING.format(name="denied"))
+    module = plugins.install_backend("denied")
 
-    row = found("denied", deny=["denied"])
+    row = plugins.find("denied", deny=["denied"])
 
     assert (row.backend, row.error) == (None, "excluded by the deny list")
     assert module not in sys.modules
 
 
 def test_only_what_is_allowed_is_imported(plugins: Plugins) -> None:
-    module = plugins.add("other", WORKING.format(name="other"))
-    plugins.add("good", WORKING.format(name="good"))
+    module = plugins.install_backend("other")
+    plugins.install_backend("good")
 
     rows = {row.name: row for row in discover(allow=["good"])}
 
@@ -139,24 +110,69 @@ def test_only_what_is_allowed_is_imported(plugins: Plugins) -> None:
 
 
 def test_an_allowed_name_that_is_not_installed_gets_a_suggestion(plugins: Plugins) -> None:
-    plugins.add("good", WORKING.format(name="good"))
+    plugins.install_backend("good")
 
-    row = found("goood", allow=["goood"])
+    row = plugins.find("goood", allow=["goood"])
 
     assert row.error == "no backend named 'goood' is installed; did you mean 'good'?"
 
 
+def test_the_same_question_again_imports_and_reads_nothing(
+    plugins: Plugins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugins.install("broken", "print('imported')\nraise OSError")
+    first = discover()
+
+    again = discover()
+
+    assert again is first
+    assert capsys.readouterr().out == "imported\n"
+
+
+def test_another_question_has_its_own_answer(plugins: Plugins) -> None:
+    plugins.install_backend("good")
+
+    errors = [plugins.find("good", deny=deny).error for deny in ([], ["good"], [])]
+
+    assert errors == [None, "excluded by the deny list", None]
+
+
+def test_what_is_installed_meanwhile_is_found(plugins: Plugins) -> None:
+    before = {row.name for row in discover()}
+    plugins.install_backend("good")
+
+    after = {row.name for row in discover()}
+
+    assert after - before == {"good"}
+
+
+def test_only_the_metadata_of_what_offers_a_backend_is_read_and_once(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins.install_backend("good")
+    read: list[str] = []
+    original = PathDistribution.read_text
+    monkeypatch.setattr(
+        PathDistribution, "read_text", lambda self, filename: read.append(filename) or original(self, filename)
+    )
+
+    owners = {row.distribution for row in discover()}
+
+    assert owners >= {"jan-ort", "jan-ort-good"}
+    assert read.count("METADATA") == len(owners)
+
+
 def test_a_registered_backend_shadows_the_entry_point_until_it_is_unregistered(plugins: Plugins) -> None:
-    plugins.add("good", WORKING.format(name="good"))
+    plugins.install_backend("good")
     own = ReferenceBackend()
     own.name = "good"
 
     register(own)
-    shadowed = found("good")
+    shadowed = plugins.find("good")
     unregister("good")
 
     assert shadowed.backend is own
-    assert found("good").distribution == "jan-ort-good"
+    assert plugins.find("good").distribution == "jan-ort-good"
 
 
 def test_a_name_is_registered_once_and_unregistered_once() -> None:

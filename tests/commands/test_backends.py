@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands.running import add_plugin, run
+from jan_ort.backend_report import report_backend
+from tests.backends.plugins import Plugins, backend_source, plugin_folder
+from tests.commands.running import run
 
-PROBING = (
-    "from jan_ort_backends.reference import ReferenceBackend\n"
-    "class backend(ReferenceBackend):\n    name = {name!r}\n    def probe(self):\n        {body}\n"
-)
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Iterator[Plugins]:
+    with plugin_folder(tmp_path) as plugins:
+        yield plugins
+
+
+def probing(name: str, body: str) -> str:
+    return backend_source(name, backend=f"def probe(self):\n    {body}")
 
 
 def listed() -> dict[str, dict[str, Any]]:
@@ -36,15 +44,15 @@ def test_a_usable_backend_is_listed_with_its_origin_and_capabilities() -> None:
     [
         ("raises", "raise ValueError('out of paper')", "ValueError: out of paper"),
         ("leaves", "import sys\nsys.exit(7)", "SystemExit: 7"),
-        ("probing", PROBING.format(name="probing", body="raise OSError('no ink')"), "OSError: no ink"),
-        ("exiting", PROBING.format(name="exiting", body="raise SystemExit(3)"), "SystemExit: 3"),
-        ("silent", PROBING.format(name="silent", body="return None"), "neither Available nor Missing"),
+        ("probing", probing("probing", "raise OSError('no ink')"), "OSError: no ink"),
+        ("exiting", probing("exiting", "raise SystemExit(3)"), "SystemExit: 3"),
+        ("silent", probing("silent", "return None"), "neither Available nor Missing"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_traceback_and_remedy(
-    plugins: Path, name: str, source: str, reason: str
+    plugins: Plugins, name: str, source: str, reason: str
 ) -> None:
-    add_plugin(plugins, name, source)
+    plugins.install(name, source, distribution=f"jan-ort-test-{name}")
 
     found = listed()
 
@@ -55,17 +63,26 @@ def test_a_broken_plugin_is_listed_with_traceback_and_remedy(
     assert found["reference"]["usable"] is True
 
 
-def test_a_backend_that_is_missing_something_is_listed_with_its_own_remedy(plugins: Path) -> None:
+def test_a_probe_that_hangs_is_given_up(plugins: Plugins) -> None:
+    plugins.install("hangs", probing("hangs", "time.sleep(30)"))
+
+    report = report_backend(plugins.find("hangs"), limit_s=0.2)
+
+    assert (report.usable, report.reason) == (False, "its probe failed: it has not come back after 0.2 s")
+    assert report.remedy == "repair or uninstall jan-ort-hangs"
+
+
+def test_a_backend_that_is_missing_something_is_listed_with_its_own_remedy(plugins: Plugins) -> None:
     body = "from jan_ort_backends import Missing; return Missing('no device', 'plug one in')"
-    add_plugin(plugins, "absent", PROBING.format(name="absent", body=body))
+    plugins.install("absent", probing("absent", body))
 
     result = run("backends")
 
     assert "absent cannot be used: no device\n  remedy: plug one in" in result.stdout
 
 
-def test_a_plugin_that_prints_does_not_spoil_the_json(plugins: Path) -> None:
-    add_plugin(plugins, "talks", "print('hello')\nraise ValueError")
+def test_a_plugin_that_prints_does_not_spoil_the_json(plugins: Plugins) -> None:
+    plugins.install("talks", "print('hello')\nraise ValueError")
 
     assert listed()["talks"]["usable"] is False
 
@@ -74,8 +91,8 @@ def test_a_plugin_that_prints_does_not_spoil_the_json(plugins: Path) -> None:
     "command",
     [["models", "list"], ["doctor", "--quick"], ["chat", "Hi", "--backend", "reference", "--max-tokens", "1"]],
 )
-def test_a_plugin_that_exits_at_import_ends_no_command(own_cache: Path, plugins: Path, command: list[str]) -> None:
-    add_plugin(plugins, "leaver", "import sys\nsys.exit(7)")
+def test_a_plugin_that_exits_at_import_ends_no_command(own_cache: Path, plugins: Plugins, command: list[str]) -> None:
+    plugins.install("leaver", "import sys\nsys.exit(7)")
 
     result = run(*command)
 

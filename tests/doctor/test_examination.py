@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from jan_ort.commands.doctor import doctor
+from jan_ort.doctor.backends import examine
 from jan_ort.doctor.examination import examine_all
 from jan_ort.doctor.rendering import render
 from jan_ort.doctor.report import DoctorReport
-from jan_ort_backends import ABI
+from jan_ort_backends import ABI, discover
 from jan_ort_backends.reference import ReferenceBackend
+from tests.backends.plugins import Plugins, plugin_folder
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +30,10 @@ def examined(**flags: object) -> DoctorReport:
     return examine_all({"port": 0, "backend": "reference"} | flags)
 
 
-def add_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Install a plugin named "other" whose module is ``code``."""
-    (folder / "other_plugin.py").write_text(code)
-    info = folder / "other_plugin-2.5.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-plugin\nVersion: 2.5\n")
-    (info / "entry_points.txt").write_text("[jan_ort.backends]\nother = other_plugin:backend\n")
-    monkeypatch.syspath_prepend(folder)
+@pytest.fixture
+def plugins(tmp_path: Path) -> Iterator[Plugins]:
+    with plugin_folder(tmp_path) as plugins:
+        yield plugins
 
 
 def test_a_sound_installation_can_start() -> None:
@@ -114,10 +112,8 @@ def test_a_port_that_is_taken_is_a_problem() -> None:
         ("backend = 7", "is not a backend"),
     ],
 )
-def test_a_broken_plugin_is_named_with_its_remedy_and_hinders_nothing(
-    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_plugin(tmp_path, monkeypatch, code)
+def test_a_broken_plugin_is_named_with_its_remedy_and_hinders_nothing(code: str, reason: str, plugins: Plugins) -> None:
+    plugins.install("other", code, distribution="other-plugin", version="2.5")
 
     report = examined()
 
@@ -142,6 +138,39 @@ def test_a_backend_that_fails_to_examine_its_providers_is_shown_with_the_traceba
 
     assert "its providers could not be examined: SystemExit: driver gone" in shown
     assert "  | Traceback (most recent call last):" in shown
+
+
+@pytest.mark.parametrize("method", ["probe", "diagnose_providers"])
+def test_a_plugin_that_hangs_is_given_up_and_the_others_are_examined(plugins: Plugins, method: str) -> None:
+    plugins.install_backend("hangs", backend=f"def {method}(self):\n    time.sleep(30)")
+
+    truths = {each.plugin.name: each for each in examine(discover(), probe_limit_s=0.2, diagnosis_limit_s=5)}
+
+    reason = "it has not come back after"
+    assert reason in f"{truths['hangs'].plugin.reason} {truths['hangs'].error}"
+    assert truths["onnxruntime"].plugin.usable
+    assert truths["onnxruntime"].providers
+
+
+def test_a_backend_whose_probe_fails_is_asked_once_and_keeps_a_server_from_starting(
+    plugins: Plugins, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plugins.install_backend(
+        "broken", backend="def probe(self):\n    os.write(1, b'asked')\n    raise OSError('no driver')"
+    )
+
+    report = examined(backend="broken")
+
+    assert any("no driver" in problem.message for problem in report.problems)
+    assert capfd.readouterr().out == "asked"
+
+
+def test_providers_that_are_none_are_the_plugins_fault(plugins: Plugins) -> None:
+    plugins.install_backend("odd", backend="def diagnose_providers(self):\n    return [3]")
+
+    shown = render(examined())
+
+    assert "its providers could not be examined: it returned 3 among its providers" in shown
 
 
 @pytest.mark.parametrize(("flags", "status"), [([], 0), (["--num-slots", "0"], 1)])

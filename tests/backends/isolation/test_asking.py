@@ -8,7 +8,7 @@ import pytest
 
 from jan_ort_backends import BackendError, Declines, Missing, ModelError, OpenOptions
 from jan_ort_backends.isolation import ask_accepts, ask_probe, open_session
-from tests.backends.isolation.conftest import Plugins
+from tests.backends.plugins import Plugins, backend_source
 
 FAULTS = {
     "raise ValueError('two\\nlines')": "ValueError: two lines",
@@ -16,12 +16,25 @@ FAULTS = {
     "time.sleep(3)": "it has not come back after 0.2 s",
     "return 'yes'": "'yes'",
     "return None": "None",
+    "raise Unreadable": "Unreadable: (its message cannot be read: OSError)",
+    "return Unreadable()": "OSError",
+    "return {no}": "no text",
 }
+"""What a method may do that should answer one of two classes, the second with a text."""
+
+UNREADABLE = """
+class Unreadable(BaseException):
+    def __str__(self):
+        raise OSError
+    __repr__ = __str__
+
+"""
 
 
 @pytest.mark.parametrize(("body", "reason"), FAULTS.items())
 def test_a_faulty_probe_says_missing(plugins: Plugins, body: str, reason: str) -> None:
-    plugins.install_backend("faulty", backend=f"def probe(self):\n    {body}")
+    method = f"def probe(self):\n    {body.format(no='Missing(None, None)')}"
+    plugins.install("faulty", UNREADABLE + backend_source("faulty", backend=method))
 
     answer = ask_probe(plugins.load("faulty"), limit_s=0.2)
 
@@ -32,7 +45,8 @@ def test_a_faulty_probe_says_missing(plugins: Plugins, body: str, reason: str) -
 
 @pytest.mark.parametrize(("body", "reason"), FAULTS.items())
 def test_faulty_acceptance_declines(plugins: Plugins, tmp_path: Path, body: str, reason: str) -> None:
-    plugins.install_backend("faulty", backend=f"def accepts(self, model_dir):\n    {body}")
+    method = f"def accepts(self, model_dir):\n    {body.format(no='Declines(None)')}"
+    plugins.install("faulty", UNREADABLE + backend_source("faulty", backend=method))
 
     answer = ask_accepts(plugins.load("faulty"), tmp_path, limit_s=0.2)
 
@@ -67,6 +81,54 @@ def test_what_is_declared_and_what_is_there_must_agree(
     plugins: Plugins, tmp_path: Path, session: str, backend: str, reason: str
 ) -> None:
     plugins.install_backend("faulty", session=session, backend=backend)
+
+    with pytest.raises(BackendError, match=reason):
+        open_session(plugins.load("faulty"), tmp_path, OpenOptions())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("vocab_size=-5", "vocab_size is -5; it must be an int from 0"),
+        ("context_length=128.0", "context_length is 128.0"),
+        ("num_slots=True", "num_slots is True"),
+        ("embedding_size=np.int64(32)", "embedding_size is .*32.*; it must be an int"),
+        ("context_length=0", "context_length is 0; to generate it must be at least 1"),
+        ("num_slots=0", "num_slots is 0; to generate it must be at least 1"),
+        ("weights_hash=None", "weights_hash is None"),
+        ("device='cpu'", "device is a str"),
+        ("device=DeviceReport('cpu', None)", "names that are no texts"),
+        ("device=DeviceReport('cpu', 'cpu', nodes=3)", "must be mappings"),
+        ("device=DeviceReport('cpu', 'cpu', nodes={'cpu': 'all'})", "each must be an int"),
+    ],
+)
+def test_a_session_whose_info_cannot_be_true_is_refused_and_closed(
+    plugins: Plugins, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, reason: str
+) -> None:
+    session = (
+        "def __init__(self, *sizes):\n    super().__init__(*sizes)\n"
+        f"    self.info = replace(self.info, {change})\n"
+        "def close(self):\n    print('closed')"
+    )
+    plugins.install_backend("faulty", session=session)
+
+    with pytest.raises(BackendError, match=reason):
+        open_session(plugins.load("faulty"), tmp_path, OpenOptions())
+
+    assert capsys.readouterr().out == "closed\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("return 3", "has a int as info"),
+        ("raise OSError('gone')", "cannot be checked: OSError: gone"),
+        ("sys.exit(1)", "cannot be checked: SystemExit: 1"),
+    ],
+)
+def test_an_info_that_is_none_or_fails_is_refused(plugins: Plugins, tmp_path: Path, body: str, reason: str) -> None:
+    session = f"@property\ndef info(self):\n    {body}\n@info.setter\ndef info(self, given):\n    pass"
+    plugins.install_backend("faulty", session=session)
 
     with pytest.raises(BackendError, match=reason):
         open_session(plugins.load("faulty"), tmp_path, OpenOptions())

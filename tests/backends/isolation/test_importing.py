@@ -8,7 +8,7 @@ import time
 import pytest
 
 from jan_ort_backends import discover
-from tests.backends.isolation.conftest import Plugins
+from tests.backends.plugins import Plugins, backend_source
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from tests.backends.isolation.conftest import Plugins
         ("import no_such_runtime", "No module named 'no_such_runtime'"),
         ("def", "SyntaxError"),
         ("class backend:\n    def __init__(self):\n        raise OSError('no device')", "OSError: no device"),
+        ("class Odd(BaseException):\n    __str__ = None\nraise Odd", "Odd: (its message cannot be read: TypeError)"),
+        ("def f():\n    f()\nf()", "RecursionError"),
     ],
 )
 def test_what_an_import_raises_is_listed_with_its_traceback(plugins: Plugins, source: str, reason: str) -> None:
@@ -41,6 +43,7 @@ def test_what_an_import_raises_is_listed_with_its_traceback(plugins: Plugins, so
         ("backend = object()", "it lacks name, abi"),
         ("import json as backend", "it lacks name, abi"),
         ("backend = None", "it lacks name, abi"),
+        ("from jan_ort_backends import Backend\nclass backend(Backend):\n    pass", "it lacks name, abi, capabilities"),
         ("import jan_ort_backends.reference as r\nclass backend(r.ReferenceBackend):\n    name = 'x'", "'x'"),
     ],
 )
@@ -62,6 +65,40 @@ def test_models_that_cannot_be_listed_are_found_out_at_once(plugins: Plugins, bo
 
     assert row.backend is None
     assert "Traceback" in (row.traceback or "")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("capabilities = 'generate'", "its capabilities are 'generate', a str"),
+        ("capabilities = (flag for flag in ['generate'])", "a generator"),
+        ("capabilities = frozenset({'genrate'})", "did you mean 'generate'?"),
+        ("abi = '2.0'", "version 2.0"),
+        ("abi = '10.0'", "version 10.0"),
+        ("abi = None", "version None"),
+        ("name = None", "the backend's name is None"),
+        ("builtin_models = {3: Path()}", "builtin_models have 3"),
+        ("builtin_models = {'mine': 'folder'}", "builtin_models have 'mine': 'folder'"),
+    ],
+)
+def test_a_descriptor_with_a_field_of_another_kind_is_refused_with_a_remedy(
+    plugins: Plugins, body: str, reason: str
+) -> None:
+    plugins.install("odd", f"from pathlib import Path\n{backend_source('odd', backend=body)}")
+
+    row = plugins.find("odd")
+
+    assert row.backend is None
+    assert reason in (row.error or "")
+    assert row.remedy
+    assert row.traceback is None
+
+
+@pytest.mark.parametrize("body", ["capabilities = frozenset({'generate', 'embed'})", "abi = '1'", "abi = '1.99'"])
+def test_capabilities_may_be_texts_and_a_minor_version_any(plugins: Plugins, body: str) -> None:
+    plugins.install_backend("plain", backend=body)
+
+    assert plugins.find("plain").error is None
 
 
 def test_an_import_that_hangs_is_given_up(plugins: Plugins) -> None:

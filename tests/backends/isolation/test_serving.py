@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from jan_ort.cli import main
-from tests.backends.isolation.conftest import Plugins
 from tests.backends.isolation.step_faults import STEP_FAULTS
+from tests.backends.plugins import Plugins
 from tests.handlers.serving import COMPLETIONS, post, serving, text_of
 
 

@@ -12,8 +12,8 @@ from jan_ort_backends import BackendError, Interrupted, OpenOptions, Session, Sl
 from jan_ort_backends.guarded_session import GuardedSession
 from jan_ort_backends.isolation import open_session
 from jan_ort_backends.reference import ReferenceSession
-from tests.backends.isolation.conftest import Plugins
 from tests.backends.isolation.step_faults import STEP_FAULTS
+from tests.backends.plugins import Plugins
 
 
 def guarded(plugins: Plugins, fault: str = "return output", **parts: str) -> Session:
