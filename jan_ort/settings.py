@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from jan_ort.config_file import ConfigFileSource, SettingsError
 from jan_ort.models.cache import default_cache_dir
+from jan_ort.setting_origins import find_origins
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     )
     embedding_model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
-        description="Embedding model, likewise; needed for a Hugging Face id, which else is taken for a chat model.",
+        description="Embedding model, likewise; needed for a Hugging Face id that was not pulled before.",
     )
     load: Literal["start", "request"] = Field(
         "start", description="When models are loaded: all at the start, or each at the first request for it."
@@ -54,7 +55,10 @@ class Settings(BaseSettings):
         description="Option of the backend as NAME=VALUE, for instance provider=cuda, or strict=1 to fail rather than "
         "fall back. May be given several times; in a variable, separated by commas.",
     )
-    weights: Literal["int8", "int4"] = Field("int8", description="Weight scheme for GGUF files that are converted.")
+    weights: Literal["int8", "int4", "fp16", "int4-fp16", "as-is"] = Field(
+        "int8",
+        description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
+    )
     num_slots: int = Field(8, ge=1, le=1024, description="Sequences that are computed at once.")
     context_length: int | None = Field(
         None, ge=2, description="Tokens of each slot, prompt and answer together; the model's own if not given."
@@ -124,9 +128,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]
         except ValidationError as error:
-            from jan_ort.setting_origins import find_origins  # imported late: it builds on this module
-
-            origins = find_origins(given)
+            origins = find_origins(cls, given)
             raise SettingsError(
                 "; ".join(_describe(each["loc"], each["msg"], each["input"], origins) for each in error.errors())
             ) from error

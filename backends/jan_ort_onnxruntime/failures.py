@@ -51,6 +51,22 @@ def loading(model_path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def allocating() -> Iterator[None]:
+    """Raise typed errors for what ONNX Runtime raises while a device's memory is taken for the KV cache."""
+    remedy = "take fewer slots or a smaller context length"
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory(f"no memory for the KV cache; {remedy}") from error
+    except ORT_ERRORS as error:
+        message = _one_line(error)
+        failure = device_failure(message)
+        if isinstance(failure, OutOfMemory):
+            raise OutOfMemory(f"no memory for the KV cache: {message}; {remedy}") from error
+        raise failure or BackendError(f"the KV cache cannot be kept on the device: {message}") from error
+
+
+@contextmanager
 def running() -> Iterator[None]:
     """Raise typed errors for what ONNX Runtime raises while a graph runs."""
     try:

@@ -10,13 +10,14 @@ import onnxruntime as ort
 from jan_ort_backends import DeviceReport, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_batch, check_prefix, check_slot
 from jan_ort_onnxruntime.decoder_graph import DecoderGraph
-from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache, make_kv_cache
 from jan_ort_onnxruntime.failures import running
 from jan_ort_onnxruntime.graph import GenerationGraph
 from jan_ort_onnxruntime.interruption import Interruption
-from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.kv_cache import KVRows
+from jan_ort_onnxruntime.kv_memory import make_kv_cache
 from jan_ort_onnxruntime.masked_runner import MaskedRunner
-from jan_ort_onnxruntime.plan import plan_runs
+from jan_ort_onnxruntime.plan import Run, plan_runs
+from jan_ort_onnxruntime.positioned_runner import PositionedRunner
 from jan_ort_onnxruntime.runner import GraphRunner, StepBuffers
 from jan_ort_onnxruntime.slot_rows import SlotRows
 from jan_ort_onnxruntime.step_kinds import check_kind
@@ -36,11 +37,9 @@ class GenerationSession(Session):
     ) -> None:
         context_length = options.context_length or graph.context_length
         self._graph = graph
-        kv_cache = make_kv_cache(session, graph, options.num_slots, context_length)
-        self._kv_cache: KVCache | DeviceKVCache | None = kv_cache
-        self._runner: GraphRunner | None = (
-            GraphRunner(session, kv_cache) if decoder is None else MaskedRunner(session, kv_cache, decoder)
-        )
+        kv_rows = make_kv_cache(session, graph, options.num_slots, context_length)
+        self._kv_rows: KVRows | None = kv_rows
+        self._runner: GraphRunner | None = _runner(session, kv_rows, graph, decoder)
         self._buffers = StepBuffers(graph, options.num_slots)
         self._rows = SlotRows(options.num_slots)
         self._lengths = [0] * options.num_slots
@@ -58,8 +57,7 @@ class GenerationSession(Session):
         """Run the batch; the lengths change only when all of it succeeded."""
         check_batch(batch, self._lengths, self.info)
         check_kind(batch, self._lengths)
-        self._arrange(batch)
-        runs = plan_runs(batch, self._rows.rows, self._lengths, self.info.context_length)
+        runs = self._plan(batch)
         num_logits = sum(row.num_logits for row in batch)
         buffers = self._buffers if num_logits <= self.info.num_slots else StepBuffers(self._graph, num_logits)
         assert self._runner is not None  # the server does not step a closed session
@@ -72,15 +70,16 @@ class GenerationSession(Session):
             self._lengths[row.slot] += len(row.token_ids)
         return _in_batch_order(buffers, [index for run in runs for index in run.output_rows])
 
-    def _arrange(self, batch: Sequence[SlotTokens]) -> None:
-        """Choose KV rows for slots that start, and bring together those that keep decoding together."""
-        assert self._kv_cache is not None  # as in step
+    def _plan(self, batch: Sequence[SlotTokens]) -> list[Run]:
+        """Choose KV rows for slots that start, bring together those that keep decoding together, and plan the runs."""
+        assert self._kv_rows is not None  # as in step
         slots = [row.slot for row in batch]
         self._rows.place(slots, self._lengths)
         if len(batch) > 1 and all(len(row.token_ids) == 1 for row in batch):
             held = {self._rows.rows[slot]: length for slot, length in enumerate(self._lengths)}
             for outside, inside in self._rows.gather(slots, self._lengths):
-                self._kv_cache.swap(outside, inside, held[outside], held[inside])
+                self._kv_rows.swap(outside, inside, held[outside], held[inside])
+        return plan_runs(batch, self._rows.rows, self._lengths, self.info.context_length)
 
     def length(self, slot: int) -> int:
         """Return the number of tokens in ``slot``."""
@@ -96,10 +95,10 @@ class GenerationSession(Session):
         """Copy the keys and values of the first ``length`` tokens."""
         check_slot("target", target, self.info.num_slots)
         check_prefix(source, length, self.length(source))
-        assert self._kv_cache is not None  # as in step
+        assert self._kv_rows is not None  # as in step
         if source != target:
             self._rows.place([target], self._lengths)
-            self._kv_cache.copy(self._rows.rows[source], self._rows.rows[target], length)
+            self._kv_rows.copy(self._rows.rows[source], self._rows.rows[target], length)
         self._lengths[target] = length
 
     def interrupt(self) -> None:
@@ -109,7 +108,15 @@ class GenerationSession(Session):
     def close(self) -> None:
         """Free the weights and the KV cache."""
         self._runner = None
-        self._kv_cache = None
+        self._kv_rows = None
+
+
+def _runner(
+    session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, decoder: DecoderGraph | None
+) -> GraphRunner:
+    if decoder is not None:
+        return MaskedRunner(session, kv_rows, decoder)
+    return PositionedRunner(session, kv_rows, graph) if graph.takes_positions else GraphRunner(session, kv_rows, graph)
 
 
 def _in_batch_order(buffers: StepBuffers, output_rows: list[int]) -> StepOutput:

@@ -14,12 +14,13 @@ from jan_ort_onnxruntime.model_folder import ModelFolder
 from jan_ort_onnxruntime.onnx_file import OnnxFile
 
 GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
+POSITIONS = "position_ids"
 GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationGraph:
-    """A decoder with a shared KV cache, graph "gqa-shared-kv/1"."""
+    """A decoder with a shared KV cache: graph "gqa-shared-kv/1", or "/2", which also takes each token's position."""
 
     num_layers: int
     num_key_value_heads: int
@@ -27,6 +28,8 @@ class GenerationGraph:
     vocab_size: int
     num_top_logits: int
     context_length: int
+    cache_dtype: str = "float32"
+    takes_positions: bool = False
 
 
 Graph = GenerationGraph | DecoderGraph | EmbeddingGraph
@@ -66,6 +69,8 @@ def _recognise(file: OnnxFile, folder: ModelFolder) -> Graph:
             vocab_size=_fixed(file, "logits", file.outputs["logits"].shape[1]),
             num_top_logits=_fixed(file, "top_logits", file.outputs["top_logits"].shape[1]),
             context_length=_context_length(file, folder),
+            cache_dtype=_cache_dtype(file),
+            takes_positions=POSITIONS in file.inputs,
         )
     if is_decoder(file, folder):
         return read_decoder(file, folder)
@@ -86,7 +91,14 @@ def _is_shared_kv(file: OnnxFile) -> bool:
     cache = {f"past_key_values.{layer}.{part}" for layer in range(layers) for part in ("key", "value")}
     presents = {name.replace("past_key_values", "present") for name in cache}
     inputs, outputs = {*GENERATION_INPUTS, *cache}, {*GENERATION_OUTPUTS, *presents}
-    return layers > 0 and set(file.inputs) == inputs and set(file.outputs) == outputs
+    return layers > 0 and set(file.inputs) - {POSITIONS} == inputs and set(file.outputs) == outputs
+
+
+def _cache_dtype(file: OnnxFile) -> str:
+    dtypes = {value.dtype for name, value in file.inputs.items() if name.startswith("past_key_values.")}
+    if len(dtypes) > 1 or not dtypes <= {"float32", "float16"}:
+        raise ModelError(f"{file.path}: the cache is of type {', '.join(sorted(dtypes))}; convert the model again")
+    return dtypes.pop()
 
 
 def _context_length(file: OnnxFile, folder: ModelFolder) -> int:

@@ -81,6 +81,8 @@ def _what_there_is(folder: Path) -> str:
     graphs = sorted(
         path.relative_to(folder).as_posix() for path in [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")]
     )
+    if not graphs and any(folder.glob("*.gguf")):
+        return "; the GGUF file in it must be converted (jan-ort models convert FILE.gguf), or be for another backend"
     if not graphs:
         return ", nor any other .onnx file in it or in onnx/; give a folder that holds a converted model"
     listed = ", ".join(graphs[:8])

@@ -7,8 +7,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from jan_ort_onnxruntime.decoder_graph import DecoderGraph
-from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache
-from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.graph import shared_kv
+from jan_ort_onnxruntime.kv_cache import KVRows
 from jan_ort_onnxruntime.largest import find_largest
 from jan_ort_onnxruntime.plan import Run
 from jan_ort_onnxruntime.runner import GraphRunner, StepBuffers
@@ -20,8 +20,8 @@ class MaskedRunner(GraphRunner):
     It computes the logits of every position; those that are wanted are copied, and their largest found here.
     """
 
-    def __init__(self, session: ort.InferenceSession, kv_cache: KVCache | DeviceKVCache, decoder: DecoderGraph) -> None:
-        super().__init__(session, kv_cache)
+    def __init__(self, session: ort.InferenceSession, kv_rows: KVRows, decoder: DecoderGraph) -> None:
+        super().__init__(session, kv_rows, shared_kv(decoder))
         self._decoder = decoder
 
     def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
@@ -41,14 +41,13 @@ class MaskedRunner(GraphRunner):
 
 
 def _arrays(run: Run) -> dict[str, NDArray[np.int64]]:
-    """Return what the graph may ask for: first prompts begin at 0, other rows end at their length."""
-    width = run.token_ids.shape[1]
+    """Return what the graph may ask for."""
     ends = run.seqlens_k.astype(np.int64)[:, np.newaxis]  # (rows, 1)
     total = int(ends.max()) + 1
     return {
         "input_ids": run.token_ids,
         "attention_mask": (np.arange(total) <= ends).astype(np.int64),
-        "position_ids": np.maximum(ends + 1 - width, 0) + np.arange(width),
+        "position_ids": run.positions(),
         "seqlens_k": run.seqlens_k.astype(np.int64),
         "total_sequence_length": np.array([total]),
     }

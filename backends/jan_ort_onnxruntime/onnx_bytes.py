@@ -1,4 +1,4 @@
-"""Writes ONNX graphs of a few float32 nodes, so that nothing but ONNX Runtime is needed to have one.
+"""Writes ONNX graphs of a few nodes, so that nothing but ONNX Runtime is needed to have one.
 
 Source: onnx.proto3 of ONNX 1.23 (field numbers), and the encoding of protocol buffers.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_FLOAT = 1
+_DTYPES = {"float32": 1, "float16": 10}
+_FLOAT = _DTYPES["float32"]
 _IR_VERSION, _OPSET = 8, 17  # old enough for every provider
 
 
@@ -29,12 +30,14 @@ def write_graph(
     inputs: Mapping[str, Sequence[str]],
     outputs: Mapping[str, Sequence[str]],
     initializers: Mapping[str, NDArray[np.float32]] | None = None,
+    *,
+    dtype: str = "float32",
 ) -> bytes:
-    """Return the graph as a model file has it; ``inputs`` and ``outputs`` name each one's dimensions."""
+    """Return the graph as a model file has it; ``inputs`` and ``outputs``, of ``dtype``, name each one's dimensions."""
     graph = b"".join(_field(1, _node(node)) for node in nodes) + _field(2, b"graph")
     graph += b"".join(_field(5, _tensor(name, array)) for name, array in (initializers or {}).items())
-    graph += b"".join(_field(11, _value(name, shape)) for name, shape in inputs.items())
-    graph += b"".join(_field(12, _value(name, shape)) for name, shape in outputs.items())
+    graph += b"".join(_field(11, _value(name, shape, dtype)) for name, shape in inputs.items())
+    graph += b"".join(_field(12, _value(name, shape, dtype)) for name, shape in outputs.items())
     return _number(1, _IR_VERSION) + _field(8, _number(2, _OPSET)) + _field(7, graph)
 
 
@@ -48,9 +51,9 @@ def _tensor(name: str, array: NDArray[np.float32]) -> bytes:
     return dims + _number(2, _FLOAT) + _field(8, name.encode()) + _field(9, array.astype("<f4").tobytes())
 
 
-def _value(name: str, dims: Sequence[str]) -> bytes:
+def _value(name: str, dims: Sequence[str], dtype: str) -> bytes:
     shape = b"".join(_field(1, _field(2, dim.encode())) for dim in dims)
-    return _field(1, name.encode()) + _field(2, _field(1, _number(1, _FLOAT) + _field(2, shape)))
+    return _field(1, name.encode()) + _field(2, _field(1, _number(1, _DTYPES[dtype]) + _field(2, shape)))
 
 
 def _field(number: int, content: bytes) -> bytes:

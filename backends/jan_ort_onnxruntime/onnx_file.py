@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort_backends import ModelError
+from jan_ort_onnxruntime.protobuf_wire import Field, as_bytes, as_text, read_fields
 
-_DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 16: "bfloat16"}
-_Field = int | memoryview
+DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 16: "bfloat16"}
+"""The element types that matter here, by their numbers in a TensorProto, as numpy calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class OnnxFile:
         """Read the file ``path``. Raises: ModelError if it is no ONNX graph."""
         try:
             with path.open("rb") as stream:
-                model = list(_fields(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))))
-            graph = [field for number, value in model if number == 7 for field in _fields(_bytes(value))]
+                model = list(read_fields(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))))
+            graph = [field for number, value in model if number == 7 for field in read_fields(as_bytes(value))]
             if not graph:
                 raise ValueError("there is no graph in it")
             return cls._of(path, model, graph)
@@ -57,19 +58,19 @@ class OnnxFile:
             ) from error
 
     @classmethod
-    def _of(cls, path: Path, model: list[tuple[int, _Field]], graph: list[tuple[int, _Field]]) -> OnnxFile:
-        tensors = [dict(_fields(_bytes(value))) for number, value in graph if number == 5]
-        weights = {_text(tensor.get(8, b"")) for tensor in tensors}  # old files list them as inputs, too
-        inputs = [_value(_bytes(value)) for number, value in graph if number == 11]
-        outputs = [_value(_bytes(value)) for number, value in graph if number == 12]
-        op_types = [_first(_bytes(value), 4) for number, value in graph if number == 1]
+    def _of(cls, path: Path, model: list[tuple[int, Field]], graph: list[tuple[int, Field]]) -> OnnxFile:
+        tensors = [dict(read_fields(as_bytes(value))) for number, value in graph if number == 5]
+        weights = {as_text(tensor.get(8, b"")) for tensor in tensors}  # old files list them as inputs, too
+        inputs = [read_value(as_bytes(value)) for number, value in graph if number == 11]
+        outputs = [read_value(as_bytes(value)) for number, value in graph if number == 12]
+        op_types = [_first(as_bytes(value), 4) for number, value in graph if number == 1]
         return cls(
             path=path,
             inputs={value.name: value for value in inputs if value.name not in weights},
             outputs={value.name: value for value in outputs},
             op_types=Counter(op_types),
-            metadata=dict(_pair(_bytes(value)) for number, value in model if number == 14),
-            external_files=_external_files(_bytes(value) for number, value in graph if number == 5),
+            metadata=dict(_pair(as_bytes(value)) for number, value in model if number == 14),
+            external_files=_external_files(as_bytes(value) for number, value in graph if number == 5),
         )
 
     def missing_files(self) -> list[str]:
@@ -88,77 +89,36 @@ def _external_files(tensors: Iterator[memoryview]) -> dict[str, int]:
     """Return the files of the tensors that lie outside the graph, with the end of the last one."""
     files: dict[str, int] = {}
     for tensor in tensors:
-        entries = dict(_pair(_bytes(value)) for number, value in _fields(tensor) if number == 13)
+        entries = dict(_pair(as_bytes(value)) for number, value in read_fields(tensor) if number == 13)
         if "location" in entries:
             end = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
             files[entries["location"]] = max(end, files.get(entries["location"], 0))
     return files
 
 
-def _value(message: memoryview) -> GraphValue:
+def read_value(message: memoryview) -> GraphValue:
     """Read a ValueInfoProto; what is no tensor has the dtype "other"."""
-    fields = dict(_fields(message))
-    tensor = dict(_fields(_bytes(fields.get(2, b"")))).get(1)
-    described = dict(_fields(_bytes(tensor))) if tensor is not None else {}
-    shape = [_dimension(_bytes(value)) for number, value in _fields(_bytes(described.get(2, b""))) if number == 1]
+    fields = dict(read_fields(message))
+    tensor = dict(read_fields(as_bytes(fields.get(2, b"")))).get(1)
+    described = dict(read_fields(as_bytes(tensor))) if tensor is not None else {}
+    shape = [
+        _dimension(as_bytes(value)) for number, value in read_fields(as_bytes(described.get(2, b""))) if number == 1
+    ]
     elem_type = described.get(1, 0)
-    dtype = _DTYPES.get(elem_type, "other") if isinstance(elem_type, int) else "other"
-    return GraphValue(_text(fields.get(1, b"")), dtype, tuple(shape))
+    dtype = DTYPES.get(elem_type, "other") if isinstance(elem_type, int) else "other"
+    return GraphValue(as_text(fields.get(1, b"")), dtype, tuple(shape))
 
 
 def _dimension(message: memoryview) -> int | str:
-    fields = dict(_fields(message))
+    fields = dict(read_fields(message))
     size = fields.get(1)
-    return size if isinstance(size, int) else _text(fields.get(2, b"")) or "?"
+    return size if isinstance(size, int) else as_text(fields.get(2, b"")) or "?"
 
 
 def _pair(message: memoryview) -> tuple[str, str]:
-    fields = dict(_fields(message))
-    return _text(fields.get(1, b"")), _text(fields.get(2, b""))
+    fields = dict(read_fields(message))
+    return as_text(fields.get(1, b"")), as_text(fields.get(2, b""))
 
 
 def _first(message: memoryview, wanted: int) -> str:
-    return next((_text(value) for number, value in _fields(message) if number == wanted), "")
-
-
-def _text(value: _Field | bytes) -> str:
-    return str(_bytes(value), "utf-8")
-
-
-def _bytes(value: _Field | bytes) -> memoryview:
-    if isinstance(value, int):
-        raise ValueError("a field is a number and should not be")
-    return memoryview(value)
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, _Field]]:
-    """Yield number and value of each field; nested messages and texts are views, nothing is copied."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        kind = key & 7
-        if kind == 0:
-            number, position = _varint(message, position)
-            yield key >> 3, number
-            continue
-        if kind == 2:
-            size, position = _varint(message, position)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"unknown wire type {kind}")
-        if position + size > len(message):
-            raise ValueError("it ends too early")
-        yield key >> 3, message[position : position + size]
-        position += size
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
+    return next((as_text(value) for number, value in read_fields(message) if number == wanted), "")

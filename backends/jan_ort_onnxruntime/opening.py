@@ -13,7 +13,9 @@ from jan_ort_onnxruntime.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.generation import GenerationSession
 from jan_ort_onnxruntime.graph import Graph, read_graph, shared_kv
 from jan_ort_onnxruntime.model_folder import ModelFolder
+from jan_ort_onnxruntime.provider_table import built_in
 from jan_ort_onnxruntime.providers import open_proven
+from jan_ort_onnxruntime.separate_session import SeparateSession
 from jan_ort_onnxruntime.settings import OPTION_NAMES, SessionSettings
 
 
@@ -39,8 +41,10 @@ def _session_of(
 ) -> Session:
     if isinstance(graph, EmbeddingGraph):
         return EmbeddingSession(session, graph, options, device, folder.weights_hash)
+    provider = built_in(session.get_providers()[0])
+    kind = SeparateSession if provider is not None and provider.separate_rows else GenerationSession
     if isinstance(graph, DecoderGraph) and graph.appends_in_place:
-        return GenerationSession(session, shared_kv(graph), options, device, folder.weights_hash, decoder=graph)
+        return kind(session, shared_kv(graph), options, device, folder.weights_hash, decoder=graph)
     if isinstance(graph, DecoderGraph):
         return DecodingSession(session, graph, options, device, folder.weights_hash)
-    return GenerationSession(session, graph, options, device, folder.weights_hash)
+    return kind(session, graph, options, device, folder.weights_hash)

@@ -36,6 +36,13 @@ class Run:
     logits_rows: NDArray[np.int64]
     output_rows: tuple[int, ...]
 
+    def positions(self) -> NDArray[np.int64]:
+        """Return each token's position, int64 ``(rows, sequence)``: padded first prompts begin at 0."""
+        width = self.token_ids.shape[1]
+        ends = self.seqlens_k.astype(np.int64)[:, np.newaxis]  # (rows, 1)
+        positions: NDArray[np.int64] = np.maximum(ends + 1 - width, 0) + np.arange(width)
+        return positions
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:

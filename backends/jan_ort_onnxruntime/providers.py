@@ -81,7 +81,7 @@ def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> S
     _check_placement(candidate.provider, nodes, path, settings)
     session = request.build(loaded, replace(report, nodes=nodes))
     try:
-        prove(session)
+        prove(session, with_cache=candidate.provider.ep_name != CPU_PROVIDER)
     except BaseException:
         session.close()
         raise

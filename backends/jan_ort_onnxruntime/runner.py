@@ -8,12 +8,15 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache
 from jan_ort_onnxruntime.graph import GenerationGraph
-from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.kv_cache import KVRows
 from jan_ort_onnxruntime.plan import Run
+from jan_ort_onnxruntime.provider_table import CPU_PROVIDER
 
 MAX_BINDINGS = 16
+
+FIRST_ROW = np.zeros(1, np.int64)
+_TAKES_NO_ROWS_SINCE = (1, 31)  # before, a MatMulNBits of no rows killed the process (SIGFPE; 1.24.4 to 1.30.0 tried)
 
 
 class StepBuffers:
@@ -33,29 +36,32 @@ class StepBuffers:
         ]
 
 
-class _Binding:
+class StepBinding:
     """The tensors of runs over one range of KV rows: bound once, and again only where a shape or place changes.
 
     Binding the KV rows costs 0.6 ms for 30 layers and a step's own tensors 0.15 ms; copying into bound inputs 10 µs.
+    ``in_place``: the provider reads the host's memory. Any other gets a copy of an input when it is bound, and would
+    not see what is written there afterwards (IOBinding::BindInput, quoted in ONNX Runtime's issue 11666).
     """
 
     def __init__(
-        self, session: ort.InferenceSession, kv_cache: KVCache | DeviceKVCache, first_row: int, end_row: int
+        self, session: ort.InferenceSession, kv_rows: KVRows, first_row: int, end_row: int, *, in_place: bool
     ) -> None:
         self.io_binding: ort.IOBinding = session.io_binding()
+        self._in_place = in_place
         self._inputs: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {}
         self._outputs: tuple[StepBuffers, int, int] | None = None
-        for past, present, shape, address in kv_cache.addresses(first_row, end_row):
-            self.io_binding.bind_input(past, kv_cache.device_type, 0, np.float32, shape, address)
-            self.io_binding.bind_output(present, kv_cache.device_type, 0, np.float32, shape, address)
+        kv_rows.bind(self.io_binding, first_row, end_row)
 
     def feed(self, name: str, array: NDArray[np.int64] | NDArray[np.int32]) -> None:
         """Copy ``array`` to where the graph reads the input."""
         own = self._inputs.get(name)
         if own is not None and own.shape == array.shape:
             own[...] = array
-            return
-        own = self._inputs[name] = array.copy()
+            if self._in_place:
+                return
+        else:
+            own = self._inputs[name] = array.copy()
         self.io_binding.bind_input(name, "cpu", 0, own.dtype.type, own.shape, own.ctypes.data)
 
     def write_to(self, buffers: StepBuffers, first: int, end: int) -> None:
@@ -68,28 +74,43 @@ class _Binding:
 
 
 class GraphRunner:
-    """A loaded graph with its KV cache; the bindings of recent ranges of rows are kept."""
+    """A loaded graph with its KV cache; the bindings of recent ranges of rows are kept.
 
-    def __init__(self, session: ort.InferenceSession, kv_cache: KVCache | DeviceKVCache) -> None:
+    ``some_rows``: never compute no logits at all, but one row that is left; some versions of ONNX Runtime need it.
+    """
+
+    def __init__(
+        self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, *, some_rows: bool = False
+    ) -> None:
+        version = tuple(int(part) for part in ort.__version__.split(".")[:2])
+        some_rows = some_rows or version < _TAKES_NO_ROWS_SINCE
+        self._unwanted = StepBuffers(graph, 1) if some_rows else None
         self._session = session
-        self._kv_cache = kv_cache
-        self._bindings: OrderedDict[tuple[int, int], _Binding] = OrderedDict()
+        self._kv_rows = kv_rows
+        self._in_place = session.get_providers()[0] == CPU_PROVIDER
+        self._keeps_bindings = self._in_place or not kv_rows.travels
+        self._bindings: OrderedDict[tuple[int, int], StepBinding] = OrderedDict()
 
     def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
         """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
+        wanted = run.logits_rows
+        if not len(wanted) and self._unwanted is not None:
+            wanted, buffers, first = FIRST_ROW, self._unwanted, 0
         binding = self._binding(run.first_row, run.first_row + run.token_ids.shape[0])
         binding.feed("input_ids", run.token_ids)
         binding.feed("seqlens_k", run.seqlens_k)
         binding.feed("total_sequence_length", np.array([run.seqlens_k.max() + 1], np.int32))
-        binding.feed("logits_rows", run.logits_rows)
-        binding.write_to(buffers, first, first + len(run.logits_rows))
+        binding.feed("logits_rows", wanted)
+        binding.write_to(buffers, first, first + len(wanted))
         self._session.run_with_iobinding(binding.io_binding, run_options)
 
-    def _binding(self, first_row: int, end_row: int) -> _Binding:
+    def _binding(self, first_row: int, end_row: int) -> StepBinding:
+        if not self._keeps_bindings:
+            return StepBinding(self._session, self._kv_rows, first_row, end_row, in_place=False)
         key = (first_row, end_row)
         binding = self._bindings.pop(key, None)
         if binding is None:
-            binding = _Binding(self._session, self._kv_cache, first_row, end_row)
+            binding = StepBinding(self._session, self._kv_rows, first_row, end_row, in_place=self._in_place)
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.popitem(last=False)
         self._bindings[key] = binding

@@ -23,7 +23,7 @@ def config() -> None:
 @setting_options()
 def show(*, as_json: bool, **flags: Any) -> None:
     """Show each setting as `serve` with the same flags would have it; a key stays hidden."""
-    from jan_ort.setting_origins import settings_in_force
+    from jan_ort.settings_in_force import settings_in_force
 
     with reported():
         settings = settings_in_force(**flags)

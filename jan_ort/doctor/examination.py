@@ -16,8 +16,8 @@ from jan_ort.exposure import ExposureError, check_exposure
 from jan_ort.launcher import BindError, bind
 from jan_ort.model_choice import choose_models
 from jan_ort.models.errors import ModelsError
-from jan_ort.setting_origins import settings_in_force
 from jan_ort.settings import Settings, SettingsError
+from jan_ort.settings_in_force import settings_in_force
 from jan_ort_backends import BackendError, Discovered, discover
 
 _EXPECTED = (SettingsError, NoBackendError, ModelsError, BackendError, BindError, ExposureError, OSError)

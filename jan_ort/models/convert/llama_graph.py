@@ -11,12 +11,10 @@ from jan_ort.models.convert.calibration import LayerSmoothing, Scale
 from jan_ort.models.convert.ggml_blocks import GGML_BLOCK
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.llama_config import LlamaConfig, rotary_frequencies
-from jan_ort.models.convert.llama_weights import LlamaWeights, Part, Weights
+from jan_ort.models.convert.llama_weights import LlamaWeights, Part
 from jan_ort.models.convert.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.models.convert.quantization import QuantizedMatrix
-
-GRAPH_NAME = "gqa-shared-kv/1"
-"""The value of the metadata key "jan_ort.graph": the names and shapes of the inputs and outputs."""
+from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
 
 NUM_TOP_LOGITS = 64
 """Largest logits that the graph returns sorted, if the vocabulary has as many."""
@@ -28,8 +26,11 @@ class LlamaGraph:
     """Builds the graph of ``source`` into ``writer``, layer by layer, so that one layer is in memory at a time.
 
     ``smoothing`` has one entry per layer: what the inputs of its products are divided by, inside the norm weights
-    and the up projection.
+    and the up projection. ``name`` is the value of the metadata key "jan_ort.graph": the names and shapes of the
+    inputs and outputs.
     """
+
+    name = "gqa-shared-kv/1"
 
     def __init__(
         self,
@@ -42,6 +43,8 @@ class LlamaGraph:
         self._source = source
         self._config = config
         self._writer = writer
+        self._scheme = weights
+        self._dtype = np.float16 if SCHEMES[weights].activations == "float16" else np.float32
         self._weights = LlamaWeights(source, weights)
         self._smoothing = smoothing
         self._block_sums: dict[str, str] = {}
@@ -51,8 +54,7 @@ class LlamaGraph:
         config, writer = self._config, self._writer
         self._declare_inputs()
         self._rotary_tables()
-        embedding = self._weights.embedding(config.vocab_size, config.hidden_size)
-        residual = self._embed(embedding)
+        residual = self._embed()
         hidden = self._first_norm(residual)
         for layer, smooth in enumerate(self._smoothing):
             attended = self._attention(layer, hidden, smooth)
@@ -64,9 +66,9 @@ class LlamaGraph:
                 norm, scale = "output_norm", None
             hidden, residual = self._add_and_norm(norm, residual, fed_forward, scale)
             progress((layer + 1) / config.num_hidden_layers)
-        self._head(hidden, embedding)
+        self._head(hidden)
         self._declare_outputs()
-        metadata = {"jan_ort.graph": GRAPH_NAME, "jan_ort.context_length": str(config.max_position_embeddings)}
+        metadata = {"jan_ort.graph": self.name, "jan_ort.context_length": str(config.max_position_embeddings)}
         writer.save("llama", metadata)
 
     def _declare_inputs(self) -> None:
@@ -76,7 +78,7 @@ class LlamaGraph:
         writer.input("total_sequence_length", np.int32, [1])
         writer.input("logits_rows", np.int64, ["num_logits"])
         for name in self._cache_names("past_key_values"):
-            writer.input(name, np.float32, self._cache_shape())
+            writer.input(name, self._dtype, self._cache_shape())
 
     def _declare_outputs(self) -> None:
         writer = self._writer
@@ -85,7 +87,7 @@ class LlamaGraph:
         writer.output("top_logits", np.float32, ["num_logits", num_top])
         writer.output("top_token_ids", np.int64, ["num_logits", num_top])
         for name in self._cache_names("present"):
-            writer.output(name, np.float32, self._cache_shape())
+            writer.output(name, self._dtype, self._cache_shape())
 
     def _cache_names(self, prefix: str) -> list[str]:
         layers = range(self._config.num_hidden_layers)
@@ -95,13 +97,14 @@ class LlamaGraph:
         return ["batch", self._config.num_key_value_heads, "max_length", self._config.head_dim]
 
     def _rotary_tables(self) -> None:
-        """Add cosines and sines, float32 ``(context_length, head_dim / 2)``."""
+        """Add cosines and sines, ``(context_length, head_dim / 2)``."""
         frequencies = rotary_frequencies(self._source, self._config)
         angles = np.arange(self._config.max_position_embeddings)[:, np.newaxis] * frequencies
-        self._writer.initializer("rotary.cos", np.cos(angles).astype(np.float32))
-        self._writer.initializer("rotary.sin", np.sin(angles).astype(np.float32))
+        self._writer.initializer("rotary.cos", np.cos(angles).astype(self._dtype))
+        self._writer.initializer("rotary.sin", np.sin(angles).astype(self._dtype))
 
-    def _embed(self, embedding: QuantizedMatrix) -> str:
+    def _embed(self) -> str:
+        embedding = self._embedding = self._weights.embedding(self._config.vocab_size, self._config.hidden_size)
         codes = embedding.codes.reshape(embedding.rows, -1)  # (vocab_size, hidden_size)
         inputs = [
             self._writer.initializer("embed.codes", codes),
@@ -128,7 +131,7 @@ class LlamaGraph:
         weight = self._source.vector(f"{name}.weight", self._config.hidden_size)
         if scale is not None:
             weight = weight / scale
-        return self._writer.initializer(f"{name}.weight", weight)
+        return self._writer.initializer(f"{name}.weight", weight.astype(self._dtype))
 
     def _attention(self, layer: int, hidden: str, smooth: LayerSmoothing) -> str:
         config, prefix = self._config, f"blk.{layer}.attn"
@@ -167,18 +170,22 @@ class LlamaGraph:
         down_part = Part(f"{prefix}_down", config.hidden_size, 0, smooth.down)
         return self._linear(f"{prefix}_down", gated, [down_part], config.intermediate_size)
 
-    def _head(self, hidden: str, embedding: QuantizedMatrix) -> None:
+    def _head(self, hidden: str) -> None:
         """Add the logits of the positions in logits_rows, and the largest of each row in descending order."""
         config, writer = self._config, self._writer
         flat_shape = writer.initializer("flat_shape", np.array([-1, config.hidden_size], np.int64))
         flat = writer.node("Reshape", [hidden, flat_shape], ["flat.out"])
         rows = writer.node("Gather", [flat, "logits_rows"], ["logits_rows.out"], axis=0)
-        if self._source.has_tensor("output.weight"):
-            self._linear("logits", rows, [Part("output", config.vocab_size)], output="logits")
-        else:  # tied: the same bytes in the file as the embedding's
-            self._product("logits", rows, embedding, None, "logits")
+        self._logits(rows)
         num_top = writer.initializer("num_top", np.array([min(NUM_TOP_LOGITS, config.vocab_size)], np.int64))
         writer.node("TopK", ["logits", num_top], ["top_logits", "top_token_ids"], axis=-1)
+
+    def _logits(self, rows: str) -> None:
+        """Add the output "logits" of the hidden ``rows``."""
+        if self._source.has_tensor("output.weight"):
+            self._linear("logits", rows, [Part("output", self._config.vocab_size)], output="logits")
+        else:  # tied: the same bytes in the file as the embedding's
+            self._product("logits", rows, self._embedding, None, "logits")
 
     def _linear(self, name: str, x: str, parts: list[Part], columns: int = 0, *, output: str = "") -> str:
         """Multiply x by the stacked parts, ``columns`` wide (the hidden size by default), and add their biases."""

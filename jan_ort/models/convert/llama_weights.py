@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,8 @@ from jan_ort.models.convert.calibration import Scale
 from jan_ort.models.convert.ggml_blocks import GGML_BLOCK, AffineBlocks, q8_0_blocks
 from jan_ort.models.convert.ggml_types import FOUR_BIT_TYPES, four_bit_blocks
 from jan_ort.models.convert.gguf_file import GgufFile, GgufTensor
-from jan_ort.models.convert.quantization import QuantizedMatrix, cat_4bit, from_q8_0, quantize_8bit
-
-Weights = Literal["int8", "int4"]
-"""How matrices are stored; see :class:`LlamaWeights`."""
-
-BLOCK_8BIT = 64
-"""Values per scale of the 8-bit matrices."""
+from jan_ort.models.convert.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
+from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
@@ -40,7 +35,7 @@ class Part:
 
 
 class LlamaWeights:
-    """Reads the matrices of ``source``.
+    """Reads the matrices of ``source``; parts are concatenated row-wise, each ``(rows, columns)`` in the file.
 
     With "int8" every matrix becomes 8-bit in blocks of 64. With "int4" 4-bit matrices that are not scaled keep their
     codes (the "cat" scheme) and all others become 8-bit. The embedding keeps its Q8_0 blocks,
@@ -52,12 +47,28 @@ class LlamaWeights:
         self._weights = weights
 
     def matrix(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
-        """Return the row-wise concatenation of the parts, each ``(rows, columns)`` in the file."""
-        tensors = [self._source.tensor(f"{part.name}.weight", (part.rows, columns)) for part in parts]
-        pairs = list(zip(tensors, parts, strict=True))
-        if self._weights == "int4" and all(_keeps_4bit(tensor, part) for tensor, part in pairs):
-            return cat_4bit(_stack([_blocks(tensor, part) for tensor, part in pairs]))
-        return quantize_8bit(np.concatenate([_floats(tensor, part) for tensor, part in pairs]), BLOCK_8BIT)
+        """Return the parts as the scheme has them, in 8 bits or 4."""
+        if self._weights == "int4" and (kept := self.kept_4bit(parts, columns)) is not None:
+            return kept
+        return quantize_8bit(self.floats(parts, columns), SCHEMES["int8"].block_size)
+
+    def kept_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix | None:
+        """Return the parts with the codes that they have in the file; None if any has other bits or is scaled."""
+        pairs = self._pairs(parts, columns)
+        if not all(_keeps_4bit(tensor, part) for tensor, part in pairs):
+            return None
+        return cat_4bit(_stack([_blocks(tensor, part) for tensor, part in pairs]))
+
+    def rounded_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
+        """Return the parts rounded to 4 bits, whatever they have in the file; ``columns`` are whole blocks of 32."""
+        return cat_4bit(affine_4bit(self.floats(parts, columns)))
+
+    def floats(self, parts: Sequence[Part], columns: int) -> NDArray[np.float32]:
+        """Return the parts dequantised, float32 ``(rows, columns)``."""
+        return np.concatenate([_floats(tensor, part) for tensor, part in self._pairs(parts, columns)])
+
+    def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[GgufTensor, Part]]:
+        return [(self._source.tensor(f"{part.name}.weight", (part.rows, columns)), part) for part in parts]
 
     def bias(self, parts: Sequence[Part]) -> NDArray[np.float32] | None:
         """Return the concatenated biases float32 ``(rows,)``, 0 where a part has none; None if no part has one."""

@@ -5,7 +5,7 @@ Source: the contrib operator documentation of ONNX Runtime (com.microsoft.MatMul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,24 @@ def cat_4bit(blocks: AffineBlocks) -> QuantizedMatrix:
     )
 
 
+def with_even_blocks(matrix: QuantizedMatrix) -> QuantizedMatrix:
+    """Add an extra block of zeros if the number of blocks is odd.
+
+    DirectML reads the zero points as one run of nibbles, where MatMulNBits begins each row at a byte (the tensor
+    descriptions of its DmlOperatorMatMulNBits.cpp): the two agree if no row ends within a byte.
+    """
+    rows, num_blocks, block_bytes = matrix.codes.shape
+    if num_blocks % 2 == 0:
+        return matrix
+    return replace(
+        matrix,
+        codes=np.concatenate([matrix.codes, np.zeros((rows, 1, block_bytes), np.uint8)], axis=1),
+        scales=np.concatenate([matrix.scales, np.zeros((rows, 1), np.float32)], axis=1),
+        columns=matrix.columns + matrix.block_size,
+        extra_columns=matrix.extra_columns + matrix.block_size,
+    )  # the row's last nibble of zero points is there already
+
+
 def quantize_4bit(weights: NDArray[np.float32]) -> AffineBlocks:
     """Quantise float32 ``(rows, columns)`` to 4 bits in blocks of 32 whose minimum is an integer times the scale."""
     rows, columns = weights.shape
@@ -98,6 +116,16 @@ def quantize_4bit(weights: NDArray[np.float32]) -> AffineBlocks:
     zero_points = np.clip(np.rint(-low / scale), 0, _MAX_4BIT)
     codes = np.clip(np.rint(blocks / scale[..., np.newaxis]) + zero_points[..., np.newaxis], 0, _MAX_4BIT)
     return AffineBlocks(scale, (-zero_points * scale).astype(np.float32), codes.astype(np.uint8))
+
+
+def affine_4bit(weights: NDArray[np.float32]) -> AffineBlocks:
+    """Quantise float32 ``(rows, columns)``, whole blocks of 32, to 4 bits between each block's least and largest."""
+    rows, columns = weights.shape
+    blocks = weights.reshape(rows, columns // GGML_BLOCK, GGML_BLOCK)
+    low, high = blocks.min(axis=-1), blocks.max(axis=-1)
+    scale = np.maximum((high - low) / _MAX_4BIT, 1e-12).astype(np.float32)
+    codes = np.clip(np.rint((blocks - low[..., np.newaxis]) / scale[..., np.newaxis]), 0, _MAX_4BIT)
+    return AffineBlocks(scale, low, codes.astype(np.uint8))
 
 
 def pack_4bit(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:

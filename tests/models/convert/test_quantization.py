@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from jan_ort.models.convert.ggml_blocks import AffineBlocks, q8_0_blocks
 from jan_ort.models.convert.ggml_types import four_bit_blocks
-from jan_ort.models.convert.quantization import QuantizedMatrix, cat_4bit, from_q8_0, pack_4bit, quantize_8bit
+from jan_ort.models.convert.quantization import (
+    QuantizedMatrix,
+    affine_4bit,
+    cat_4bit,
+    from_q8_0,
+    pack_4bit,
+    quantize_8bit,
+    with_even_blocks,
+)
 from tests.models.convert.random_blocks import model_blocks
 
 FLOATS = st.floats(-1000, 1000, width=32)
@@ -118,3 +126,25 @@ def test_cat_keeps_constant_and_empty_blocks() -> None:
 @given(arrays(np.uint8, st.integers(1, 40).map(lambda n: (2 * n,)), elements=st.integers(0, 15)))
 def test_packing_can_be_undone(codes: NDArray[np.uint8]) -> None:
     assert unpack(pack_4bit(codes), len(codes)) == codes.tolist()
+
+
+@given(SEEDS)
+def test_an_odd_number_of_blocks_is_made_even_by_zeros(seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
+    matrix = cat_4bit(four_bit_blocks("Q4_0", gguf.quantize(weights, Type.Q4_0)))
+
+    even = with_even_blocks(matrix)
+
+    assert (even.columns, even.extra_columns, even.codes.shape[1]) == (128, 32, 4)
+    np.testing.assert_array_equal(values_of(even), np.pad(values_of(matrix), ((0, 0), (0, 32))))
+    assert with_even_blocks(even) is even
+
+
+@given(SEEDS)
+def test_rounding_to_4_bits_is_no_worse_than_ggml_s(seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
+
+    values = affine_4bit(weights).values().reshape(weights.shape)
+
+    theirs = gguf.dequantize(gguf.quantize(weights, Type.Q4_1), Type.Q4_1)
+    assert np.linalg.norm(values - weights) <= 1.02 * np.linalg.norm(theirs - weights)

@@ -168,7 +168,8 @@ class LlamaSession:
         self.metadata = self._session.get_modelmeta().custom_metadata_map
         self.inputs = {value.name: value for value in self._session.get_inputs()}
         shapes = {name: value.shape for name, value in self.inputs.items() if name.startswith("past_key_values.")}
-        self._cache = {name: np.zeros((1, s[1], max_length, s[3]), np.float32) for name, s in shapes.items()}
+        dtype = np.float16 if self.inputs["past_key_values.0.key"].type == "tensor(float16)" else np.float32
+        self._cache = {name: np.zeros((1, s[1], max_length, s[3]), dtype) for name, s in shapes.items()}
         self._length = 0
 
     def step(self, token_ids: list[int], rows: list[int] | None = None) -> list[NDArray[Any]]:
@@ -180,6 +181,8 @@ class LlamaSession:
             "total_sequence_length": np.array([total], np.int32),
             "logits_rows": np.array(range(len(token_ids)) if rows is None else rows, np.int64),
         }
+        if "position_ids" in self.inputs:
+            feeds["position_ids"] = np.arange(self._length, total)[np.newaxis]
         outputs: list[NDArray[Any]] = self._session.run(None, feeds | self._cache)
         for name, present in zip(self._cache, outputs[3:], strict=True):
             self._cache[name] = present

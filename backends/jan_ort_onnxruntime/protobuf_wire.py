@@ -1,0 +1,59 @@
+"""Reads the encoding of protocol buffers: the fields of a message, in place and without a schema.
+
+Source: protobuf.dev/programming-guides/encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+Field = int | memoryview
+"""A field's value: a number, or the bytes of a text, of a nested message or of packed numbers."""
+
+
+def as_text(value: Field | bytes) -> str:
+    """Return a field that is a text. Raises: ValueError if it is a number or no UTF-8."""
+    return str(as_bytes(value), "utf-8")
+
+
+def as_bytes(value: Field | bytes) -> memoryview:
+    """Return the bytes of a field. Raises: ValueError if it is a number."""
+    if isinstance(value, int):
+        raise ValueError("a field is a number and should not be")
+    return memoryview(value)
+
+
+def read_fields(message: memoryview) -> Iterator[tuple[int, Field]]:
+    """Yield number and value of each field; nested messages and texts are views, nothing is copied.
+
+    Raises: ValueError or IndexError where the message is damaged.
+    """
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        kind = key & 7
+        if kind == 0:
+            number, position = _varint(message, position)
+            yield key >> 3, number
+            continue
+        if kind == 2:
+            size, position = _varint(message, position)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"unknown wire type {kind}")
+        if position + size > len(message):
+            raise ValueError("it ends too early")
+        yield key >> 3, message[position : position + size]
+        position += size
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

@@ -1,0 +1,53 @@
+"""A model folder around a GGUF file that stays as it is, for backends that read such files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from jan_ort.models.convert.description import describe, write_json
+from jan_ort.models.convert.gguf_file import GgufFile
+from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
+from jan_ort.models.reference import AS_IS
+
+
+def keep_gguf(source: Path, target: Path, *, name: str) -> None:
+    """Write the folder of the GGUF file ``source``, of any architecture, into the existing, empty ``target``.
+
+    The file itself is linked, or copied where the file system cannot link. Raises: ConversionError; OSError.
+    """
+    model = GgufFile(source)
+    if (num_parts := model.integer("split.count", 1)) > 1:
+        model.refuse(f"it is one of {num_parts} parts; join them with llama.cpp's llama-gguf-split --merge")
+    tokenizer = GgufTokenizer(model)
+    architecture = model.string("general.architecture")
+    length = model.integer(f"{architecture}.context_length")
+    tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
+    if "tokenizer.chat_template" in model:
+        template = model.string("tokenizer.chat_template")
+        (target / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
+    special = tokenizer.special
+    write_json(target / "tokenizer_config.json", tokenizer.to_json(length))
+    write_json(
+        target / "config.json",
+        {
+            "model_type": architecture,
+            "max_position_embeddings": length,
+            "bos_token_id": special.bos,
+            "eos_token_id": special.eos,
+        },
+    )
+    write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
+    write_json(
+        target / "jan_ort.json",
+        describe(name=name, task="generate", context_length=length, weights=AS_IS, source=source),
+    )
+    _link(source, target / "model.gguf")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)

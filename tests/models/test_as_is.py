@@ -1,0 +1,141 @@
+"""A GGUF file that is kept as it is, for a backend that reads such files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from jan_ort.backend_choice import NoBackendError, choose_backend
+from jan_ort.model_choice import check_settings
+from jan_ort.models.errors import ConversionError
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.resolve import resolve_model
+from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.settings import Settings
+from jan_ort_backends import discover
+from tests.commands.running import add_plugin, last_error, run
+from tests.models.convert.tiny_llama import TinyLlama
+
+READS_GGUF = """
+from jan_ort_backends import Accepts, Available, Declines
+
+class backend:
+    name = "reads_gguf"
+    abi = "1.0"
+    capabilities = frozenset({"generate"})
+    builtin_models = {}
+    probe = staticmethod(Available)
+    open = staticmethod(lambda model_dir, options: None)
+
+    @staticmethod
+    def accepts(model_dir):
+        kept = model_dir.suffix == ".gguf" or any(model_dir.glob("*.gguf"))
+        return Accepts() if kept else Declines("there is no .gguf file")
+"""
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    return TinyLlama(metadata={"tokenizer.chat_template": "{{ messages }}"}).write(tmp_path / "tiny.gguf")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    root = tmp_path / "site"
+    root.mkdir()
+    add_plugin(root, "reads_gguf", READS_GGUF)
+    monkeypatch.syspath_prepend(root)
+    return "reads_gguf"
+
+
+def keep(gguf: Path, cache_dir: Path) -> Path:
+    return resolve_model(str(gguf), task="generate", cache_dir=cache_dir, weights="as-is")
+
+
+def test_the_file_is_the_same_and_takes_no_space_again(gguf: Path, tmp_path: Path) -> None:
+    folder = keep(gguf, tmp_path / "cache")
+
+    assert (folder / "model.gguf").samefile(gguf)
+    assert [*folder.glob("*.onnx*")] == []
+    assert json.loads((folder / "jan_ort.json").read_text())["weights"] == "as-is"
+
+
+def test_tokenizer_template_and_tokens_are_those_of_the_converted_model(gguf: Path, tmp_path: Path) -> None:
+    kept = ModelFolder.read(keep(gguf, tmp_path))
+    converted = ModelFolder.read(resolve_model(str(gguf), task="generate", cache_dir=tmp_path, weights="int8"))
+
+    same = ("name", "task", "context_length", "eos_token_ids", "bos_token_id", "add_bos", "chat_template")
+    assert [getattr(kept, each) for each in same] == [getattr(converted, each) for each in same]
+    ours, theirs = (TextTokenizer(each.path / "tokenizer.json") for each in (kept, converted))
+    assert ours.encode("the other").tolist() == theirs.encode("the other").tolist()
+
+
+def test_an_architecture_that_cannot_be_converted_can_be_kept(tmp_path: Path) -> None:
+    metadata = {"general.architecture": "other", "other.context_length": 77}
+    gguf = TinyLlama(metadata=metadata).write(tmp_path / "other.gguf")
+
+    folder = ModelFolder.read(keep(gguf, tmp_path / "cache"))
+
+    assert folder.context_length == 77
+    with pytest.raises(ConversionError, match="architecture 'other' is not supported"):
+        resolve_model(str(gguf), task="generate", cache_dir=tmp_path, weights="int8")
+
+
+def test_where_no_link_can_be_made_the_file_is_copied(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    folder = keep(gguf, tmp_path / "cache")
+
+    assert (folder / "model.gguf").read_bytes() == gguf.read_bytes()
+    assert not (folder / "model.gguf").samefile(gguf)
+
+
+def test_a_part_of_a_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    gguf = TinyLlama(metadata={"split.count": 3}).write(tmp_path / "tiny-00001-of-00003.gguf")
+
+    with pytest.raises(ConversionError, match=r"one of 3 parts; join them with .*llama-gguf-split --merge"):
+        keep(gguf, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("output", [True, False])
+def test_the_command_keeps_the_file(gguf: Path, tmp_path: Path, output: bool) -> None:
+    folder = ("--output", str(tmp_path / "kept")) if output else ("--cache-dir", str(tmp_path / "cache"))
+
+    result = run("models", "convert", str(gguf), "--weights", "as-is", *folder)
+
+    assert result.exit_code == 0, result.output
+    assert (Path(result.stdout.strip()) / "model.gguf").samefile(gguf)
+
+
+def test_the_default_backend_declines_with_the_remedy(gguf: Path, tmp_path: Path) -> None:
+    folder = keep(gguf, tmp_path / "cache")
+
+    with pytest.raises(NoBackendError, match=r"onnxruntime: .*jan-ort models convert FILE\.gguf"):
+        choose_backend("onnxruntime", folder, discover())
+
+
+def test_a_backend_that_reads_such_files_is_chosen_without_being_named(gguf: Path, tmp_path: Path, plugin: str) -> None:
+    folder = keep(gguf, tmp_path / "cache")
+
+    assert choose_backend(None, folder, discover()).name == plugin
+
+
+def test_a_file_is_not_converted_unasked_for_a_backend_that_reads_it(gguf: Path, tmp_path: Path, plugin: str) -> None:
+    result = run("serve", "--backend", plugin, "--model", str(gguf), "--cache-dir", str(tmp_path / "cache"))
+
+    assert last_error(result).endswith("without conversion: add --weights as-is")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("given", [{"weights": "as-is"}, {"weights": "int4"}, {"backend": "onnxruntime"}])
+def test_what_is_said_of_the_weights_holds(gguf: Path, plugin: str, given: dict[str, str]) -> None:
+    settings = Settings.read(**{"backend": plugin, "model": str(gguf)} | given)
+
+    assert plugin in {each.name for each in check_settings(settings)}
