@@ -1,10 +1,11 @@
-"""Give the memory of an unloaded model back to the system."""
+"""Give the memory of a model that is unloaded, or was not loaded in the end, back to the system."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import sys
+import traceback
 
 
 def return_memory() -> None:
@@ -17,3 +18,17 @@ def return_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
         if trim is not None:
             trim(0)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop what the tracebacks of an error and of its causes hold: the locals of each function that it went through."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        pending += [each.__cause__, each.__context__]
+        traceback.clear_frames(each.__traceback__)
+        each.__traceback__ = None

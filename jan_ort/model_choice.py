@@ -9,7 +9,8 @@ from typing import NamedTuple
 from jan_ort.backend_choice import builtin_models, check_backend
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
-from jan_ort.models.reference import GgufReference, check_reference
+from jan_ort.models.hub_task import cached_task
+from jan_ort.models.reference import GgufReference, HubReference, check_reference
 from jan_ort.settings import Settings
 from jan_ort_backends import Accepts, Capability, Discovered, discover
 from jan_ort_backends.isolation import ask_accepts
@@ -29,7 +30,7 @@ def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple
     if settings.model is None and settings.embedding_model is None:
         return _unconfigured(settings.backend, discovered)
     own = builtin_models(discovered)
-    stated = [ModelChoice(_task(each, settings.weights, own), each) for each in settings.model or ()]
+    stated = [ModelChoice(_task(each, settings, own), each) for each in settings.model or ()]
     chosen = [*stated, *(ModelChoice("embed", each) for each in settings.embedding_model or ())]
     return tuple(sorted(dict.fromkeys(chosen), key=lambda choice: choice.task != "generate"))
 
@@ -65,17 +66,18 @@ def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> tupl
     return ModelChoice("generate", DEFAULT_CHAT_MODEL), ModelChoice("embed", DEFAULT_EMBEDDING_MODEL)
 
 
-def _task(reference: str, weights: str, own: Mapping[str, Path]) -> Task:
-    """Return what a model is for that was configured without saying so; a repository that nobody has seen generates.
+def _task(reference: str, settings: Settings, own: Mapping[str, Path]) -> Task:
+    """Return what a model is for that was configured without saying so; a repository that is not cached generates.
 
     Raises: ModelReferenceError if it can be for nothing.
     """
     try:
-        check_reference(reference, task="generate", weights=weights, builtin_models=own)
+        found = check_reference(reference, task="generate", weights=settings.weights, builtin_models=own)
     except ModelReferenceError as error:
         try:
-            check_reference(reference, task="embed", weights=weights, builtin_models=own)
+            check_reference(reference, task="embed", weights=settings.weights, builtin_models=own)
         except ModelReferenceError:
             raise error from None
         return "embed"
-    return "generate"
+    known = cached_task(found, settings.cache_dir) if isinstance(found, HubReference) else None
+    return known or "generate"

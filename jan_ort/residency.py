@@ -10,7 +10,7 @@ from enum import StrEnum
 from jan_ort.engine.errors import EngineStopped, QueueFull
 from jan_ort.errors import ApiError
 from jan_ort.loading import FoundModel, LoadingStopped, ModelLoader, in_daemon_thread
-from jan_ort.memory import return_memory
+from jan_ort.memory import forget_frames, return_memory
 from jan_ort.model_choice import ModelChoice
 from jan_ort.models.progress import LogProgress, Progress
 from jan_ort.served import EmbeddingModel, GenerativeModel
@@ -70,10 +70,11 @@ class Resident:
         self.found = self._loader.find(self.choice, progress)
 
     def fail(self, error: Exception) -> None:
-        """Note what keeps the model from being served."""
+        """Note what keeps the model from being served, but nothing of what was loaded until then."""
         self.status, self.failure, self._failed_at = Residency.FAILED, error, time.monotonic()
         debug = logger.isEnabledFor(logging.DEBUG)
         logger.error("the model %r cannot be loaded: %s", self.name, error, exc_info=error if debug else None)
+        forget_frames(error)
 
     async def open(self) -> None:
         """Load the model. Raises: ModelsError, BackendError, NoBackendError, LoadingStopped."""
@@ -156,6 +157,7 @@ class Resident:
             self.status, self.failure = Residency.UNLOADED, EngineStopped()
         except Exception as error:
             self.fail(error)
+            await asyncio.to_thread(return_memory)
         finally:
             self._change = None
 

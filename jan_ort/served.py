@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
+from jan_ort.models.model_use import ModelUse
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.settings import Settings
 from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Session, isolation
@@ -34,12 +36,12 @@ _LONG_TEXT = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class ServedModel:
-    """What every served model has."""
+    """What every served model has; ``use`` keeps its folder from being removed from the cache."""
 
     folder: ModelFolder
+    use: ModelUse
     tokenizer: TextTokenizer
     backend: str
-    device: DeviceReport
     context_length: int
     weights_hash: str
 
@@ -97,13 +99,21 @@ class GenerativeModel(ServedModel):
         return FillInMiddle.find(self.tokenizer)
 
     @property
+    def device(self) -> DeviceReport:
+        """Where the model runs now; it may run elsewhere after its device was lost."""
+        return self.engine.device
+
+    @property
     def is_busy(self) -> bool:
         """Whether the engine has anything to do."""
         return self.engine.num_queued > 0
 
     def close(self) -> None:
-        """End its requests and free it."""
-        self.engine.close()
+        """End its requests and free it. May be called twice."""
+        try:
+            self.engine.close()
+        finally:
+            self.use.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,54 +148,70 @@ class EmbeddingModel(ServedModel):
             self.queued.discard(future)
 
     @property
+    def device(self) -> DeviceReport:
+        """Where the model runs now; it may run elsewhere after its device was lost."""
+        return self.session.info.device
+
+    @property
     def is_busy(self) -> bool:
         """Whether a batch is queued or running."""
         return bool(self.queued)
 
     def close(self) -> None:
-        """Wait for the batch that is running and free the model."""
-        self.thread.shutdown(wait=True, cancel_futures=True)
-        self.session.close()
+        """Wait for the batch that is running and free the model. May be called twice."""
+        try:
+            self.thread.shutdown(wait=True, cancel_futures=True)
+            self.session.close()
+        finally:
+            self.use.close()
 
 
 def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
-    """Open a model folder to generate from. Raises: BackendError, ChatTemplateError."""
-    with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
-        reading = beside.submit(_tokenizer, folder)
-        session = open_session(folder.path, backend, settings, Capability.GENERATE)
-    tokenizer = reading.result()
-    engine = Engine(
-        session,
-        capabilities=backend.capabilities,
-        tokens=tokenizer,
-        eos_token_ids=folder.eos_token_ids,
-        deliver=deliver,
-        max_queued=settings.max_queued,
-        reopen=lambda: open_session(folder.path, backend, settings, Capability.GENERATE),
-    )
+    """Open a model folder to generate from. Raises: BackendError, ChatTemplateError, ModelFolderError."""
+    with ExitStack() as undo:  # what is open already, if a later part fails
+        use = undo.enter_context(closing(ModelUse(folder.path)))
+        with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
+            reading = beside.submit(_tokenizer, folder)
+            session = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.GENERATE)))
+        tokenizer = reading.result()
+        template = _template(folder, tokenizer)
+        engine = Engine(
+            session,
+            capabilities=backend.capabilities,
+            tokens=tokenizer,
+            eos_token_ids=folder.eos_token_ids,
+            deliver=deliver,
+            max_queued=settings.max_queued,
+            reopen=lambda: open_session(folder.path, backend, settings, Capability.GENERATE),
+        )
+        undo.pop_all()
     engine.start()
     return GenerativeModel(
         folder=folder,
+        use=use,
         tokenizer=tokenizer,
         backend=backend.name,
-        device=session.info.device,
         context_length=session.info.context_length,
         weights_hash=session.info.weights_hash,
-        template=_template(folder, tokenizer),
+        template=template,
         engine=engine,
         vocab_size=session.info.vocab_size,
     )
 
 
 def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings) -> EmbeddingModel:
-    """Open a model folder to embed with. Raises: BackendError."""
-    opened = open_session(folder.path, backend, settings, Capability.EMBED)
+    """Open a model folder to embed with. Raises: BackendError, ModelFolderError."""
+    with ExitStack() as undo:  # what is open already, if a later part fails
+        use = undo.enter_context(closing(ModelUse(folder.path)))
+        opened = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.EMBED)))
+        tokenizer = _tokenizer(folder)
+        undo.pop_all()
     session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, Capability.EMBED))
     return EmbeddingModel(
         folder=folder,
-        tokenizer=_tokenizer(folder),
+        use=use,
+        tokenizer=tokenizer,
         backend=backend.name,
-        device=session.info.device,
         context_length=session.info.context_length,
         weights_hash=session.info.weights_hash,
         session=session,

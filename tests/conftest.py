@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 from quart import Quart
 
+from jan_ort.config_file import LOCAL_FILE
 from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.fetch_index import fetch_package
 from jan_ort.models.resolve import resolve_model
 from jan_ort.settings import Settings
 from tests.handlers.serving import Client, serving
+from tests.own_settings import without_own_settings
+
+
+def pytest_configure() -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    if LOCAL_FILE.exists():
+        raise pytest.UsageError(f"{LOCAL_FILE.absolute()} would be read by the tests; run them elsewhere, or move it")
+    own = without_own_settings(os.environ)
+    os.environ.clear()
+    os.environ.update(own)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from jan_ort.model_choice import check_settings, choose_models
+from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.catalog import Task
 from jan_ort.models.errors import ModelReferenceError
+from jan_ort.models.reference import HubReference
 from jan_ort.settings import Settings
 from jan_ort_backends import Discovered, discover
 
@@ -42,6 +47,16 @@ def test_defaults_are_served_only_if_no_model_is_named(
     discovered: tuple[Discovered, ...], given: dict[str, object], models: list[tuple[str, str]]
 ) -> None:
     assert [*choose_models(Settings.read(**given), discovered)] == models
+
+
+@pytest.mark.parametrize("task", ["generate", "embed"])
+def test_a_repository_is_served_for_what_it_was_pulled_for(
+    discovered: tuple[Discovered, ...], tmp_path: Path, task: Task
+) -> None:
+    key = CacheKey("m", HubReference("o/m").source(task), "float32")
+    ModelCache(tmp_path).get_or_build(key, lambda work, target: (target / "model.onnx").touch())
+
+    assert [*choose_models(Settings.read(model="o/m", cache_dir=tmp_path), discovered)] == [(task, "o/m")]
 
 
 def test_a_model_that_cannot_be_right_is_refused_before_anything_starts() -> None:

@@ -89,7 +89,7 @@ def _known_when_loaded(resident: Resident) -> dict[str, Any]:
     model = resident.model
     if model is None:
         return {"vocab_size": None, "weights_hash": None, "device": None}
-    truth = model.engine.device if isinstance(model, GenerativeModel) else model.device
+    truth = model.device
     device = {
         "requested": truth.requested,
         "used": truth.used,

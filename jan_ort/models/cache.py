@@ -126,6 +126,8 @@ class ModelCache:
         target = self._models / key.folder_name
         temporary = self._models / f"{_TEMPORARY}{key.folder_name}-{secrets.token_hex(4)}"
         work, model = temporary / "work", temporary / "model"
+        for leftover in self._models.glob(f"{_TEMPORARY}{key.folder_name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # of one that was killed while this one waited for it
         try:
             work.mkdir(parents=True)
             model.mkdir()
@@ -139,7 +141,7 @@ class ModelCache:
         return target
 
     def _file_lock(self, folder_name: str) -> FileLock:
-        return FileLock(self._models / f".{folder_name}.lock")
+        return maker_lock(self._models / folder_name)
 
     @contextmanager
     def _lock(self, folder_name: str) -> Iterator[None]:
@@ -169,11 +171,18 @@ class ModelCache:
         except OSError as error:
             if error.errno in _FULL:
                 reason = f"the disk of the cache directory {self._root} is full; free some space, or set"
+            elif error.errno == errno.EFBIG:
+                reason = f"the file system of {self._root}, or a limit of this process, takes no file that large; set"
             elif error.errno in _REFUSED and Path(error.filename or self._root).is_relative_to(self._root):
                 reason = f"the cache directory {self._root} is not writable ({error.strerror}); make it so, or set"
             else:
                 raise
             raise CacheError(f"{reason} JAN_ORT_CACHE_DIR to another directory") from error
+
+
+def maker_lock(folder: Path) -> FileLock:
+    """Return the lock that is held by whoever makes or removes a cached folder."""
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 def write_manifest(folder: Path, key: CacheKey) -> None:

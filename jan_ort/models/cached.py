@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, find_damage
+from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, find_damage, maker_lock
 from jan_ort.models.errors import CacheError, ModelFolderError
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.model_use import users
@@ -65,12 +65,13 @@ def find_cached(cache_dir: Path, name: str, weights: str | None = None) -> Cache
 
 def remove_cached(model: CachedModel) -> None:
     """Delete a cached model's folder. Raises: CacheError if it is in use, being made, or cannot be deleted."""
-    lock = FileLock(model.folder.with_name(f".{model.folder.name}.lock"))  # the one that its maker holds
     try:
-        with lock.acquire(timeout=0):
+        with maker_lock(model.folder).acquire(timeout=0):
             if pids := users(model.folder):
-                who = ", ".join(map(str, pids))
-                raise CacheError(f"{model.folder.name} is in use by process {who}; end it first")
+                raise CacheError(
+                    f"{model.folder.name} is in use by process {', '.join(map(str, pids))}; stop the server, or unload "
+                    "the model there (POST /models/unload), and remove it then"
+                )
             # A first rename, so that no start finds half a model; what an interruption leaves is removed later.
             gone = model.folder.with_name(f".tmp-{model.folder.name}-{secrets.token_hex(4)}")
             model.folder.rename(gone)

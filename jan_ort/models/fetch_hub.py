@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Literal
 
 from jan_ort.models.catalog import Task
-from jan_ort.models.errors import FetchError
+from jan_ort.models.errors import CacheError, FetchError, ModelsError
 from jan_ort.models.fetch import offline_remedies, verify_sha256
 from jan_ort.models.progress import Progress
 from jan_ort.models.reference import HubReference
@@ -30,7 +30,7 @@ Kind = Literal["gguf", "sentence-transformers", "onnx"]
 _GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 _POLL_S = 0.25
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def select_files(names: Sequence[str], reference: HubReference, task: Task) -> S
     if reference.file or reference.quantization:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
-    small = [name for name in small if name.startswith("1_Pooling/") or "/" not in name]
+    small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
     if task == "embed" and {"modules.json", "model.safetensors"} <= set(names):
         return Selection("sentence-transformers", (*small, "model.safetensors"))
     for folder in ("", "onnx/"):
@@ -97,11 +97,12 @@ def fetch_hub(
     disable_progress_bars()
     stage = f"Downloading {reference}"
     progress(stage, 0.0)
-    with _explain_errors(reference, task):
+    with explain_errors(reference, task):
         repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
         selection = select_files(list(siblings), reference, task)
         total = sum(siblings[name].size or 0 for name in selection.files)
+        _check_space(target, total, reference)
         with _poll(target, total, stage, progress):
             for name in selection.files:
                 hf_hub_download(reference.repo_id, name, revision=repository.sha, local_dir=target, endpoint=endpoint)
@@ -109,6 +110,15 @@ def fetch_hub(
     shutil.rmtree(target / ".cache", ignore_errors=True)  # the hub's own bookkeeping
     progress(stage, 1.0)
     return selection
+
+
+def _check_space(target: Path, num_bytes: int, reference: HubReference) -> None:
+    """Refuse what cannot be stored before it is downloaded. Raises: CacheError."""
+    if (free := shutil.disk_usage(target).free) < num_bytes:
+        raise CacheError(
+            f"{reference} takes {num_bytes // 10**6} MB to download and {free // 10**6} MB are free on the disk of the "
+            "cache; free some, or set JAN_ORT_CACHE_DIR to a directory on another disk"
+        )
 
 
 def _verify(path: Path, sibling: RepoSibling, reference: HubReference) -> None:
@@ -141,13 +151,13 @@ def _poll(target: Path, total_bytes: int, stage: str, progress: Progress) -> Ite
 
 
 @contextmanager
-def _explain_errors(reference: HubReference, task: Task) -> Iterator[None]:
+def explain_errors(reference: HubReference, task: Task) -> Iterator[None]:
     """Turn the hub client's many errors into one line that says what to do."""
     from huggingface_hub import errors
 
     try:
         yield
-    except FetchError:
+    except ModelsError:
         raise
     except errors.GatedRepoError as error:
         raise FetchError(

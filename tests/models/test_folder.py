@@ -187,3 +187,21 @@ def test_a_template_for_tools_may_be_a_file_of_its_own(tmp_path: Path) -> None:
     folder = ModelFolder.read(path)
 
     assert (folder.chat_template, folder.tool_use_template) == ("file", "t")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"generation_config_json": {"eos_token_id": "2"}},
+            "says that eos_token_id is '2'; needed is a token's number",
+        ),
+        ({"config_json": CONFIG | {"eos_token_id": [1, None]}}, r"says that eos_token_id is \[1, None\]"),
+        ({"config_json": CONFIG | {"architectures": 3}}, "not made as it has to be .* get them again"),
+        ({"tokenizer_config_json": {"chat_template": [1]}}, "not made as it has to be .* get them again"),
+        ({"genai_config_json": {"model": []}}, "not made as it has to be .* get them again"),
+    ],
+)
+def test_a_value_of_another_type_is_one_error(tmp_path: Path, files: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelFolderError, match=message):
+        ModelFolder.read(write_folder(tmp_path, **files))

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from jan_ort.models.cache import CacheKey, write_manifest
 from jan_ort_backends.reference_tokenizer import FOLDER
 from tests.handlers.serving import Client, post
 
@@ -20,6 +21,14 @@ def copied(directory: Path, name: str, *, task: str = "generate") -> str:
     stated = json.loads((folder / "jan_ort.json").read_bytes())
     (folder / "jan_ort.json").write_text(json.dumps(stated | {"name": name, "task": task}))
     return str(folder)
+
+
+def cached(cache_dir: Path, name: str, *, task: str = "generate") -> Path:
+    """Put a copy of the reference model into a cache, and return its folder."""
+    key = CacheKey(name, "0" * 64, "int8")
+    folder = Path(copied(cache_dir / "models", key.folder_name, task=task))
+    write_manifest(folder, key)
+    return folder
 
 
 async def listed(client: Client) -> dict[str, dict[str, Any]]:

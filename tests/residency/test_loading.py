@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,45 @@ async def test_a_server_that_stops_while_it_loads_answers_503(tmp_path: Path, op
         status, answer = await waiting
 
     assert (status, answer["error"]["code"]) == (503, "shutting_down")
+
+
+async def test_a_load_that_failed_holds_nothing_of_what_was_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[weakref.ref[ReferenceSession]] = []
+
+    def half_way(backend: ReferenceBackend, model_dir: Path, options: OpenOptions) -> ReferenceSession:
+        session = ReferenceSession(options.num_slots, 64)
+        loaded.append(weakref.ref(session))
+        try:
+            raise MemoryError("no room for the cache")
+        except MemoryError as error:
+            raise ValueError("it cannot be warmed up") from error
+
+    monkeypatch.setattr(ReferenceBackend, "open", half_way)
+    async with serving(model=copied(tmp_path, "ada"), load="request") as app:
+        status, answer = await post(app.test_client(), COMPLETIONS, SHORT)
+
+        assert (status, "cannot be warmed up" in answer["error"]["message"]) == (503, True)
+        assert [session() for session in loaded] == [None]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "spoiled"),
+    [
+        ("generate", "tokenizer.json", "{}"),
+        ("generate", "chat_template.jinja", "{% if %}"),
+        ("embed", "tokenizer.json", "{}"),
+    ],
+)
+async def test_the_session_of_a_model_that_cannot_be_used_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, name: str, spoiled: str
+) -> None:
+    closed: list[ReferenceSession] = []
+    monkeypatch.setattr(ReferenceSession, "close", lambda session: closed.append(session))
+    model = copied(tmp_path, "ada", task=task)
+    (tmp_path / "ada" / name).write_text(spoiled)
+    async with serving(model=model, load="request") as app:
+        response = await app.test_client().post(LOAD, json={})
+
+    assert (response.status_code, len(closed)) == (503, 1)

@@ -9,10 +9,10 @@ import click
 
 from jan_ort.commands.failures import reported
 from jan_ort.commands.setting_options import setting_options
-from jan_ort.commands.text_table import text_table
 from jan_ort.models.cached import CachedModel, cached_models
 from jan_ort.models.catalog import CATALOG
 from jan_ort.settings import Settings
+from jan_ort.text_table import text_table
 
 
 @click.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from jan_ort.commands.failures import reported
 from jan_ort.commands.setting_options import setting_options
 from jan_ort.models.catalog import CATALOG, Task
 from jan_ort.models.errors import ModelReferenceError
+from jan_ort.models.hub_task import hub_task
 from jan_ort.models.progress import show_progress
 from jan_ort.models.reference import HubReference, check_reference
 from jan_ort.models.resolve import resolve_model
@@ -21,14 +23,14 @@ from jan_ort.settings import Settings
 @click.option(
     "--task",
     type=click.Choice(["generate", "embed"]),
-    help="What a Hugging Face model is for; generate if not given.",
+    help="What a Hugging Face model is for; if not given, what it holds tells.",
 )
 @setting_options(("weights", "cache_dir", "config"))
 def pull(*, name: str, task: Task | None, **flags: Any) -> None:
     """Fetch NAME, a known name or a Hugging Face id (org/name, org/name:Q8_0), and write its folder's path."""
     with reported():
         settings = Settings.read(**flags)
-        wanted = task or (CATALOG[name].task if name in CATALOG else "generate")
+        wanted = task or _task(name, settings.cache_dir)
         if isinstance(check_reference(name, task=wanted), HubReference) or name in CATALOG:
             with show_progress() as progress:
                 path = resolve_model(
@@ -39,3 +41,13 @@ def pull(*, name: str, task: Task | None, **flags: Any) -> None:
         raise ModelReferenceError(
             f"{name} is on this machine already: serve it with --model, or convert it with 'jan-ort models convert'"
         )
+
+
+def _task(name: str, cache_dir: Path) -> Task:
+    """Return what a model is for of which the user did not say it. Raises: ModelReferenceError, FetchError."""
+    if name in CATALOG:
+        return CATALOG[name].task
+    found = check_reference(name, task="generate")
+    if not isinstance(found, HubReference):
+        return "generate"
+    return hub_task(found, cache_dir)

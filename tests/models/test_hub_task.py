@@ -1,0 +1,90 @@
+"""What a repository is for is told by its files, and a cached one tells it without the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.catalog import Task
+from jan_ort.models.errors import FetchError
+from jan_ort.models.hub_task import hub_task
+from jan_ort.models.reference import HubReference
+from tests.models.fake_hub import FakeHub, running
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def config(*architectures: str) -> bytes:
+    return json.dumps({"architectures": architectures}).encode()
+
+
+REPOSITORIES: dict[str, dict[str, bytes]] = {
+    "org/modules": {"modules.json": b"[]", "config.json": config("Qwen3ForCausalLM")},
+    "org/pooling": {"1_Pooling/config.json": b"{}", "config.json": config("BertForMaskedLM")},
+    "org/headless": {"config.json": config("BertModel"), "onnx/model.onnx": b""},
+    "org/causal": {"config.json": config("LlamaForCausalLM"), "model.onnx": b""},
+    "org/gpt2": {"config.json": config("GPT2LMHeadModel"), "model.onnx": b""},
+    "org/unnamed": {"config.json": b"{}", "m.Q8_0.gguf": b""},
+    "org/gguf": {"m.Q8_0.gguf": b"", "README.md": b""},
+    "org/broken": {"config.json": b"<html>"},
+    "org/list": {"config.json": b"[]"},
+}
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    with running(FakeHub(REPOSITORIES)) as hub:
+        yield hub
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("modules", "embed"),
+        ("pooling", "embed"),
+        ("headless", "embed"),
+        ("causal", "generate"),
+        ("gpt2", "generate"),
+        ("unnamed", "generate"),
+        ("gguf", "generate"),
+    ],
+)
+def test_the_files_of_a_repository_tell_its_task(hub: FakeHub, tmp_path: Path, name: str, expected: Task) -> None:
+    assert hub_task(HubReference(f"org/{name}"), tmp_path, endpoint=hub.url) == expected
+    assert set(hub.downloads) <= {"config.json"}
+
+
+@pytest.mark.parametrize(
+    "reference", [HubReference("org/x", quantization="Q8_0"), HubReference("org/x", file="m.gguf")]
+)
+def test_a_gguf_file_generates_and_nothing_is_asked(tmp_path: Path, reference: HubReference) -> None:
+    assert hub_task(reference, tmp_path, endpoint=NOWHERE) == "generate"
+
+
+@pytest.mark.parametrize("task", ["generate", "embed"])
+def test_what_is_cached_is_known_without_the_network(tmp_path: Path, task: Task) -> None:
+    reference = HubReference("org/modules")
+    key = CacheKey("modules", reference.source(task), "float32")
+    ModelCache(tmp_path).get_or_build(key, lambda work, model: None)
+
+    assert hub_task(reference, tmp_path, endpoint=NOWHERE) == task
+
+
+@pytest.mark.parametrize("name", ["broken", "list"])
+def test_a_configuration_that_cannot_be_read_asks_the_user(hub: FakeHub, tmp_path: Path, name: str) -> None:
+    with pytest.raises(FetchError, match=f"org/{name}: its config.json .* say --task generate or embed"):
+        hub_task(HubReference(f"org/{name}"), tmp_path, endpoint=hub.url)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("absent", "check the name"), ("gated", "accept its terms"), ("modules", "Connect to")]
+)
+def test_what_cannot_be_asked_says_what_to_do(hub: FakeHub, tmp_path: Path, name: str, remedy: str) -> None:
+    endpoint = NOWHERE if name == "modules" else hub.url
+
+    with pytest.raises(FetchError, match=remedy):
+        hub_task(HubReference(f"org/{name}"), tmp_path, endpoint=endpoint)
