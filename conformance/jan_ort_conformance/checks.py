@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from jan_ort_conformance.results import Level
+from jan_ort_conformance.selection import chosen, promise_of
 from jan_ort_conformance.target import Answer
+from jan_ort_conformance.violation import Violation, expect
 
 if TYPE_CHECKING:
     from jan_ort_conformance.http.asking import Asker
 
+__all__ = [
+    "Absent",
+    "Check",
+    "CheckFunction",
+    "Refused",
+    "Violation",
+    "add",
+    "check",
+    "expect",
+    "expect_effect",
+    "registered",
+    "selected",
+]
+
 CheckFunction = Callable[["Asker"], None]
-
-
-class Violation(Exception):
-    """Raised when the server does not do what it should: FAIL."""
 
 
 class Absent(Violation):
@@ -54,7 +65,7 @@ class Check:
     @property
     def promise(self) -> str:
         """What the server should do, in one sentence."""
-        return (self.run.__doc__ or "").strip().splitlines()[0]
+        return promise_of(self.run)
 
 
 _REGISTERED: dict[str, Check] = {}
@@ -99,18 +110,7 @@ def registered() -> list[Check]:
 
 def selected(level: Level, only: Iterable[str] = ()) -> list[Check]:
     """Return the checks of ``level`` and below whose id matches one of the patterns, if there are any."""
-    patterns = tuple(only)
-    return [
-        entry
-        for entry in registered()
-        if level.includes(entry.level) and (not patterns or any(fnmatchcase(entry.id, each) for each in patterns))
-    ]
-
-
-def expect(condition: bool, detail: str) -> None:
-    """Fail the check with ``detail`` unless the condition holds."""
-    if not condition:
-        raise Violation(detail)
+    return chosen(registered(), level, tuple(only))
 
 
 def expect_effect(condition: bool, detail: str) -> None:

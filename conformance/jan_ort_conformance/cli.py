@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -12,15 +11,11 @@ import click
 from rich.console import Console
 
 from jan_ort_conformance.checks import registered
+from jan_ort_conformance.command_line import exit_not_run, judging, report, tell_case
 from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.reports import print_summary, write_reports
-from jan_ort_conformance.reports.terminal import STYLES
-from jan_ort_conformance.results import Case, Level, Results
+from jan_ort_conformance.results import Level
 from jan_ort_conformance.server_process import ServerGone
-from jan_ort_conformance.skips import SkipFileError, Skips, read_skips
-
-EXIT_NOT_RUN = 3
-"""The server could not be reached or started: nothing was judged."""
+from jan_ort_conformance.target import TargetError
 
 
 class KitGroup(click.Group):
@@ -47,40 +42,38 @@ def main() -> None:
 
 @main.command()
 @click.argument("url")
+@judging
 @click.option("--key", envvar="JAN_ORT_KEY", help="The server's API key; without it, authentication is not judged.")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the reports.")
-@click.option(
-    "--level",
-    type=click.Choice([each.value for each in Level]),
-    default="full",
-    show_default=True,
-    help="How much is asked.",
-)
-@click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose id matches; may be repeated.")
 @click.option("--seed", type=int, help="Seed of the generated requests; printed, so that a run can be repeated.")
 @click.option(
-    "--max-examples", type=click.IntRange(1), default=50, show_default=True, help="Fuzzed cases an operation."
+    "--max-examples",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Cases of the phase fuzzing, an operation; those of examples and coverage come on top.",
 )
 @click.option("--time-limit", type=click.FloatRange(1), default=900.0, show_default=True, help="Seconds for fuzzing.")
 @click.option("--max-tokens", type=click.IntRange(1), default=8, show_default=True, help="Bound of fuzzed generations.")
 @click.option("--timeout", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Longest silence, in s.")
 @click.option("--server-cmd", help="Command that starts the server; run again whenever a case has killed it.")
-@click.option("--skip-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Known issues, TOML.")
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Certificates (PEM) to trust, for a server with one of its own.",
+)
 @click.option("--pristine", is_flag=True, help="Fuzz by the document without our overlay; deviations must be listed.")
 @click.option("--fuzz/--no-fuzz", default=True, help="Whether to run schemathesis.", show_default=True)
-def http(url: str, output: Path | None, level: str, skip_file: Path | None, **options: object) -> None:
-    """Judge the server at URL (http://host:port)."""
+def http(url: str, output: Path | None, level: str, **options: object) -> None:
+    """Judge the server at URL (http://host:port, with or without a path before /v1)."""
     console = Console()
     if options["server_cmd"]:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leave no server behind
-    run = HttpRun(url=url, level=Level(level), skips=_skips(skip_file), **options)  # type: ignore[arg-type]
+    run = HttpRun(url=url, level=Level(level), **options)  # type: ignore[arg-type]
     try:
-        results = run_http(run, lambda case: _tell(console, case))
-    except ServerGone as error:
-        console.print(f"[bold red]{error}[/]", soft_wrap=True)
-        sys.exit(EXIT_NOT_RUN)
-    _report(results, output, console)
-    sys.exit(results.exit_status)
+        results = run_http(run, tell_case(console))
+    except (ServerGone, TargetError) as error:
+        exit_not_run(error, console)
+    report(results, output, console)
 
 
 @main.command("list")
@@ -89,25 +82,3 @@ def list_checks() -> None:
     console = Console()
     for entry in registered():
         console.print(f"[bold]{entry.id}[/] [dim]({entry.level})[/] {entry.promise}", soft_wrap=True, highlight=False)
-
-
-def _skips(path: Path | None) -> Skips:
-    if path is None:
-        return Skips()
-    try:
-        return read_skips(path, datetime.now(UTC).date())
-    except SkipFileError as error:
-        raise click.BadParameter(str(error), param_hint="--skip-file") from error
-
-
-def _tell(console: Console, case: Case) -> None:
-    console.print(
-        f"[{STYLES[case.verdict]}]{case.verdict:<11}[/] {case.id} [dim]{case.duration_s:.2f} s[/]", highlight=False
-    )
-
-
-def _report(results: Results, output: Path | None, console: Console) -> None:
-    print_summary(results, console)
-    if output is not None:
-        for path in write_reports(results, output):
-            console.print(f"[dim]wrote {path}[/]", soft_wrap=True)

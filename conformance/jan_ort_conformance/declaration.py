@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from jan_ort_conformance.target import Target
+from jan_ort_conformance.target import Answer, Target, TargetError
 from jan_ort_openapi import load_spec
+
+MAX_DEPTH = 8
+"""Levels of a schema that are looked into: served documents may refer to themselves."""
 
 TASKS = {"/v1/completions": "generate", "/v1/chat/completions": "generate", "/v1/embeddings": "embed"}
 
@@ -21,21 +23,36 @@ class Declaration:
     tasks: frozenset[str] | None
     context_length: int | None
     vocab_size: int | None = None
+    oddity: str = ""
+    """Why this may not be the URL of such a server at all, in words for its owner."""
 
     def has(self, need: str) -> bool:
-        """Whether an operation ("/v1/embeddings"), its field or a field's member ("/v1/x a.b") is declared."""
-        path, _, field = need.partition(" ")
+        """Whether an operation ("/v1/embeddings"), its field or a member of one ("/v1/x a.b.c") is declared."""
+        path, _, name = need.partition(" ")
         if path not in self.document.get("paths", {}):
             return False
         if self.tasks is not None and path in TASKS and TASKS[path] not in self.tasks:
             return False
-        outer, _, member = field.partition(".")
-        fields = self._request(path)
-        return not field or (outer in fields and (not member or member in self._properties(fields[outer])))
+        found = self._request(path)
+        for part in name.split(".") if name else ():
+            if part not in found:
+                return False
+            found = self._properties(found[part])
+        return True
 
     def fields(self, path: str) -> set[str]:
         """Return the declared fields of the bodies of an operation."""
         return set(self._request(path))
+
+    def members(self, path: str) -> set[str]:
+        """Return what the fields hold, of objects and of lists of objects: "tools.function.name"."""
+
+        def below(prefix: str, properties: dict[str, Any]) -> set[str]:
+            inner = {f"{prefix}{name}": self._properties(schema) for name, schema in properties.items()}
+            deeper = prefix.count(".") + 1 < MAX_DEPTH
+            return set(inner).union(*(below(f"{name}.", each) for name, each in inner.items() if deeper))
+
+        return {name for name in below("", self._request(path)) if "." in name}
 
     def _request(self, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -45,39 +62,64 @@ class Declaration:
                 found |= self._properties(content.get("schema", {}))
         return found
 
-    def _properties(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def _properties(self, schema: Any, depth: int = 0) -> dict[str, Any]:
+        """Return the properties of an object, or of a list's items; where branches differ, of all of them together."""
+        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+            return {}
         if "$ref" in schema:
-            schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-        properties = dict(schema.get("properties", {}))
-        for key in ("allOf", "anyOf", "oneOf"):
-            for branch in schema.get(key, ()):
-                properties |= self._properties(branch)
-        return properties
+            schemas = self.document.get("components", {}).get("schemas", {})
+            return self._properties(schemas.get(str(schema["$ref"]).rpartition("/")[2]), depth + 1)
+        found: dict[str, list[Any]] = {name: [each] for name, each in schema.get("properties", {}).items()}
+        for branch in (branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())):
+            for name, each in self._properties(branch, depth + 1).items():
+                found.setdefault(name, []).append(each)
+        properties = {name: each[0] if len(each) == 1 else {"anyOf": each} for name, each in found.items()}
+        return properties or self._properties(schema.get("items"), depth + 1)
 
 
 def read_declaration(target: Target) -> Declaration:
-    """Ask the server what it has; what it does not tell is taken from the bundled document and its overlay."""
+    """Ask the server what it has; what it does not tell is taken from the bundled document and its overlay.
+
+    Raises: TargetError if the server refuses the key, or asks for one.
+    """
+    models = target.ask("GET", "/v1/models")
+    if models.status in (401, 403):
+        told = "refuses the key" if target.key is not None else "asks for a key"
+        raise TargetError(f"{target.url} {told}: {str(models).strip()}; give the right one by --key or JAN_ORT_KEY")
     document, serves = load_spec(), False
     answer = target.ask("GET", "/openapi.json")
     if answer.status == 200:
-        try:
-            served = answer.json
-        except ValueError:
-            served = None
+        served = _parsed(answer)
         if isinstance(served, dict) and isinstance(served.get("paths"), dict):
             document, serves = served, True
-    metadata = _metadata(target)
-    return Declaration(
-        document, serves, _tasks(metadata), _number(metadata, "context_length"), _number(metadata, "vocab_size")
+    listed = _parsed(models)
+    metadata = _metadata(listed)
+    numbers = _number(metadata, "context_length"), _number(metadata, "vocab_size")
+    return Declaration(document, serves, _tasks(metadata), *numbers, oddity=_oddity(models, listed))
+
+
+def _parsed(answer: Answer) -> Any:
+    try:
+        return answer.json
+    except ValueError:
+        return None
+
+
+def _oddity(models: Answer, listed: Any) -> str:
+    if isinstance(listed, dict) and isinstance(listed.get("data"), list):
+        return ""
+    kind = models.headers.get("content-type", "no content type")
+    return (
+        f"GET /v1/models gives no list of models but {models.status} with {kind}; "
+        "is this the URL of an API of this kind? A path belongs into it too: http://host/path"
     )
 
 
-def _metadata(target: Target) -> list[dict[str, Any]]:
+def _metadata(listed: Any) -> list[dict[str, Any]]:
     """Return what the list of models tells of each, those that generate first; nothing if it tells nothing."""
     try:
-        models = target.ask("GET", "/v1/models").json["data"]
-        told = [model["metadata"] for model in models if isinstance(model.get("metadata"), dict)]
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        told = [model["metadata"] for model in listed["data"] if isinstance(model.get("metadata"), dict)]
+    except (KeyError, TypeError, AttributeError):
         return []
     told = [each for each in told if isinstance(each.get("tasks"), list)]
     return sorted(told, key=lambda each: "generate" not in each["tasks"])

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 import httpx
 
@@ -14,6 +15,7 @@ from jan_ort_conformance.declaration import Declaration, read_declaration
 from jan_ort_conformance.http.asking import Asker
 from jan_ort_conformance.results import Case, Level, Results
 from jan_ort_conformance.runner import run_checks
+from jan_ort_conformance.selection import unmatched
 from jan_ort_conformance.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.skips import Skips
 from jan_ort_conformance.target import Target
@@ -37,26 +39,35 @@ class HttpRun:
     skips: Skips = field(default_factory=Skips)
     pristine: bool = False
     fuzz: bool = True
+    ca_file: Path | None = None
 
 
 def run_http(run: HttpRun, tell: Callable[[Case], None] = lambda case: None) -> Results:
-    """Judge the server. Raises: ServerGone if there is none at the URL, or if it cannot be started."""
+    """Judge the server. Raises: ServerGone, TargetError if there is none to judge."""
     seed = secrets.randbelow(2**31) if run.seed is None else run.seed
     results = Results("http", run.url, about(run, seed))
     checks = [entry for entry in selected(run.level, run.only) if run.key is not None or not entry.needs_key]
-    with Target(run.url, key=run.key, timeout_s=run.timeout) as target, ServerProcess(target, run.server_cmd) as server:
+    with (
+        Target(run.url, key=run.key, timeout_s=run.timeout, ca_file=run.ca_file) as target,
+        ServerProcess(target, run.server_cmd) as server,
+    ):
         asker = Asker(target, _declaration(target, server))
         if run.key is None:
             results.warnings.append("authentication was not judged; give --key")
         if not asker.declaration.serves_document:
             results.warnings.append("the server serves no /openapi.json; all of the bundled document is asked of it")
+        if asker.declaration.oddity:
+            results.warnings.append(asker.declaration.oddity)
+        gone = ""
         if not run.pristine:
-            run_checks(checks, asker, server, results, skips=run.skips, tell=tell)
+            gone = run_checks(checks, asker, server, results, skips=run.skips, tell=tell)
         if run.fuzz:
             from jan_ort_conformance.schema_fuzz import fuzz  # schemathesis takes a second to import
 
-            fuzz(run, seed, asker, server, results, tell)
+            fuzz(run, seed, asker, server, results, tell, gone)
     results.warnings += run.skips.warnings(case.id for case in results.cases)
+    for pattern in unmatched((case.id for case in results.cases), run.only):
+        results.warnings.append(f"--only {pattern!r} matches no case of this run; see jan-ort-conformance list")
     return results
 
 
@@ -77,8 +88,12 @@ def about(run: HttpRun, seed: int) -> dict[str, str]:
 
 
 def _declaration(target: Target, server: ServerProcess) -> Declaration:
-    if not target.answers():
-        raise ServerGone(f"nothing answers at {target.url}; start the server, or give --server-cmd")
+    silence = target.silence()
+    if silence:
+        raise ServerGone(
+            f"nothing answers at {target.url} as it should: {silence}; "
+            "start the server, correct the URL, or give --server-cmd or --ca-file"
+        )
     server.wait_until_ready()
     try:
         return read_declaration(target)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Version of ``results.json``; described by results.schema.json beside this module."""
 
 
@@ -63,15 +63,61 @@ class Case:
     duration_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class FuzzedOperation:
+    """The requests that schemathesis sent to one operation.
+
+    ``operation`` is its name in case ids; ``phases`` how many requests each phase sent; ``num_valid`` of them were
+    valid, and ``num_served`` of the valid ones were answered 2xx. ``digest`` is that of all of them in order: two runs
+    with the same digest sent the same.
+    """
+
+    operation: str
+    phases: Mapping[str, int]
+    num_valid: int
+    num_served: int
+    digest: str
+
+    @property
+    def num_requests(self) -> int:
+        """The requests of all phases."""
+        return sum(self.phases.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzing:
+    """What schemathesis sent in a run; ``max_examples`` bounds the phase fuzzing of each operation."""
+
+    seed: int
+    max_examples: int
+    operations: list[FuzzedOperation]
+
+    @property
+    def num_requests(self) -> int:
+        """The requests to all operations."""
+        return sum(each.num_requests for each in self.operations)
+
+    def phases(self) -> dict[str, int]:
+        """Return how many requests each phase sent to all operations."""
+        counted: Counter[str] = Counter()
+        for each in self.operations:
+            counted.update(each.phases)
+        return dict(counted)
+
+
 @dataclass(slots=True)
 class Results:
-    """A run: ``kit`` is "http" or "backend", ``subject`` what was judged, ``about`` how (seed, versions, level)."""
+    """A run: ``kit`` is "http" or "backend", ``subject`` what was judged, ``about`` how (seed, versions, level).
+
+    ``fuzzing`` is None where nothing was fuzzed.
+    """
 
     kit: str
     subject: str
     about: Mapping[str, str] = field(default_factory=dict)
     cases: list[Case] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    fuzzing: Fuzzing | None = None
 
     def add(self, case: Case) -> None:
         """Append a case."""
@@ -103,6 +149,7 @@ class Results:
             "exit_status": self.exit_status,
             "duration_s": round(self.duration_s, 3),
             "warnings": self.warnings,
+            "fuzzing": _fuzzing_document(self.fuzzing),
             "cases": [asdict(case) | {"duration_s": round(case.duration_s, 4)} for case in self.cases],
         }
         return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
@@ -120,6 +167,7 @@ class Results:
             document["about"],
             [_case(each) for each in document["cases"]],
             document["warnings"],
+            _fuzzing(document.get("fuzzing")),
         )
 
 
@@ -132,6 +180,24 @@ def _case(document: Mapping[str, Any]) -> Case:
         repeat=document["repeat"],
         duration_s=document["duration_s"],
     )
+
+
+def _fuzzing_document(fuzzing: Fuzzing | None) -> dict[str, Any] | None:
+    if fuzzing is None:
+        return None
+    totals = {"num_requests": fuzzing.num_requests, "phases": fuzzing.phases()}
+    operations = [asdict(each) | {"num_requests": each.num_requests} for each in fuzzing.operations]
+    return {"seed": fuzzing.seed, "max_examples": fuzzing.max_examples} | totals | {"operations": operations}
+
+
+def _fuzzing(document: Mapping[str, Any] | None) -> Fuzzing | None:
+    if document is None:
+        return None
+    operations = [
+        FuzzedOperation(**{key: value for key, value in each.items() if key != "num_requests"})
+        for each in document["operations"]
+    ]
+    return Fuzzing(document["seed"], document["max_examples"], operations)
 
 
 def by_theme(cases: Sequence[Case]) -> dict[str, list[Case]]:

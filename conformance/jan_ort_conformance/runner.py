@@ -40,8 +40,11 @@ def run_checks(
     *,
     skips: Skips | None = None,
     tell: Callable[[Case], None] = lambda case: None,
-) -> None:
-    """Add a case per check to ``results``; ``tell`` is called with each as soon as it is judged."""
+) -> str:
+    """Add a case per check to ``results``; ``tell`` is called with each as soon as it is judged.
+
+    Return why the server is gone for good, or nothing.
+    """
     known_issues = skips or Skips()
     gone = ""
     for entry in checks:
@@ -54,6 +57,7 @@ def run_checks(
             case, gone = _run_one(entry, asker, server)
         results.add(case)
         tell(case)
+    return gone
 
 
 def _run_one(entry: Check, asker: Asker, server: ServerProcess) -> tuple[Case, str]:
@@ -64,9 +68,9 @@ def _run_one(entry: Check, asker: Asker, server: ServerProcess) -> tuple[Case, s
     try:
         judged = judge(entry, asker)
     except (httpx.TransportError, httpx.StreamError) as error:
-        judged = Judged(Verdict.FAIL, _silence(error, asker.target.timeout_s))
+        judged = Judged(Verdict.FAIL, silence(error, asker.target.timeout_s))
         try:
-            came_back = server.recover()
+            came_back = server.recover(hung=isinstance(error, httpx.TimeoutException))
             judged = replace(judged, detail=f"{judged.detail}; {came_back}")
         except ServerGone as gone_error:
             gone = f"after {entry.id}, {gone_error}"
@@ -124,7 +128,8 @@ def _judge_refusal(entry: Check, refusal: Refused, missing: list[str]) -> Judged
     return Judged(Verdict.FAIL, str(refusal))
 
 
-def _silence(error: Exception, timeout_s: float) -> str:
+def silence(error: Exception, timeout_s: float) -> str:
+    """Say how the server fell silent under a request."""
     if isinstance(error, httpx.TimeoutException):
         return f"the server did not answer within {timeout_s:g} s"
     return f"the server closed the connection: {type(error).__name__} {error}".rstrip(": ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import schemathesis
@@ -33,12 +34,14 @@ def configuration(
     headers: Mapping[str, str],
     only: str | None = None,
     timeout_s: float = 10.0,
+    ca_file: Path | None = None,
 ) -> SchemathesisConfig:
     """Return what is checked and how, for every operation or for the one at the path ``only``."""
     config: dict[str, Any] = {
         "seed": seed,
         "continue-on-failure": True,
         "request-timeout": timeout_s,
+        "tls-verify": True if ca_file is None else str(ca_file),
         "max-stream-events": 100_000,  # whole streams, so that a missing [DONE] is seen
         "headers": dict(headers),
         "output": {"sanitization": {"enabled": False}, "truncation": {"enabled": False}},

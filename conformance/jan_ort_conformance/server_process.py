@@ -42,12 +42,13 @@ class ServerProcess:
     def __exit__(self, *error: object) -> None:
         self._stop()
 
-    def recover(self) -> str:
+    def recover(self, *, hung: bool = False) -> str:
         """Wait until the server answers again, after a restart if need be, and say how it came back.
 
-        Raises: ServerGone.
+        A server that ``hung`` may still be at work on the request, which the next case should not pay for: one that
+        was started here is started again. Raises: ServerGone.
         """
-        if self._waits_for_answer(self.patience_s):
+        if (self.command is None or not hung) and self._waits_for_answer(self.patience_s):
             return "it answered again by itself"
         if self.command is None:
             raise ServerGone(f"{self.target.url} does not answer; give --server-cmd, and it is started again")
@@ -70,11 +71,15 @@ class ServerProcess:
         if self.target.answers():
             raise ServerGone(f"another server answers at {self.target.url}; end it, or leave --server-cmd out")
         logger.info("starting %s", self.command)
-        self._process = subprocess.Popen(  # noqa: S603  (the user's own command)
-            shlex.split(self.command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (the user's own command)
+                shlex.split(self.command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        except (OSError, ValueError) as error:
+            raise ServerGone(f"{self.command!r} cannot be started: {error}; correct --server-cmd") from error
         if not self._waits_for_answer(READY_S):
-            raise ServerGone(f"{self.command!r} does not answer at {self.target.url}; try it by hand")
+            ended = f"ended with status {self._process.returncode}" if self.has_died() else "does not answer"
+            raise ServerGone(f"{self.command!r} {ended} ({self.target.url}: {self.target.silence()}); try it by hand")
 
     def _waits_for_answer(self, limit_s: float) -> bool:
         deadline = time.monotonic() + limit_s

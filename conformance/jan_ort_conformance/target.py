@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 KEY_VARIABLE = "JAN_ORT_KEY"
 """In the curl lines, which are published, the key is this variable's value."""
+
+
+class TargetError(Exception):
+    """Raised when a server cannot be judged at this URL or with this key; the message has the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,13 @@ def _quoted(body: bytes) -> str:
 class Target:
     """A client of the server at ``url``; ``timeout_s`` is the longest silence that is waited for. Thread-safe."""
 
-    def __init__(self, url: str, *, key: str | None = None, timeout_s: float = 30.0) -> None:
-        self.url = url.rstrip("/").removesuffix("/v1")
+    def __init__(
+        self, url: str, *, key: str | None = None, timeout_s: float = 30.0, ca_file: Path | None = None
+    ) -> None:
+        """Take the URL with or without the /v1 at its end. Raises: TargetError."""
+        self.url = _base_of(url)
         self.key = key
+        self._trust = _trust(ca_file)
         self.timeout_s = timeout_s
         self._client = self._connections()
         self._sent: list[Sent] = []
@@ -100,7 +110,7 @@ class Target:
     def _connections(self) -> httpx.Client:
         """Return a client with a connection for each request: a kept one may be closed by the server at any time."""
         limits = httpx.Limits(max_keepalive_connections=0)
-        return httpx.Client(timeout=self.timeout_s, trust_env=False, limits=limits)
+        return httpx.Client(timeout=self.timeout_s, trust_env=False, limits=limits, verify=self._trust)
 
     def repeat(self) -> str:
         """Return the curl line of the last request, or nothing."""
@@ -150,17 +160,50 @@ class Target:
 
     def answers(self) -> bool:
         """Whether anything answers at the URL, whatever it says."""
+        return self.silence() == ""
+
+    def silence(self) -> str:
+        """Return why nothing answers at the URL; nothing if something does, whatever it says."""
         try:
-            with httpx.Client(timeout=min(self.timeout_s, 5.0), trust_env=False) as client:
-                client.get(f"{self.url}/v1/models")
-        except httpx.TransportError:
-            return False
-        return True
+            self._glance("/v1/models")
+        except httpx.TimeoutException:
+            return f"no answer within {self._glance_s:g} s"
+        except httpx.TransportError as error:
+            return str(error) or type(error).__name__
+        return ""
 
     def is_ready(self) -> bool:
         """Whether it answers, and does not say that it is still loading."""
         try:
-            with httpx.Client(timeout=min(self.timeout_s, 5.0), trust_env=False) as client:
-                return client.get(f"{self.url}/health").status_code != 503
+            return self._glance("/health") != 503
         except httpx.TransportError:
             return False
+
+    @property
+    def _glance_s(self) -> float:
+        return min(self.timeout_s, 5.0)
+
+    def _glance(self, path: str) -> int:
+        """Return the status of an answer, whose body is not waited for."""
+        with (
+            httpx.Client(timeout=self._glance_s, trust_env=False, verify=self._trust) as client,
+            client.stream("GET", f"{self.url}{path}") as response,
+        ):
+            return response.status_code
+
+
+def _base_of(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise TargetError(f"{url!r} is no URL: {error}; give one like http://127.0.0.1:8000") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
+        raise TargetError(f"{url!r} is no server's URL; give one like http://127.0.0.1:8000")
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise TargetError(f"{ca_file} holds no certificates: {error.reason}; give a PEM file") from error

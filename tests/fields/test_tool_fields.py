@@ -218,9 +218,7 @@ async def test_a_choice_without_tools_asks_for_nothing(client: Client) -> None:
 
 @field(TOOL_FUNCTION, "strict")
 @pytest.mark.parametrize(("strict", "status"), [(True, 400), (False, 200), (None, 200), ("yes", 422)])
-async def test_a_strict_tool_must_have_a_schema_that_can_be_kept(
-    client: Client, strict: object, status: int
-) -> None:
+async def test_a_strict_tool_must_have_a_schema_that_can_be_kept(client: Client, strict: object, status: int) -> None:
     offered = tool("f", parameters={"properties": {"at": {"type": "x"}}}, strict=strict)
 
     answered, _ = await post(client, CHAT, body_of(CHAT, tools=[offered], max_tokens=1))

@@ -9,17 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Unsupported
-from jan_ort_conformance.backend.violation import Violation
+from jan_ort_conformance.violation import Violation, expect
+
+__all__ = ["expect", "expect_error", "expect_rows_alike", "expect_rows_differ", "expect_rows_equal"]
 
 Error = TypeVar("Error", bound=Exception)
 
 MIN_ROWS_OF_A_MEDIAN = 5
-
-
-def expect(truth: object, message: str) -> None:
-    """Raise Violation with the message unless ``truth`` holds."""
-    if not truth:
-        raise Violation(message)
 
 
 def expect_error(expected: type[Error], call: Callable[[], object], what: str) -> Error:

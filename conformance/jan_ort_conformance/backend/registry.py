@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from jan_ort_backends import Capability
 from jan_ort_conformance.backend.trial import Trial
 from jan_ort_conformance.results import Level
+from jan_ort_conformance.selection import chosen, promise_of, unmatched
 
 Run = Callable[[Trial], str | None]
 
@@ -25,7 +25,7 @@ class Check:
     @property
     def promise(self) -> str:
         """What the backend owes: the first line of the check's docstring."""
-        return (self.run.__doc__ or "").strip().partition("\n")[0]
+        return promise_of(self.run)
 
 
 _checks: dict[str, Check] = {}
@@ -47,11 +47,6 @@ def select(level: Level = Level.STRICT, patterns: tuple[str, ...] = ("*",)) -> l
 
     Raises: ValueError for a pattern that matches no check at all.
     """
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in _checks):
-            raise ValueError(f"no check matches {pattern!r}; there are: {', '.join(_checks)}")
-    return [
-        each
-        for each in _checks.values()
-        if level.includes(each.level) and any(fnmatchcase(each.id, pattern) for pattern in patterns)
-    ]
+    for pattern in unmatched(_checks, patterns):
+        raise ValueError(f"no check matches {pattern!r}; there are: {', '.join(_checks)}")
+    return chosen(_checks.values(), level, patterns)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.violation import Violation
 
-
-class Violation(Exception):
-    """Raised when a backend breaks a promise of the interface; the message says what was seen."""
-
-    verdict: ClassVar[Verdict] = Verdict.FAIL
+__all__ = ["Lie", "NotThere", "Violation"]
 
 
 class Lie(Violation):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from jan_ort_conformance.checks import Check, selected
 from jan_ort_conformance.declaration import read_declaration
 from jan_ort_conformance.http.asking import Asker
 from jan_ort_conformance.results import Level, Verdict
-from jan_ort_conformance.runner import judge
-from jan_ort_conformance.target import Target
+from jan_ort_conformance.runner import Judged, judge, silence
+from jan_ort_conformance.target import Target, TargetError
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -32,16 +33,27 @@ def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
     url = request.config.getoption("--jan-ort-url")
     if url is None:
         pytest.skip("say which server to judge: --jan-ort-url URL")
-    with Target(url, key=request.config.getoption("--jan-ort-key")) as target:
-        yield Asker(target, read_declaration(target))
+    try:
+        with Target(url, key=request.config.getoption("--jan-ort-key")) as target:
+            reason = target.silence()
+            if reason:
+                pytest.fail(f"nothing answers at {url} as it should: {reason}; start the server", pytrace=False)
+            yield Asker(target, read_declaration(target))
+    except TargetError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
     """The server does what the check promises, or declares that it does not."""
     jan_ort_server.target.forget()
 
-    judged = judge(entry, jan_ort_server)
+    try:
+        judged = judge(entry, jan_ort_server)
+    except (httpx.TransportError, httpx.StreamError) as error:
+        judged = Judged(Verdict.FAIL, silence(error, jan_ort_server.target.timeout_s))
 
     if judged.verdict is Verdict.UNSUPPORTED:
         pytest.skip(judged.detail)
-    assert not judged.verdict.is_bad, f"{judged.verdict}: {judged.detail}\n{jan_ort_server.target.repeat()}"
+    if judged.verdict.is_bad:
+        told = f"{judged.verdict} {entry.id}: {judged.detail}\n{jan_ort_server.target.repeat()}"
+        pytest.fail(told, pytrace=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from jan_ort_conformance.reports.badge import badge_svg
@@ -16,12 +17,12 @@ __all__ = ["badge_svg", "junit_xml", "page_html", "print_summary", "write_report
 def write_reports(results: Results, folder: Path) -> list[Path]:
     """Write every report into ``folder``, which is made if need be, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "results.json": results.to_json(),
-        "junit.xml": junit_xml(results),
-        "report.html": page_html(results),
-        "badge.svg": badge_svg(results),
+    forms: dict[str, Callable[[Results], str]] = {  # that which the others can be made of first
+        "results.json": Results.to_json,
+        "junit.xml": junit_xml,
+        "report.html": page_html,
+        "badge.svg": badge_svg,
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in texts]
+    for name, form in forms.items():
+        (folder / name).write_text(form(results), encoding="utf-8")
+    return [folder / name for name in forms]

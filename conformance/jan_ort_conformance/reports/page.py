@@ -1,12 +1,17 @@
-"""A run as a web page in one file, without scripts from elsewhere: figures, then every case, the failed ones open."""
+"""A run as a web page in one file, without scripts from elsewhere: figures, then every case, the failed themes open."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
 from string import Template
 
-from jan_ort_conformance.results import Case, Results, Verdict, by_theme
+from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme
+
+_EXCERPT_CHARACTERS = 300
+"""Of what was seen in a failed case; the page cuts it to one line until the case is opened."""
 
 _WORDS = {
     Verdict.PASS: "does what it should",
@@ -30,9 +35,10 @@ def page_html(results: Results) -> str:
         num_cases=str(len(results.cases)),
         duration=f"{results.duration_s:.1f}",
         tiles="".join(_tile(verdict, count) for verdict, count in results.counts().items()),
-        bar=_bar(results),
+        bar=_bar(results.cases),
         about="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in results.about.items()),
-        warnings="".join(f'<p class="warning">{escape(warning)}</p>' for warning in results.warnings),
+        warnings=_warnings(results.warnings),
+        fuzzing=_fuzzing(results.fuzzing) if results.fuzzing is not None and results.fuzzing.operations else "",
         themes="".join(_theme(theme, cases) for theme, cases in by_theme(results.cases).items()),
     )
 
@@ -44,13 +50,50 @@ def _tile(verdict: Verdict, count: int) -> str:
     )
 
 
-def _bar(results: Results) -> str:
-    total = max(len(results.cases), 1)
+def _bar(cases: Sequence[Case]) -> str:
+    """Return the shares of the verdicts side by side."""
+    counts = Counter(case.verdict for case in cases)
     return "".join(
-        f'<i class="{verdict.lower()}" style="width:{100 * count / total:.2f}%" title="{count} {verdict}"></i>'
-        for verdict, count in results.counts().items()
-        if count
+        f'<i class="{verdict.lower()}" style="width:{100 * counts[verdict] / len(cases):.2f}%" '
+        f'title="{counts[verdict]} {verdict}"></i>'
+        for verdict in Verdict
+        if counts[verdict]
     )
+
+
+def _warnings(warnings: list[str]) -> str:
+    lines = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
+    return f'<ul class="warnings">{lines}</ul>' if lines else ""
+
+
+def _fuzzing(fuzzing: Fuzzing) -> str:
+    phases = list(fuzzing.phases())
+    names = ("operation", *phases, "all", "valid", "answered 2xx")
+    rows = "".join(
+        _cells(
+            "td",
+            (
+                each.operation,
+                *(_grouped(each.phases.get(phase, 0)) for phase in phases),
+                *map(_grouped, (each.num_requests, each.num_valid, each.num_served)),
+            ),
+        )
+        for each in fuzzing.operations
+    )
+    head = f"{_grouped(fuzzing.num_requests)} requests by schemathesis"
+    return (
+        f'<details class="theme"><summary><h2>{head}</h2><span class="good">seed {fuzzing.seed}, '
+        f"max-examples {fuzzing.max_examples}</span></summary>"
+        f"<table><thead>{_cells('th', names)}</thead><tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _cells(tag: str, texts: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}"
 
 
 def _theme(theme: str, cases: list[Case]) -> str:
@@ -59,7 +102,8 @@ def _theme(theme: str, cases: list[Case]) -> str:
     rows = "".join(_row(case) for case in sorted(cases, key=lambda case: not case.verdict.is_bad))
     return (
         f'<details class="theme"{" open" if bad else ""}><summary><h2>{escape(theme)}</h2>'
-        f'<span class="{"bad" if bad else "good"}">{told}</span></summary>{rows}</details>'
+        f'<span class="bar">{_bar(cases)}</span><span class="{"bad" if bad else "good"}">{told}</span></summary>'
+        f"{rows}</details>"
     )
 
 
@@ -70,9 +114,8 @@ def _row(case: Case) -> str:
     )
     if not case.detail and not case.repeat:
         return f'<div class="case">{head}</div>'
+    excerpt = " ".join(case.detail.split())[:_EXCERPT_CHARACTERS] if case.verdict.is_bad else ""
+    excerpt = f"<small>{escape(excerpt)}</small>" if excerpt else ""
     detail = f"<p>{escape(case.detail)}</p>" if case.detail else ""
     repeat = f"<pre>{escape(case.repeat)}</pre>" if case.repeat else ""
-    return (
-        f'<details class="case"{" open" if case.verdict.is_bad else ""}><summary>{head}</summary>'
-        f"{detail}{repeat}</details>"
-    )
+    return f'<details class="case"><summary>{head}{excerpt}</summary>{detail}{repeat}</details>'

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jan_ort_conformance.results import Case, Results, Verdict, by_theme
+from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme
 
 STYLES = {
     Verdict.PASS: "green",
@@ -24,6 +25,8 @@ def print_summary(results: Results, console: Console) -> None:
         if case.verdict.is_bad:
             _print_case(case, console)
     console.print(_table(results))
+    if results.fuzzing is not None and results.fuzzing.operations:
+        console.print(_fuzzing_table(results.fuzzing))
     for warning in results.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     for name, value in results.about.items():
@@ -49,6 +52,21 @@ def _table(results: Results) -> Table:
         table.add_row(theme, *(_cell(verdict, sum(c.verdict is verdict for c in cases)) for verdict in Verdict))
     table.add_section()
     table.add_row("all", *(_cell(verdict, count) for verdict, count in results.counts().items()))
+    return table
+
+
+def _fuzzing_table(fuzzing: Fuzzing) -> Table:
+    title = f"{fuzzing.num_requests} requests by schemathesis, seed {fuzzing.seed}, max-examples {fuzzing.max_examples}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("operation", no_wrap=True)
+    phases = fuzzing.phases()
+    for name in (*phases, "all", "valid", "2xx"):
+        table.add_column(name, justify="right")
+    for each in fuzzing.operations:
+        counts = [each.phases.get(phase, 0) for phase in phases]
+        table.add_row(each.operation, *map(str, (*counts, each.num_requests, each.num_valid, each.num_served)))
+    table.add_section()
+    table.add_row("all", *map(str, (*phases.values(), fuzzing.num_requests)))
     return table
 
 

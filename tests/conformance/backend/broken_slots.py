@@ -23,7 +23,7 @@ Batch = Sequence[SlotTokens]
 class StartsWithAToken(ReferenceSession):
     def __init__(self, num_slots: int, context_length: int) -> None:
         super().__init__(num_slots, context_length)
-        self._lengths[-1] = 1
+        self.lengths[-1] = 1
 
 
 @fault("slots.truncate_forgets")
@@ -46,7 +46,7 @@ class TruncateToItsLengthEmpties(ReferenceSession):
 class TruncateCutsEverySlot(ReferenceSession):
     def truncate(self, slot: int, length: int) -> None:
         super().truncate(slot, length)
-        self._lengths = [min(held, length) if length else held for held in self._lengths]
+        self.lengths = [min(held, length) if length else held for held in self.lengths]
 
 
 @fault("slots.are_isolated")
@@ -60,8 +60,8 @@ class NeighboursShareACache(ReferenceSession):
 class DecodeForgetsTheBeginning(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:
         for row in batch:
-            if len(row.token_ids) == 1 and self._lengths[row.slot]:
-                self._caches[row.slot].values[:, : self._lengths[row.slot]] = 0.0
+            if len(row.token_ids) == 1 and self.lengths[row.slot]:
+                self._caches[row.slot].values[:, : self.lengths[row.slot]] = 0.0
         return super().step(batch)
 
 
@@ -133,7 +133,7 @@ class InterruptedHalfWay(ReferenceSession):
         try:
             return super().step(batch)
         except Interrupted:
-            self._lengths[batch[0].slot] += 1
+            self.lengths[batch[0].slot] += 1
             raise
 
 
@@ -144,7 +144,7 @@ class InterruptedRowsStay(ReferenceSession):
             return super().step(batch)
         except Interrupted:
             for row in batch[1:]:
-                self._lengths[row.slot] += len(row.token_ids)
+                self.lengths[row.slot] += len(row.token_ids)
             raise
 
 
@@ -165,8 +165,8 @@ class SessionsShareTheirLengths(ReferenceSession):
 
     def __init__(self, num_slots: int, context_length: int) -> None:
         super().__init__(num_slots, context_length)
-        self._lengths = self.shared
-        self._lengths[:] = [0] * 8
+        self.lengths = self.shared
+        self.lengths[:] = [0] * 8
 
 
 @fault("sessions.run_in_two_threads")
@@ -175,13 +175,13 @@ class SessionsShareABuffer(ReferenceSession):
 
     def step(self, batch: Batch) -> StepOutput:
         self.buffer["output"] = super().step(batch)
-        time.sleep(0.0005)
+        time.sleep(0.002)
         output: StepOutput = self.buffer["output"]
         self.buffer["output"] = replace(output, logits=output.logits + 1)
         return output if len(batch) == 1 else self._twice(output)
 
     def _twice(self, output: StepOutput) -> StepOutput:
-        time.sleep(0.0005)
+        time.sleep(0.002)
         shared: StepOutput = self.buffer["output"]
         return replace(output, logits=shared.logits)
 

@@ -87,7 +87,7 @@ class DropsSilentChunks(ReferenceSession):
         output = super().step(batch)
         for row in batch:
             if not row.num_logits:
-                self._lengths[row.slot] -= len(row.token_ids)
+                self.lengths[row.slot] -= len(row.token_ids)
         return output
 
 
@@ -100,7 +100,7 @@ class DecodesByAnotherModel(AltersLogits):
 @fault("prefill.chunked_equals_whole")
 class LaterChunksSkipAPosition(ReferenceSession):
     def _run_row(self, row: SlotTokens) -> Any:
-        if self._lengths[row.slot] and len(row.token_ids) > 1:
+        if self.lengths[row.slot] and len(row.token_ids) > 1:
             row = replace(row, token_ids=np.roll(row.token_ids, 1))
         return super()._run_row(row)
 
@@ -121,7 +121,7 @@ class InnerPositionsSeeTheNextToken(ReferenceSession):
 @fault("prefill.continues_after_chunks")
 class ChunksLoseTheirFirstValue(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:
-        later = [row for row in batch if self._lengths[row.slot] and len(row.token_ids) > 1]
+        later = [row for row in batch if self.lengths[row.slot] and len(row.token_ids) > 1]
         output = super().step(batch)
         for row in later:
             self._caches[row.slot].values[:, 0] = 0.0
@@ -134,7 +134,7 @@ class DecodedKeysAreNotKept(ReferenceSession):
         output = super().step(batch)
         for row in batch:
             if len(row.token_ids) == 1:
-                self._caches[row.slot].keys[:, self._lengths[row.slot] - 1] = 0.0
+                self._caches[row.slot].keys[:, self.lengths[row.slot] - 1] = 0.0
         return output
 
 
@@ -200,14 +200,14 @@ class WritesBetweenItsRows(ReferenceSession):
 class CountsForTheNextSlot(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:
         output = super().step(batch)
-        self._lengths[(batch[-1].slot + 1) % len(self._lengths)] += 1
+        self.lengths[(batch[-1].slot + 1) % len(self.lengths)] += 1
         return output
 
 
 @fault("batches.mixed_rows_equal_alone")
 class MixedRowsLoseTheirPast(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:
-        mixed = len({len(row.token_ids) > 1 for row in batch}) > 1 and any(self._lengths[row.slot] for row in batch)
+        mixed = len({len(row.token_ids) > 1 for row in batch}) > 1 and any(self.lengths[row.slot] for row in batch)
         if mixed:
             for row in batch:
                 self._caches[row.slot].values[:, 0] = 0.0
@@ -291,7 +291,7 @@ class CountsBeforeItChecks(ReferenceSession):
             return super().step(batch)
         except BadInput:
             if batch:
-                self._lengths[2] += 1
+                self.lengths[2] += 1
             raise
 
 
@@ -308,8 +308,8 @@ class NamesNoParameter(ReferenceSession):
 class SlidesItsWindow(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:
         for row in batch:
-            if self._lengths[row.slot] + len(row.token_ids) > self.info.context_length:
-                self._lengths[row.slot] = 0
+            if self.lengths[row.slot] + len(row.token_ids) > self.info.context_length:
+                self.lengths[row.slot] = 0
         return super().step(batch)
 
 
@@ -326,7 +326,7 @@ class OverflowIsBadInput(ReferenceSession):
 class LosesTheLastPosition(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:
         for row in batch:
-            length = self._lengths[row.slot] + len(row.token_ids)
+            length = self.lengths[row.slot] + len(row.token_ids)
             if length == self.info.context_length:
                 raise ContextOverflow(
                     slot=row.slot, length=length - 1, num_tokens=1, context_length=self.info.context_length

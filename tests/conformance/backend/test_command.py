@@ -6,7 +6,8 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from jan_ort_conformance.backend.command import EXIT_NOT_RUN, backend_command
+from jan_ort_conformance.backend.command import backend_command
+from jan_ort_conformance.command_line import EXIT_NOT_RUN
 from jan_ort_conformance.results import Results
 
 BROKEN = "tests.conformance.backend.broken_processes:RaisingExit"

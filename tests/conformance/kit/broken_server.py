@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,8 @@ from quart import Quart
 
 from jan_ort.app import create_app
 from jan_ort.settings import Settings
-from tests.conformance.kit.faults import FAULTS, Exchange, Fault
+from tests.conformance.kit.faults import Exchange, Fault
+from tests.conformance.kit.planted import FAULTS
 
 KEY = "k3y"
 NUM_SLOTS = 4
@@ -31,6 +33,7 @@ class BrokenServer:
         self.app = app
         self.fault: Fault | None = None
         self.num_leaked = 0
+        self.num_requests = 0
         self.newest: object = None
 
     def plant(self, fault: Fault | None) -> None:
@@ -40,6 +43,7 @@ class BrokenServer:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
         fault = self.fault
+        self.num_requests += scope["type"] == "http"
         if scope["type"] != "http" or fault is None:
             await self.app(scope, receive, send)
         elif fault.before is None and fault.after is None:
@@ -135,7 +139,7 @@ async def _until_gone(receive: Any) -> None:
 
 def broken_server(**settings: Any) -> BrokenServer:
     """Return the sound server over the reference backend, ready for faults."""
-    return BrokenServer(create_app(Settings.read(backend="reference", api_key=KEY, **settings)))
+    return BrokenServer(create_app(Settings.read(**{"backend": "reference", "api_key": KEY} | settings)))
 
 
 @contextmanager
@@ -146,6 +150,7 @@ def listening(server: BrokenServer) -> Iterator[str]:
         port = free.getsockname()[1]
     thread = threading.Thread(target=loop.run_until_complete, args=(_serve(server, port, ready),), daemon=True)
     thread.start()
+    wait_until_open(port)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -154,12 +159,23 @@ def listening(server: BrokenServer) -> Iterator[str]:
         loop.close()
 
 
+def wait_until_open(port: int, limit_s: float = 30.0) -> None:
+    """Return as soon as something listens on the port."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        with socket.socket() as knocking:
+            if knocking.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline, f"nothing listens on port {port}"
+        time.sleep(0.01)
+
+
 async def _serve(server: BrokenServer, port: int, stop: asyncio.Event) -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.errorlog = None
     config.graceful_timeout = 0.5
-    await serve(server, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await serve(server, config, shutdown_trigger=stop.wait)
 
 
 class Dying:

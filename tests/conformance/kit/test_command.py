@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from jan_ort_conformance.checks import registered
-from jan_ort_conformance.cli import EXIT_NOT_RUN, main
-from tests.conformance.kit.broken_server import KEY, BrokenServer, broken_server, fault_named, listening
+from jan_ort_conformance.cli import main
+from jan_ort_conformance.command_line import EXIT_NOT_RUN
+from tests.conformance.kit.broken_server import KEY, BrokenServer, fault_named
 
-
-@pytest.fixture(scope="module")
-def server() -> BrokenServer:
-    return broken_server()
-
-
-@pytest.fixture(scope="module")
-def url(server: BrokenServer) -> Iterator[str]:
-    with listening(server) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def sound_afterwards(server: BrokenServer) -> Iterator[None]:
-    yield
-    server.plant(None)
+pytestmark = pytest.mark.usefixtures("sound_afterwards")
 
 
 def run(*arguments: str) -> Result:
@@ -63,6 +48,13 @@ def test_a_known_issue_lets_the_run_succeed(server: BrokenServer, url: str, tmp_
 
     assert result.exit_code == 0, result.output
     assert "SKIP        field.chat.n" in result.output
+
+
+def test_a_pattern_that_matches_nothing_is_told(url: str) -> None:
+    result = run(url, "--only", "sead.*")
+
+    assert result.exit_code == 1
+    assert "--only 'sead.*' matches no case" in result.output
 
 
 def test_no_server_is_not_a_verdict() -> None:

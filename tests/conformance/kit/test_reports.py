@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from datetime import date
 from importlib import resources
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema_rs
 import pytest
+from rich.console import Console
 
-from jan_ort_conformance.reports import badge_svg, junit_xml, page_html, write_reports
-from jan_ort_conformance.results import Case, Level, Results, Verdict
+from jan_ort_conformance.reports import badge_svg, junit_xml, page_html, print_summary, write_reports
+from jan_ort_conformance.results import Case, FuzzedOperation, Fuzzing, Level, Results, Verdict
 from jan_ort_conformance.skips import SkipFileError, read_skips
 
 CASES = [
@@ -26,7 +28,9 @@ CASES = [
 
 @pytest.fixture
 def results() -> Results:
-    return Results("http", "http://127.0.0.1:8000", {"level": "strict", "seed": "1"}, list(CASES), ["beware"])
+    fuzzing = Fuzzing(1, 50, [FuzzedOperation("post_x", {"examples": 1, "fuzzing": 1234}, 600, 599, "0" * 16)])
+    about = {"level": "strict", "seed": "1"}
+    return Results("http", "http://127.0.0.1:8000", about, list(CASES), ["beware"], fuzzing)
 
 
 def test_json_is_of_its_schema_and_reads_back(results: Results) -> None:
@@ -65,6 +69,26 @@ def test_junit_has_each_case_with_its_outcome(results: Results) -> None:
         "known": ["skipped"],
     }
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("5", "2", "2")
+
+
+def test_the_summary_and_the_page_say_how_many_requests_were_sent(results: Results) -> None:
+    console = Console(file=StringIO(), width=80)
+
+    print_summary(results, console)
+
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert "1235 requests by schemathesis, seed 1" in text
+    assert "…" not in text
+    assert all(each in text for each in ("post_x", "1234", "600", "599"))
+    assert "1,235 requests" in page_html(results)
+
+
+def test_results_of_an_earlier_minor_version_are_read(results: Results) -> None:
+    document = json.loads(results.to_json()) | {"schema_version": "1.0"}
+    del document["fuzzing"]
+
+    assert Results.from_json(json.dumps(document)).fuzzing is None
 
 
 def test_the_page_is_one_file_and_shows_what_was_said_as_text(results: Results) -> None:

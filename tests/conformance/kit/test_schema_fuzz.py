@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,16 +9,10 @@ import pytest
 from jan_ort_conformance.deviations import Deviation, Deviations
 from jan_ort_conformance.http_run import HttpRun, run_http
 from jan_ort_conformance.results import Level, Results
-from jan_ort_conformance.schema_fuzz import bounded
-from tests.conformance.kit.broken_server import KEY, broken_server, listening
+from jan_ort_conformance.schema_hooks import bounded
+from tests.conformance.kit.broken_server import KEY, BrokenServer
 
 ONE_OPERATION = ("schema.post_extras_tokenize.*",)
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with listening(broken_server()) as url:
-        yield url
 
 
 def fuzzed(url: str, **options: Any) -> Results:
@@ -76,8 +69,38 @@ def test_a_generation_is_bounded_and_what_is_no_number_left_alone(body: dict[str
     assert bounded(body, 8) == sent
 
 
-def test_without_a_key_authentication_is_not_judged(url: str) -> None:
-    results = run_http(HttpRun(url, only=("auth.*",), fuzz=False))
+def test_every_request_is_counted_by_operation_and_phase(server: BrokenServer, url: str) -> None:
+    before = server.num_requests
+    not_fuzzed = run_http(HttpRun(url, key=KEY, only=ONE_OPERATION, fuzz=False))
+    num_beside = server.num_requests - before + 1  # schemathesis asks first whether a path of any bytes is answered
 
-    assert results.cases == []
-    assert "authentication was not judged; give --key" in results.warnings
+    before = server.num_requests
+    fuzzing = fuzzed(url, seed=3).fuzzing
+
+    assert not_fuzzed.fuzzing is None
+    assert fuzzing is not None
+    assert fuzzing.num_requests == server.num_requests - before - num_beside > 20
+    (operation,) = fuzzing.operations
+    assert (operation.operation, set(operation.phases)) == ("post_extras_tokenize", {"examples", "coverage", "fuzzing"})
+    assert 0 < operation.num_served == operation.num_valid < operation.num_requests
+
+
+def test_the_same_seed_sends_the_same_requests_and_another_seed_others(url: str) -> None:
+    digests = []
+    for seed in (3, 3, 4):
+        fuzzing = fuzzed(url, seed=seed).fuzzing
+        assert fuzzing is not None
+        digests.append(fuzzing.operations[0].digest)
+
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_more_examples_are_more_requests(url: str) -> None:
+    few, many = (
+        run_http(HttpRun(url, key=KEY, only=ONE_OPERATION, seed=3, max_examples=count)).fuzzing for count in (2, 20)
+    )
+
+    assert few is not None
+    assert many is not None
+    assert few.phases()["coverage"] == many.phases()["coverage"]
+    assert few.phases()["fuzzing"] < many.phases()["fuzzing"]

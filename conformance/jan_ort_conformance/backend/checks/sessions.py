@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,14 @@ def run_in_two_threads(trial: Trial) -> None:
     """Two sessions at once in two threads give what each gives alone."""
     writers = [trial.open(context_length=None) for _ in range(2)]
     expected = _long_work(trial.open(context_length=None), trial)
+    begin = Barrier(2)  # a thread may be done before the other has started
+
+    def together(writer: Writer) -> NDArray[np.float32]:
+        begin.wait()
+        return _long_work(writer, trial)
+
     with ThreadPoolExecutor(2) as threads:
-        outcomes = [threads.submit(_long_work, writer, trial) for writer in writers]
+        outcomes = [threads.submit(together, writer) for writer in writers]
         for outcome in outcomes:
             expect_rows_equal(outcome.result(), expected, trial.tolerances.same_kind, "one of two sessions at once")
 

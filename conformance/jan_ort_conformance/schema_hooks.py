@@ -1,0 +1,63 @@
+"""What happens around each fuzzed request: generations are bounded, and a server that died is brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import schemathesis
+from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER, HookContext
+
+from jan_ort_conformance.schema_findings import Findings, curl_of
+from jan_ort_conformance.server_process import ServerGone, ServerProcess
+from jan_ort_conformance.target import Target
+
+if TYPE_CHECKING:
+    import requests
+
+ANSWERS = "answers"
+"""The check that each request is answered at all."""
+
+_GENERATING = ("/v1/completions", "/v1/chat/completions")
+
+
+@contextmanager
+def hooks_of(
+    max_tokens: int, server: ServerProcess, findings: Findings, target: Target, limit_time: Callable[[], None]
+) -> Iterator[None]:
+    """Bound what each request generates and the time of all, and bring the server back when it dies or hangs."""
+
+    def before_call(context: HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
+        limit_time()
+        if case.operation.path in _GENERATING and isinstance(case.body, dict):
+            case.body = bounded(case.body, max_tokens)
+
+    def after_network_error(
+        context: HookContext, case: schemathesis.Case[Any], request: requests.PreparedRequest
+    ) -> None:
+        repeat = curl_of(request.method, request.url, request.headers.get("Content-Type"), request.body, target)
+        try:
+            findings.fail(ANSWERS, f"the server died or hung; {server.recover()}", repeat)
+        except ServerGone as gone:
+            findings.gone = str(gone)
+            findings.fail(ANSWERS, f"the server died or hung: {gone}", repeat)
+
+    hooks: list[Callable[..., Any]] = [before_call, after_network_error]
+    for hook in hooks:
+        GLOBAL_HOOK_DISPATCHER.register_hook_with_name(hook, hook.__name__)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            GLOBAL_HOOK_DISPATCHER.unregister(hook)
+
+
+def bounded(body: dict[str, Any], max_tokens: int) -> dict[str, Any]:
+    """Return the body with no longer a generation than ``max_tokens``; what is no number is left as it is."""
+    name = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    limit = body.get(name)
+    numeric = isinstance(limit, int | float) and not isinstance(limit, bool)
+    if limit is None or (numeric and (limit == 0 or limit > max_tokens)):
+        return body | {name: max_tokens}
+    return body

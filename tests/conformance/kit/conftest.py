@@ -1,0 +1,26 @@
+"""One server for each module, into which the tests plant faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.kit.broken_server import BrokenServer, broken_server, listening
+
+
+@pytest.fixture(scope="module")
+def server() -> BrokenServer:
+    return broken_server()
+
+
+@pytest.fixture(scope="module")
+def url(server: BrokenServer) -> Iterator[str]:
+    with listening(server) as url:
+        yield url
+
+
+@pytest.fixture
+def sound_afterwards(server: BrokenServer) -> Iterator[None]:
+    yield
+    server.plant(None)

@@ -1,0 +1,139 @@
+"""What is said of a server that is not there, is another one, or cannot be asked: words with a remedy, no traceback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jan_ort_conformance.cli import main
+from jan_ort_conformance.command_line import EXIT_NOT_RUN
+from jan_ort_conformance.http_run import HttpRun, run_http
+from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.server_process import ServerProcess
+from jan_ort_conformance.target import Target
+from tests.conformance.kit.broken_server import KEY, broken_server, listening, wait_until_open
+from tests.conformance.kit.strange_servers import BelowAPath, Page, Silence, serving
+
+
+def judge(*arguments: str) -> Result:
+    result = CliRunner().invoke(main, ["http", *arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def free_url() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["localhost:8000"], "'localhost:8000' is no server's URL; give one like http://127.0.0.1:8000"),
+        (["http://[::1"], "is no URL"),
+        (["http://127.0.0.1:9"], "nothing answers at http://127.0.0.1:9 as it should: [Errno 111] Connection refused"),
+        (["http://127.0.0.1:9", "--server-cmd", "no-such-program"], "correct --server-cmd"),
+        (["http://127.0.0.1:9", "--server-cmd", "echo 'x"], "No closing quotation; correct --server-cmd"),
+        (["http://127.0.0.1:9", "--server-cmd", "false"], "'false' ended with status 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_not_judged(arguments: list[str], told: str) -> None:
+    result = judge(*arguments)
+
+    assert result.exit_code == EXIT_NOT_RUN
+    assert told in result.output
+
+
+def test_a_server_that_never_answers_is_not_judged() -> None:
+    with serving(Silence) as url:
+        result = judge(url, "--timeout", "0.3")
+
+    assert result.exit_code == EXIT_NOT_RUN
+    assert "no answer within 0.3 s; start the server, correct the URL" in result.output
+
+
+def test_a_server_without_tls_is_not_judged_by_https() -> None:
+    with serving(Page) as url:
+        result = judge(url.replace("http:", "https:"))
+
+    assert result.exit_code == EXIT_NOT_RUN
+    assert "SSL" in result.output
+    assert "--ca-file" in result.output
+
+
+@pytest.mark.parametrize(("key", "told"), [(["--key", "other"], "refuses the key"), ([], "asks for a key")])
+def test_without_the_right_key_nothing_is_judged(url: str, key: list[str], told: str) -> None:
+    result = judge(url, *key)
+
+    assert result.exit_code == EXIT_NOT_RUN
+    assert told in result.output
+    assert "give the right one by --key or JAN_ORT_KEY" in result.output
+
+
+def test_a_server_without_a_key_is_judged_but_for_authentication() -> None:
+    with listening(broken_server(api_key=None)) as url:
+        results = run_http(HttpRun(url, only=("auth.*", "usage.adds_up"), fuzz=False))
+
+    assert [(case.id, case.verdict) for case in results.cases] == [("usage.adds_up", Verdict.PASS)]
+    assert "authentication was not judged; give --key" in results.warnings
+
+
+def test_a_web_page_is_no_api_and_the_report_says_so() -> None:
+    with serving(Page) as url:
+        results = run_http(HttpRun(url, max_examples=1, time_limit=3, only=("s*", "models.*", "field.chat.*")))
+
+    assert {case.verdict for case in results.cases if not case.id.startswith("schema.")} == {
+        Verdict.FAIL,
+        Verdict.LIES,
+    }
+    assert any("no list of models but 200 with text/html; is this the URL" in line for line in results.warnings)
+
+
+@pytest.mark.parametrize("end", ["/api", "/api/", "/api/v1", "/api/v1/"])
+def test_the_url_may_have_a_path(end: str) -> None:
+    with listening(BelowAPath(broken_server().app)) as url:
+        only = ("usage.adds_up", "schema.post_extras_tokenize.*")
+        results = run_http(HttpRun(url + end, key=KEY, only=only, max_examples=3))
+
+    assert results.exit_status == 0, [case for case in results.cases if case.verdict.is_bad]
+    assert results.fuzzing is not None
+    assert results.fuzzing.operations[0].num_served > 0
+
+
+def test_a_server_that_dies_for_good_fails_all_that_is_left_at_once() -> None:
+    url = free_url()
+    command = [sys.executable, "-m", "tests.conformance.kit.broken_server", url.rpartition(":")[2]]
+    only = ("stream.errors_come_before_it", "usage.adds_up", "schema.post_extras_tokenize.*", "schema.get_health.*")
+
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3]):
+        wait_until_open(int(command[-1]))
+        results = run_http(HttpRun(url, key=KEY, only=only, seed=1))
+
+    assert [case.verdict for case in results.cases] == [Verdict.FAIL] * 4
+    assert "give --server-cmd, and it is started again" in results.cases[0].detail
+    assert all(case.detail.startswith("not run: after stream.errors") for case in results.cases[1:])
+
+
+def test_a_server_that_hung_is_started_again_though_it_answers() -> None:
+    url = free_url()
+    command = f"{sys.executable} -m tests.conformance.kit.broken_server {url.rpartition(':')[2]}"
+
+    with Target(url, key=KEY) as target, ServerProcess(target, command) as server:
+        told = [server.recover(), server.recover(hung=True)]
+
+    assert told == ["it answered again by itself", "it was started again"]
+    assert server.num_restarts == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    result = judge("http://127.0.0.1:9", "--output", str(tmp_path / "file" / "report"))
+
+    assert result.exit_code == 2
+    assert "cannot be made" in result.output
