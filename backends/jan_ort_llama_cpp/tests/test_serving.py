@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
 pytest.importorskip("jan_ort_llama_cpp.descriptor", reason="jan-ort-llama-cpp is not installed")
 
+from tests.commands.running import last_error, run
 from tests.handlers.serving import COMPLETIONS, Client, complete, serving, stream
 
 SAMPLED = {"temperature": 1.0, "seed": 5, "max_tokens": 12}
@@ -20,6 +21,22 @@ SAMPLED = {"temperature": 1.0, "seed": 5, "max_tokens": 12}
 async def client(tiny_folder: Path) -> AsyncIterator[Client]:
     async with serving(backend="llama_cpp", model=str(tiny_folder), num_slots=4) as app:
         yield app.test_client()
+
+
+async def test_a_file_that_is_kept_is_served_under_its_name(tiny_gguf: Path, tmp_path: Path, client: Client) -> None:
+    expected = await complete(client, **SAMPLED)
+
+    async with serving(backend="llama_cpp", model=str(tiny_gguf), weights="as-is", cache_dir=tmp_path) as app:
+        answer = await complete(app.test_client(), **SAMPLED)
+
+    assert answer["model"] == "tiny"
+    assert answer["choices"] == expected["choices"]
+
+
+def test_a_file_that_would_be_converted_is_refused_with_the_remedy(tiny_gguf: Path) -> None:
+    result = run("serve", "--backend", "llama_cpp", "--model", str(tiny_gguf))
+
+    assert "add --weights as-is" in last_error(result)
 
 
 async def test_a_stream_is_the_plain_answer_in_pieces(client: Client) -> None:

@@ -21,7 +21,9 @@ def find_gguf(model_dir: Path) -> Path:
     found = [model_dir] if model_dir.suffix == SUFFIX else sorted(model_dir.glob(f"*{SUFFIX}"))
     models = [path for path in found if path.is_file() and _is_first_part(path)]
     if not models:
-        raise ModelError(f"{model_dir} has no {SUFFIX} file; give a folder that holds one")
+        converted = any(model_dir.glob("*.onnx"))
+        remedy = "a GGUF file is not converted with --weights as-is" if converted else "give a folder that holds one"
+        raise ModelError(f"{model_dir} has no {SUFFIX} file; {remedy}")
     if len(models) > 1:
         raise ModelError(f"{model_dir} has {len(models)} models: {', '.join(path.name for path in models)}; keep one")
     (path,) = models

@@ -6,6 +6,7 @@ import collections
 import ctypes
 import importlib
 import logging
+import os
 from functools import cache
 from typing import Any
 
@@ -16,12 +17,17 @@ logger = logging.getLogger(__name__)
 _LEVELS = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 """ggml_log_level to ours; what llama.cpp calls information is no news to an operator."""
 
+_SPINS = "1000"
+"""How often a thread of GNU OpenMP looks for the others before it sleeps; its own 300,000 starve them on busy cores."""
+
 _complaints: collections.deque[str] = collections.deque(maxlen=4)
 
 
 @cache
 def load_library() -> Any:
     """Import and initialise the bindings. Raises: ModelError if they do not import."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # read when libgomp is loaded
     try:
         # llama_cpp.llama_cpp is the C interface as it is, without types worth checking.
         library: Any = importlib.import_module("llama_cpp.llama_cpp")

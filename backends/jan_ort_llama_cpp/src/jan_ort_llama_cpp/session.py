@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import BackendError, Interrupted, OutOfMemory, Session, SessionInfo, SlotTokens, StepOutput
-from jan_ort_backends.checks import check_batch, check_prefix, check_slot
+from jan_ort_backends import (
+    BackendError,
+    CountedSession,
+    Interrupted,
+    OutOfMemory,
+    SessionInfo,
+    SlotTokens,
+    StepOutput,
+)
+from jan_ort_backends.checks import check_prefix, check_slot
 from jan_ort_llama_cpp.library import complaints
 from jan_ort_llama_cpp.token_batch import TokenBatch
 
@@ -23,38 +31,33 @@ _TO_THE_END = -1
 _NO_CELLS, _ABORTED, _NO_MEMORY = 1, 2, -2  # what llama_decode returns
 
 
-class LlamaCppSession(Session):
+class LlamaCppSession(CountedSession):
     """Owns ``model`` and ``context``, handles of llama.cpp's."""
 
     def __init__(self, library: Any, model: Any, context: Any, info: SessionInfo) -> None:
-        self.info = info
+        super().__init__(info)
         self._library = library
         self._model = model
         self._context = context
         self._memory = library.llama_get_memory(context)
-        self._lengths = [0] * info.num_slots
         self._is_interrupted = False
         self._asks = library.ggml_abort_callback(lambda _: self._is_interrupted)
         self._asks_never = library.ggml_abort_callback(0)
 
-    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+    def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Append the tokens in as few calls as llama.cpp allows; after an error nothing of them is kept."""
-        check_batch(batch, self._lengths, self.info)
         self._is_interrupted = False  # an interrupt that came while no step ran is forgotten
-        tokens = TokenBatch(self._library, batch, self._lengths)
+        tokens = TokenBatch(self._library, batch, self.lengths)
         asks = self._asks if len(tokens) >= _MIN_INTERRUPTED else self._asks_never
         self._library.llama_set_abort_callback(self._context, asks, None)
         try:
-            logits = self._run(tokens)
+            return StepOutput(self._logits(tokens))
         except BaseException:
             for row in batch:
-                self._cut(row.slot, self._lengths[row.slot])
+                self.cut(row.slot, self.lengths[row.slot])
             raise
-        for row in batch:
-            self._lengths[row.slot] += len(row.token_ids)
-        return StepOutput(logits)
 
-    def _run(self, tokens: TokenBatch) -> NDArray[np.float32]:
+    def _logits(self, tokens: TokenBatch) -> NDArray[np.float32]:
         """Return the logits, ``(tokens.num_logits(), vocab_size)``."""
         logits = np.empty((tokens.num_logits(), self.info.vocab_size), np.float32)
         filled = 0
@@ -79,16 +82,10 @@ class LlamaCppSession(Session):
             raise OutOfMemory(f"llama.cpp has no memory for {llama_batch.n_tokens} tokens; {complaints()}")
         raise BackendError(f"llama_decode failed with {status}: {complaints() or 'llama.cpp gives no reason'}")
 
-    def length(self, slot: int) -> int:
-        """Return the number of tokens in ``slot``."""
-        check_slot("slot", slot, self.info.num_slots)
-        return self._lengths[slot]
-
-    def truncate(self, slot: int, length: int) -> None:
+    def cut(self, slot: int, length: int) -> None:
         """Free the cells from ``length`` on."""
-        check_prefix(slot, length, self.length(slot))
-        self._cut(slot, length)
-        self._lengths[slot] = length
+        if not self._library.llama_memory_seq_rm(self._memory, slot, length, _TO_THE_END):
+            raise BackendError(f"llama.cpp cannot cut slot {slot} to {length} tokens")
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the source's whole cache, as llama.cpp copies no part of one to another, and cut it to ``length``."""
@@ -96,15 +93,11 @@ class LlamaCppSession(Session):
         check_prefix(source, length, self.length(source))
         if source == target:
             return self.truncate(source, length)
-        self._cut(target, 0)
+        self.cut(target, 0)
         self._library.llama_memory_seq_cp(self._memory, source, target, _TO_THE_END, _TO_THE_END)
-        self._cut(target, length)
-        self._lengths[target] = length
+        self.cut(target, length)
+        self.lengths[target] = length
         return None
-
-    def _cut(self, slot: int, length: int) -> None:
-        if not self._library.llama_memory_seq_rm(self._memory, slot, length, _TO_THE_END):
-            raise BackendError(f"llama.cpp cannot cut slot {slot} to {length} tokens")
 
     def interrupt(self) -> None:
         """End the running step before its next node, if it is a long one; between steps, have no effect."""
