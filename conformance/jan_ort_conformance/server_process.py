@@ -95,7 +95,7 @@ class ServerProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):  # Windows has no second
             _signal(process, number)
             try:
                 process.wait(_TERMINATE_S)
@@ -105,7 +105,10 @@ class ServerProcess:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the server's whole session: a command may be a shell or a launcher."""
+    """Signal the server's whole session: a command may be a shell or a launcher. Windows ends the process alone."""
+    if not hasattr(os, "killpg"):
+        process.kill()
+        return
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:

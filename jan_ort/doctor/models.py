@@ -69,5 +69,5 @@ def open_once(found: ModelReport, settings: Settings, discovered: Sequence[Disco
 
 
 def _is(model: CachedModel, name: str, task: str, weights: str) -> bool:
-    fits = task == "embed" or model.weights.startswith(weights)
+    fits = task == "embed" or model.weights == weights
     return model.name == name and model.is_current and model.damage is None and fits

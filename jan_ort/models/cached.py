@@ -50,7 +50,7 @@ def find_cached(cache_dir: Path, name: str, weights: str | None = None) -> Cache
     """Return the one cached model of this name, or of this folder name. Raises: CacheError if there is not one."""
     models = cached_models(cache_dir)
     found = [model for model in models if name in (model.name, model.folder.name)]
-    found = [model for model in found if weights is None or model.weights.startswith(weights)]
+    found = [model for model in found if weights is None or model.weights == weights]
     if len(found) == 1:
         return found[0]
     if found:

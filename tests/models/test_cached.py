@@ -1,0 +1,39 @@
+"""Models in the cache are found by name, and by the weights that they were converted to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cached import find_cached
+from jan_ort.models.errors import CacheError
+
+
+def add(cache_dir: Path, name: str, weights: str) -> None:
+    key = CacheKey(name, weights.encode().hex().ljust(64, "0"), weights)
+    ModelCache(cache_dir).get_or_build(key, lambda work, target: (target / "model.onnx").touch())
+
+
+@pytest.mark.parametrize("weights", ["int4", "int4-fp16"])
+def test_a_model_is_found_by_exactly_its_weights(tmp_path: Path, weights: str) -> None:
+    add(tmp_path, "m", "int4")
+    add(tmp_path, "m", "int4-fp16")
+
+    assert find_cached(tmp_path, "m", weights).weights == weights
+
+
+def test_of_several_the_folder_has_to_be_named(tmp_path: Path) -> None:
+    add(tmp_path, "m", "int4")
+    add(tmp_path, "m", "int8")
+
+    with pytest.raises(CacheError, match="2 cached models are named 'm'; name one by its folder: m-int4-"):
+        find_cached(tmp_path, "m")
+
+
+def test_a_misspelt_name_is_recognised(tmp_path: Path) -> None:
+    add(tmp_path, "smollm", "int8")
+
+    with pytest.raises(CacheError, match="did you mean 'smollm'"):
+        find_cached(tmp_path, "smolm")
