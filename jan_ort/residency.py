@@ -29,7 +29,7 @@ class Residency(StrEnum):
     UNLOADED = "unloaded"
     LOADING = "loading"
     LOADED = "loaded"
-    UNLOADING = "unloading"
+    UNLOADING = "unloading"  # once nobody uses it
     FAILED = "failed"
 
 
@@ -114,17 +114,17 @@ class Resident:
                 raise self._error(self.failure)
 
     async def unload(self) -> None:
-        """Unload the model as soon as nobody uses it, and return once its memory is free."""
-        while self.model is not None or self._change is not None:
-            if self.status is Residency.UNLOADING and self._change is not None:
-                await asyncio.wait({self._change})
-                return
-            if self._change is not None:
-                await asyncio.wait({self._change})
-            elif self.is_busy:
-                await asyncio.sleep(_POLL_S)
-            else:
-                self._begin_unload()
+        """Unload the model once the requests that use it are over, and return when its memory is free.
+
+        A request that comes meanwhile waits for that, and the model is loaded again for it: so steady traffic does not
+        keep a model that is to go.
+        """
+        while self.status is not Residency.UNLOADING and self._change is not None:
+            await asyncio.wait({self._change})
+        if self.model is not None:
+            self._begin_unload()
+        if self._change is not None:
+            await asyncio.wait({self._change})
 
     def unload_if_idle(self, ttl_s: float) -> None:
         """Begin to unload the model if nobody has used it for ``ttl_s`` seconds."""
@@ -135,12 +135,13 @@ class Resident:
 
     async def close(self, grace_s: float) -> None:
         """End its requests and free it, loading or loaded; the loading thread gets ``grace_s`` to tidy up."""
-        if self._change is not None:
+        if self._change is not None and self._leaving is None:
             await asyncio.wait({self._change}, timeout=grace_s)
         if self._change is not None:
             self._change.cancel()
-        if self.model is not None:
-            await asyncio.to_thread(self.model.close)
+        for model in (self.model, self._leaving):
+            if model is not None:
+                await asyncio.to_thread(model.close)
 
     async def _wait(self, change: asyncio.Task[None]) -> None:
         """Wait without taking the change along when the request that waits is cancelled."""
@@ -173,12 +174,15 @@ class Resident:
         self._change = asyncio.create_task(self._unload())
 
     async def _unload(self) -> None:
-        assert self._leaving is not None
+        assert self._leaving is not None, "it begins with a model that leaves"
+        while self._num_users or self._leaving.is_busy:  # noqa: ASYNC110  (the end of a stream is no event here)
+            await asyncio.sleep(_POLL_S)
+        leaving, self._leaving = self._leaving, None
         try:
-            await asyncio.to_thread(self._leaving.close)
+            await asyncio.to_thread(leaving.close)
         except Exception:
             logger.exception("%s was not closed in order", self.name)
-        self._leaving = None  # the last reference: what follows can free it
+        del leaving  # the last reference: what follows can free it
         await asyncio.to_thread(return_memory)
         self.status, self._change = Residency.UNLOADED, None
         logger.info("%s is unloaded", self.name)

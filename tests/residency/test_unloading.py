@@ -60,7 +60,64 @@ async def test_unloading_waits_for_a_stream_that_runs(tmp_path: Path, monkeypatc
         after = await unloading
 
     assert not done
-    assert (during, after) == ({"ada": "loaded"}, {"ada": "unloaded"})
+    assert (during, after) == ({"ada": "unloading"}, {"ada": "unloaded"})
+
+
+async def test_requests_that_keep_coming_do_not_keep_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        client = app.test_client()
+        slow_down(app, monkeypatch)
+        first_model = server_of(app).models[0]
+        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
+        await connection.receive()
+        unloading = asyncio.create_task(change(client, UNLOAD))
+        await until(lambda: server_of(app).roster.residents[0].status == "unloading")
+        later = asyncio.create_task(post(client, COMPLETIONS, {"max_tokens": 1}))
+        waited, _ = await asyncio.wait({later}, timeout=0.3)
+        await connection.disconnect()
+        await unloading
+        status, _ = await later
+
+        assert not waited
+        assert status == 200
+        assert server_of(app).models[0] is not first_model
+
+
+async def test_a_model_leaves_though_the_client_that_asked_for_it_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        client = app.test_client()
+        slow_down(app, monkeypatch)
+        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
+        await connection.receive()
+        asking = await begin(client, UNLOAD, {})
+        await until(lambda: server_of(app).roster.residents[0].status == "unloading")
+        await asking.disconnect()
+        await connection.disconnect()
+
+        await until(lambda: server_of(app).roster.residents[0].status == "unloaded")
+
+
+async def test_a_stop_ends_what_still_runs_on_a_model_that_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        client = app.test_client()
+        slow_down(app, monkeypatch)
+        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
+        await connection.receive()
+        resident = server_of(app).roster.residents[0]
+        leaving = resident.model
+        unloading = asyncio.create_task(resident.unload())
+        await until(lambda: resident.status == "unloading")
+
+        await resident.close(grace_s=1.0)
+        await asyncio.wait({unloading}, timeout=5)
+
+        assert leaving is not None
+        assert not leaving.is_busy
+        assert unloading.done()
 
 
 async def test_an_embedding_that_runs_keeps_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
