@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,8 @@ TIME_LIMIT_S, TIMEOUT_S = 600.0, 60.0
 
 UNSUPPORTED = {"field.chat.images", "field.embeddings.dimensions"}
 """What none of these models can do."""
+
+LLAMA_CPP = entry_points(group="jan_ort.backends", name="llama_cpp")
 
 NEEDS_A_NAME = "get_v1_models_model"
 """Answers 404 to every name that is made up."""
@@ -76,7 +78,7 @@ def test_the_default_models_conform_strictly(tmp_path: Path, smollm2_folder: Pat
 
 
 @pytest.mark.weights
-@pytest.mark.skipif(find_spec("jan_ort_llama_cpp") is None, reason="jan-ort-llama-cpp is not installed")
+@pytest.mark.skipif(not LLAMA_CPP, reason="jan-ort-llama-cpp is not installed; run tox -e conformance-llama-cpp")
 def test_a_gguf_file_on_llama_cpp_conforms_strictly(tmp_path: Path, smollm2_gguf: Path, minilm_folder: Path) -> None:
     models = ("--model", str(smollm2_gguf), "--weights", "as-is", "--embedding-model", str(minilm_folder))
 
