@@ -68,21 +68,6 @@ class Server:
             self._loading.cancel()
         await asyncio.gather(*(each.close(_LOADING_GRACE_S) for each in self.roster.residents))
 
-    @property
-    def models(self) -> list[GenerativeModel | EmbeddingModel]:
-        """The loaded models, the generative ones first."""
-        return [each.model for each in self.roster.residents if each.model is not None]
-
-    @property
-    def generative(self) -> GenerativeModel | None:
-        """The first loaded model that generates."""
-        return next((model for model in self.models if isinstance(model, GenerativeModel)), None)
-
-    @property
-    def embedding(self) -> EmbeddingModel | None:
-        """The first loaded model that embeds."""
-        return next((model for model in self.models if isinstance(model, EmbeddingModel)), None)
-
     def check_ready(self) -> None:
         """Raise the 503 that a request gets while nothing can be served."""
         if self.status is not Status.READY:

@@ -13,6 +13,7 @@ from quart.typing import TestClientProtocol
 
 from jan_ort.app import EXTENSION, create_app
 from jan_ort.engine.engine import Engine
+from jan_ort.served import EmbeddingModel, GenerativeModel
 from jan_ort.server import Server
 from jan_ort.settings import Settings
 
@@ -42,10 +43,19 @@ def server_of(app: Quart) -> Server:
     return server
 
 
+def loaded_models(app: Quart) -> list[GenerativeModel | EmbeddingModel]:
+    """Return the loaded models, the generative ones first."""
+    return [each.model for each in server_of(app).roster.residents if each.model is not None]
+
+
 def engine_of(app: Quart) -> Engine:
-    model = server_of(app).generative
-    assert model is not None
-    return model.engine
+    """Return the engine of the first loaded model that generates."""
+    return next(model.engine for model in loaded_models(app) if isinstance(model, GenerativeModel))
+
+
+def embedding_model(app: Quart) -> EmbeddingModel:
+    """Return the first loaded model that embeds."""
+    return next(model for model in loaded_models(app) if isinstance(model, EmbeddingModel))
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from tests.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, Client, engine_of, post, server_of, serving, until
+from tests.handlers.serving import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    Client,
+    embedding_model,
+    engine_of,
+    post,
+    server_of,
+    serving,
+    until,
+)
 
 ENDLESS = {"max_tokens": 400, "min_tokens": 400}
 
@@ -112,8 +123,7 @@ async def test_an_idle_engine_takes_a_request_larger_than_the_queue() -> None:
 
 async def test_a_full_queue_of_embeddings_is_429(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(max_queued=1) as app:
-        model = server_of(app).embedding
-        assert model is not None
+        model = embedding_model(app)
         embed = model.session.embed
         monkeypatch.setattr(model.session, "embed", delayed(embed, 0.3))
         client = app.test_client()
@@ -156,8 +166,7 @@ async def test_stopping_answers_503_to_what_is_running(monkeypatch: pytest.Monke
 
 async def test_stopping_answers_503_to_embeddings_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as app:
-        model = server_of(app).embedding
-        assert model is not None
+        model = embedding_model(app)
         embed = model.session.embed
         monkeypatch.setattr(model.session, "embed", delayed(embed, 0.2))
         client = app.test_client()

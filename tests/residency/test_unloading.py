@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.handlers.serving import COMPLETIONS, EMBEDDINGS, complete, events, post, server_of, serving, until
+from tests.handlers.serving import (
+    COMPLETIONS,
+    EMBEDDINGS,
+    complete,
+    events,
+    loaded_models,
+    post,
+    server_of,
+    serving,
+    until,
+)
 from tests.handlers.test_leaving import ENDLESS, begin, slow_down
 from tests.residency.several import LOAD, UNLOAD, change, copied, statuses
 
@@ -16,7 +26,7 @@ async def test_an_idle_model_is_unloaded_and_comes_back_the_same(tmp_path: Path)
     async with serving(model=copied(tmp_path, "ada"), model_ttl_s=0.2) as app:
         client = app.test_client()
         first = await complete(client)
-        await until(lambda: not server_of(app).models, timeout_s=5)
+        await until(lambda: not loaded_models(app), timeout_s=5)
         await until(lambda: server_of(app).roster.residents[0].status == "unloaded")
         again = await complete(client)
 
@@ -41,7 +51,7 @@ async def test_a_model_is_kept_while_a_request_runs(
         slow_down(app, monkeypatch)
         response = await client.post(COMPLETIONS, json=body | {"prompt": "Hello", "stream": stream})
         text = await response.get_data(as_text=True)
-        await until(lambda: not server_of(app).models, timeout_s=5)
+        await until(lambda: not loaded_models(app), timeout_s=5)
 
     chunks = events(text)[:-1] if stream else [await response.get_json()]
     assert "".join(chunk["choices"][0]["text"] for chunk in chunks) == expected["choices"][0]["text"]
@@ -67,7 +77,7 @@ async def test_requests_that_keep_coming_do_not_keep_a_model(tmp_path: Path, mon
     async with serving(model=copied(tmp_path, "ada")) as app:
         client = app.test_client()
         slow_down(app, monkeypatch)
-        first_model = server_of(app).models[0]
+        first_model = loaded_models(app)[0]
         connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
         await connection.receive()
         unloading = asyncio.create_task(change(client, UNLOAD))
@@ -80,7 +90,7 @@ async def test_requests_that_keep_coming_do_not_keep_a_model(tmp_path: Path, mon
 
         assert not waited
         assert status == 200
-        assert server_of(app).models[0] is not first_model
+        assert loaded_models(app)[0] is not first_model
 
 
 async def test_a_model_leaves_though_the_client_that_asked_for_it_has_left(
