@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -29,6 +30,8 @@ from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Ses
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import GrammarCompiler
+
+logger = logging.getLogger(__name__)
 
 _LONG_TEXT = 4096
 """Characters from which tokenizing leaves the event loop for a thread."""
@@ -69,6 +72,7 @@ class GenerativeModel(ServedModel):
     template: ChatTemplate | None
     engine: Engine
     vocab_size: int
+    """How many token ids tokenizer and model share."""
 
     @cached_property
     def grammars(self) -> GrammarCompiler:
@@ -174,6 +178,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             reading = beside.submit(_tokenizer, folder)
             session = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.GENERATE)))
         tokenizer = reading.result()
+        vocab_size = _common_size(folder, tokenizer, session.info.vocab_size)
         template = _template(folder, tokenizer)
         engine = Engine(
             session,
@@ -181,6 +186,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             tokens=tokenizer,
             eos_token_ids=folder.eos_token_ids,
             deliver=deliver,
+            vocab_size=vocab_size,
             max_queued=settings.max_queued,
             reopen=lambda: open_session(folder.path, backend, settings, Capability.GENERATE),
         )
@@ -195,7 +201,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         weights_hash=session.info.weights_hash,
         template=template,
         engine=engine,
-        vocab_size=session.info.vocab_size,
+        vocab_size=vocab_size,
     )
 
 
@@ -236,6 +242,24 @@ def _tokenizer(folder: ModelFolder) -> TextTokenizer:
         add_bos=folder.add_bos,
         add_special_tokens=folder.task == "embed",
     )
+
+
+def _common_size(folder: ModelFolder, tokenizer: TextTokenizer, num_logits: int) -> int:
+    """Return how many token ids tokenizer and model share, and warn of what will not work."""
+    if tokenizer.vocab_size > num_logits:
+        logger.warning(
+            "%s: tokenizer.json has %d tokens and the model %d; prompts with the others are refused",
+            folder.name,
+            tokenizer.vocab_size,
+            num_logits,
+        )
+    if not folder.eos_token_ids:
+        logger.warning(
+            "%s names no end-of-text token, so its answers go on to their limit: "
+            "add eos_token_id to generation_config.json",
+            folder.name,
+        )
+    return min(tokenizer.vocab_size, num_logits)
 
 
 def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | None:

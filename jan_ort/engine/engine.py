@@ -16,7 +16,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.recovery import Recovery, Reopen
-from jan_ort.engine.row_sampling import Sampled, sample_rows
+from jan_ort.engine.row_sampling import Sampled, sample_rows, within_vocabulary
 from jan_ort.engine.scheduler import Batch, Batching, Row, Scheduler
 from jan_ort.engine.sequence import Sequence as TokenSequence
 from jan_ort.sampling.chain import Sampler
@@ -32,8 +32,9 @@ class Engine:
     """Continuous batching over one session.
 
     ``submit``, ``abort`` and ``close`` may be called from any thread; everything else happens in the engine's own.
-    ``max_queued`` bounds the sequences that are queued or running; an idle engine takes any request. ``reopen`` opens
-    the session again after its device was lost; without it such a step fails like any other.
+    ``vocab_size`` is the number of ids that have a token, if a session has logits for more. ``max_queued`` bounds the
+    sequences that are queued or running; an idle engine takes any request. ``reopen`` opens the session again after its
+    device was lost; without it such a step fails like any other.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Engine:
         tokens: TokenBytes,
         eos_token_ids: Sequence[int],
         deliver: Delivery,
+        vocab_size: int | None = None,
         max_queued: int = 512,
         reopen: Reopen | None = None,
     ) -> None:
         self._session = session
         self._can_interrupt = Capability.INTERRUPT in capabilities
         self._tokens = tokens
+        self._vocab_size = session.info.vocab_size if vocab_size is None else vocab_size
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
         self._max_queued = max_queued
@@ -190,7 +193,8 @@ class Engine:
             self._prefilling = alone
         self._masks.begin(self._generations[row.sequence.id] for row in batch.rows if row.is_sampled)
         try:
-            return self._session.step([_slot_tokens(row) for row in batch.rows])
+            output = self._session.step([_slot_tokens(row) for row in batch.rows])
+            return within_vocabulary(output, self._vocab_size)
         finally:
             self._masks.finish()
             with self._lock:

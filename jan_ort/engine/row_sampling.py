@@ -21,6 +21,16 @@ class Sampled(NamedTuple):
     logprobs: TokenLogprobs | None
 
 
+def within_vocabulary(output: StepOutput, vocab_size: int) -> StepOutput:
+    """Return the logits of the first ``vocab_size`` tokens: a padded model has some for ids that no token has."""
+    if output.logits.shape[1] <= vocab_size:
+        return output
+    top_logits, top_token_ids = output.top_logits, output.top_token_ids
+    if top_token_ids is not None and (top_token_ids >= vocab_size).any():
+        top_logits = top_token_ids = None
+    return StepOutput(output.logits[:, :vocab_size], top_logits, top_token_ids)
+
+
 def sample_rows(
     sampler: Sampler, batch: Batch, output: StepOutput, generations: Mapping[int, Generation]
 ) -> list[Sampled]:

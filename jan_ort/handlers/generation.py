@@ -18,7 +18,7 @@ from jan_ort import sse
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import run
-from jan_ort.errors import to_api_error
+from jan_ort.errors import bad_request, to_api_error
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.served import GenerativeModel
 
@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 class Job:
-    """One request for completions: ``num_choices`` choices of each prompt, index = prompt x num_choices + choice."""
+    """One request for completions: ``num_choices`` choices of each prompt, index = prompt x num_choices + choice.
+
+    Raises: ApiError 400 for a prompt with a token that the tokenizer has and the model has not.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Job:
         prompt_logprobs: bool = False,
         shown_token_ids: frozenset[int] = frozenset(),
     ) -> None:
+        _check_known(model, prompts, "messages" if kind == "chatcmpl" else "prompt")
         self.id = f"{kind}-{uuid.uuid4().hex}"
         self.model = model
         self.created = int(time.time())
@@ -171,3 +175,14 @@ class Job:
             usage["completion_tokens"] / elapsed,
             f", user {self._user!r}" if self._user else "",
         )
+
+
+def _check_known(model: GenerativeModel, prompts: Sequence[NDArray[np.int64]], param: str) -> None:
+    for token_ids in prompts:
+        largest = int(token_ids.max(initial=0))
+        if largest >= model.vocab_size:
+            name = model.tokenizer.token_text(largest)
+            raise bad_request(
+                param,
+                f"{name!r} is token {largest} of tokenizer.json, and the model has {model.vocab_size}: leave it out",
+            )
