@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import onnxruntime as ort
 
+from jan_ort_backends import BackendError, DeviceLost
 from jan_ort_onnxruntime.failures import running
 from jan_ort_onnxruntime.graph import GenerationGraph
 from jan_ort_onnxruntime.kv_cache import cache_names
@@ -29,7 +30,8 @@ class DeviceKVCache:
         self._dtype = np.dtype(graph.cache_dtype)
         self._row_bytes = int(np.prod(self._row_shape)) * self._dtype.itemsize
         self._tensors = [self._zeros(num_rows) for _ in range(2 * graph.num_layers)]
-        self._spare_row: list[Any] = []
+        # Taken now, with the cache: a step in which memory is short is too late. Two rows are neighbours already.
+        self._spare_row = [self._zeros(1) for _ in self._tensors] if num_rows > 2 else []
         self._copier = _open_copier(len(self._tensors), device_type, self._dtype)
 
     def bind(self, io_binding: Any, first_row: int, end_row: int) -> None:
@@ -45,24 +47,46 @@ class DeviceKVCache:
         self._copy(self._row(source), self._row(target))
 
     def swap(self, first: int, second: int, first_length: int, second_length: int) -> None:
-        """Swap two rows; the lengths are what of them counts."""
-        if not self._spare_row:
-            self._spare_row = [self._zeros(1) for _ in self._tensors]
+        """Swap two rows of at least three; the lengths are what of them counts.
+
+        After an error both rows have what they had. Raises: DeviceLost if that cannot be had again.
+        """
+        assert self._spare_row, "fewer than three rows have no holes between them"
         spare = [tensor.data_ptr() for tensor in self._spare_row]
         self._copy(self._row(first), spare)
-        self._copy(self._row(second), self._row(first))
-        self._copy(spare, self._row(second))
+        self._copy_or_undo(self._row(second), self._row(first), [(spare, self._row(first))])
+        undo = [(self._row(first), self._row(second)), (spare, self._row(first))]
+        self._copy_or_undo(spare, self._row(second), undo)
+
+    def _copy_or_undo(self, sources: list[int], targets: list[int], undo: list[tuple[list[int], list[int]]]) -> None:
+        """Copy; if that fails, which may have written a part of ``targets``, make the copies of ``undo``."""
+        try:
+            self._copy(sources, targets)
+        except DeviceLost:
+            raise  # with all that was in its memory
+        except BackendError as error:
+            try:
+                for kept, place in undo:
+                    self._copy(kept, place)
+            except DeviceLost:
+                raise
+            except BackendError as second:
+                raise DeviceLost(
+                    f"the KV cache is damaged: moving a row failed ({error}), and so did undoing it ({second})",
+                    recoverable=True,
+                ) from error
+            raise
 
     def _row(self, row: int) -> list[int]:
         return [tensor.data_ptr() + row * self._row_bytes for tensor in self._tensors]
 
     def _copy(self, sources: list[int], targets: list[int]) -> None:
-        binding = self._copier.io_binding()
         dtype = self._dtype.type
-        for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
-            binding.bind_input(f"source.{index}", self._device_type, 0, dtype, self._row_shape, source)
-            binding.bind_output(f"target.{index}", self._device_type, 0, dtype, self._row_shape, target)
         with running():
+            binding = self._copier.io_binding()
+            for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
+                binding.bind_input(f"source.{index}", self._device_type, 0, dtype, self._row_shape, source)
+                binding.bind_output(f"target.{index}", self._device_type, 0, dtype, self._row_shape, target)
             self._copier.run_with_iobinding(binding)
             binding.synchronize_outputs()
 

@@ -78,7 +78,9 @@ class GenerationSession(Session):
         if len(batch) > 1 and all(len(row.token_ids) == 1 for row in batch):
             held = {self._rows.rows[slot]: length for slot, length in enumerate(self._lengths)}
             for outside, inside in self._rows.gather(slots, self._lengths):
-                self._kv_rows.swap(outside, inside, held[outside], held[inside])
+                with running():
+                    self._kv_rows.swap(outside, inside, held[outside], held[inside])
+                self._rows.exchange(outside, inside)
         return plan_runs(batch, self._rows.rows, self._lengths, self.info.context_length)
 
     def length(self, slot: int) -> int:
@@ -92,13 +94,15 @@ class GenerationSession(Session):
         self._lengths[slot] = length
 
     def fork(self, source: int, target: int, length: int) -> None:
-        """Copy the keys and values of the first ``length`` tokens."""
+        """Copy the keys and values of the first ``length`` tokens; if that fails, ``target`` is left empty."""
         check_slot("target", target, self.info.num_slots)
         check_prefix(source, length, self.length(source))
         assert self._kv_rows is not None  # as in step
         if source != target:
             self._rows.place([target], self._lengths)
-            self._kv_rows.copy(self._rows.rows[source], self._rows.rows[target], length)
+            self._lengths[target] = 0  # what it held is written over
+            with running():
+                self._kv_rows.copy(self._rows.rows[source], self._rows.rows[target], length)
         self._lengths[target] = length
 
     def interrupt(self) -> None:

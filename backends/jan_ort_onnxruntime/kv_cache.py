@@ -28,7 +28,10 @@ class KVRows(Protocol):
         """Copy the first ``length`` positions of row ``source`` over those of row ``target``."""
 
     def swap(self, first: int, second: int, first_length: int, second_length: int) -> None:
-        """Swap the contents of two rows that hold so many positions."""
+        """Swap the contents of two rows that hold so many positions.
+
+        After an error both have what they had. Raises: DeviceLost if that cannot be had again.
+        """
 
 
 class KVCache:
@@ -60,7 +63,7 @@ class KVCache:
         self._array[:, target, :, :length] = self._array[:, source, :, :length]
 
     def swap(self, first: int, second: int, first_length: int, second_length: int) -> None:
-        """Swap the contents of two rows that hold so many positions."""
+        """Swap the contents of two rows that hold so many positions; all memory that this needs is taken first."""
         kept = self._array[:, first, :, :first_length].copy()
         self.copy(second, first, second_length)
         self._array[:, second, :, :first_length] = kept

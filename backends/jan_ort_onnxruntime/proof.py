@@ -24,28 +24,42 @@ def prove(session: Session, *, with_cache: bool = False) -> None:
         values = session.step([SlotTokens(0, token_ids)]).logits
         session.truncate(0, 0)
     else:
-        values = session.embed([token_ids])
-    if not np.isfinite(values.max(axis=1)).all():  # a logit may be -inf, for a token that is never meant
-        raise BackendError(
-            f"{session.info.device.used} computes no numbers: the first token's values are not finite; choose another "
-            "provider, or convert the model again"
-        )
+        values = np.abs(session.embed([token_ids]))  # of an embedding nothing may be -inf
+    _check_numbers(session, values, "the first token's values")
     if with_cache and session.info.vocab_size and session.info.context_length >= sum(_CHUNKS):
         _prove_cache(session)
 
 
 def _prove_cache(session: Session) -> None:
+    """Raise BackendError unless a beginning, and chunks after it, have the logits of all at once."""
     token_ids = np.arange(1, 1 + sum(_CHUNKS)) % session.info.vocab_size
     whole = _logits(session, [token_ids])
     chunked = _logits(session, np.split(token_ids, np.cumsum(_CHUNKS)[:-1]))
-    used = np.isfinite(whole) & np.isfinite(chunked)
-    whole, chunked = np.where(used, whole, 0), np.where(used, chunked, 0)
-    spread = np.linalg.norm(whole - whole.mean(axis=1, keepdims=True))
-    difference = np.linalg.norm(chunked - whole) / max(spread, np.finfo(np.float32).tiny)
+    _check_numbers(session, whole, "the logits of several tokens")
+    _check_numbers(session, chunked, "the logits after a past")
+    never = np.isneginf(whole)  # the others are finite, as was checked
+    if not np.array_equal(never, np.isneginf(chunked)):
+        raise BackendError(
+            f"{session.info.device.used} computes other logits after a past than without: other tokens have the logit "
+            "-inf; choose another provider"
+        )
+    # float64, for the squares of large logits.
+    without, after = (np.where(never, 0, values).astype(np.float64) for values in (whole, chunked))
+    spread = np.linalg.norm(without - without.mean(axis=1, keepdims=True))
+    difference = np.linalg.norm(after - without) / max(spread, np.finfo(np.float32).tiny)
     if difference > MAX_DIFFERENCE:
         raise BackendError(
             f"{session.info.device.used} computes other logits after a past than without: they differ by "
             f"{difference:.2f} of their spread, more than {MAX_DIFFERENCE}; choose another provider"
+        )
+
+
+def _check_numbers(session: Session, values: NDArray[np.float32], what: str) -> None:
+    """Raise BackendError for a NaN, an inf, or a row of nothing but -inf, the logit of a token that is never meant."""
+    if not np.isfinite(values.max(axis=1)).all():  # the largest is NaN where any is
+        raise BackendError(
+            f"{session.info.device.used} computes no numbers: {what} are not finite; choose another provider, or "
+            "convert the model again"
         )
 
 

@@ -15,7 +15,7 @@ from jan_ort_onnxruntime.provider_table import CPU_PROVIDER
 
 MAX_BINDINGS = 16
 
-FIRST_ROW = np.zeros(1, np.int64)
+_FIRST_ROW = np.zeros(1, np.int64)
 _TAKES_NO_ROWS_SINCE = (1, 31)  # before, a MatMulNBits of no rows killed the process (SIGFPE; 1.24.4 to 1.30.0 tried)
 
 
@@ -95,14 +95,18 @@ class GraphRunner:
         """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
         wanted = run.logits_rows
         if not len(wanted) and self._unwanted is not None:
-            wanted, buffers, first = FIRST_ROW, self._unwanted, 0
+            wanted, buffers, first = _FIRST_ROW, self._unwanted, 0
         binding = self._binding(run.first_row, run.first_row + run.token_ids.shape[0])
-        binding.feed("input_ids", run.token_ids)
-        binding.feed("seqlens_k", run.seqlens_k)
-        binding.feed("total_sequence_length", np.array([run.seqlens_k.max() + 1], np.int32))
+        self._feed(binding, run)
         binding.feed("logits_rows", wanted)
         binding.write_to(buffers, first, first + len(wanted))
         self._session.run_with_iobinding(binding.io_binding, run_options)
+
+    def _feed(self, binding: StepBinding, run: Run) -> None:
+        """Give the graph the run's tokens and where they are; a graph with further inputs gets them here."""
+        binding.feed("input_ids", run.token_ids)
+        binding.feed("seqlens_k", run.seqlens_k)
+        binding.feed("total_sequence_length", np.array([run.seqlens_k.max() + 1], np.int32))
 
     def _binding(self, first_row: int, end_row: int) -> StepBinding:
         if not self._keeps_bindings:

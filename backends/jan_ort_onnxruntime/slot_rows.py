@@ -28,7 +28,7 @@ class SlotRows:
         """Return the pairs of rows whose contents are to be swapped so that ``slots``, which decode, lie together.
 
         That is once their steps have lost as much time on the idle rows between them as the swaps will take, so that
-        changing company never costs more than twice the best.
+        changing company never costs more than twice the best. The permutation stays: see :meth:`exchange`.
         """
         active = {self.rows[slot] for slot in slots}
         self._holes += max(active) - min(active) + 1 - len(active)
@@ -42,11 +42,12 @@ class SlotRows:
             return []
         self._holes = 0
         window = set(range(start, start + len(active)))
-        swaps = list(zip(sorted(active - window), sorted(window - active), strict=True))
-        for outside, inside in swaps:
-            owners = self._owners()
-            self.rows[owners[outside]], self.rows[owners[inside]] = inside, outside
-        return swaps
+        return list(zip(sorted(active - window), sorted(window - active), strict=True))
+
+    def exchange(self, first: int, second: int) -> None:
+        """Let the slots of two rows have each other's, once the contents have been swapped and never before."""
+        owners = self._owners()
+        self.rows[owners[first]], self.rows[owners[second]] = second, first
 
     def _owners(self) -> list[int]:
         """Return each row's slot."""

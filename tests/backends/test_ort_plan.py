@@ -86,10 +86,17 @@ def test_starting_slots_get_the_lowest_rows_that_lie_together(
     assert all(rows.rows[slot] == slot for slot, length in enumerate(lengths) if length)
 
 
+def gather(rows: SlotRows, slots: list[int], lengths: list[int]) -> list[tuple[int, int]]:
+    swaps = rows.gather(slots, lengths)
+    for first, second in swaps:
+        rows.exchange(first, second)
+    return swaps
+
+
 def test_slots_that_decode_together_are_gathered_once_the_holes_cost_more_than_the_move() -> None:
     rows, lengths = SlotRows(5), [50, 10, 10, 10, 50]
 
-    swaps = [rows.gather([0, 4], lengths) for _ in range(3)]
+    swaps = [gather(rows, [0, 4], lengths) for _ in range(3)]
 
     assert swaps == [[(4, 1)], [], []]
     assert rows.rows == [0, 4, 2, 3, 1]
@@ -98,10 +105,19 @@ def test_slots_that_decode_together_are_gathered_once_the_holes_cost_more_than_t
 def test_long_sequences_are_moved_later() -> None:
     rows, lengths = SlotRows(3), [500, 0, 400]
 
-    num_steps = next(step for step in range(1, 100) if rows.gather([0, 2], lengths))
+    num_steps = next(step for step in range(1, 100) if gather(rows, [0, 2], lengths))
 
     assert num_steps == 400 // TOKENS_PER_HOLE + 1
     assert rows.rows == [0, 2, 1]
+
+
+def test_slots_keep_their_rows_until_the_contents_were_swapped() -> None:
+    rows = SlotRows(5)
+
+    swaps = rows.gather([0, 4], [50, 10, 10, 10, 50])
+
+    assert swaps == [(4, 1)]
+    assert rows.rows == [0, 1, 2, 3, 4]
 
 
 def test_adjacent_rows_are_never_moved() -> None:

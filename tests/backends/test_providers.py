@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 
 from jan_ort.models.convert.weight_schemes import Weights
-from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session, SlotTokens
+from jan_ort_backends import DeviceReport, ModelError, OpenOptions
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.providers import open_proven
@@ -122,63 +121,6 @@ def test_a_provider_for_few_nodes_is_not_taken_by_itself(graph: Path) -> None:
         "webgpu": f"only 4 of 10 nodes of {graph} can run on WebGpuExecutionProvider"
     }
     assert opened(runtime, graph, "webgpu").nodes == {CPU: 6, "WebGpuExecutionProvider": 4}
-
-
-def test_a_session_that_computes_no_numbers_is_closed_and_the_next_provider_tried(graph: Path) -> None:
-    class Broken(Opened):
-        closed = False
-
-        def step(self, batch: Any) -> Any:
-            output = super().step(batch)
-            output.logits[:] = np.nan
-            return output
-
-        def close(self) -> None:
-            Broken.closed = True
-
-    def build(_: Any, device: DeviceReport) -> Session:
-        return Broken(device) if device.used == DML else Opened(device)
-
-    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
-
-    assert isinstance(session, Opened)
-    assert "not finite" in session.device.declined["dml"]
-    assert Broken.closed
-
-
-class Forgetful(Opened):
-    """A session whose attention loses the past, as one whose past and present are not the same memory does."""
-
-    def step(self, batch: Any) -> Any:
-        lengths = {row.slot: self.length(row.slot) for row in batch}
-        for slot in lengths:
-            self.truncate(slot, 0)
-        output = super().step(batch)
-        for row in batch:
-            held = np.zeros(lengths[row.slot], np.int64)
-            self.truncate(row.slot, 0)
-            super().step([SlotTokens(row.slot, np.concatenate([held, row.token_ids]), 0)])
-        return output
-
-
-def test_a_session_that_loses_its_past_is_not_taken(graph: Path) -> None:
-    def build(_: Any, device: DeviceReport) -> Session:
-        return Opened(device) if device.used == CPU else Forgetful(device)
-
-    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
-
-    assert isinstance(session, Opened)
-    assert session.device.used == CPU
-    assert "computes other logits after a past than without" in session.device.declined["dml"]
-
-
-@pytest.mark.parametrize("provider", [CUDA, CPU])
-def test_the_proof_leaves_the_slots_empty(provider: str, graph: Path) -> None:
-    session = open_proven(
-        graph, SessionSettings(1), lambda _, device: Opened(device), runtime=FakeRuntime([provider, CPU])
-    )
-
-    assert session.length(0) == 0
 
 
 @pytest.mark.parametrize("weights", ["fp16", "int4-fp16"])

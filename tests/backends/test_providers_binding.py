@@ -24,6 +24,7 @@ from jan_ort_onnxruntime.separate_session import SeparateSession
 from tests.backends.copying_session import CopyingSession
 from tests.backends.weight_folders import tiny_llama
 
+PAST = "past_key_values.1.value"
 OPTIONS, DEVICE = OpenOptions(num_slots=4), DeviceReport("auto", "played")
 
 
@@ -64,6 +65,7 @@ def test_a_cache_that_travels_is_bound_anew_for_each_run(folder: Path) -> None:
 
     found = conversation(GenerationSession(far, graph, OPTIONS, DEVICE, "0"), (0, 1, 2))
 
+    assert far.num_bound(PAST) == [1] * far.num_runs
     for ours, theirs in zip(found, host(folder, (0, 1, 2)), strict=True):
         assert_array_equal(ours, theirs)
 
@@ -82,6 +84,8 @@ def test_a_cache_on_the_device_is_bound_once_and_the_step_s_inputs_each_time(
 
     found = conversation(GenerationSession(far, graph, OPTIONS, DEVICE, "0"), (0, 1, 2))
 
+    assert far.num_bound(PAST) == [1] * len(far.bindings)
+    assert len(far.bindings) < far.num_runs == sum(far.num_bound("input_ids"))
     for ours, theirs in zip(found, expected, strict=True):
         assert_array_equal(ours, theirs)
 

@@ -80,13 +80,14 @@ def _read_tokenizer(model: GgufFile, config: LlamaConfig) -> GgufTokenizer:
 
 
 def _smooth(model: GgufFile, config: LlamaConfig, tokenizer: Tokenizer, weights: Weights) -> list[LayerSmoothing]:
-    """Return each layer's smoothing. With "int4" it is the attention's only: the 4-bit codes cannot be scaled."""
-    if not SCHEMES[weights].smooths:
+    """Return each layer's smoothing. With 4 bits it is the attention's only: the codes of a file cannot be scaled."""
+    scheme = SCHEMES[weights]
+    if not scheme.smooths:
         return [LayerSmoothing()] * config.num_hidden_layers
     encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
     token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
     layers = [smoothing(activations) for activations in Calibration(model, config, token_ids).layers()]
-    return layers if weights == "int8" else [LayerSmoothing(attention=layer.attention) for layer in layers]
+    return layers if scheme.bits == 8 else [LayerSmoothing(attention=layer.attention) for layer in layers]
 
 
 def _write_graph(

@@ -113,11 +113,15 @@ class Float16LlamaGraph(LlamaGraph):
         self._writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, **at)
 
     def _with_block_means(self, x: str, matrix: QuantizedMatrix) -> str:
-        """Append to x its means over blocks of 32, which the extra columns of the "cat" scheme multiply."""
+        """Append to x its means over blocks of 32, which the extra columns of the "cat" scheme multiply.
+
+        Of those columns there is one for each block, and zeros up to a whole number of blocks. A matrix without
+        residuals has none of the first: its single block of zeros (:func:`with_even_blocks`) takes the means that fit.
+        """
         name = f"{x}.cat{matrix.extra_columns}"
         if name not in self._block_sums:
             columns = matrix.columns - matrix.extra_columns
-            position = np.arange(columns)
+            position = np.arange(min(columns, matrix.extra_columns * GGML_BLOCK))
             averaging = np.zeros((columns, matrix.extra_columns), np.float32)
             averaging[position, position // GGML_BLOCK] = 1 / GGML_BLOCK
             means = self._writer.node("MatMul", [x, self._half(f"{name}.averaging", averaging)], [f"{name}.means"])

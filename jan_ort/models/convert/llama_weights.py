@@ -16,6 +16,9 @@ from jan_ort.models.convert.gguf_file import GgufFile, GgufTensor
 from jan_ort.models.convert.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
 from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
 
+EIGHT_BIT_BLOCK = 64
+"""Values with one scale in a matrix of 8 bits; "int8-block64" in jan_ort.json names it."""
+
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
 
@@ -47,10 +50,10 @@ class LlamaWeights:
         self._weights = weights
 
     def matrix(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
-        """Return the parts as the scheme has them, in 8 bits or 4."""
-        if self._weights == "int4" and (kept := self.kept_4bit(parts, columns)) is not None:
+        """Return the parts as a scheme of 8 bits or 4 has them."""
+        if SCHEMES[self._weights].bits == 4 and (kept := self.kept_4bit(parts, columns)) is not None:
             return kept
-        return quantize_8bit(self.floats(parts, columns), SCHEMES["int8"].block_size)
+        return quantize_8bit(self.floats(parts, columns), EIGHT_BIT_BLOCK)
 
     def kept_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix | None:
         """Return the parts with the codes that they have in the file; None if any has other bits or is scaled."""

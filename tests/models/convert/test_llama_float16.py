@@ -11,13 +11,14 @@ import pytest
 from gguf import GGMLQuantizationType as Type
 
 from jan_ort.models.convert import convert_gguf
-from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
+from jan_ort.models.convert.ggml_blocks import GGML_BLOCK
+from jan_ort.models.convert.weight_schemes import Weights
 from jan_ort.models.errors import ConversionError
 from jan_ort_onnxruntime.operator_needs import read_needs, why_not
 from jan_ort_onnxruntime.provider_table import BUILT_IN
 from tests.models.convert.test_llama_graph import EXTRA_SHAPES, SOURCE_TYPES, TOKEN_IDS, convert, relative_error
 from tests.models.convert.test_llama_mixed_types import mixed_llama
-from tests.models.convert.tiny_llama import HEAD_DIM, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
+from tests.models.convert.tiny_llama import HEAD_DIM, HIDDEN, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
 
 KEPT = [Type.Q4_0, Type.Q4_1]
 
@@ -25,6 +26,20 @@ KEPT = [Type.Q4_0, Type.Q4_1]
 def nodes(folder: Path, op_type: str) -> list[onnx.NodeProto]:
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     return [node for node in model.graph.node if node.op_type == op_type]
+
+
+def wide_llama(tensor_type: Type, inner: int) -> TinyLlama:
+    """Return a llama whose down projections have rows of ``inner`` columns, with sums as small as the others'."""
+    rng = np.random.default_rng(11)
+    shapes = {"ffn_gate": (inner, HIDDEN), "ffn_up": (inner, HIDDEN), "ffn_down": (HIDDEN, inner)}
+    tensors = {
+        f"blk.{layer}.{name}.weight": rng.normal(0, 0.15 * (HIDDEN / shape[1]) ** 0.5, shape).astype(np.float32)
+        for layer in range(LAYERS)
+        for name, shape in shapes.items()
+    }
+    return TinyLlama(
+        tensor_type, embedding_type=Type.Q8_0, tensors=tensors, metadata={"llama.feed_forward_length": inner}
+    )
 
 
 @pytest.mark.parametrize("tensor_type", SOURCE_TYPES, ids=lambda kind: kind.name)
@@ -41,6 +56,17 @@ def test_fp16_logits_are_those_of_the_forward_pass(tensor_type: Type, tmp_path: 
 @pytest.mark.parametrize("tensor_type", KEPT, ids=lambda kind: kind.name)
 def test_int4_fp16_keeps_the_codes_of_4_bit_matrices(tensor_type: Type, tmp_path: Path) -> None:
     model = TinyLlama(tensor_type, embedding_type=Type.Q8_0)
+    session = LlamaSession(convert(model, tmp_path, "int4-fp16"))
+
+    logits, _, _ = session.step(TOKEN_IDS)
+
+    assert relative_error(logits, model.forward(TOKEN_IDS)) < {Type.Q4_0: 0.003, Type.Q4_1: 0.03}[tensor_type]
+
+
+@pytest.mark.parametrize("num_blocks", [32, 33, 43, 65])
+@pytest.mark.parametrize("tensor_type", KEPT, ids=lambda kind: kind.name)
+def test_int4_fp16_keeps_rows_of_any_number_of_blocks(tensor_type: Type, num_blocks: int, tmp_path: Path) -> None:
+    model = wide_llama(tensor_type, GGML_BLOCK * num_blocks)
     session = LlamaSession(convert(model, tmp_path, "int4-fp16"))
 
     logits, _, _ = session.step(TOKEN_IDS)
@@ -125,13 +151,23 @@ def test_products_have_the_form_that_directml_reads(tmp_path: Path) -> None:
         assert len(node.input) == 4
 
 
-@pytest.mark.parametrize("weights", list(SCHEMES))
-def test_the_providers_of_a_scheme_are_those_that_take_its_graph(weights: Weights, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("weights", "providers"),
+    [
+        ("int8", {"cpu"}),
+        ("int4", {"cpu"}),
+        ("fp16", {"cpu", "cuda", "dml"}),
+        ("int4-fp16", {"cpu", "cuda", "dml"}),
+    ],
+)
+def test_float16_graphs_are_for_gpus_too_and_the_others_for_a_cpu(
+    weights: Weights, providers: set[str], tmp_path: Path
+) -> None:
     folder = convert(TinyLlama(Type.Q4_1), tmp_path, weights)
 
     needs = read_needs(folder / "model.onnx")
 
-    assert {provider.name for provider in BUILT_IN if why_not(needs, provider) is None} == SCHEMES[weights].providers
+    assert {provider.name for provider in BUILT_IN if why_not(needs, provider) is None} == providers
 
 
 def test_values_beyond_float16_are_refused(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from jan_ort.models.convert.calibration import LayerSmoothing
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.llama_config import read_llama_config
 from jan_ort.models.convert.llama_graph import LlamaGraph
-from jan_ort.models.convert.llama_weights import Weights
 from jan_ort.models.convert.onnx_writer import OnnxWriter
+from jan_ort.models.convert.weight_schemes import Weights
 from tests.models.convert.tiny_llama import (
     HEAD_DIM,
     HEADS,

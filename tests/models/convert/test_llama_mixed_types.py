@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from jan_ort.models.convert import convert_gguf
 from jan_ort.models.convert.gguf_file import GgufFile
-from jan_ort.models.convert.llama_weights import LlamaWeights, Part, Weights
+from jan_ort.models.convert.llama_weights import LlamaWeights, Part
+from jan_ort.models.convert.weight_schemes import Weights
 from tests.models.convert.random_blocks import model_blocks
 from tests.models.convert.tiny_llama import HEAD_DIM, HEADS, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
 
