@@ -6,12 +6,30 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from jan_ort_backends import Accepts, Available, Backend, Discovered
+from jan_ort.settings import Settings
+from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
 from jan_ort_backends.isolation import ask_accepts, ask_probe
+
+BACKEND_LISTS = ("allow_backend", "deny_backend")
+"""The settings that say which plugins may be imported."""
 
 
 class NoBackendError(Exception):
     """Raised when no backend can open a model; the message gives each backend's own reason."""
+
+
+def find_backends(settings: Settings) -> tuple[Discovered, ...]:
+    """Return the installed backends; those that BACKEND_LISTS exclude are listed, and their code is never imported."""
+    return discover(allow=settings.allow_backend, deny=settings.deny_backend)
+
+
+def check_allowed(settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Check that each allowed backend is installed; a denied one need not be. Raises: NoBackendError."""
+    for each in discovered:
+        if not each.is_installed and each.name in (settings.allow_backend or ()):
+            raise NoBackendError(
+                f"--allow-backend (JAN_ORT_ALLOW_BACKEND) has {each.name!r}: {each.error} ({_installed(discovered)})"
+            )
 
 
 def builtin_models(discovered: Sequence[Discovered]) -> Mapping[str, Path]:
@@ -27,10 +45,13 @@ def check_backend(name: str | None, discovered: Sequence[Discovered]) -> None:
     if found is None:
         close = get_close_matches(name, [each.name for each in discovered], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        known = ", ".join(sorted(each.name for each in discovered))
-        raise NoBackendError(f"there is no backend named {name!r}{hint} (installed: {known})")
+        raise NoBackendError(f"there is no backend named {name!r}{hint} ({_installed(discovered)})")
     if found.backend is None:
         raise NoBackendError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")
+
+
+def _installed(discovered: Sequence[Discovered]) -> str:
+    return "installed: " + ", ".join(sorted(each.name for each in discovered if each.is_installed))
 
 
 def choose_backend(name: str | None, model_dir: Path, discovered: Sequence[Discovered]) -> Backend:

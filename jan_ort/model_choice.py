@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jan_ort.backend_choice import builtin_models, check_backend
+from jan_ort.backend_choice import builtin_models, check_allowed, check_backend, find_backends
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.hub_task import cached_task
 from jan_ort.models.reference import GgufReference, HubReference, check_reference
 from jan_ort.settings import Settings
-from jan_ort_backends import Accepts, Capability, Discovered, discover
+from jan_ort_backends import Accepts, Capability, Discovered
 from jan_ort_backends.isolation import ask_accepts
 
 _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
@@ -40,7 +40,8 @@ def check_settings(settings: Settings) -> tuple[Discovered, ...]:
 
     Raises: NoBackendError, ModelReferenceError.
     """
-    discovered = discover()
+    discovered = find_backends(settings)
+    check_allowed(settings, discovered)
     check_backend(settings.backend, discovered)
     own = builtin_models(discovered)
     for task, reference in choose_models(settings, discovered):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +55,15 @@ class Settings(BaseSettings):
         description="Option of the backend as NAME=VALUE, for instance provider=cuda, or strict=1 to fail rather than "
         "fall back. May be given several times; in a variable, separated by commas.",
     )
+    allow_backend: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Backend plugin that may be imported; if given, no other one is. May be given several times; in a "
+        "variable, names are separated by commas.",
+    )
+    deny_backend: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Backend plugin that is never imported, installed or not; likewise.",
+    )
     weights: Literal["int8", "int4", "fp16", "int4-fp16", "as-is"] = Field(
         "int8",
         description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
@@ -73,10 +82,10 @@ class Settings(BaseSettings):
         None, description="TOML file of settings; otherwise the user's config.toml and ./jan-ort.toml are read."
     )
 
-    @field_validator("model", "embedding_model", "backend_option", mode="before")
+    @field_validator("model", "embedding_model", "backend_option", "allow_backend", "deny_backend", mode="before")
     @classmethod
     def _separate(cls, given: object) -> object:
-        """Read a text, as variables have it, as one reference or several."""
+        """Read a text, as variables have it, as one name or several."""
         return tuple(each.strip() for each in given.split(",")) if isinstance(given, str) else given
 
     @field_validator("backend_option")
@@ -124,7 +133,23 @@ class Settings(BaseSettings):
     @classmethod
     def read(cls, **overrides: object) -> Settings:
         """Return the settings: overrides (flags), then environment, then files. Raises: SettingsError."""
-        given = {name: value for name, value in overrides.items() if value is not None}
+        return cls._read({name: value for name, value in overrides.items() if value is not None})
+
+    @classmethod
+    def read_only(cls, names: Collection[str], **overrides: object) -> Settings:
+        """Return settings with only ``names`` read and the defaults of all others, one of which may thus be wrong.
+
+        Raises: SettingsError.
+        """
+        read = {*names, "config"}
+        others = {name: field for name, field in cls.model_fields.items() if name not in read}
+        defaults = {name: field.get_default(call_default_factory=True) for name, field in others.items()}
+        return cls._read(
+            defaults | {name: value for name, value in overrides.items() if name in read and value is not None}
+        )
+
+    @classmethod
+    def _read(cls, given: Mapping[str, object]) -> Settings:
         try:
             return cls(**given)  # type: ignore[arg-type]
         except ValidationError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.backend_choice import NoBackendError
 from jan_ort.model_choice import check_settings, choose_models
 from jan_ort.models.cache import CacheKey, ModelCache
 from jan_ort.models.catalog import Task
@@ -62,3 +63,24 @@ def test_a_repository_is_served_for_what_it_was_pulled_for(
 def test_a_model_that_cannot_be_right_is_refused_before_anything_starts() -> None:
     with pytest.raises(ModelReferenceError, match=r"smolm2.*did you mean 'smollm2-135m-instruct'"):
         check_settings(Settings.read(model="smolm2-135m-instruct"))
+
+
+def test_an_allowed_backend_that_is_not_installed_is_refused_with_those_that_are() -> None:
+    settings = Settings.read(backend="reference", allow_backend="reference,onnxruntme")
+
+    with pytest.raises(NoBackendError, match=r"--allow-backend .* 'onnxruntme'.*did you mean 'onnx.*installed: .*onnx"):
+        check_settings(settings)
+
+
+def test_a_denied_backend_need_not_be_installed() -> None:
+    settings = Settings.read(backend="reference", deny_backend="onnxruntme")
+
+    assert "onnxruntme" not in {each.name for each in check_settings(settings)}
+
+
+@pytest.mark.parametrize("lists", [{"deny_backend": "reference"}, {"allow_backend": "onnxruntime"}])
+def test_a_backend_that_is_asked_for_and_excluded_is_refused_with_the_flag(lists: dict[str, str]) -> None:
+    settings = Settings.read(backend="reference", **lists)
+
+    with pytest.raises(NoBackendError, match=f"'reference' cannot be used: .*--{next(iter(lists)).replace('_', '-')}"):
+        check_settings(settings)

@@ -97,3 +97,28 @@ def test_a_blank_key_is_refused(key: str) -> None:
 def test_the_cache_is_the_users_own_unless_set() -> None:
     assert Settings.read().cache_dir.name == "jan-ort"
     assert Settings.read(cache_dir="somewhere").cache_dir == Path("somewhere")
+
+
+def test_backends_are_allowed_and_denied_by_names_in_a_variable_or_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_ALLOW_BACKEND", "reference, mine")
+
+    settings = Settings.read(deny_backend=["other"])
+
+    assert (settings.allow_backend, settings.deny_backend) == (("reference", "mine"), ("other",))
+    assert (Settings().deny_backend, settings.backend_options) == ((), {})
+
+
+def test_some_settings_are_read_although_another_one_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_PORT", "http")
+    monkeypatch.setenv("JAN_ORT_MODEL", "m")
+
+    settings = Settings.read_only(["deny_backend"], deny_backend=("other",), num_slots="many")
+
+    assert (settings.deny_backend, settings.port, settings.model) == (("other",), 8000, None)
+
+
+def test_a_setting_that_is_read_alone_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_PORT", "http")
+
+    with pytest.raises(SettingsError, match="--port"):
+        Settings.read_only(["port"])

@@ -78,9 +78,12 @@ def _entries(owner: Distribution, name: str, version: str) -> Iterator[Entry]:
 
 
 def _text(owner: Distribution) -> str:
+    """Return the list of entry points; nearly that if it is not in UTF-8, and nothing if it cannot be opened."""
     try:
         return owner.read_text(_FILE) or ""
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:  # enough to tell whether it offers a backend; then it is listed as unreadable
+        return error.object.replace(b"\0", b"").decode("latin-1")
+    except OSError as error:
         logger.warning("the entry points of %s cannot be read: %s", _identity(owner)[0], one_line(error))
         return ""
 

@@ -205,7 +205,11 @@ class Backend(Protocol):
         return Available()
 
     def accepts(self, model_dir: Path) -> Accepts | Declines:
-        """Say whether ``model_dir`` is a folder this backend can open, from its files' names and small configs."""
+        """Say whether ``model_dir`` is a folder this backend can open, from its files' names and small configs.
+
+        The server also asks for a single GGUF file, before it converts it: a backend that accepts it gets a folder
+        with that file later, and one that raises is taken to decline.
+        """
         ...
 
     def open(self, model_dir: Path, options: OpenOptions) -> Session:

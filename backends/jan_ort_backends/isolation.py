@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -70,6 +71,11 @@ def probe(backend: Backend, limit_s: float = LIMIT_S) -> Available | Missing:
     return within(lambda: _checked(backend.probe(), Available, Missing), limit_s)
 
 
+def how_to_deny(name: str) -> str:
+    """Return how a user keeps a backend from being imported, as a part of a remedy."""
+    return f"exclude it with --deny-backend {shlex.quote(name)}"
+
+
 def why_probe_failed(error: BaseException) -> str:
     """Return what ``probe`` raised as a reason, in one line."""
     return f"its probe failed: {reason_of(error)}"
@@ -83,7 +89,7 @@ def ask_probe(backend: Backend, limit_s: float = LIMIT_S) -> Available | Missing
         raise
     except BaseException as error:  # a plugin that calls sys.exit() must not end the server either
         logger.warning("the probe of backend %s failed", backend.name, exc_info=error)
-        remedy = f"repair or uninstall the plugin of backend {backend.name!r}, or exclude it by the deny list"
+        remedy = f"repair or uninstall the plugin of backend {backend.name!r}, or {how_to_deny(backend.name)}"
         return Missing(why_probe_failed(error), remedy)
 
 
@@ -94,7 +100,10 @@ def ask_accepts(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -> 
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        logger.warning("backend %s failed when asked for %s", backend.name, model_dir, exc_info=error)
+        if model_dir.is_file():  # the contract lets it expect a folder, and list that
+            logger.debug("backend %s does not take the file %s: %s", backend.name, model_dir, reason_of(error))
+        else:
+            logger.warning("backend %s failed when asked for %s", backend.name, model_dir, exc_info=error)
         return Declines(f"it failed when asked: {reason_of(error)}")
 
 

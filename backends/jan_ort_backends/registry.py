@@ -13,10 +13,13 @@ from jan_ort_backends.entries import Entry, installed_entries, state_of_path
 from jan_ort_backends.errors import BackendError
 from jan_ort_backends.failure_text import one_line
 from jan_ort_backends.interface import Backend
-from jan_ort_backends.isolation import LIMIT_S, PluginHangs, within
+from jan_ort_backends.isolation import LIMIT_S, PluginHangs, how_to_deny, within
 from jan_ort_backends.spelling import did_you_mean
 
 logger = logging.getLogger(__name__)
+
+_ALLOW, _DENY = "--allow-backend (JAN_ORT_ALLOW_BACKEND)", "--deny-backend (JAN_ORT_DENY_BACKEND)"
+"""Where the user sets the lists: what a remedy names."""
 
 _registered: dict[str, Backend] = {}
 
@@ -37,6 +40,11 @@ class Discovered:
     error: str | None = None
     traceback: str | None = None
     remedy: str | None = None
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether there is such a backend at all; the allow list may name one that is not."""
+        return bool(self.distribution or self.value)
 
 
 _last: dict[object, tuple[Discovered, ...]] = {}
@@ -114,7 +122,7 @@ def _discover_one(
 
 
 def _load(entry: Entry, limit_s: float) -> Discovered:
-    mend = f"repair or uninstall {entry.distribution or 'its package'}, or exclude {entry.name!r} by the deny list"
+    mend = f"repair or uninstall {entry.distribution or 'its package'}, or {how_to_deny(entry.name)}"
     point = entry.point
     if point is None or entry.error:
         return _failed(entry, entry.error, mend)
@@ -153,9 +161,9 @@ def _excluded(
     name: str, allow: Collection[str] | None, deny: Collection[str], entry: Entry | None = None
 ) -> Discovered | None:
     if name in deny:
-        reason, remedy = "excluded by the deny list", f"remove {name!r} from the deny list"
+        reason, remedy = "excluded by the deny list", f"remove {name!r} from {_DENY}"
     elif allow is not None and name not in allow:
-        reason, remedy = "not in the allow list", f"add {name!r} to the allow list"
+        reason, remedy = "not in the allow list", f"add {name!r} to {_ALLOW}"
     else:
         return None
     if entry is None:
@@ -171,4 +179,4 @@ def _failed(entry: Entry, error: str, remedy: str, trace: str | None = None) -> 
 
 def _not_installed(name: str, names: Collection[str]) -> Discovered:
     error = f"no backend named {name!r} is installed{did_you_mean(name, names)}"
-    return Discovered(name, "", "", "", error=error, remedy="install its package, or correct the allow list")
+    return Discovered(name, "", "", "", error=error, remedy=f"install its package, or correct {_ALLOW}")

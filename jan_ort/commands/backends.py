@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 
+from jan_ort.backend_choice import BACKEND_LISTS, find_backends
 from jan_ort.backend_report import BackendReport, report_backend
+from jan_ort.commands.failures import reported
 from jan_ort.commands.plugin_output import kept_apart
+from jan_ort.commands.setting_options import setting_options
+from jan_ort.settings import Settings
 from jan_ort.text_table import text_table
-from jan_ort_backends import discover
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, with the traceback of a plugin that is broken.")
-def backends(*, as_json: bool) -> None:
+@setting_options((*BACKEND_LISTS, "config"))
+def backends(*, as_json: bool, **flags: Any) -> None:
     """List the installed backends: distribution, version, capabilities, and why one cannot be used."""
+    with reported():
+        settings = Settings.read_only(BACKEND_LISTS, **flags)
     with kept_apart() as stdout:
-        reports = [report_backend(each) for each in discover()]
+        reports = [report_backend(each) for each in find_backends(settings)]
         click.echo(json.dumps([asdict(each) for each in reports], indent=2) if as_json else _text(reports), stdout)
 
 

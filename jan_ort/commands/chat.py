@@ -12,12 +12,16 @@ from typing import Any
 
 import click
 
+from jan_ort.backend_choice import BACKEND_LISTS
 from jan_ort.commands.failures import reported
 from jan_ort.commands.setting_options import setting_options
 from jan_ort.settings import Settings
 from jan_ort.terminal_chat.chat_model import ChatModel
 from jan_ort.terminal_chat.conversation import Conversation
 from jan_ort.terminal_chat.exchange import ChatError, Server
+
+_MODEL_SETTINGS = ("model", "weights", "context_length", "cache_dir")
+_SETTINGS = (*_MODEL_SETTINGS, "backend", "backend_option", *BACKEND_LISTS, "api_key", "config")
 
 
 @click.command()
@@ -26,7 +30,7 @@ from jan_ort.terminal_chat.exchange import ChatError, Server
 @click.option("--system", help="Instruction that the model is given first.")
 @click.option("--temperature", type=float, help="0 takes the likeliest token; the server's default if not given.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Length of an answer at most.")
-@setting_options(("model", "backend", "backend_option", "weights", "context_length", "api_key", "cache_dir", "config"))
+@setting_options(_SETTINGS)
 def chat(
     *,
     question: str | None,

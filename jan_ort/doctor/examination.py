@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from jan_ort.backend_choice import NoBackendError, check_backend
+from jan_ort.backend_choice import BACKEND_LISTS, NoBackendError, check_allowed, check_backend, find_backends
 from jan_ort.doctor.backends import examine
 from jan_ort.doctor.machine import read_platform, read_versions
 from jan_ort.doctor.models import find_model, open_once, read_cache
@@ -41,7 +41,7 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
             return otherwise
 
     settings = attempt(lambda: Settings.read(**flags), None)
-    discovered = discover()
+    discovered = _find_backends(flags)
     backends = examine(discovered)
     problems.extend(_unusable(backends))
     discovered = _without_broken(discovered, backends)
@@ -50,6 +50,7 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
     models: list[ModelReport] = []
     if settings is not None:
         cache = attempt(lambda: read_cache(settings.cache_dir), None)
+        attempt(lambda: check_allowed(settings, discovered), None)
         attempt(lambda: check_backend(settings.backend, discovered), None)
         for choice in attempt(lambda: choose_models(settings, discovered), ()):
             found = attempt(partial(find_model, choice, settings, discovered), None)
@@ -69,6 +70,15 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
         models=tuple(models),
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _find_backends(flags: Mapping[str, object]) -> tuple[Discovered, ...]:
+    """Return the backends as the settings allow them, whatever else is wrong there; none is imported if these are."""
+    try:
+        return find_backends(Settings.read_only(BACKEND_LISTS, **flags))
+    except SettingsError:
+        reason, remedy = "not imported: the settings that may exclude it cannot be read", "mend the settings"
+        return tuple(replace(each, error=reason, remedy=remedy) for each in discover(allow=()))
 
 
 def _without_broken(discovered: Sequence[Discovered], backends: Sequence[BackendTruth]) -> tuple[Discovered, ...]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from jan_ort.backend_choice import builtin_models, choose_backend
 from jan_ort.doctor.report import CacheReport, ModelReport
 from jan_ort.model_choice import ModelChoice
-from jan_ort.models.cached import CachedModel, cached_models
-from jan_ort.models.catalog import CatalogModel
+from jan_ort.models.cached import cached_models
+from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference, check_reference
 from jan_ort.served import open_session
 from jan_ort.settings import Settings
@@ -41,18 +41,11 @@ def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Dis
     task, reference = choice
     own = builtin_models(discovered)
     found = check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
-    match found:
-        case FolderReference(path):
-            folder, state = path, "local"
-        case GgufReference() | SentenceTransformersReference():
-            return ModelReport(reference, task, "to be converted")
-        case CatalogModel(name=name):
-            cached = [each for each in cached_models(settings.cache_dir) if _is(each, name, task, settings.weights)]
-            if not cached:
-                return ModelReport(reference, task, "to be fetched")
-            folder, state = cached[0].folder, "cached"
-        case _:
-            return ModelReport(reference, task, "to be fetched")
+    folder = find_resolved(found, task=task, cache_dir=settings.cache_dir, weights=settings.weights)
+    if folder is None:
+        is_local = isinstance(found, (GgufReference, SentenceTransformersReference))
+        return ModelReport(reference, task, "to be converted" if is_local else "to be fetched")
+    state = "local" if isinstance(found, FolderReference) else "cached"
     backend = choose_backend(settings.backend, folder, discovered)
     return ModelReport(reference, task, state, str(folder), backend.name)
 
@@ -66,8 +59,3 @@ def open_once(found: ModelReport, settings: Settings, discovered: Sequence[Disco
     session = open_session(Path(found.folder), backend, settings, needed)
     session.close()
     return replace(found, device=session.info.device)
-
-
-def _is(model: CachedModel, name: str, task: str, weights: str) -> bool:
-    fits = task == "embed" or model.weights == weights
-    return model.name == name and model.is_current and model.damage is None and fits

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
 from jan_ort.models.errors import CacheError
-from jan_ort.models.fetch import sha256_of
+from jan_ort.models.file_blocks import sha256_in_blocks
+from jan_ort.models.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class ModelCache:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._models = root / "models"
+        self._memo = root / "checksums.json"
 
     def find(self, key: CacheKey) -> Path | None:
         """Return the key's folder if it is there and whole, else None. Writes nothing; some milliseconds at most."""
@@ -90,23 +92,24 @@ class ModelCache:
                 self._check_space(work_bytes)
                 return self._build(key, build)
 
-    def file_sha256(self, path: Path) -> str:
-        """Return the file's sha256, remembered by its path, size and time of change, so that it is read only once."""
-        status = path.stat()
-        name = str(path.resolve())
-        fingerprint = [status.st_size, status.st_mtime_ns, status.st_ino]
-        memo = self._root / "checksums.json"
+    def known_sha256(self, path: Path) -> str | None:
+        """Return the file's sha256 if it is remembered by its path, size and time of change; the file is not read."""
         with self._explain_os_errors():
-            known = _read_memo(memo)
-            entry = known.get(name, {})
-            if entry.get("fingerprint") == fingerprint:
-                return str(entry["sha256"])
-            digest = sha256_of(path)
-            known[name] = {"fingerprint": fingerprint, "sha256": digest}
+            entry = _read_memo(self._memo).get(str(path.resolve()), {})
+            return str(entry["sha256"]) if entry.get("fingerprint") == _fingerprint(path) else None
+
+    def file_sha256(self, path: Path, progress: Progress = silent) -> str:
+        """Return the file's sha256, and remember it, so that the file is read only once."""
+        if (known := self.known_sha256(path)) is not None:
+            return known
+        with self._explain_os_errors():
+            fingerprint = _fingerprint(path)
+            digest = sha256_in_blocks(path, progress)
+            entries = _read_memo(self._memo) | {str(path.resolve()): {"fingerprint": fingerprint, "sha256": digest}}
             self._root.mkdir(parents=True, exist_ok=True)
-            partial = memo.with_name(f"{_TEMPORARY}checksums-{secrets.token_hex(4)}")
-            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            partial.replace(memo)
+            partial = self._memo.with_name(f"{_TEMPORARY}checksums-{secrets.token_hex(4)}")
+            partial.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+            partial.replace(self._memo)
         return digest
 
     def remove_stale(self) -> None:
@@ -186,10 +189,14 @@ def maker_lock(folder: Path) -> FileLock:
 
 
 def write_manifest(folder: Path, key: CacheKey) -> None:
-    """Record every file's size in ``folder``, and have the disk store them all before the folder may be renamed."""
+    """Record every file's size in ``folder``, and have the disk store them all before the folder may be renamed.
+
+    A file with other links was there before: it is stored already, and perhaps not ours to write.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
-        _sync(path)
+        if path.stat().st_nlink == 1:
+            _sync(path)
     manifest = folder / MANIFEST
     content = {
         "format": 1,
@@ -216,6 +223,11 @@ def find_damage(folder: Path) -> str | None:
         if (found := path.stat().st_size) != size:
             return f"{name} has {found} of {size} bytes"
     return None
+
+
+def _fingerprint(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _read_memo(path: Path) -> dict[str, dict[str, object]]:

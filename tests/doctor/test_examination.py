@@ -79,6 +79,8 @@ def test_the_providers_of_the_default_backend_are_tried() -> None:
     ("flags", "message"),
     [
         ({"backend": "refrence"}, "did you mean 'reference'?"),
+        ({"allow_backend": ("reference", "refrence")}, "'refrence' is installed; did you mean 'reference'?"),
+        ({"deny_backend": ("reference",)}, "remove 'reference' from --deny-backend"),
         ({"model": ("no-such-model",)}, "no-such-model"),
         ({"num_slots": "many"}, "--num-slots"),
         ({"host": "0.0.0.0"}, "--api-key"),

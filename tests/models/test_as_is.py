@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from jan_ort.backend_choice import NoBackendError, choose_backend
+from jan_ort.loading import LoadingStopped
 from jan_ort.model_choice import check_settings
 from jan_ort.models.errors import ConversionError
+from jan_ort.models.file_blocks import BLOCK_BYTES
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.resolve import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
@@ -51,6 +54,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "reads_gguf"
 
 
+def refuse(source: Path, target: Path) -> None:
+    raise PermissionError
+
+
 def keep(gguf: Path, cache_dir: Path) -> Path:
     return resolve_model(str(gguf), task="generate", cache_dir=cache_dir, weights="as-is")
 
@@ -87,14 +94,46 @@ def test_an_architecture_that_cannot_be_converted_can_be_kept(tmp_path: Path) ->
 def test_where_no_link_can_be_made_the_file_is_copied(
     gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(source: Path, target: Path) -> None:
-        raise PermissionError
-
     monkeypatch.setattr(os, "link", refuse)
     folder = keep(gguf, tmp_path / "cache")
 
     assert (folder / "model.gguf").read_bytes() == gguf.read_bytes()
     assert not (folder / "model.gguf").samefile(gguf)
+
+
+@pytest.mark.parametrize(("stage", "linked"), [("Reading tiny.gguf", True), ("Copying tiny.gguf", False)])
+def test_reading_and_copying_many_gigabytes_can_be_stopped(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, linked: bool
+) -> None:
+    with gguf.open("ab") as stream:
+        stream.truncate(3 * BLOCK_BYTES)
+    if not linked:
+        monkeypatch.setattr(os, "link", refuse)
+
+    def stop(shown: str, fraction: float, /) -> None:
+        if shown == stage and 0 < fraction < 1:
+            raise LoadingStopped
+
+    with pytest.raises(LoadingStopped):
+        resolve_model(str(gguf), task="generate", cache_dir=tmp_path, weights="as-is", progress=stop)
+
+    assert [*tmp_path.glob("models/*/*")] == []
+
+
+def test_a_kept_file_is_read_once_and_its_checksum_is_told(gguf: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    folder = resolve_model(
+        str(gguf),
+        task="generate",
+        cache_dir=tmp_path / "cache",
+        weights="as-is",
+        progress=lambda stage, fraction: stages.append(f"{stage}: {fraction:g}"),
+    )
+
+    assert stages == ["Reading tiny.gguf: 0", "Reading tiny.gguf: 1"]
+    digest = hashlib.sha256(gguf.read_bytes()).hexdigest()
+    assert json.loads((folder / "jan_ort.json").read_text())["source"] == {"file": "tiny.gguf", "sha256": digest}
 
 
 def test_a_part_of_a_file_is_refused_with_the_remedy(tmp_path: Path) -> None:

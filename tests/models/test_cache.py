@@ -1,6 +1,7 @@
 import errno
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -229,3 +230,31 @@ def test_an_unreadable_memo_of_checksums_is_said_and_replaced(tmp_path: Path, ca
 
 def test_the_default_directory_is_the_programs_own() -> None:
     assert "jan-ort" in default_cache_dir().parts
+
+
+def test_a_linked_file_is_not_opened_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"weights")
+    source.chmod(0o444)
+    written: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: written.append(os.fstat(descriptor).st_ino))
+
+    def build(work: Path, model: Path) -> None:
+        (model / "linked").hardlink_to(source)
+        (model / "own").write_bytes(b"graph")
+
+    folder = ModelCache(tmp_path / "cache").get_or_build(KEY, build)
+
+    assert written == [(folder / name).stat().st_ino for name in ("own", MANIFEST)]
+    assert (folder / "linked").samefile(source)
+
+
+def test_a_checksum_that_is_not_remembered_is_not_computed_to_know_it(tmp_path: Path) -> None:
+    cache, source = ModelCache(tmp_path / "cache"), tmp_path / "source"
+    source.write_bytes(b"one")
+
+    unknown = cache.known_sha256(source)
+
+    assert unknown is None
+    assert not (tmp_path / "cache").exists()
+    assert cache.file_sha256(source) == cache.known_sha256(source)

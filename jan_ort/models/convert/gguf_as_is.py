@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
+from typing import Any
 
-from jan_ort.models.convert.description import describe, write_json
+from jan_ort.models.convert.description import write_json
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
+from jan_ort.models.file_blocks import copy_in_blocks, sha256_in_blocks
+from jan_ort.models.progress import Progress
 from jan_ort.models.reference import AS_IS
 
 
-def keep_gguf(source: Path, target: Path, *, name: str) -> None:
+def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha256: str | None = None) -> None:
     """Write the folder of the GGUF file ``source``, of any architecture, into the existing, empty ``target``.
 
-    The file itself is linked, or copied where the file system cannot link. Raises: ConversionError; OSError.
+    The file itself is linked, or copied where the file system cannot link; it is read for its ``sha256`` if that is
+    not known. Raises: ConversionError; OSError; what ``progress`` raises.
     """
     model = GgufFile(source)
     if (num_parts := model.integer("split.count", 1)) > 1:
@@ -39,15 +42,25 @@ def keep_gguf(source: Path, target: Path, *, name: str) -> None:
         },
     )
     write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
-    write_json(
-        target / "jan_ort.json",
-        describe(name=name, task="generate", context_length=length, weights=AS_IS, source=source),
-    )
-    _link(source, target / "model.gguf")
+    _link(source, target / "model.gguf", progress)
+    digest = sha256 or sha256_in_blocks(source, progress)
+    write_json(target / "jan_ort.json", _describe(source, name=name, context_length=length, sha256=digest))
 
 
-def _link(source: Path, target: Path) -> None:
+def _describe(source: Path, *, name: str, context_length: int, sha256: str) -> dict[str, Any]:
+    """Return the content of jan_ort.json, as ``describe`` does, with a checksum that is known."""
+    return {
+        "format": 1,
+        "name": name,
+        "task": "generate",
+        "context_length": context_length,
+        "weights": AS_IS,
+        "source": {"file": source.name, "sha256": sha256},
+    }
+
+
+def _link(source: Path, target: Path, progress: Progress) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+        copy_in_blocks(source, target, progress)

@@ -54,6 +54,20 @@ def test_faulty_acceptance_declines(plugins: Plugins, tmp_path: Path, body: str,
     assert reason in answer.reason
 
 
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_backend_that_expects_a_folder_declines_a_file_without_a_traceback(
+    plugins: Plugins, tmp_path: Path, caplog: pytest.LogCaptureFixture, is_file: bool
+) -> None:
+    plugins.install_backend("lists", backend="def accepts(self, model_dir):\n    return next(model_dir.iterdir())")
+    (tmp_path / "model.gguf").touch()
+
+    answer = ask_accepts(plugins.load("lists"), tmp_path / "model.gguf" if is_file else tmp_path / "nowhere")
+
+    assert isinstance(answer, Declines)
+    assert "NotADirectoryError" in answer.reason if is_file else "FileNotFoundError" in answer.reason
+    assert ("Traceback" in caplog.text) is not is_file
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

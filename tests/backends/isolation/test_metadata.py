@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,43 @@ def test_a_list_of_entry_points_that_is_none_hides_no_other(plugins: Plugins) ->
     assert plugins.find("sound").backend is not None
 
 
-def test_a_list_of_entry_points_in_another_encoding_hides_no_other(
-    plugins: Plugins, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_a_list_of_entry_points_in_another_encoding_is_listed_and_hides_no_other(
+    plugins: Plugins, encoding: str
 ) -> None:
     plugins.install_backend("odd")
-    (plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt").write_text("[jan_ort.backends]", "utf-16")
+    entries = "[jan_ort.backends]\nödd = jan_ort_odd:backend\n"
+    (plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt").write_text(entries, encoding)
     plugins.install_backend("sound")
 
+    row = plugins.find("jan-ort-odd")
+
+    assert (row.backend, row.distribution, row.version) == (None, "jan-ort-odd", "1.2")
+    assert "entry_points.txt cannot be read: UnicodeDecodeError" in (row.error or "")
+    assert "jan-ort-odd" in (row.remedy or "")
     assert plugins.find("sound").backend is not None
-    assert "the entry points of jan-ort-odd cannot be read" in caplog.text
+
+
+def test_a_list_in_another_encoding_that_offers_no_backend_is_not_ours_to_tell(plugins: Plugins) -> None:
+    plugins.install_backend("odd")
+    (plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt").write_text("[console_scripts]", "utf-16")
+
+    assert "jan-ort-odd" not in {row.distribution for row in discover()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+@pytest.mark.parametrize("target", ["entry_points.txt", "nowhere", "."])
+def test_a_list_of_entry_points_that_cannot_be_opened_hides_no_other(plugins: Plugins, target: str) -> None:
+    plugins.install_backend("odd")
+    entries = plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt"
+    entries.unlink()
+    entries.symlink_to(target)
+    plugins.install_backend("sound")
+
+    names = {row.name for row in discover() if row.distribution != "jan-ort"}
+
+    assert "sound" in names
+    assert "jan-ort-odd" not in names
 
 
 def test_a_plugin_without_metadata_is_still_found(plugins: Plugins) -> None:

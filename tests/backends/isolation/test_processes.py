@@ -35,10 +35,30 @@ HELD = {
 }
 
 
-def run(plugins: Plugins, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that waits half a second for threads, once it is done."""
-    program = "from jan_ort import cli, process_end; process_end.GRACE_S = 0.5; cli.main()"
-    environment = os.environ | {"PYTHONPATH": str(plugins.root)}
+COMMAND = "from jan_ort import cli, process_end; process_end.GRACE_S = 0.5; cli.main()"
+"""A command that waits half a second for threads, once it is done."""
+
+APP = """
+import asyncio, time
+from jan_ort import app
+
+async def main():
+    async with app.test_app() as started:
+        deadline = time.monotonic() + 60
+        while (answer := await started.test_client().get("/health")).status_code == 503:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        print(answer.status_code)
+
+asyncio.run(main())
+"""
+"""The app as any ASGI server starts it, until it is ready."""
+
+ENDS_THE_PROCESS = "import os\nos._exit(5)"
+
+
+def run(plugins: Plugins, *arguments: str, program: str = COMMAND, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(plugins.root)} | settings
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=environment,
@@ -76,7 +96,7 @@ def test_what_a_plugin_leaves_running_does_not_keep_the_process(plugins: Plugins
 @pytest.mark.parametrize(
     ("source", "last"),
     [
-        ("import os\nos._exit(5)", "backend leaves: import jan_ort_leaves:backend"),
+        (ENDS_THE_PROCESS, "backend leaves: import jan_ort_leaves:backend"),
         (backend_source("leaves", backend="def probe(self):\n    os._exit(5)"), "backend leaves: probe"),
     ],
 )
@@ -87,3 +107,62 @@ def test_the_log_names_the_plugin_that_ended_the_process(plugins: Plugins, sourc
 
     assert result.returncode == 5
     assert result.stderr.splitlines()[-1].endswith(last)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["backends", "--json"],
+        DOCTOR,
+        ["chat", "Hi", "--backend", "reference", "--max-tokens", "1"],
+        ["serve", "--backend", "reference", "--model", "reference", "--embedding-model", "no-such-model"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.parametrize(
+    "lists", [["--deny-backend", "leaves"], ["--allow-backend", "reference"]], ids=lambda each: each[0]
+)
+def test_a_plugin_that_ends_the_process_harms_nothing_once_it_is_excluded(
+    plugins: Plugins, arguments: list[str], lists: list[str]
+) -> None:
+    plugins.install("leaves", ENDS_THE_PROCESS)
+
+    result = run(plugins, *arguments, *lists)
+
+    if arguments[0] == "serve":  # which has come as far as its models
+        assert "unknown model 'no-such-model'" in result.stderr
+    else:
+        assert (result.returncode, bool(result.stdout.strip())) == (0, True), result.stderr
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_the_app_itself_excludes_what_variables_and_files_name(plugins: Plugins, where: str) -> None:
+    plugins.install("leaves", ENDS_THE_PROCESS)
+    (plugins.root / "jan-ort.toml").write_text("deny_backend = ['leaves']\n" if where == "file" else "")
+    denied = {"JAN_ORT_DENY_BACKEND": "other,leaves"} if where == "variable" else {}
+
+    result = run(plugins, program=APP, JAN_ORT_BACKEND="reference", **denied)
+
+    assert (result.returncode, result.stdout) == (0, "200\n"), result.stderr
+
+
+def test_the_doctor_excludes_a_plugin_whatever_else_is_wrong_with_the_settings(plugins: Plugins) -> None:
+    plugins.install("leaves", ENDS_THE_PROCESS)
+
+    result = run(plugins, *DOCTOR, "--num-slots", "many", "--deny-backend", "leaves")
+
+    report = json.loads(result.stdout)
+    rows = {each["plugin"]["name"]: each["plugin"] for each in report["backends"]}
+    assert rows["leaves"]["reason"] == "excluded by the deny list"
+    assert rows["reference"]["usable"]
+
+
+def test_the_doctor_imports_no_plugin_while_it_cannot_read_which_are_excluded(plugins: Plugins) -> None:
+    plugins.install("leaves", ENDS_THE_PROCESS)
+    (plugins.root / "jan-ort.toml").write_text("deny_backend = [leaves]\n")
+
+    result = run(plugins, *DOCTOR)
+
+    report = json.loads(result.stdout)
+    assert "jan-ort.toml is no TOML" in report["problems"][0]["message"]
+    assert all("cannot be read" in each["plugin"]["reason"] for each in report["backends"])
