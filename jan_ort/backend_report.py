@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 
 from jan_ort_backends import Discovered, Missing
-from jan_ort_backends.isolation import LIMIT_S, probe, why_probe_failed
+from jan_ort_backends.isolation import LIMIT_S, how_to_deny, probe, why_probe_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def report_backend(found: Discovered, limit_s: float = LIMIT_S) -> BackendReport
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may even call sys.exit(); the others are reported all the same
-        remedy = f"repair or uninstall {found.distribution or found.name}"
+        remedy = f"repair or uninstall {found.distribution or found.name}, or {how_to_deny(found.name)}"
         trace = traceback.format_exc()
         return BackendReport(
             *identity, False, capabilities, reason=why_probe_failed(error), remedy=remedy, traceback=trace

@@ -69,7 +69,7 @@ def test_a_probe_that_hangs_is_given_up(plugins: Plugins) -> None:
     report = report_backend(plugins.find("hangs"), limit_s=0.2)
 
     assert (report.usable, report.reason) == (False, "its probe failed: it has not come back after 0.2 s")
-    assert report.remedy == "repair or uninstall jan-ort-hangs"
+    assert report.remedy == "repair or uninstall jan-ort-hangs, or exclude it with --deny-backend hangs"
 
 
 def test_a_backend_that_is_missing_something_is_listed_with_its_own_remedy(plugins: Plugins) -> None:

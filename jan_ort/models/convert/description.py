@@ -12,15 +12,20 @@ from jan_ort.models.fetch import sha256_of
 _FORMAT = 1
 
 
-def describe(*, name: str, task: Task, context_length: int, weights: str, source: Path) -> dict[str, Any]:
-    """Return the content of jan_ort.json; ``source`` is the file that the weights were read from."""
+def describe(
+    *, name: str, task: Task, context_length: int, weights: str, source: Path, sha256: str | None = None
+) -> dict[str, Any]:
+    """Return the content of jan_ort.json; ``source`` is the file that the weights were read from.
+
+    It is read for its ``sha256`` if that is not known.
+    """
     return {
         "format": _FORMAT,
         "name": name,
         "task": task,
         "context_length": context_length,
         "weights": weights,
-        "source": {"file": source.name, "sha256": sha256_of(source)},
+        "source": {"file": source.name, "sha256": sha256 or sha256_of(source)},
     }
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-from jan_ort.models.convert.description import write_json
+from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
 from jan_ort.models.file_blocks import copy_in_blocks, sha256_in_blocks
@@ -44,19 +43,10 @@ def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha2
     write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
     _link(source, target / "model.gguf", progress)
     digest = sha256 or sha256_in_blocks(source, progress)
-    write_json(target / "jan_ort.json", _describe(source, name=name, context_length=length, sha256=digest))
-
-
-def _describe(source: Path, *, name: str, context_length: int, sha256: str) -> dict[str, Any]:
-    """Return the content of jan_ort.json, as ``describe`` does, with a checksum that is known."""
-    return {
-        "format": 1,
-        "name": name,
-        "task": "generate",
-        "context_length": context_length,
-        "weights": AS_IS,
-        "source": {"file": source.name, "sha256": sha256},
-    }
+    description = describe(
+        name=name, task="generate", context_length=length, weights=AS_IS, source=source, sha256=digest
+    )
+    write_json(target / "jan_ort.json", description)
 
 
 def _link(source: Path, target: Path, progress: Progress) -> None:
