@@ -14,6 +14,7 @@ from jan_ort_conformance.checks import registered
 from jan_ort_conformance.command_line import exit_not_run, judging, report, tell_case
 from jan_ort_conformance.http_run import HttpRun, run_http
 from jan_ort_conformance.results import Level
+from jan_ort_conformance.selection import PatternError
 from jan_ort_conformance.server_process import ServerGone
 from jan_ort_conformance.target import TargetError
 
@@ -71,6 +72,8 @@ def http(url: str, output: Path | None, level: str, **options: object) -> None:
     run = HttpRun(url=url, level=Level(level), **options)  # type: ignore[arg-type]
     try:
         results = run_http(run, tell_case(console))
+    except PatternError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from error
     except (ServerGone, TargetError) as error:
         exit_not_run(error, console)
     report(results, output, console)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 
-from jan_ort_conformance.checks import selected
+from jan_ort_conformance.checks import Check, registered, selected
 from jan_ort_conformance.declaration import Declaration, read_declaration
 from jan_ort_conformance.http.asking import Asker
 from jan_ort_conformance.results import Case, Level, Results
 from jan_ort_conformance.runner import run_checks
-from jan_ort_conformance.selection import unmatched
+from jan_ort_conformance.selection import require_matches, unmatched
 from jan_ort_conformance.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.skips import Skips
 from jan_ort_conformance.target import Target
@@ -43,10 +43,11 @@ class HttpRun:
 
 
 def run_http(run: HttpRun, tell: Callable[[Case], None] = lambda case: None) -> Results:
-    """Judge the server. Raises: ServerGone, TargetError if there is none to judge."""
+    """Judge the server. Raises: PatternError for ``only``; ServerGone, TargetError if there is none to judge."""
+    _require_matches(run)
     seed = secrets.randbelow(2**31) if run.seed is None else run.seed
     results = Results("http", run.url, about(run, seed))
-    checks = [entry for entry in selected(run.level, run.only) if run.key is not None or not entry.needs_key]
+    checks = _checks(run, run.only)
     with (
         Target(run.url, key=run.key, timeout_s=run.timeout, ca_file=run.ca_file) as target,
         ServerProcess(target, run.server_cmd) as server,
@@ -58,17 +59,34 @@ def run_http(run: HttpRun, tell: Callable[[Case], None] = lambda case: None) -> 
             results.warnings.append("the server serves no /openapi.json; all of the bundled document is asked of it")
         if asker.declaration.oddity:
             results.warnings.append(asker.declaration.oddity)
-        gone = ""
-        if not run.pristine:
-            gone = run_checks(checks, asker, server, results, skips=run.skips, tell=tell)
+        gone = run_checks(checks, asker, server, results, skips=run.skips, tell=tell)
         if run.fuzz:
             from jan_ort_conformance.schema_fuzz import fuzz  # schemathesis takes a second to import
 
             fuzz(run, seed, asker, server, results, tell, gone)
     results.warnings += run.skips.warnings(case.id for case in results.cases)
     for pattern in unmatched((case.id for case in results.cases), run.only):
-        results.warnings.append(f"--only {pattern!r} matches no case of this run; see jan-ort-conformance list")
+        results.warnings.append(f"--only {pattern!r} matches no case that was judged")
     return results
+
+
+def _checks(run: HttpRun, only: tuple[str, ...] = ()) -> list[Check]:
+    """Return the checks of a run; fuzzing by the document alone has none."""
+    if run.pristine:
+        return []
+    return [entry for entry in selected(run.level, only) if run.key is not None or not entry.needs_key]
+
+
+def _require_matches(run: HttpRun) -> None:
+    """Hold that each pattern of ``only`` matches a case that the run may have. Raises: PatternError."""
+    ids = [entry.id for entry in _checks(run)]
+    strays = unmatched(ids, run.only)
+    if strays:
+        from jan_ort_conformance.schema_fuzz import case_ids  # schemathesis takes a second to import
+
+        fuzzed = case_ids(run.level, pristine=run.pristine) if run.fuzz else []
+        known = [entry.id for entry in registered()] + case_ids(Level.STRICT)
+        require_matches(strays, [*ids, *fuzzed], known)
 
 
 def about(run: HttpRun, seed: int) -> dict[str, str]:

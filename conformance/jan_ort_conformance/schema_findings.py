@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemathesis.engine import events
+from schemathesis.engine.recorder import Interaction, Request
 
 from jan_ort_conformance.results import FuzzedOperation
 from jan_ort_conformance.target import Sent, Target
+
+if TYPE_CHECKING:
+    import requests
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Findings:
     num_valid: int = 0
     num_served: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
+    _lost: set[str] = field(default_factory=set)
 
     def fail(self, check: str, detail: str, repeat: str) -> None:
         """Keep a failure."""
@@ -32,7 +37,8 @@ class Findings:
     def add(self, event: events.ScenarioFinished, target: Target) -> None:
         """Count a scenario's requests and keep its failures."""
         for case_id, interaction in event.recorder.interactions.items():
-            self._count(event.phase.value, event.recorder.cases[case_id].value, interaction, target)
+            if interaction.response is not None or case_id not in self._lost:
+                self._count(event.phase.value, event.recorder.cases[case_id].value, interaction, target)
         for case_id, checks in event.recorder.checks.items():
             for each in checks:
                 self.ran[each.name] += 1
@@ -40,7 +46,13 @@ class Findings:
                     failure = each.failure_info.failure
                     self.fail(each.name, *_described(event, case_id, f"{failure.title}: {failure.message}", target))
 
-    def _count(self, phase: str, case: Any, interaction: Any, target: Target) -> None:
+    def lose(self, case: Any, request: requests.PreparedRequest, target: Target) -> None:
+        """Count a request that was not answered: schemathesis forgets some of these."""
+        self._lost.add(case.id)
+        sent = Interaction(Request.from_prepared_request(request), None)
+        self._count(case.meta.phase.name.value, case, sent, target)
+
+    def _count(self, phase: str, case: Any, interaction: Interaction, target: Target) -> None:
         self.phases[phase] += 1
         # The check of authentication repeats a valid request without the key: that one is to be refused.
         given = next(iter(interaction.request.headers.get("Authorization") or ()), None)

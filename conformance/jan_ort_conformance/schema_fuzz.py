@@ -38,7 +38,7 @@ def fuzz(
 ) -> None:
     """Add a case per operation and check to ``results``; ``gone`` is why the server is, if it is."""
     deviations = Deviations.read() if run.pristine else None
-    wanted = [operation for operation in _operations(run) if _names(run, operation)]
+    wanted = [operation for operation in _operations(run.pristine) if _names(run, operation)]
     results.fuzzing = Fuzzing(seed, run.max_examples, [])
     deadline = time.monotonic() + run.time_limit
     for number, operation in enumerate(wanted):
@@ -81,16 +81,29 @@ def label(operation: Operation) -> str:
     return f"{operation.method.lower()}_{path}"
 
 
-def _operations(run: HttpRun) -> list[Operation]:
-    paths = load_spec(pristine=run.pristine)["paths"]
+def case_ids(level: Level, *, pristine: bool = False) -> list[str]:
+    """Return the ids of all cases that fuzzing may have at a level."""
+    names = [name for name in _all_names() if level.includes(_level(name))]
+    return [_id(operation, name) for operation in _operations(pristine) for name in names]
+
+
+def _operations(pristine: bool) -> list[Operation]:
+    paths = load_spec(pristine=pristine)["paths"]
     return [operation for operation in operations() if operation.path in paths]
+
+
+def _all_names() -> list[str]:
+    return [ANSWERS, *sorted(CHECKS.get_all_names())]
+
+
+def _level(name: str) -> Level:
+    return Level.STRICT if name == "error_has_a_code" else Level.CORE
 
 
 def _names(run: HttpRun, operation: Operation) -> list[str]:
     """Return the checks whose cases are wanted."""
-    names = [ANSWERS, *sorted(CHECKS.get_all_names())]
     only = run.only
-    return [name for name in names if not only or any(fnmatchcase(_id(operation, name), each) for each in only)]
+    return [name for name in _all_names() if not only or any(fnmatchcase(_id(operation, name), each) for each in only)]
 
 
 def _id(operation: Operation, check: str) -> str:
@@ -158,7 +171,7 @@ def _cases(
         case_id = _id(operation, name)
         skip = run.skips.of(case_id)
         failures = findings.failures.get(name, [])
-        level = Level.STRICT if name == "error_has_a_code" else Level.CORE
+        level = _level(name)
         duration_s = took_s if name == names[0] else 0.0
         if not Level(run.level).includes(level):
             continue

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
 from jan_ort_conformance.results import Level
+
+
+class PatternError(ValueError):
+    """Raised when a pattern of --only matches no case of a run; the message names what it may have meant."""
 
 
 class Selectable(Protocol):
@@ -37,6 +42,25 @@ def unmatched(ids: Iterable[str], patterns: Iterable[str]) -> list[str]:
     """Return the patterns that no id matches."""
     known = list(ids)
     return [pattern for pattern in patterns if not any(fnmatchcase(each, pattern) for each in known)]
+
+
+def require_matches(patterns: Iterable[str], of_the_run: Iterable[str], of_the_kit: Iterable[str]) -> None:
+    """Hold that each pattern matches a case id of the run; the kit's ids say why not. Raises: PatternError."""
+    known = list(of_the_kit)
+    for pattern in unmatched(of_the_run, patterns):
+        others = [each for each in known if fnmatchcase(each, pattern)]
+        if others:
+            raise PatternError(
+                f"{pattern!r} matches only what other options, such as --level, leave out: {_few(others)}"
+            )
+        themes = list(dict.fromkeys(f"{each.partition('.')[0]}.*" for each in known))
+        close = get_close_matches(pattern, [*known, *themes])
+        told = f"did you mean {_few(close)}?" if close else f"there are: {', '.join(themes)}"
+        raise PatternError(f"no case matches {pattern!r}; {told}")
+
+
+def _few(ids: Sequence[str], count: int = 3) -> str:
+    return ", ".join(ids[:count]) + (", …" if len(ids) > count else "")
 
 
 def promise_of(function: Callable[..., Any]) -> str:

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 from jan_ort_conformance.target import Target
@@ -73,7 +74,10 @@ class ServerProcess:
         logger.info("starting %s", self.command)
         try:
             self._process = subprocess.Popen(  # noqa: S603  (the user's own command)
-                shlex.split(self.command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                arguments_of(self.command),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
         except (OSError, ValueError) as error:
             raise ServerGone(f"{self.command!r} cannot be started: {error}; correct --server-cmd") from error
@@ -102,6 +106,14 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 continue
             return
+
+
+def arguments_of(command: str, platform: str = sys.platform) -> list[str] | str:
+    """Return what Popen starts: the command's words by POSIX rules, and on Windows the command as it is.
+
+    There each program splits its own command line, and a backslash separates folders. Raises: ValueError.
+    """
+    return command if platform == "win32" else shlex.split(command)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

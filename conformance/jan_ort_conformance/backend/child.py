@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from jan_ort_conformance.backend.subject import Subject
 assert checks.__all__  # imported for its registrations
 
 
-def main(subject_json: str, check_id: str, answer_path: str, stacks_after_s: str) -> None:
-    """Judge ``check_id``; print every thread's stack to stderr if it is still at work after ``stacks_after_s``."""
+def main(subject_json: str, check_id: str, answer_path: str, stacks_at: str) -> None:
+    """Judge ``check_id``; print every thread's stack to stderr if it is still at work at ``stacks_at`` (epoch, s)."""
     faulthandler.enable()
-    faulthandler.dump_traceback_later(float(stacks_after_s), exit=False)
+    faulthandler.dump_traceback_later(max(0.01, float(stacks_at) - time.time()), exit=False)
     (check,) = select(patterns=(check_id,))
     case = judge(check, Subject.from_json(subject_json))
     Path(answer_path).write_text(json.dumps(asdict(case)), encoding="utf-8")

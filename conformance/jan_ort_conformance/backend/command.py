@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from jan_ort_backends import BackendError
+from jan_ort_conformance.backend.registry import select
 from jan_ort_conformance.backend.runner import TIME_LIMIT_S, run_backend
 from jan_ort_conformance.backend.subject import Subject, Tolerances
 from jan_ort_conformance.command_line import exit_not_run, judging, report, tell_case
 from jan_ort_conformance.results import Level
+from jan_ort_conformance.selection import PatternError
 from jan_ort_conformance.skips import Skips
 
 _EXACT = Tolerances()
@@ -45,25 +48,26 @@ _EXACT = Tolerances()
     show_default=True,
     help="The same for a prompt at once against token by token.",
 )
-def backend_command(name: str, output: Path | None, skips: Skips, **options: object) -> None:
+def backend_command(name: str, output: Path | None, skips: Skips, **options: Any) -> None:
     """Judge the backend NAME, as it is registered; or module:attribute. Exit status 0: no FAIL and no LIES."""
     console = Console()
+    level, only = Level(options.pop("level")), options.pop("only")
     try:
-        subject = _subject(name, **options)  # type: ignore[arg-type]
+        select(level, only)  # before any code of the backend runs
+        subject = _subject(name, **options)
+    except PatternError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from error
     except BackendError as error:
         exit_not_run(error, console)
-    try:
-        results = run_backend(
-            subject,
-            level=Level(str(options["level"])),
-            only=options["only"],  # type: ignore[arg-type]
-            skips=skips,
-            time_limit_s=None if options["in_process"] else options["time_limit"],  # type: ignore[arg-type]
-            num_jobs=options["jobs"],  # type: ignore[arg-type]
-            tell=tell_case(console),
-        )
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--only") from error
+    results = run_backend(
+        subject,
+        level=level,
+        only=only,
+        skips=skips,
+        time_limit_s=None if options["in_process"] else options["time_limit"],
+        num_jobs=options["jobs"],
+        tell=tell_case(console),
+    )
     report(results, output, console)
 
 

@@ -31,7 +31,7 @@ def judge_in_child(check: Check, subject: Subject, time_limit_s: float) -> Case:
     with tempfile.TemporaryDirectory(prefix="jan-ort-kit-") as folder:
         answer, stderr = Path(folder) / "answer.json", Path(folder) / "stderr"
         command = [sys.executable, "-m", "jan_ort_conformance.backend.child", subject.to_json(), check.id]
-        command += [str(answer), str(0.9 * time_limit_s)]
+        command += [str(answer), str(time.time() + 0.9 * time_limit_s)]
         ended = _run(command, stderr, time_limit_s)
         if answer.exists() and ended == "exit status 0":
             return replace(_case(answer), duration_s=time.perf_counter() - started)  # with the child's start

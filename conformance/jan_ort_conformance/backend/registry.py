@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from jan_ort_backends import Capability
 from jan_ort_conformance.backend.trial import Trial
 from jan_ort_conformance.results import Level
-from jan_ort_conformance.selection import chosen, promise_of, unmatched
+from jan_ort_conformance.selection import chosen, promise_of, require_matches
 
 Run = Callable[[Trial], str | None]
+
+FIRST = ("descriptor", "opening", "refused_input", "slots", "logits")
+"""The themes that the others build on: what fails here makes others fail too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,15 @@ def check(check_id: str, *needs: Capability, level: Level = Level.CORE) -> Calla
     return add
 
 
-def select(level: Level = Level.STRICT, patterns: tuple[str, ...] = ("*",)) -> list[Check]:
-    """Return the checks of a level whose ids match one of the patterns (``fnmatch``), in the order of registration.
+def select(level: Level = Level.STRICT, patterns: tuple[str, ...] = ()) -> list[Check]:
+    """Return the checks of a level whose ids match a pattern (``fnmatch``), or all for none, in the order to mend in.
 
-    Raises: ValueError for a pattern that matches no check at all.
+    Raises: PatternError for a pattern that matches none of them.
     """
-    for pattern in unmatched(_checks, patterns):
-        raise ValueError(f"no check matches {pattern!r}; there are: {', '.join(_checks)}")
-    return chosen(_checks.values(), level, patterns)
+    require_matches(patterns, (entry.id for entry in chosen(_checks.values(), level)), _checks)
+    return sorted(chosen(_checks.values(), level, patterns), key=_place)
+
+
+def _place(entry: Check) -> int:
+    theme = entry.id.partition(".")[0]
+    return FIRST.index(theme) if theme in FIRST else len(FIRST)  # the others stay as they were registered

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
+from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_conformance.backend.command import backend_command
 from jan_ort_conformance.command_line import EXIT_NOT_RUN
 from jan_ort_conformance.results import Results
@@ -45,11 +47,36 @@ def test_an_unknown_backend_is_not_judged() -> None:
     assert "no backend named 'nonsense' is installed" in result.output
 
 
-def test_a_pattern_that_matches_nothing_is_refused() -> None:
-    result = run("reference", "--only", "slot.*", "--in-process")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--only", "slots.*", "--only", "slot.*"], "no case matches 'slot.*'; did you mean slots.*"),
+        (["--only", "interrupts.*", "--level", "core"], "matches only what other options, such as --level, leave out"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_refused_before_the_backend_is_loaded(options: list[str], told: str) -> None:
+    result = run("tests.no.such.module:backend", *options)
 
     assert result.exit_code == 2
-    assert "no check matches 'slot.*'" in result.output
+    assert told in " ".join(result.output.split())
+
+
+class Nameless:
+    def __str__(self) -> str:
+        raise ValueError("it has no name")
+
+
+class Odd(ReferenceBackend):
+    """Declares what cannot be named."""
+
+    capabilities = frozenset({Nameless()})  # type: ignore[arg-type]
+
+
+def test_an_error_of_the_backend_is_not_told_as_one_of_the_command_line() -> None:
+    result = run(f"{__name__}:Odd", "--only", "slots.*", "--in-process")
+
+    assert str(result.exception) == "it has no name"
+    assert result.exit_code == 1
 
 
 def test_a_known_issue_is_skipped_and_one_that_matches_nothing_warns(tmp_path: Path) -> None:

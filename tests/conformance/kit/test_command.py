@@ -50,11 +50,21 @@ def test_a_known_issue_lets_the_run_succeed(server: BrokenServer, url: str, tmp_
     assert "SKIP        field.chat.n" in result.output
 
 
-def test_a_pattern_that_matches_nothing_is_told(url: str) -> None:
-    result = run(url, "--only", "sead.*")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--only", "seed.*", "--only", "sead.*"], "no case matches 'sead.*'; did you mean seed.*"),
+        (["--only", "42"], "no case matches '42'; there are: "),
+        (["--only", "schema.post_v1_completion.*"], "did you mean schema.post_v1_completions."),
+        (["--only", "*by_name", "--level", "core"], "matches only what other options, such as --level, leave out"),
+        (["--only", "schema.*"], "matches only what other options, such as --level, leave out"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_refused_before_anything_is_asked(options: list[str], told: str) -> None:
+    result = run("http://127.0.0.1:9", *options)
 
-    assert result.exit_code == 1
-    assert "--only 'sead.*' matches no case" in result.output
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.replace("│", " ").split())
 
 
 def test_no_server_is_not_a_verdict() -> None:

@@ -14,6 +14,7 @@ from jan_ort_conformance.http_run import HttpRun, run_http
 from jan_ort_conformance.results import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer, fault_named
 from tests.conformance.kit.planted import FAULTS
+from tests.conformance.kit.quoting import quoted
 
 ROOT = Path(__file__).parents[3]
 
@@ -71,7 +72,7 @@ def test_what_is_declared_and_ignored_is_a_lie(server: BrokenServer, url: str) -
 def test_a_server_that_dies_is_started_again_and_the_run_goes_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = f"{sys.executable} -m tests.conformance.kit.broken_server {port}"
+    command = quoted([sys.executable, "-m", "tests.conformance.kit.broken_server", str(port)])
     only = ("stream.errors_come_before_it", "usage.adds_up")
 
     results = run_http(HttpRun(f"http://127.0.0.1:{port}", key=KEY, only=only, fuzz=False, server_cmd=command))

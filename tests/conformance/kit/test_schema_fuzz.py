@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import sys
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jan_ort_conformance.deviations import Deviation, Deviations
 from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level, Results
+from jan_ort_conformance.results import Level, Results, Verdict
 from jan_ort_conformance.schema_hooks import bounded
+from jan_ort_conformance.skips import Skip, Skips
+from tests.conformance.kit import hanging_server
 from tests.conformance.kit.broken_server import KEY, BrokenServer
+from tests.conformance.kit.quoting import quoted
 
 ONE_OPERATION = ("schema.post_extras_tokenize.*",)
 
@@ -71,7 +79,8 @@ def test_a_generation_is_bounded_and_what_is_no_number_left_alone(body: dict[str
 
 def test_every_request_is_counted_by_operation_and_phase(server: BrokenServer, url: str) -> None:
     before = server.num_requests
-    not_fuzzed = run_http(HttpRun(url, key=KEY, only=ONE_OPERATION, fuzz=False))
+    every = Skips((Skip("*", "https://tracker.test/1", date.max),))
+    not_fuzzed = run_http(HttpRun(url, key=KEY, fuzz=False, skips=every))
     num_beside = server.num_requests - before + 1  # schemathesis asks first whether a path of any bytes is answered
 
     before = server.num_requests
@@ -104,3 +113,23 @@ def test_more_examples_are_more_requests(url: str) -> None:
     assert many is not None
     assert few.phases()["coverage"] == many.phases()["coverage"]
     assert few.phases()["fuzzing"] < many.phases()["fuzzing"]
+
+
+@pytest.mark.parametrize("how", [[], ["begin"]], ids=["without a word", "within an answer"])
+def test_a_server_that_hangs_is_started_again_and_each_request_counted(tmp_path: Path, how: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path / "log"
+    command = quoted([sys.executable, hanging_server.__file__, str(port), str(log), *how])
+
+    only = ("schema.post_extras_tokenize.answers",)
+    run = HttpRun(f"http://127.0.0.1:{port}", only=only, seed=3, max_examples=2, timeout=0.5, server_cmd=command)
+    results = run_http(run)
+
+    (case,) = results.cases
+    told = "the server did not answer within 0.5 s; it was started again"
+    num_hung, num_sent = map(int, re.findall(r"(\d+) failures in (\d+) requests", case.detail)[0])
+    noted = log.read_text().split()
+    assert (case.verdict, told in case.detail) == (Verdict.FAIL, True), case
+    assert noted.count("start") == 1 + num_hung
+    assert noted.count("request") == num_sent > num_hung
