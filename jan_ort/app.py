@@ -125,6 +125,9 @@ async def _openapi() -> Response:
 async def _answer_error(error: Exception) -> Response:
     """Answer any exception with JSON: the table's status, body and headers."""
     answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
+    # Without the message, which may repeat what the client sent.
+    about = answer.status, answer.code, answer.param
+    logger.info("%s %.200s is answered %d (code %s, param %.100s)", request.method, request.path, *about)
     response = jsonify(answer.body)
     response.status_code = answer.status
     response.headers.update(answer.headers)

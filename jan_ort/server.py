@@ -32,7 +32,7 @@ class Status(StrEnum):
     STOPPING = "stopping"
 
 
-_LOADING_GRACE_S = 1.0
+_LOADING_GRACE_S = 3.0
 """How long a stop waits for the loading thread to tidy up what it has half fetched."""
 
 
@@ -159,4 +159,6 @@ class Server:
 
 
 def _standing(resident: Resident) -> str:
+    if resident.failure is not None:
+        return f"{resident.name} (failed)"
     return f"{resident.name} " + ("(not loaded)" if resident.model is None else f"on {resident.model.device.used}")

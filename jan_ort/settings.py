@@ -165,4 +165,5 @@ def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: 
     shown = "hidden" if name == "api_key" else repr(value)
     origin = origins.get(name, "")
     place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
-    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {message}"
+    said = message.removeprefix("Value error, ")
+    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}"

@@ -210,6 +210,16 @@ async def test_unknown_fields_within_objects_are_logged_once(client: Client, cap
     assert len(caplog.records) == 4
 
 
+async def test_a_refused_request_is_logged_without_what_it_says(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "jan_ort.app"):
+        await post(client, COMPLETIONS, {"prompt": "a secret", "top_p": "a secret"})
+
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message == "POST /v1/completions is answered 422 (code schema_violation, param top_p)"
+
+
 async def test_while_loading_every_operation_is_503_with_retry_after() -> None:
     app = create_app(reference_settings())
     async with app.test_app():

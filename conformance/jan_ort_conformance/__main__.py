@@ -1,5 +1,23 @@
-"""``python -m jan_ort_conformance``: the same as the command ``jan-ort-conformance``."""
+"""``jan-ort-conformance`` and ``python -m jan_ort_conformance``: the kit, or what to install where it cannot run."""
 
-from jan_ort_conformance.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+_EXTRA = {"httpx", "pytest", "schemathesis"}
+
+
+def run() -> None:
+    """Run the command line."""
+    try:
+        from jan_ort_conformance.cli import main
+
+        main()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        sys.exit(f"Error: {error.name} is not installed; the kit needs it: pip install 'jan-ort[conformance]'")
+
+
+if __name__ == "__main__":
+    run()

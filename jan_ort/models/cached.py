@@ -47,20 +47,28 @@ def cached_models(cache_dir: Path) -> list[CachedModel]:
 
 
 def find_cached(cache_dir: Path, name: str, weights: str | None = None) -> CachedModel:
-    """Return the one cached model of this name, or of this folder name. Raises: CacheError if there is not one."""
+    """Return the one cached model of this name, or of this folder. Raises: CacheError if there is not one."""
     models = cached_models(cache_dir)
-    found = [model for model in models if name in (model.name, model.folder.name)]
+    found = [model for model in models if name in (model.name, model.folder.name) or _is_path_of(model.folder, name)]
     found = [model for model in found if weights is None or model.weights == weights]
     if len(found) == 1:
         return found[0]
     if found:
         folders = ", ".join(model.folder.name for model in found)
-        raise CacheError(f"{len(found)} cached models are named {name!r}; name one by its folder: {folders}")
+        raise CacheError(
+            f"{len(found)} cached models are named {name!r}; name one by --weights or its folder: {folders}"
+        )
+    if others := ", ".join(model.weights for model in models if name == model.name):
+        raise CacheError(f"there is no model {name!r} with {weights} weights in {cache_dir}; it has {others}")
     names = sorted({model.name for model in models})
     close = get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"cached are: {', '.join(names) or 'none'}"
     wanted = f" with {weights} weights" if weights else ""
     raise CacheError(f"there is no model {name!r}{wanted} in {cache_dir}; {hint}")
+
+
+def _is_path_of(folder: Path, name: str) -> bool:
+    return Path(name).name == folder.name and Path(name).expanduser().resolve() == folder.resolve()
 
 
 def remove_cached(model: CachedModel) -> None:

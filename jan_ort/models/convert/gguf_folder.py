@@ -55,7 +55,7 @@ def convert_gguf(
     tokenizer = _read_tokenizer(model, config)
     built_tokenizer = tokenizer.build()
     report(_STAGE, _CALIBRATION_BEGINS)
-    layers = _smooth(model, config, built_tokenizer, weights)
+    layers = _smooth(model, config, built_tokenizer, weights, report)
     report(_STAGE, _GRAPH_BEGINS)
     _write_graph(target, model, config, weights, layers, report)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
@@ -79,14 +79,24 @@ def _read_tokenizer(model: GgufFile, config: LlamaConfig) -> GgufTokenizer:
     return tokenizer
 
 
-def _smooth(model: GgufFile, config: LlamaConfig, tokenizer: Tokenizer, weights: Weights) -> list[LayerSmoothing]:
+def _smooth(
+    model: GgufFile,
+    config: LlamaConfig,
+    tokenizer: Tokenizer,
+    weights: Weights,
+    report: Callable[[str, float], None],
+) -> list[LayerSmoothing]:
     """Return each layer's smoothing. With 4 bits it is the attention's only: the codes of a file cannot be scaled."""
-    scheme = SCHEMES[weights]
+    scheme, num_layers = SCHEMES[weights], config.num_hidden_layers
     if not scheme.smooths:
-        return [LayerSmoothing()] * config.num_hidden_layers
+        return [LayerSmoothing()] * num_layers
     encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
     token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
-    layers = [smoothing(activations) for activations in Calibration(model, config, token_ids).layers()]
+    layers: list[LayerSmoothing] = []
+    for activations in Calibration(model, config, token_ids).layers():
+        layers.append(smoothing(activations))
+        done = len(layers) / num_layers
+        report(_STAGE, _CALIBRATION_BEGINS + done * (_GRAPH_BEGINS - _CALIBRATION_BEGINS))
     return layers if scheme.bits == 8 else [LayerSmoothing(attention=layer.attention) for layer in layers]
 
 
