@@ -57,7 +57,7 @@ class Batch:
 
 
 class Scheduler:
-    """First come, first served, over the slots of one session."""
+    """First come, first served, over the slots of one session; in them, short prompts overtake long ones."""
 
     def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
         self.batching = batching or Batching()
@@ -65,6 +65,7 @@ class Scheduler:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self._prefilled_last = False
+        self._oldest_last = False  # whether the last chunk was one of the oldest prompt's
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence."""
@@ -150,14 +151,20 @@ class Scheduler:
         return coming >= cached + MIN_SHARED_GAIN
 
     def _prefill_rows(self, prefilling: list[Sequence], *, beside_decode: bool) -> list[Row]:
-        """Return a chunk of the first prompt, or several whole prompts where the kind of step allows it."""
+        """Return a chunk of one prompt, or several whole prompts where the kind of step allows it.
+
+        The oldest prompt and the one with the fewest chunks to go take turns: so a long one holds no short one up by
+        more than a chunk, and goes on itself every other time.
+        """
         if not prefilling:
             return []
         budget = self.batching.chunk_beside_decode if beside_decode else self.batching.chunk_alone
+        in_turn = sorted(prefilling, key=lambda s: -(-_num_remaining(s) // budget)) if self._oldest_last else prefilling
+        self._oldest_last = in_turn[0] is prefilling[0]
         if self.batching.mixed:
-            return self._fill(prefilling, budget)
-        first = self._first_prompts(prefilling, budget)
-        return first if len(first) > 1 else [self._chunk(prefilling[0], budget)]
+            return self._fill(in_turn, budget)
+        first = self._first_prompts(in_turn, budget)
+        return first if len(first) > 1 else [self._chunk(in_turn[0], budget)]
 
     def _fill(self, prefilling: list[Sequence], budget: int) -> list[Row]:
         rows: list[Row] = []
@@ -169,14 +176,14 @@ class Scheduler:
         return rows
 
     def _first_prompts(self, prefilling: list[Sequence], budget: int) -> list[Row]:
-        """Return whole prompts of empty slots, oldest first, whose right-padded rectangle fits the budget."""
+        """Return whole prompts of empty slots, in this order, whose right-padded rectangle fits the budget."""
         rows: list[Row] = []
         longest = 0
         for sequence in prefilling:
             num = sequence.num_prompt_tokens
             fits_the_kind = not sequence.num_computed and num >= MIN_CHUNK and not sequence.wants_prompt_logits
             if not fits_the_kind and not rows:
-                break  # the oldest prompt goes first, whatever could be batched behind it
+                break  # the prompt whose turn it is goes first, whatever could be batched behind it
             if not fits_the_kind:
                 continue
             if (len(rows) + 1) * max(longest, num) > budget:
@@ -189,9 +196,14 @@ class Scheduler:
         """Return the next chunk of a prompt, never leaving a last chunk of one token."""
         if sequence.wants_prompt_logits:
             budget = min(budget, self.batching.chunk_with_logits)
-        remaining = sequence.num_prompt_tokens - sequence.num_computed
+        remaining = _num_remaining(sequence)
         num = min(remaining, max(budget, MIN_CHUNK))
         if remaining - num == 1:
             num = num - 1 if num > MIN_CHUNK else remaining
         ends = num == remaining
         return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends))
+
+
+def _num_remaining(sequence: Sequence) -> int:
+    """Return how many tokens of its prompt are not computed yet."""
+    return sequence.num_prompt_tokens - sequence.num_computed

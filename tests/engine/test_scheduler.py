@@ -96,6 +96,30 @@ def test_the_oldest_prompt_goes_first_even_where_later_ones_could_share_a_step()
     assert rows(result) == [(("old", 32, 0),), (("old", 8, 1),), (("b", 2, 1), ("c", 2, 1))]
 
 
+def test_a_short_prompt_overtakes_a_long_one_that_began() -> None:
+    jobs = [Job("long", range(20, 60)), Job("short", [1, 2, 3], 2, arrives=1)]
+
+    result = run(Scheduler(8, Batching(chunk_alone=10, chunk_beside_decode=10)), jobs)
+
+    assert rows(result) == [
+        (("long", 10, 0),),
+        (("short", 3, 1),),
+        (("short", 1, 1),),
+        (("long", 10, 0),),
+        (("long", 10, 0),),
+        (("long", 10, 1),),
+    ]
+
+
+def test_a_long_prompt_goes_on_every_other_time_however_many_short_ones_come() -> None:
+    short = [Job(f"short{at}", [at, at + 1, at + 2], arrives=at) for at in range(1, 9)]
+
+    result = run(Scheduler(8, Batching(chunk_alone=3)), [Job("long", range(100, 112)), *short])
+
+    # Its last chunk is as short as any, and it is the oldest.
+    assert [step[0][0] == "long" for step in rows(result)][:7] == [True, False, True, False, True, True, False]
+
+
 def test_more_sequences_than_slots_are_served_in_order() -> None:
     jobs = [Job(name, [at * 10, at * 10 + 1], num_generated=2) for at, name in enumerate("abcde")]
 
