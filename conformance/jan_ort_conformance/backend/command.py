@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from jan_ort_backends import BackendError
+from jan_ort_backends import BackendError, ModelError
 from jan_ort_conformance.backend.registry import select
 from jan_ort_conformance.backend.runner import TIME_LIMIT_S, run_backend
 from jan_ort_conformance.backend.subject import Subject, Tolerances
@@ -59,15 +59,18 @@ def backend_command(name: str, output: Path | None, skips: Skips, **options: Any
         raise click.BadParameter(str(error), param_hint="--only") from error
     except BackendError as error:
         exit_not_run(error, console)
-    results = run_backend(
-        subject,
-        level=level,
-        only=only,
-        skips=skips,
-        time_limit_s=None if options["in_process"] else options["time_limit"],
-        num_jobs=options["jobs"],
-        tell=tell_case(console),
-    )
+    try:
+        results = run_backend(
+            subject,
+            level=level,
+            only=only,
+            skips=skips,
+            time_limit_s=None if options["in_process"] else options["time_limit"],
+            num_jobs=options["jobs"],
+            tell=tell_case(console),
+        )
+    except ModelError as error:
+        exit_not_run(error, console)
     report(results, output, console)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jan_ort_backends import Unsupported
 from jan_ort_conformance.violation import Violation, expect
 
-__all__ = ["expect", "expect_error", "expect_rows_alike", "expect_rows_differ", "expect_rows_equal"]
+__all__ = ["expect", "expect_error", "expect_finite", "expect_rows_alike", "expect_rows_differ", "expect_rows_equal"]
 
 Error = TypeVar("Error", bound=Exception)
 
@@ -57,21 +57,34 @@ def expect_rows_alike(actual: NDArray[Any], expected: NDArray[Any], tolerance: f
     return told
 
 
+def expect_finite(row: NDArray[Any], what: str) -> None:
+    """Raise Violation for a row with NaN or infinity: "... has NaN at 512 of 512 token ids, the first 0"."""
+    where = np.flatnonzero(~np.isfinite(row))
+    if where.size:
+        kinds = "NaN" if np.isnan(row[where]).all() else "NaN and infinity" if np.isnan(row).any() else "infinity"
+        raise Violation(f"{what} has {kinds} at {where.size} of {row.size} token ids, the first {where[0]}")
+
+
 def expect_rows_differ(actual: NDArray[Any], expected: NDArray[Any], what: str) -> None:
     """Raise Violation if the two are the same to the bit."""
     expect(not np.array_equal(actual, expected), f"{what}: both are the same to the bit")
 
 
 def _differences(actual: NDArray[Any], expected: NDArray[Any], what: str) -> list[float]:
-    """Return each row's largest difference as a fraction of its range; 0 for equality to the bit, NaN as infinite."""
+    """Return each row's largest difference as a fraction of its range; 0 for equality to the bit.
+
+    Raises: Violation for unlike shapes, and for NaN or infinity in rows that are not equal.
+    """
     left, right = np.atleast_2d(actual), np.atleast_2d(expected)
     expect(left.shape == right.shape, f"{what}: the shapes are {left.shape} and {right.shape}")
+    for index, (row, other) in enumerate(zip(left, right, strict=True)):
+        if not np.array_equal(row, other):
+            expect_finite(row, f"{what}: row {index}")
+            expect_finite(other, f"{what}: row {index}")
     return [_difference(row, other) for row, other in zip(left, right, strict=True)]
 
 
 def _difference(row: NDArray[Any], other: NDArray[Any]) -> float:
     if np.array_equal(row, other):
         return 0.0
-    if not (np.isfinite(row).all() and np.isfinite(other).all()):
-        return float("inf")
     return float(np.abs(row.astype(np.float64) - other).max() / (np.ptp(other) or 1.0))

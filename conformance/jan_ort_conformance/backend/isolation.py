@@ -32,7 +32,7 @@ def judge_in_child(check: Check, subject: Subject, time_limit_s: float) -> Case:
         answer, stderr = Path(folder) / "answer.json", Path(folder) / "stderr"
         command = [sys.executable, "-m", "jan_ort_conformance.backend.child", subject.to_json(), check.id]
         command += [str(answer), str(time.time() + 0.9 * time_limit_s)]
-        ended = _run(command, stderr, time_limit_s)
+        ended = run_limited(command, stderr, time_limit_s)
         if answer.exists() and ended == "exit status 0":
             return replace(_case(answer), duration_s=time.perf_counter() - started)  # with the child's start
         text = stderr.read_text(encoding="utf-8", errors="replace").strip()[-STDERR_TAIL_CHARACTERS:]
@@ -55,7 +55,7 @@ def child_environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
 
-def _run(command: list[str], stderr: Path, time_limit_s: float) -> str:
+def run_limited(command: list[str], stderr: Path, time_limit_s: float) -> str:
     """Run the command and say how it ended; output goes to a file, which no grandchild can keep from us."""
     with stderr.open("wb") as sink:
         child = subprocess.Popen(  # noqa: S603  (this interpreter, our own module)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import traceback
 
 from jan_ort_backends import Unsupported
+from jan_ort_conformance.backend.frames import where_raised
 from jan_ort_conformance.backend.refusals import refuse
 from jan_ort_conformance.backend.registry import Check
 from jan_ort_conformance.backend.subject import Subject
@@ -39,8 +39,7 @@ def _verdict(check: Check, subject: Subject) -> tuple[Verdict, str]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a backend that calls sys.exit() is judged too
-        where = "".join(traceback.format_exception(error)[-4:])
-        return Verdict.FAIL, _told(check, f"{type(error).__name__}: {error}\n{where}")
+        return Verdict.FAIL, _told(check, f"{type(error).__name__}: {error}\n{where_raised(error, subject.backend)}")
 
 
 def _told(check: Check, seen: object) -> str:

@@ -6,17 +6,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from jan_ort_backends import BadInput, Capability, SlotTokens, Unsupported
+from jan_ort_backends import BadInput, Capability, Session, SlotTokens, Unsupported
+from jan_ort_backends.checks import METHODS
 from jan_ort_conformance.backend.trial import Trial
 from jan_ort_conformance.backend.violation import Lie, NotThere, Violation
 
 
 def refuse(trial: Trial, capability: Capability) -> None:
     """Check that the session refuses what it cannot do. Raises: NotThere if it does, otherwise Lie or Violation."""
-    if capability in trial.subject.backend.capabilities:
-        reason = f"this model has no part in {capability.value}"
-    else:
-        reason = f"{capability.value} is not declared"
+    reason = _reason(trial, capability)
     if capability is Capability.TOP_LOGITS and Capability.GENERATE in trial.able:
         output = trial.writer.output(0, 3)
         if output.top_logits is not None or output.top_token_ids is not None:
@@ -25,6 +23,15 @@ def refuse(trial: Trial, capability: Capability) -> None:
         expected = BadInput if capability is Capability.MIXED_BATCH else Unsupported
         _expect_refusal(_CALLS[capability], trial, expected, reason)
     raise NotThere(f"{reason}, and it is refused")
+
+
+def _reason(trial: Trial, capability: Capability) -> str:
+    if capability not in trial.subject.backend.capabilities:
+        return f"{capability.value} is not declared"
+    for method in METHODS.get(capability, ()):
+        if getattr(type(trial.session), method) is getattr(Session, method):
+            return f"{capability.value} is declared; this session has no {method}()"
+    return f"this model has no part in {capability.value}"
 
 
 def _expect_refusal(call: Callable[[Trial], object], trial: Trial, expected: type[Exception], reason: str) -> None:

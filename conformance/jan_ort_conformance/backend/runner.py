@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
-from jan_ort_backends import ABI
+from jan_ort_backends import ABI, Capability
 from jan_ort_conformance.backend import checks
+from jan_ort_conformance.backend.first_opening import expect_model
 from jan_ort_conformance.backend.isolation import judge_in_child
 from jan_ort_conformance.backend.judge import judge
 from jan_ort_conformance.backend.registry import Check, select
@@ -34,16 +35,30 @@ def run_backend(
     """Judge the subject; ``tell`` is called with each case, in order, as soon as it is there.
 
     ``time_limit_s`` None runs everything in this process, one after another: quicker, and at the backend's mercy.
-    Raises: ValueError if a pattern of ``only`` matches no check.
+    Raises: PatternError if a pattern of ``only`` matches no check of the level; ModelError if the backend refuses the
+    model, which is opened once before the checks.
     """
     known_issues = skips or Skips()
-    chosen = select(level, only or ("*",))
+    chosen = select(level, only)
     results = Results("backend", subject.backend.name, _about(subject, level))
+    expect_model(subject, time_limit_s)
     for case in _cases(chosen, subject, known_issues, time_limit_s, num_jobs):
         results.add(case)
         tell(case)
     results.warnings += known_issues.warnings(case.id for case in results.cases)
+    results.warnings += _not_judged(subject, chosen, results.cases)
     return results
+
+
+def _not_judged(subject: Subject, chosen: list[Check], cases: list[Case]) -> list[str]:
+    """Warn of each kind of model that the backend declares, and of which the one that was opened is none."""
+    told = []
+    for kind in (Capability.GENERATE, Capability.EMBED):
+        ids = {check.id for check in chosen if kind in check.needs[:1]}
+        declined = [case.detail for case in cases if case.id in ids and case.verdict is Verdict.UNSUPPORTED]
+        if declined and len(declined) == len(ids) and kind in subject.backend.capabilities:
+            told.append(f"no model that can {kind.value} was judged: {declined[0]}; name such a one by --model")
+    return told
 
 
 def _cases(

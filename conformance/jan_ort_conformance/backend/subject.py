@@ -59,8 +59,13 @@ class Subject:
         return cls(backend, folder, target, extra or {}, tolerances or Tolerances())
 
     def open(self, *, num_slots: int, context_length: int | None) -> Session:
-        """Open a session. Raises: what the backend raises."""
-        return self.backend.open(self.model_dir, OpenOptions(num_slots, context_length, dict(self.extra)))
+        """Open a session. Raises: BackendError if what ``open`` returns is none; what the backend raises."""
+        opened: object = self.backend.open(self.model_dir, OpenOptions(num_slots, context_length, dict(self.extra)))
+        if not isinstance(opened, Session):
+            raise BackendError(
+                f"backend {self.backend.name!r} opened a {type(opened).__name__}; it must subclass Session"
+            )
+        return opened
 
     def repeat(self, check_id: str, level: Level) -> str:
         """Return the shell line that runs one check on this backend again."""

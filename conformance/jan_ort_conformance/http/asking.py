@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from jan_ort_conformance.checks import Refused, Violation, expect
@@ -68,12 +70,12 @@ class Asker:
         expect(len(found) == 1, f"there should be one choice, not {len(found)}")
         return found[0]
 
-    def drawn(self, path: str, **fields: Any) -> list[str]:
-        """Return the tokens of the only choice."""
+    def drawn(self, path: str, **fields: Any) -> list[bytes]:
+        """Return the bytes of each token of the only choice; none of a token that has no text."""
         wanted = {"logprobs": 0} if path == COMPLETIONS else {"logprobs": True}
         logprobs = self.ask(path, **fields | wanted)["choices"][0]["logprobs"]
         expect(logprobs is not None, "logprobs were asked for and are null")
-        return [str(each) for each in tokens_of(logprobs)]
+        return bytes_of(logprobs)
 
     def stream(self, path: str, **fields: Any) -> list[Any]:
         """Return the chunks of a stream, without the [DONE] at its end."""
@@ -112,6 +114,30 @@ def texts(answer: Any) -> list[str]:
 def tokens_of(logprobs: Any) -> list[str]:
     """Return the tokens of the logprobs of completions or chat."""
     return list(logprobs["tokens"]) if "tokens" in logprobs else [each["token"] for each in logprobs["content"]]
+
+
+def bytes_of(logprobs: Any) -> list[bytes]:
+    """Return the bytes of each token of the logprobs; a chat's text of them is U+FFFD for every half character."""
+    if "tokens" in logprobs:
+        return [token_bytes(str(token)) for token in logprobs["tokens"]]
+    return [
+        token_bytes(str(each["token"])) if each.get("bytes") is None else bytes(each["bytes"])
+        for each in logprobs["content"]
+    ]
+
+
+def token_bytes(token: str) -> bytes:
+    r"""Return the bytes of a token of completions; ``bytes:\xe2\x80`` is how half a character is spelled there."""
+    if re.fullmatch(r"bytes:(\\x[0-9a-fA-F]{2})+", token):
+        return bytes.fromhex(token.removeprefix("bytes:").replace("\\x", ""))
+    return token.encode(errors="surrogatepass")
+
+
+def readings(pieces: Iterable[bytes]) -> set[str]:
+    """Return the texts that tokens may make together: with, or more often without, the names of special tokens."""
+    whole = list(pieces)
+    plain = [piece for piece in whole if not re.fullmatch(rb"<\|[^|]+\|>|</?[a-z_]+>|\[[A-Z]+\]", piece)]
+    return {b"".join(each).decode(errors="replace") for each in (whole, plain)}
 
 
 def error_of(answer: Answer) -> dict[str, Any]:

@@ -83,8 +83,8 @@ def mirostat_eta(path: str, server: Asker) -> None:
 
 def _penalty(name: str, value: float, path: str, server: Asker) -> None:
     long = GREEDY | {"max_tokens": 60, "min_tokens": 60}
-    free, penalized = (Counter(server.drawn(path, **long | fields)) for fields in ({}, {name: value}))
-    most, fewer = max(free.values()), max(penalized.values())
+    drawn = (filter(None, server.drawn(path, **long | fields)) for fields in ({}, {name: value}))
+    most, fewer = (max(Counter(tokens).values(), default=0) for tokens in drawn)
     expect_effect(fewer < most, f"the commonest of 60 tokens occurs {most} times without, {fewer} with {name} {value}")
 
 

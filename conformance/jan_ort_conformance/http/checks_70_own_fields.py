@@ -87,10 +87,17 @@ def messages(server: Asker) -> None:
     """The answer depends on every message, its role and their order."""
     yes, no = {"role": "user", "content": "Count to ten."}, {"role": "user", "content": "Write a poem."}
     conversations: list[Any] = [[yes], [no], [yes, no], [no, yes], [yes | {"role": "system"}, no]]
-    answers = [server.ask(CHAT, **GREEDY, messages=each) for each in conversations]
-    seen = {(*texts(answer), answer["usage"]["prompt_tokens"]) for answer in answers}
-    told = f"{len(conversations)} conversations give {len(seen)} texts and prompt lengths: {sorted(seen)}"
-    expect_effect(len(seen) == len(conversations), told)
+    fields = GREEDY | ({"logprobs": True} if server.declaration.has(f"{CHAT} logprobs") else {})
+    answers = [server.ask(CHAT, **fields, messages=each) for each in conversations]
+    seen = {(*texts(answer), answer["usage"]["prompt_tokens"], _first_logprobs(answer)) for answer in answers}
+    told = f"{len(conversations)} conversations give {len(seen)} texts, prompt lengths and logprobs: {sorted(seen)}"
+    expect_effect(len(seen) == len(conversations), f"{told}; a model of a short memory may not tell them apart")
+
+
+def _first_logprobs(answer: Any) -> tuple[float, ...]:
+    """Return the logprobs of a chat's first tokens: a model that soon forgets gives one text with others of these."""
+    logprobs = answer["choices"][0].get("logprobs") or {"content": ()}
+    return tuple(round(each["logprob"], 5) for each in logprobs["content"][:3])
 
 
 @check("field.chat.content_parts", needs=[f"{CHAT} messages"])

@@ -16,7 +16,7 @@ STYLES = {
     Verdict.LIES: "bold magenta",
     Verdict.SKIP: "yellow",
 }
-_DETAIL_CHARACTERS = 600
+_DETAIL_CHARACTERS = 1000
 
 
 def print_summary(results: Results, console: Console) -> None:
@@ -32,6 +32,15 @@ def print_summary(results: Results, console: Console) -> None:
     for name, value in results.about.items():
         console.print(f"[dim]{escape(name)}: {escape(value)}[/]")
     console.print(_last_line(results))
+    begin = begin_with(results)
+    if begin:
+        console.print(f"[bold]begin with: {escape(begin)}[/]", soft_wrap=True, highlight=False)
+
+
+def begin_with(results: Results) -> str:
+    """Return the failed case to mend first, of several of a backend, whose cases come in this order; else nothing."""
+    bad = [case.id for case in results.cases if case.verdict.is_bad]
+    return bad[0] if results.kit == "backend" and len(bad) > 1 else ""
 
 
 def _print_case(case: Case, console: Console) -> None:

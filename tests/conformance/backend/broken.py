@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jan_ort_backends import OpenOptions, Session
+from jan_ort_backends import Backend, OpenOptions, Session
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_conformance.backend.subject import Subject
@@ -21,7 +21,7 @@ class Fault:
     name: str
     caught_by: str
     verdict: Verdict
-    backend: ReferenceBackend
+    backend: Backend
 
     def subject(self) -> Subject:
         return Subject(self.backend, FOLDER)
@@ -46,7 +46,7 @@ def fault(caught_by: str, verdict: Verdict = Verdict.FAIL) -> Callable[[type], t
     """Register a faulty session class, or a faulty backend class, under its own name."""
 
     def add(faulty: type) -> type:
-        if issubclass(faulty, ReferenceBackend):
+        if not issubclass(faulty, Session):
             backend = faulty()
         else:
             backend = type(faulty.__name__, (FaultyBackend,), {"session_class": faulty})()

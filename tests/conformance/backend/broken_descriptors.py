@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jan_ort_backends import Accepts, Capability, Declines, Missing, ModelError, OpenOptions, Session
+from jan_ort_backends import ABI, Accepts, Backend, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_conformance.results import Verdict
@@ -22,6 +23,19 @@ class NameWithSpaces(ReferenceBackend):
 @fault("descriptor.well_formed")
 class CapabilitiesInATuple(ReferenceBackend):
     capabilities = tuple(Capability)  # type: ignore[assignment]
+
+
+@fault("descriptor.well_formed")
+class MisspellsOpen(Backend):
+    """What it inherits does nothing."""
+
+    name, abi, capabilities = "misspelt", ABI, frozenset(Capability)
+
+    def accepts(self, model_dir: Path) -> Any:
+        return Accepts()
+
+    def opne(self, model_dir: Path, options: OpenOptions) -> Any:
+        return ReferenceBackend().open(model_dir, options)
 
 
 @fault("descriptor.brings_models_it_opens")
@@ -166,3 +180,19 @@ class LeaksFileNotFound(ReferenceBackend):
     def open(self, model_dir: Path, options: OpenOptions) -> ReferenceSession:
         (model_dir / "config.json").read_bytes()
         return super().open(model_dir, options)
+
+
+@fault("opening.refuses_broken_files")
+class LeaksItsParsersError(ReferenceBackend):
+    def open(self, model_dir: Path, options: OpenOptions) -> ReferenceSession:
+        if (model_dir / "config.json").exists():
+            json.loads((model_dir / "config.json").read_bytes())
+        return super().open(model_dir, options)
+
+
+@fault("opening.refuses_broken_files")
+class AcceptsRaisesForABrokenFile(ReferenceBackend):
+    def accepts(self, model_dir: Path) -> Any:
+        if (model_dir / "generation_config.json").exists():
+            json.loads((model_dir / "generation_config.json").read_bytes())
+        return super().accepts(model_dir)

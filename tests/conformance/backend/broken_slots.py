@@ -148,6 +148,45 @@ class InterruptedRowsStay(ReferenceSession):
             raise
 
 
+@fault("interrupts.leave_every_length_of_a_batch")
+class FinishedRowsStay(ReferenceSession):
+    """To see it, an interrupt has to come after the first row."""
+
+    def run(self, batch: Batch) -> StepOutput:
+        self.finished: list[SlotTokens] = []
+        return super().run(batch)
+
+    def step(self, batch: Batch) -> StepOutput:
+        try:
+            return super().step(batch)
+        except Interrupted:
+            for row in self.finished:
+                self.lengths[row.slot] += len(row.token_ids)
+            raise
+
+    def _run_row(self, row: SlotTokens) -> Any:
+        states = super()._run_row(row)
+        self.finished.append(row)
+        return states
+
+
+@fault("interrupts.end_a_running_step")
+class InterruptedStateFades(ReferenceSession):
+    """As of a recurrent model: what is left changes the next step's first positions, and not its last."""
+
+    is_stale = False
+
+    def step(self, batch: Batch) -> StepOutput:
+        is_stale, self.is_stale = self.is_stale, False
+        try:
+            output = super().step(batch)
+        except Interrupted:
+            self.is_stale = True
+            raise
+        fading = np.where(np.arange(len(output.logits))[::-1, None] > 60, np.float32(0.5), np.float32(1))
+        return replace(output, logits=output.logits * fading) if is_stale else output
+
+
 @fault("sessions.close_twice")
 class ClosesOnce(ReferenceSession):
     closed = False

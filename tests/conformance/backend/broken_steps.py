@@ -81,6 +81,26 @@ class ConstantLogits(AltersLogits):
         return logits * 0
 
 
+@fault("prefill.holds_far_from_the_start")
+class NanAfterPosition200(AltersLogits):
+    def alter(self, logits: Any, batch: Batch) -> Any:
+        if self.length(batch[0].slot) > 200:
+            logits[..., 7] = np.nan
+        return logits
+
+
+@fault("prefill.holds_far_from_the_start")
+class ForgetsAPositionFarFromTheStart(ReferenceSession):
+    """A later chunk loses what an earlier one wrote at position 300."""
+
+    def step(self, batch: Batch) -> StepOutput:
+        output = super().step(batch)
+        for row in batch:
+            if self.lengths[row.slot] > 300:
+                self._caches[row.slot].values[:, 300] = 0.0
+        return output
+
+
 @fault("logits.none_when_none_are_wanted")
 class DropsSilentChunks(ReferenceSession):
     def step(self, batch: Batch) -> StepOutput:

@@ -2,11 +2,13 @@
 
 from jan_ort_conformance.backend.checks import (
     batches,
+    broken_files,
     descriptor,
     embeddings,
     forks,
     interrupts,
     logits,
+    long_prompts,
     opening,
     prefill,
     refused_input,
@@ -17,11 +19,13 @@ from jan_ort_conformance.backend.checks import (
 
 __all__ = [
     "batches",
+    "broken_files",
     "descriptor",
     "embeddings",
     "forks",
     "interrupts",
     "logits",
+    "long_prompts",
     "opening",
     "prefill",
     "refused_input",

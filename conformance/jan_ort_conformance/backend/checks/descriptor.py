@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing
+from jan_ort_backends import ABI, Accepts, Available, Backend, Capability, Declines, Missing
 from jan_ort_backends.registry import GROUP
+from jan_ort_backends.spelling import did_you_mean
 from jan_ort_conformance.backend.expectations import expect
 from jan_ort_conformance.backend.isolation import child_environment
 from jan_ort_conformance.backend.registry import check
@@ -53,7 +54,7 @@ print(json.dumps([time.perf_counter() - started, sorted({name.partition(".")[0] 
 
 @check("descriptor.well_formed")
 def well_formed(trial: Trial) -> None:
-    """The descriptor has a name, this interface's major version, known capabilities and a mapping of models."""
+    """The descriptor has a name, this interface's major version, known capabilities, and probe, accepts and open."""
     backend = trial.subject.backend
     expect(
         isinstance(backend.name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", backend.name), f"name {backend.name!r}"
@@ -63,6 +64,16 @@ def well_formed(trial: Trial) -> None:
     unknown = sorted(str(flag) for flag in backend.capabilities if str(flag) not in set(Capability))
     expect(not unknown, f"unknown capabilities: {', '.join(unknown)}")
     expect({Capability.GENERATE, Capability.EMBED} & backend.capabilities, "it declares neither generate nor embed")
+    for method in ("probe", "accepts", "open"):
+        _expect_own(backend, method)
+
+
+def _expect_own(backend: Backend, method: str) -> None:
+    """Expect a method that the backend wrote itself; what ``accepts`` and ``open`` of the protocol do is nothing."""
+    expect(callable(getattr(backend, method, None)), f"{method} is {getattr(backend, method, None)!r}, no method")
+    if method != "probe" and getattr(type(backend), method, None) is getattr(Backend, method):
+        names = [name for name in dir(backend) if not name.startswith("_") and name not in dir(Backend)]
+        expect(False, f"it defines no {method}(){did_you_mean(method, names)}")
 
 
 @check("descriptor.brings_models_it_opens", level=Level.FULL)
