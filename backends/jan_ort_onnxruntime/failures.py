@@ -9,6 +9,7 @@ from pathlib import Path
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from jan_ort_backends import BackendError, Interrupted, ModelError, OutOfMemory
+from jan_ort_backends.failure_text import message_line
 from jan_ort_onnxruntime.device_failures import device_failure
 
 ORT_ERRORS: tuple[type[Exception], ...] = (
@@ -38,7 +39,7 @@ def loading(model_path: Path) -> Iterator[None]:
             f"no memory for the weights of {model_path}; close other programs or take a smaller model"
         ) from error
     except ORT_ERRORS as error:
-        message = _one_line(error)
+        message = message_line(error)
         failure = device_failure(message)
         if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
@@ -59,7 +60,7 @@ def allocating() -> Iterator[None]:
     except MemoryError as error:
         raise OutOfMemory(f"no memory for the KV cache; {remedy}") from error
     except ORT_ERRORS as error:
-        message = _one_line(error)
+        message = message_line(error)
         failure = device_failure(message)
         if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for the KV cache: {message}; {remedy}") from error
@@ -74,7 +75,7 @@ def running() -> Iterator[None]:
     except MemoryError as error:
         raise OutOfMemory("no memory for a step; use a smaller batch, chunk or context length") from error
     except ORT_ERRORS as error:
-        message = _one_line(error)
+        message = message_line(error)
         if "terminate flag" in message:
             raise Interrupted("the step was interrupted") from error
         failure = device_failure(message)
@@ -83,7 +84,3 @@ def running() -> Iterator[None]:
         if failure is not None:
             raise failure from error
         raise BackendError(f"the graph failed: {message}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

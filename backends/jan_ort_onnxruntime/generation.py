@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnxruntime as ort
 
-from jan_ort_backends import DeviceReport, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
-from jan_ort_backends.checks import check_batch, check_prefix, check_slot
+from jan_ort_backends import CountedSession, DeviceReport, OpenOptions, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends.checks import check_prefix, check_slot
 from jan_ort_onnxruntime.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.failures import running
 from jan_ort_onnxruntime.graph import GenerationGraph
@@ -23,7 +23,7 @@ from jan_ort_onnxruntime.slot_rows import SlotRows
 from jan_ort_onnxruntime.step_kinds import check_kind
 
 
-class GenerationSession(Session):
+class GenerationSession(CountedSession):
     """A decoder with ``num_slots`` sequences in its KV cache; ``decoder`` None: the graph is of our own making."""
 
     def __init__(
@@ -42,21 +42,21 @@ class GenerationSession(Session):
         self._runner: GraphRunner | None = _runner(session, kv_rows, graph, decoder)
         self._buffers = StepBuffers(graph, options.num_slots)
         self._rows = SlotRows(options.num_slots)
-        self._lengths = [0] * options.num_slots
         self._interruption = Interruption()
-        self.info = SessionInfo(
-            vocab_size=graph.vocab_size,
-            context_length=context_length,
-            num_slots=options.num_slots,
-            embedding_size=0,
-            device=device,
-            weights_hash=weights_hash,
+        super().__init__(
+            SessionInfo(
+                vocab_size=graph.vocab_size,
+                context_length=context_length,
+                num_slots=options.num_slots,
+                embedding_size=0,
+                device=device,
+                weights_hash=weights_hash,
+            )
         )
 
-    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
-        """Run the batch; the lengths change only when all of it succeeded."""
-        check_batch(batch, self._lengths, self.info)
-        check_kind(batch, self._lengths)
+    def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run the batch; attention never reads past a row's length, so what a failed run wrote does not count."""
+        check_kind(batch, self.lengths)
         runs = self._plan(batch)
         num_logits = sum(row.num_logits for row in batch)
         buffers = self._buffers if num_logits <= self.info.num_slots else StepBuffers(self._graph, num_logits)
@@ -66,32 +66,20 @@ class GenerationSession(Session):
             for run in runs:
                 self._runner.run(run, buffers, first, run_options)
                 first += len(run.logits_rows)
-        for row in batch:
-            self._lengths[row.slot] += len(row.token_ids)
         return _in_batch_order(buffers, [index for run in runs for index in run.output_rows])
 
     def _plan(self, batch: Sequence[SlotTokens]) -> list[Run]:
         """Choose KV rows for slots that start, bring together those that keep decoding together, and plan the runs."""
         assert self._kv_rows is not None  # as in step
         slots = [row.slot for row in batch]
-        self._rows.place(slots, self._lengths)
+        self._rows.place(slots, self.lengths)
         if len(batch) > 1 and all(len(row.token_ids) == 1 for row in batch):
-            held = {self._rows.rows[slot]: length for slot, length in enumerate(self._lengths)}
-            for outside, inside in self._rows.gather(slots, self._lengths):
+            held = {self._rows.rows[slot]: length for slot, length in enumerate(self.lengths)}
+            for outside, inside in self._rows.gather(slots, self.lengths):
                 with running():
                     self._kv_rows.swap(outside, inside, held[outside], held[inside])
                 self._rows.exchange(outside, inside)
-        return plan_runs(batch, self._rows.rows, self._lengths, self.info.context_length)
-
-    def length(self, slot: int) -> int:
-        """Return the number of tokens in ``slot``."""
-        check_slot("slot", slot, self.info.num_slots)
-        return self._lengths[slot]
-
-    def truncate(self, slot: int, length: int) -> None:
-        """Forget the tokens from ``length`` on; attention never reads past a row's length."""
-        check_prefix(slot, length, self.length(slot))
-        self._lengths[slot] = length
+        return plan_runs(batch, self._rows.rows, self.lengths, self.info.context_length)
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the keys and values of the first ``length`` tokens; if that fails, ``target`` is left empty."""
@@ -99,11 +87,11 @@ class GenerationSession(Session):
         check_prefix(source, length, self.length(source))
         assert self._kv_rows is not None  # as in step
         if source != target:
-            self._rows.place([target], self._lengths)
-            self._lengths[target] = 0  # what it held is written over
+            self._rows.place([target], self.lengths)
+            self.lengths[target] = 0  # what it held is written over
             with running():
                 self._kv_rows.copy(self._rows.rows[source], self._rows.rows[target], length)
-        self._lengths[target] = length
+        self.lengths[target] = length
 
     def interrupt(self) -> None:
         """End the running step within a node's time; between steps, do nothing."""

@@ -24,13 +24,13 @@ class SeparateSession(GenerationSession):
         """Run each row; what is held changes only when all of it succeeded."""
         output = super().step(batch)
         for row in batch:
-            before = self._lengths[row.slot] - len(row.token_ids)
+            before = self.lengths[row.slot] - len(row.token_ids)
             self._held[row.slot] = np.concatenate([self._held[row.slot][:before], row.token_ids])
         return output
 
     def _plan(self, batch: Sequence[SlotTokens]) -> list[Run]:
-        self._rows.place([row.slot for row in batch], self._lengths)
-        held = [token_ids[:length] for token_ids, length in zip(self._held, self._lengths, strict=True)]
+        self._rows.place([row.slot for row in batch], self.lengths)
+        held = [token_ids[:length] for token_ids, length in zip(self._held, self.lengths, strict=True)]
         return plan_alone(batch, self._rows.rows, held)
 
     def fork(self, source: int, target: int, length: int) -> None:
