@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 from jan_ort.models.catalog import Task
 from jan_ort.models.errors import ModelFolderError
+from jan_ort.models.json_object import read_object
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
@@ -97,12 +97,9 @@ class _Files:
         if not path.exists():
             return {}
         try:
-            content = json.loads(path.read_bytes())
+            return read_object(path)
         except ValueError as error:
-            raise ModelFolderError(f"{path} is no JSON ({error}); get it again from where the model is from") from error
-        if not isinstance(content, dict):
-            raise ModelFolderError(f"{path} holds no JSON object; get it again from where the model is from")
-        return content
+            raise ModelFolderError(f"{path} {error}; get it again from where the model is from") from error
 
     def task(self) -> Task:
         stated = self.ours.get("task")

@@ -12,6 +12,7 @@ from jan_ort.models.cache import MANIFEST
 from jan_ort.models.catalog import Task
 from jan_ort.models.errors import FetchError
 from jan_ort.models.folder import is_headless
+from jan_ort.models.json_object import read_object
 from jan_ort.models.reference import HubReference
 
 logger = logging.getLogger(__name__)
@@ -73,9 +74,6 @@ def _ask(reference: HubReference, endpoint: str | None) -> tuple[Task, str]:
 
 def _read(path: Path, reference: HubReference) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_bytes())
+        return read_object(path)
     except ValueError as error:
-        raise FetchError(f"{reference}: its {_CONFIG} is no JSON ({error}); say --task generate or embed") from error
-    if not isinstance(config, dict):
-        raise FetchError(f"{reference}: its {_CONFIG} holds no JSON object; say --task generate or embed")
-    return config
+        raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task generate or embed") from error
