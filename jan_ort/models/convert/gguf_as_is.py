@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.gguf_file import GgufFile
+from jan_ort.models.convert.gguf_texts import write_chat_template, write_configs
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
 from jan_ort.models.file_blocks import copy_in_blocks, sha256_in_blocks
 from jan_ort.models.progress import Progress
@@ -26,21 +27,8 @@ def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha2
     architecture = model.string("general.architecture")
     length = model.integer(f"{architecture}.context_length")
     tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
-    if "tokenizer.chat_template" in model:
-        template = model.string("tokenizer.chat_template")
-        (target / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
-    special = tokenizer.special
-    write_json(target / "tokenizer_config.json", tokenizer.to_json(length))
-    write_json(
-        target / "config.json",
-        {
-            "model_type": architecture,
-            "max_position_embeddings": length,
-            "bos_token_id": special.bos,
-            "eos_token_id": special.eos,
-        },
-    )
-    write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
+    write_chat_template(target, model)
+    write_configs(target, tokenizer, {"model_type": architecture, "max_position_embeddings": length})
     _link(source, target / "model.gguf", progress)
     digest = sha256 or sha256_in_blocks(source, progress)
     description = describe(

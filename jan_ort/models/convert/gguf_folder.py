@@ -17,6 +17,7 @@ from jan_ort.models.convert.calibration import (
 )
 from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.gguf_file import GgufFile
+from jan_ort.models.convert.gguf_texts import write_chat_template, write_configs
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
 from jan_ort.models.convert.llama_config import LlamaConfig, read_llama_config
 from jan_ort.models.convert.llama_graph import LlamaGraph
@@ -38,11 +39,12 @@ def convert_gguf(
     weights: Weights = "int8",
     name: str | None = None,
     progress: Callable[[str, float], None] | None = None,
+    sha256: str | None = None,
 ) -> None:
     """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
 
     ``weights`` is a scheme of :data:`weight_schemes.SCHEMES`. ``name`` is the display name, by default the file's
-    general.name. ``progress`` is called with a stage and a fraction.
+    general.name. ``progress`` is called with a stage and a fraction. ``sha256`` is the file's, if it is known.
     Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
     """
     report = progress or (lambda stage, fraction: None)
@@ -59,14 +61,16 @@ def convert_gguf(
     report(_STAGE, _GRAPH_BEGINS)
     _write_graph(target, model, config, weights, layers, report)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
-    _write_chat_template(target, model)
-    _write_configs(target, tokenizer, config)
+    if not write_chat_template(target, model):
+        logger.warning("%s has no chat template: only text completion will work", model.path)
+    write_configs(target, tokenizer, config.to_json())
     description = describe(
         name=name or model.string("general.name", source.stem),
         task="generate",
         context_length=config.max_position_embeddings,
         weights=SCHEMES[weights].written_as,
         source=source,
+        sha256=sha256,
     )
     write_json(target / "jan_ort.json", description)
     report(_STAGE, 1.0)
@@ -114,19 +118,3 @@ def _write_graph(
         graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
     if unused := model.unused_tensors():
         model.refuse(f"tensor {unused[0]!r} belongs to no part of a llama model that is supported; use another model")
-
-
-def _write_chat_template(target: Path, model: GgufFile) -> None:
-    if "tokenizer.chat_template" in model:
-        template = model.string("tokenizer.chat_template")
-        (target / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
-    else:
-        logger.warning("%s has no chat template: only text completion will work", model.path)
-
-
-def _write_configs(target: Path, tokenizer: GgufTokenizer, config: LlamaConfig) -> None:
-    write_json(target / "tokenizer_config.json", tokenizer.to_json(config.max_position_embeddings))
-    special = tokenizer.special
-    token_ids = {"bos_token_id": special.bos, "eos_token_id": special.eos}
-    write_json(target / "config.json", config.to_json() | token_ids)
-    write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
