@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from quart import Quart
 
 from tests.handlers.serving import (
     COMPLETIONS,
@@ -20,6 +22,14 @@ from tests.handlers.serving import (
 )
 from tests.handlers.test_leaving import ENDLESS, begin, slow_down
 from tests.residency.several import LOAD, UNLOAD, change, copied, statuses
+
+
+async def endless_stream(app: Quart, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the connection of a slow stream that has begun."""
+    slow_down(app, monkeypatch)
+    connection = await begin(app.test_client(), COMPLETIONS, ENDLESS | {"stream": True})
+    await connection.receive()
+    return connection
 
 
 async def test_an_idle_model_is_unloaded_and_comes_back_the_same(tmp_path: Path) -> None:
@@ -60,9 +70,7 @@ async def test_a_model_is_kept_while_a_request_runs(
 async def test_unloading_waits_for_a_stream_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(model=copied(tmp_path, "ada")) as app:
         client = app.test_client()
-        slow_down(app, monkeypatch)
-        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
-        await connection.receive()
+        connection = await endless_stream(app, monkeypatch)
         unloading = asyncio.create_task(change(client, UNLOAD, "ada"))
         done, _ = await asyncio.wait({unloading}, timeout=0.3)
         during = await statuses(client)
@@ -76,10 +84,8 @@ async def test_unloading_waits_for_a_stream_that_runs(tmp_path: Path, monkeypatc
 async def test_requests_that_keep_coming_do_not_keep_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(model=copied(tmp_path, "ada")) as app:
         client = app.test_client()
-        slow_down(app, monkeypatch)
         first_model = loaded_models(app)[0]
-        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
-        await connection.receive()
+        connection = await endless_stream(app, monkeypatch)
         unloading = asyncio.create_task(change(client, UNLOAD))
         await until(lambda: server_of(app).roster.residents[0].status == "unloading")
         later = asyncio.create_task(post(client, COMPLETIONS, {"max_tokens": 1}))
@@ -98,9 +104,7 @@ async def test_a_model_leaves_though_the_client_that_asked_for_it_has_left(
 ) -> None:
     async with serving(model=copied(tmp_path, "ada")) as app:
         client = app.test_client()
-        slow_down(app, monkeypatch)
-        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
-        await connection.receive()
+        connection = await endless_stream(app, monkeypatch)
         asking = await begin(client, UNLOAD, {})
         await until(lambda: server_of(app).roster.residents[0].status == "unloading")
         await asking.disconnect()
@@ -113,10 +117,7 @@ async def test_a_stop_ends_what_still_runs_on_a_model_that_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(model=copied(tmp_path, "ada")) as app:
-        client = app.test_client()
-        slow_down(app, monkeypatch)
-        connection = await begin(client, COMPLETIONS, ENDLESS | {"stream": True})
-        await connection.receive()
+        _stream = await endless_stream(app, monkeypatch)  # a name keeps the connection open
         resident = server_of(app).roster.residents[0]
         leaving = resident.model
         unloading = asyncio.create_task(resident.unload())
