@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import Capability, Interrupted, SlotTokens
+from jan_ort_backends import Capability, Interrupted, Session, SlotTokens
 from jan_ort_conformance.backend.expectations import expect, expect_finite, expect_rows_equal
 from jan_ort_conformance.backend.registry import check
 from jan_ort_conformance.backend.trial import Trial, Writer
@@ -31,7 +31,8 @@ FRACTIONS = (0.6, 1.2, 0.2, 2.0, 0.8, 0.4, 0.95, 0.0, 1.05)
 SLOW_STEP_S = 1.0
 SWITCH_INTERVAL_S = 1e-4
 """How long a step of Python code may keep the interrupting thread waiting; CPython's own 5 ms outlast a short step."""
-SHORT_STEP_S = 0.005
+SHORT_STEP_S = 0.02
+"""A step that once took less is interrupted again and again from its moment on; a single one comes too late."""
 
 
 @check("interrupts.between_steps_do_nothing", *NEEDS, level=Level.FULL)
@@ -69,13 +70,17 @@ def leave_every_length_of_a_batch(trial: Trial) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Aimed:
-    """A step of first prompts that interrupts are aimed at: its logits, those of all its positions, and its seconds."""
+    """A step of first prompts that interrupts are aimed at: its logits, those of all its positions, and its seconds.
+
+    ``duration_s`` is the median of a few steps, ``is_short`` says that one of them took less than SHORT_STEP_S.
+    """
 
     writer: Writer
     rows: Sequence[SlotTokens]
     logits: NDArray[np.float32]
     every: NDArray[np.float32]
     duration_s: float
+    is_short: bool
 
     @classmethod
     def at(cls, writer: Writer, rows: Sequence[SlotTokens]) -> _Aimed:
@@ -90,7 +95,8 @@ class _Aimed:
             durations_s.append(time.perf_counter() - started)
             if durations_s[-1] > SLOW_STEP_S:
                 break  # the noise of one run is small beside it
-        return cls(writer, rows, logits, every, sorted(durations_s)[len(durations_s) // 2])
+        duration_s = sorted(durations_s)[len(durations_s) // 2]
+        return cls(writer, rows, logits, every, duration_s, is_short=min(durations_s) < SHORT_STEP_S)
 
 
 def _aim(trial: Trial, aimed: _Aimed) -> str:
@@ -118,20 +124,36 @@ def _attempt(trial: Trial, aimed: _Aimed, delay_s: float) -> bool:
     """Run the step and an interrupt ``delay_s`` after it began; return whether the step was interrupted."""
     writer = aimed.writer
     before = writer.lengths()
-    timer = threading.Timer(delay_s, writer.session.interrupt)
-    timer.start()
     try:
-        logits = writer.step(aimed.rows)
+        with _interrupted_after(delay_s, writer.session, again=aimed.is_short):
+            logits = writer.step(aimed.rows)
     except Interrupted:
-        timer.join()
         expect(writer.lengths() == before, f"after Interrupted the lengths are {writer.lengths()}, and were {before}")
         _expect_nothing_left(trial, aimed)
         return True
-    finally:
-        timer.join()
     expect_rows_equal(logits, aimed.logits, trial.tolerances.same_kind, "a step that an interrupt did not end")
     _empty(writer, aimed.rows)
     return False
+
+
+@contextmanager
+def _interrupted_after(delay_s: float, session: Session, *, again: bool) -> Iterator[None]:
+    """Interrupt once, or again and again until the end of the block; every interrupt is over when it is left."""
+    is_over = threading.Event()
+
+    def interrupt() -> None:
+        session.interrupt()
+        while again and not is_over.is_set():
+            session.interrupt()
+            time.sleep(0)  # lets the step have the interpreter
+
+    timer = threading.Timer(delay_s, interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        timer.join()
 
 
 def _expect_nothing_left(trial: Trial, aimed: _Aimed) -> None:
@@ -159,7 +181,7 @@ def _asking_for_all(rows: Sequence[SlotTokens]) -> list[SlotTokens]:
 
 
 def _doubt(aimed: _Aimed) -> str:
-    if aimed.duration_s >= SHORT_STEP_S:
+    if not aimed.is_short:
         return ""
     return "; so short a step may be over before another thread gets to interrupt it: try a larger model"
 
