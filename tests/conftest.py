@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from tests.own_settings import without_own_settings
 
 
 def pytest_configure() -> None:
-    """Keep the settings of whoever runs the tests out of them."""
+    """Keep the settings of whoever runs the tests out of them, and what the shell makes of Ctrl-C."""
     if LOCAL_FILE.exists():
         raise pytest.UsageError(f"{LOCAL_FILE.absolute()} would be read by the tests; run them elsewhere, or move it")
     own = without_own_settings(os.environ)
     os.environ.clear()
     os.environ.update(own)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in a shell's background: the processes that tests start and interrupt would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

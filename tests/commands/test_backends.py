@@ -91,7 +91,10 @@ def test_a_plugin_that_prints_does_not_spoil_the_json(plugins: Plugins) -> None:
     "command",
     [["models", "list"], ["doctor", "--quick"], ["chat", "Hi", "--backend", "reference", "--max-tokens", "1"]],
 )
-def test_a_plugin_that_exits_at_import_ends_no_command(own_cache: Path, plugins: Plugins, command: list[str]) -> None:
+def test_a_plugin_that_exits_at_import_ends_no_command(
+    own_cache: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("JAN_ORT_PORT", "0")  # for the doctor: the default one may be taken
     plugins.install("leaver", "import sys\nsys.exit(7)")
 
     result = run(*command)
