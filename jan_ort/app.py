@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from jan_ort.auth import check_request
 from jan_ort.errors import ApiError, to_api_error
 from jan_ort.handlers import chat, completions, embeddings, extras, health, models
+from jan_ort.model_choice import Checked
 from jan_ort.server import Server
 from jan_ort.settings import Settings
 from jan_ort.shutdown import stop_when_told
@@ -46,10 +47,16 @@ HANDLERS: Mapping[str, Handler] = {
 """The operations of the document, each with the function that answers it."""
 
 
-def create_app(settings: Settings | None = None, *, on_failure: Callable[[Exception], None] | None = None) -> Quart:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    checked: Checked | None = None,
+    on_failure: Callable[[Exception], None] | None = None,
+) -> Quart:
     """Return the app. Settings that are not given are read from the environment when serving starts.
 
-    ``on_failure`` is called if the models cannot be loaded; without it the app stays up and answers 503.
+    ``checked`` spares checking the given settings again. ``on_failure`` is called if the models cannot be loaded;
+    without it the app stays up and answers 503.
     """
     app = Quart("jan_ort", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect is no answer of the document: "a//b" is just an unknown model
@@ -58,7 +65,7 @@ def create_app(settings: Settings | None = None, *, on_failure: Callable[[Except
 
     @app.before_serving
     async def start() -> None:
-        server = Server(settings or Settings.read(), on_failure=on_failure)
+        server = Server(settings or Settings.read(), checked=checked, on_failure=on_failure)
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
         server.start()

@@ -14,6 +14,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 
 from jan_ort.app import EXTENSION, create_app
+from jan_ort.model_choice import Checked
 from jan_ort.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,9 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def launch(settings: Settings, listener: socket.socket) -> int:
+def launch(settings: Settings, checked: Checked, listener: socket.socket) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status: 0, or 1 if the models could not be loaded."""
-    return asyncio.run(_serve(settings, listener))
+    return asyncio.run(_serve(settings, checked, listener))
 
 
 class _Connection(TCPServer):
@@ -61,7 +62,7 @@ class _Connection(TCPServer):
         await self.idle_task.stop()
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> int:
+async def _serve(settings: Settings, checked: Checked, listener: socket.socket) -> int:
     ended = asyncio.Event()
     failures: list[Exception] = []
 
@@ -69,7 +70,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
         failures.append(error)
         ended.set()
 
-    app = create_app(settings, on_failure=fail)
+    app = create_app(settings, checked=checked, on_failure=fail)
     _on_signals(ended)
 
     async def shutdown() -> None:

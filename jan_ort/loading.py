@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jan_ort.backend_choice import builtin_models, choose_backend
+from jan_ort.backend_choice import choose_backend
 from jan_ort.engine.engine import Delivery
 from jan_ort.model_choice import ModelChoice
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.progress import Progress
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.resolve import resolve_found
 from jan_ort.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
 from jan_ort.settings import Settings
 from jan_ort_backends import Backend, Discovered
@@ -51,12 +51,11 @@ class ModelLoader:
             progress(stage, fraction)
 
         self._check_stopping()
-        path = resolve_model(
-            choice.reference,
+        path = resolve_found(
+            choice.found,
             task=choice.task,
             cache_dir=self.settings.cache_dir,
             weights=self.settings.weights,
-            builtin_models=builtin_models(self.discovered),
             progress=show,
         )
         self._check_stopping()

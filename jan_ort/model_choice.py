@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from jan_ort.backend_choice import builtin_models, check_allowed, check_backend,
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.hub_task import cached_task
-from jan_ort.models.reference import GgufReference, HubReference, check_reference
+from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference
 from jan_ort.settings import Settings
 from jan_ort_backends import Accepts, Capability, Discovered
 from jan_ort_backends.isolation import ask_accepts
@@ -18,37 +19,75 @@ from jan_ort_backends.isolation import ask_accepts
 _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
 
 
-class ModelChoice(NamedTuple):
-    """One model to serve, as it was configured, and what it is to do."""
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """One model to serve: what it is to do, as what it was configured, and what that means."""
 
     task: Task
     reference: str
+    found: Reference
+
+
+class Checked(NamedTuple):
+    """What checking the settings has found: the backends, and the models to serve."""
+
+    discovered: tuple[Discovered, ...]
+    choices: tuple[ModelChoice, ...]
+
+
+def check_settings(settings: Settings) -> Checked:
+    """Check all that can be checked before anything is started. Raises: NoBackendError, ModelReferenceError."""
+    discovered = find_backends(settings)
+    check_allowed(settings, discovered)
+    check_backend(settings.backend, discovered)
+    choices = choose_models(settings, discovered)
+    for choice in choices:
+        if isinstance(choice.found, GgufReference) and "weights" not in settings.model_fields_set:
+            _check_conversion(choice.found.path, settings.backend, discovered)
+    return Checked(discovered, choices)
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
     """Return the models to serve, those that generate first. Raises: ModelReferenceError."""
+    own = builtin_models(discovered)
+    chosen = [choose_model(*each, settings, own) for each in configured_models(settings, discovered)]
+    once = {(choice.task, choice.reference): choice for choice in chosen}
+    return tuple(sorted(once.values(), key=lambda choice: choice.task != "generate"))
+
+
+def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> list[tuple[Task | None, str]]:
+    """Return every model as it is configured, with its task where that was said."""
     if settings.model is None and settings.embedding_model is None:
         return _unconfigured(settings.backend, discovered)
-    own = builtin_models(discovered)
-    stated = [ModelChoice(_task(each, settings, own), each) for each in settings.model or ()]
-    chosen = [*stated, *(ModelChoice("embed", each) for each in settings.embedding_model or ())]
-    return tuple(sorted(dict.fromkeys(chosen), key=lambda choice: choice.task != "generate"))
+    return [
+        *((None, each) for each in settings.model or ()),
+        *(("embed", each) for each in settings.embedding_model or ()),
+    ]
 
 
-def check_settings(settings: Settings) -> tuple[Discovered, ...]:
-    """Check all that can be checked before anything is started, and return the backends.
+def choose_model(task: Task | None, reference: str, settings: Settings, own: Mapping[str, Path]) -> ModelChoice:
+    """Return what one configured model is; ``own`` are those that the backends bring. Raises: ModelReferenceError."""
 
-    Raises: NoBackendError, ModelReferenceError.
-    """
-    discovered = find_backends(settings)
-    check_allowed(settings, discovered)
-    check_backend(settings.backend, discovered)
-    own = builtin_models(discovered)
-    for task, reference in choose_models(settings, discovered):
-        found = check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
-        if isinstance(found, GgufReference) and "weights" not in settings.model_fields_set:
-            _check_conversion(found.path, settings.backend, discovered)
-    return discovered
+    def find(task: Task) -> ModelChoice:
+        return ModelChoice(
+            task,
+            reference,
+            check_reference(
+                reference, task=task, weights=settings.weights, builtin_models=own, cache_dir=settings.cache_dir
+            ),
+        )
+
+    if task is not None:
+        return find(task)
+    try:
+        choice = find("generate")
+    except ModelReferenceError as error:
+        try:
+            return find("embed")
+        except ModelReferenceError:
+            raise error from None
+    is_for = cached_task(choice.found, settings.cache_dir) if isinstance(choice.found, HubReference) else None
+    return choice if is_for is None else replace(choice, task=is_for)  # one that is not cached generates
 
 
 def _check_conversion(path: Path, backend: str | None, discovered: Sequence[Discovered]) -> None:
@@ -58,27 +97,10 @@ def _check_conversion(path: Path, backend: str | None, discovered: Sequence[Disc
             raise ModelReferenceError(f"backend {backend!r} reads {path} without conversion: add --weights as-is")
 
 
-def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
+def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> list[tuple[Task | None, str]]:
     for each in discovered:
         if each.name == backend and each.backend is not None and each.backend.builtin_models:
             own = next(iter(each.backend.builtin_models))
             can = each.backend.capabilities
-            return tuple(ModelChoice(task, own) for task, needed in _NEEDED.items() if needed in can)
-    return ModelChoice("generate", DEFAULT_CHAT_MODEL), ModelChoice("embed", DEFAULT_EMBEDDING_MODEL)
-
-
-def _task(reference: str, settings: Settings, own: Mapping[str, Path]) -> Task:
-    """Return what a model is for that was configured without saying so; a repository that is not cached generates.
-
-    Raises: ModelReferenceError if it can be for nothing.
-    """
-    try:
-        found = check_reference(reference, task="generate", weights=settings.weights, builtin_models=own)
-    except ModelReferenceError as error:
-        try:
-            check_reference(reference, task="embed", weights=settings.weights, builtin_models=own)
-        except ModelReferenceError:
-            raise error from None
-        return "embed"
-    known = cached_task(found, settings.cache_dir) if isinstance(found, HubReference) else None
-    return known or "generate"
+            return [(task, own) for task, needed in _NEEDED.items() if needed in can]
+    return [("generate", DEFAULT_CHAT_MODEL), ("embed", DEFAULT_EMBEDDING_MODEL)]

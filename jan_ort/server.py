@@ -12,7 +12,7 @@ from enum import StrEnum
 from jan_ort.engine.results import deliver_to
 from jan_ort.errors import ApiError
 from jan_ort.loading import LoadingStopped, ModelLoader, in_daemon_thread
-from jan_ort.model_choice import check_settings, choose_models
+from jan_ort.model_choice import Checked, check_settings
 from jan_ort.models.progress import show_progress
 from jan_ort.residency import Resident
 from jan_ort.roster import Roster
@@ -39,11 +39,19 @@ _LOADING_GRACE_S = 3.0
 class Server:
     """Finds the configured models, and lends them to the handlers.
 
-    ``on_failure`` is called once, in the event loop, if one that is to be loaded at the start cannot be.
+    ``checked`` is what ``check_settings`` has found, if it was asked already. ``on_failure`` is called once, in the
+    event loop, if one that is to be loaded at the start cannot be.
     """
 
-    def __init__(self, settings: Settings, *, on_failure: Callable[[Exception], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        checked: Checked | None = None,
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> None:
         self.settings = settings
+        self._checked = checked
         self.status = Status.LOADING
         self.failure: Exception | None = None
         self.roster = Roster()
@@ -135,12 +143,9 @@ class Server:
                 await each.open()
 
     def _find_models(self, deliver: Callable[..., None]) -> Roster:
-        discovered = check_settings(self.settings)
+        discovered, choices = self._checked or check_settings(self.settings)
         loader = ModelLoader(self.settings, discovered, deliver, lambda: self.status is Status.STOPPING)
-        residents = [
-            Resident(choice, loader, max_waiting=self.settings.max_queued)
-            for choice in choose_models(self.settings, discovered)
-        ]
+        residents = [Resident(choice, loader, max_waiting=self.settings.max_queued) for choice in choices]
         with show_progress() as progress:
             for each in residents:
                 try:

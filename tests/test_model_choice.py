@@ -34,8 +34,8 @@ def discovered() -> tuple[Discovered, ...]:
     [
         ({}, DEFAULTS),
         ({"model": "o/m"}, [("generate", "o/m")]),
-        ({"embedding_model": "e"}, [("embed", "e")]),
-        ({"model": "o/m", "embedding_model": "e"}, [("generate", "o/m"), ("embed", "e")]),
+        ({"embedding_model": "o/e"}, [("embed", "o/e")]),
+        ({"model": "o/m", "embedding_model": "o/e"}, [("generate", "o/m"), ("embed", "o/e")]),
         ({"model": "o/m, o/n"}, [("generate", "o/m"), ("generate", "o/n")]),
         ({"model": ["o/m", "o/m"]}, [("generate", "o/m")]),
         ({"model": ["all-minilm-l6-v2", "o/m"]}, [("generate", "o/m"), ("embed", "all-minilm-l6-v2")]),
@@ -45,9 +45,11 @@ def discovered() -> tuple[Discovered, ...]:
     ],
 )
 def test_defaults_are_served_only_if_no_model_is_named(
-    discovered: tuple[Discovered, ...], given: dict[str, object], models: list[tuple[str, str]]
+    discovered: tuple[Discovered, ...], tmp_path: Path, given: dict[str, object], models: list[tuple[str, str]]
 ) -> None:
-    assert [*choose_models(Settings.read(**given), discovered)] == models
+    chosen = choose_models(Settings.read(**given, cache_dir=tmp_path), discovered)
+
+    assert [(choice.task, choice.reference) for choice in chosen] == models
 
 
 @pytest.mark.parametrize("task", ["generate", "embed"])
@@ -57,7 +59,9 @@ def test_a_repository_is_served_for_what_it_was_pulled_for(
     key = CacheKey("m", HubReference("o/m").source(task), "float32")
     ModelCache(tmp_path).get_or_build(key, lambda work, target: (target / "model.onnx").touch())
 
-    assert [*choose_models(Settings.read(model="o/m", cache_dir=tmp_path), discovered)] == [(task, "o/m")]
+    (choice,) = choose_models(Settings.read(model="o/m", cache_dir=tmp_path), discovered)
+
+    assert (choice.task, choice.reference, choice.found) == (task, "o/m", HubReference("o/m"))
 
 
 def test_a_model_that_cannot_be_right_is_refused_before_anything_starts() -> None:
@@ -75,7 +79,7 @@ def test_an_allowed_backend_that_is_not_installed_is_refused_with_those_that_are
 def test_a_denied_backend_need_not_be_installed() -> None:
     settings = Settings.read(backend="reference", deny_backend="onnxruntme")
 
-    assert "onnxruntme" not in {each.name for each in check_settings(settings)}
+    assert "onnxruntme" not in {each.name for each in check_settings(settings).discovered}
 
 
 @pytest.mark.parametrize("lists", [{"deny_backend": "reference"}, {"allow_backend": "onnxruntime"}])

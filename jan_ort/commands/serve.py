@@ -26,11 +26,11 @@ def serve(**flags: Any) -> None:
     with reported():
         settings = Settings.read(**flags)
         check_exposure(settings)
-        check_settings(settings)
+        checked = check_settings(settings)
         try:
             listener = bind(settings.host, settings.port)
         except BindError as error:
             raise click.ClickException(str(error)) from error
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
-    sys.exit(launch(settings, listener))
+    sys.exit(launch(settings, checked, listener))

@@ -7,14 +7,21 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from jan_ort.backend_choice import BACKEND_LISTS, NoBackendError, check_allowed, check_backend, find_backends
+from jan_ort.backend_choice import (
+    BACKEND_LISTS,
+    NoBackendError,
+    builtin_models,
+    check_allowed,
+    check_backend,
+    find_backends,
+)
 from jan_ort.doctor.backends import examine
 from jan_ort.doctor.machine import read_platform, read_versions
 from jan_ort.doctor.models import find_model, open_once, read_cache
 from jan_ort.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
 from jan_ort.exposure import ExposureError, check_exposure
 from jan_ort.launcher import BindError, bind
-from jan_ort.model_choice import choose_models
+from jan_ort.model_choice import choose_model, configured_models
 from jan_ort.models.errors import ModelsError
 from jan_ort.settings import Settings, SettingsError
 from jan_ort.settings_in_force import settings_in_force
@@ -52,8 +59,10 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
         cache = attempt(lambda: read_cache(settings.cache_dir), None)
         attempt(lambda: check_allowed(settings, discovered), None)
         attempt(lambda: check_backend(settings.backend, discovered), None)
-        for choice in attempt(lambda: choose_models(settings, discovered), ()):
-            found = attempt(partial(find_model, choice, settings, discovered), None)
+        own = builtin_models(discovered)
+        for task, reference in configured_models(settings, discovered):
+            choice = attempt(partial(choose_model, task, reference, settings, own), None)
+            found = None if choice is None else attempt(partial(find_model, choice, settings, discovered), None)
             if found is not None and found.folder is not None and not quick:
                 found = attempt(partial(open_once, found, settings, discovered), found)
             models.extend([found] if found is not None else [])

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jan_ort.backend_choice import builtin_models, choose_backend
+from jan_ort.backend_choice import choose_backend
 from jan_ort.doctor.report import CacheReport, ModelReport
 from jan_ort.model_choice import ModelChoice
 from jan_ort.models.cached import cached_models
 from jan_ort.models.lookup import find_resolved
-from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference, check_reference
+from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
 from jan_ort.served import open_session
 from jan_ort.settings import Settings
 from jan_ort_backends import Capability, Discovered
@@ -36,11 +36,9 @@ def read_cache(path: Path) -> CacheReport:
 def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
     """Say where a model is and which backend would open it, as far as that is known without fetching anything.
 
-    Raises: ModelsError if the reference is none; NoBackendError with each backend's reason.
+    Raises: CacheError; NoBackendError with each backend's reason.
     """
-    task, reference = choice
-    own = builtin_models(discovered)
-    found = check_reference(reference, task=task, weights=settings.weights, builtin_models=own)
+    task, reference, found = choice.task, choice.reference, choice.found
     folder = find_resolved(found, task=task, cache_dir=settings.cache_dir, weights=settings.weights)
     if folder is None:
         is_local = isinstance(found, (GgufReference, SentenceTransformersReference))

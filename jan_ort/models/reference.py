@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jan_ort.models.cached import CachedModel, cached_models
 from jan_ort.models.catalog import CATALOG, CatalogModel, Task
 from jan_ort.models.convert.weight_schemes import SCHEMES
 from jan_ort.models.errors import ModelFolderError, ModelReferenceError
@@ -70,12 +71,18 @@ Reference = CatalogModel | FolderReference | SentenceTransformersReference | Ggu
 
 
 def check_reference(
-    reference: str, *, task: Task, weights: str = "int8", builtin_models: Mapping[str, Path] | None = None
+    reference: str,
+    *,
+    task: Task,
+    weights: str = "int8",
+    builtin_models: Mapping[str, Path] | None = None,
+    cache_dir: Path | None = None,
 ) -> Reference:
     """Tell what ``reference`` means, reading no more than names, a few bytes and small configuration files.
 
-    A name wins over a file of that name; ``./NAME`` means the file. Raises: ModelReferenceError, one line, if the
-    name is unknown, a path does not exist or holds no model, a file is no GGUF, or the model is for another task.
+    A name of ``builtin_models`` or the catalogue wins over a file of that name (``./NAME`` means the file), and a file
+    over a model of ``cache_dir``. Raises: ModelReferenceError, one line, if the name is unknown, a path does not exist
+    or holds no model, a file is no GGUF, or the model is for another task.
     """
     builtin_models = builtin_models or {}
     if weights not in WEIGHTS:
@@ -90,7 +97,27 @@ def check_reference(
     path = Path(reference).expanduser()
     if path.exists():
         return _check_path(path, task)
-    return _check_text(reference, [*builtin_models, *CATALOG])
+    names = [*builtin_models, *CATALOG]
+    if cache_dir is not None and "/" not in reference:
+        in_cache = cached_models(cache_dir)
+        if cached := [model for model in in_cache if reference in (model.name, model.folder.name)]:
+            return _check_cached(reference, cached, weights, task)
+        names += [model.name for model in in_cache]
+    return _check_text(reference, list(dict.fromkeys(names)))
+
+
+def _check_cached(reference: str, models: Sequence[CachedModel], weights: str, task: Task) -> Reference:
+    """Return the one of several cached models of a name that has the weights asked for, or is the only one."""
+    found = [model for model in models if model.weights == weights] or list(models)
+    if len(found) > 1:
+        folders = ", ".join(model.folder.name for model in found)
+        raise ModelReferenceError(f"{len(found)} cached models are named {reference!r}; name a folder: {folders}")
+    (model,) = found
+    if model.damage is not None:
+        raise ModelReferenceError(
+            f"the cached model {reference!r} is damaged ({model.damage}); remove and make it again"
+        )
+    return _check_folder(model.folder, task)
 
 
 def _check_text(reference: str, names: list[str]) -> Reference:

@@ -19,6 +19,7 @@ from jan_ort.models.reference import (
     FolderReference,
     GgufReference,
     HubReference,
+    Reference,
     SentenceTransformersReference,
     check_reference,
 )
@@ -39,14 +40,22 @@ def resolve_model(
     builtin_models: Mapping[str, Path] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the model folder of ``reference``; fetch and convert it first if ``cache_dir`` does not have it.
+    """Return the model folder of ``reference``, whatever ``check_reference`` takes, as ``resolve_found`` does.
 
-    ``reference`` is a catalogue name, a name of ``builtin_models``, a FOLDER, a FILE.gguf or a Hugging Face id.
-    ``weights`` is one of WEIGHTS, for text generation ("as-is" keeps a GGUF file); embedding models keep float32.
-    What is in the cache is found without any network. Raises: ModelsError: ModelReferenceError before any work,
-    FetchError, CacheError, ConversionError.
+    Raises: ModelsError: ModelReferenceError before any work, FetchError, CacheError, ConversionError.
     """
-    found = check_reference(reference, task=task, weights=weights, builtin_models=builtin_models)
+    found = check_reference(reference, task=task, weights=weights, builtin_models=builtin_models, cache_dir=cache_dir)
+    return resolve_found(found, task=task, cache_dir=cache_dir, weights=weights, progress=progress)
+
+
+def resolve_found(
+    found: Reference, *, task: Task, cache_dir: Path, weights: str = "int8", progress: Progress | None = None
+) -> Path:
+    """Return the model folder of a reference; fetch and convert it first if ``cache_dir`` does not have it.
+
+    ``weights`` is one of WEIGHTS, for text generation ("as-is" keeps a GGUF file); embedding models keep float32.
+    What is in the cache is found without any network. Raises: FetchError, CacheError, ConversionError.
+    """
     cache = ModelCache(cache_dir)
     progress = progress or silent
     if isinstance(found, FolderReference):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jan_ort.model_choice import check_settings, choose_models
+from jan_ort.model_choice import check_settings
 from jan_ort.settings import Settings
 from jan_ort.terminal_chat.exchange import ChatError
 from jan_ort.terminal_chat.local_server import LocalServer
@@ -10,7 +10,7 @@ from jan_ort.terminal_chat.local_server import LocalServer
 
 def load_chat_model(settings: Settings) -> LocalServer:
     """Load one model, for one conversation. Raises: ChatError, NoBackendError, ModelReferenceError."""
-    choices = choose_models(settings, check_settings(settings))
+    choices = check_settings(settings).choices
     chosen = next((choice.reference for choice in choices if choice.task == "generate"), None)
     if chosen is None:
         raise ChatError(f"no chat model is configured, only {choices[0].reference}; name one with --model")

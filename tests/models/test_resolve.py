@@ -89,6 +89,29 @@ def test_a_gguf_file_is_converted_once_for_each_scheme_of_weights(tmp_path: Path
     assert (other / "model.onnx").exists()
 
 
+def test_a_cached_model_is_found_by_the_name_that_the_list_shows(tmp_path: Path) -> None:
+    source, cache_dir = TinyLlama().write(tmp_path / "tiny.gguf"), tmp_path / "cache"
+    as_int4 = resolve_model(str(source), task="generate", cache_dir=cache_dir, weights="int4")
+    assert resolve_model("tiny", task="generate", cache_dir=cache_dir) == as_int4
+
+    as_int8 = resolve_model(str(source), task="generate", cache_dir=cache_dir)
+
+    assert resolve_model("tiny", task="generate", cache_dir=cache_dir) == as_int8
+    assert resolve_model(as_int4.name, task="generate", cache_dir=cache_dir) == as_int4
+    with pytest.raises(ModelReferenceError, match=f"2 cached models are named 'tiny'.*{as_int8.name}"):
+        resolve_model("tiny", task="generate", cache_dir=cache_dir, weights="fp16")
+    with pytest.raises(ModelReferenceError, match="'tinny': did you mean 'tiny'"):
+        resolve_model("tinny", task="generate", cache_dir=cache_dir)
+
+
+def test_a_damaged_cached_model_is_refused_by_its_name(tmp_path: Path) -> None:
+    source = TinyLlama().write(tmp_path / "tiny.gguf")
+    (resolve_model(str(source), task="generate", cache_dir=tmp_path) / "model.onnx").unlink()
+
+    with pytest.raises(ModelReferenceError, match=r"'tiny' is damaged \(model.onnx is missing\); remove and make it"):
+        resolve_model("tiny", task="generate", cache_dir=tmp_path)
+
+
 def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"tiny\.gguf"):
         resolve_model(str(gguf), task="generate", cache_dir=tmp_path / "cache")
