@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from jan_ort.config_file import ConfigFileSource, SettingsError
 from jan_ort.models.cache import default_cache_dir
 from jan_ort.setting_origins import find_origins
+from jan_ort.setting_variables import check_variables, remedy
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def _read(cls, given: Mapping[str, object]) -> Settings:
+        check_variables(cls.model_fields)
         try:
             return cls(**given)  # type: ignore[arg-type]
         except ValidationError as error:
@@ -166,4 +168,4 @@ def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: 
     origin = origins.get(name, "")
     place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
     said = message.removeprefix("Value error, ")
-    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}"
+    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}{remedy(name, value)}"

@@ -31,6 +31,38 @@ def test_the_environment_is_read_and_a_flag_wins(monkeypatch: pytest.MonkeyPatch
     assert (settings.port, settings.num_slots) == (99, 3)
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("JAN_ORT_NUM_SLOT", "JAN_ORT_NUM_SLOTS"),
+        ("JAN_ORT_DENY_BACKENDS", "JAN_ORT_DENY_BACKEND"),
+        ("JAN_ORT_APIKEY", "JAN_ORT_API_KEY"),
+        ("jan_ort_modle", "JAN_ORT_MODEL"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+
+    with pytest.raises(SettingsError, match=f"{variable} is no setting; did you mean {meant}\\?"):
+        Settings.read()
+
+
+@pytest.mark.parametrize("variable", ["JAN_ORT_SERVICE_HOST", "JAN_ORT_PORT_8000_TCP", "JAN_ORT_KEY", "JAN_ORT_MINE"])
+def test_a_variable_of_something_else_is_left_alone(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "tcp://10.0.0.1:8000")
+
+    assert Settings.read() == Settings()
+
+
+def test_the_port_that_kubernetes_sets_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_PORT", "tcp://10.0.0.1:8000")
+
+    with pytest.raises(SettingsError, match=r"'tcp://10.*enableServiceLinks: false"):
+        Settings.read()
+
+
 def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAN_ORT_MODEL", "")
     monkeypatch.setenv("JAN_ORT_API_KEY", "")

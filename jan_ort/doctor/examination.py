@@ -17,7 +17,7 @@ from jan_ort.backend_choice import (
 )
 from jan_ort.doctor.backends import examine
 from jan_ort.doctor.machine import read_platform, read_versions
-from jan_ort.doctor.models import find_model, open_once, read_cache
+from jan_ort.doctor.models import cache_problems, find_model, open_once, read_cache
 from jan_ort.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
 from jan_ort.exposure import ExposureError, check_exposure
 from jan_ort.launcher import BindError, bind
@@ -68,8 +68,8 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
             models.extend([found] if found is not None else [])
         attempt(lambda: check_exposure(settings), None)
         attempt(lambda: bind(settings.host, settings.port).close(), None)
-    if cache is not None and not cache.writable and any(model.state.startswith("to be") for model in models):
-        problems.append(Problem(f"{cache.path} is not writable", "make it so, or set JAN_ORT_CACHE_DIR"))
+    if cache is not None:
+        problems.extend(cache_problems(cache, models))
     return DoctorReport(
         versions=read_versions(),
         platform=read_platform(),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jan_ort.backend_choice import choose_backend
-from jan_ort.doctor.report import CacheReport, ModelReport
+from jan_ort.doctor.report import CacheReport, ModelReport, Problem
 from jan_ort.model_choice import ModelChoice
 from jan_ort.models.cached import cached_models
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
+from jan_ort.models.resolve import work_bytes
 from jan_ort.served import open_session
 from jan_ort.settings import Settings
 from jan_ort_backends import Capability, Discovered
@@ -22,15 +23,32 @@ from jan_ort_backends import Capability, Discovered
 def read_cache(path: Path) -> CacheReport:
     """Describe the cache directory, which need not exist yet. Raises: OSError."""
     cached = cached_models(path)
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     return CacheReport(
         path=str(path),
-        writable=os.access(existing, os.W_OK | os.X_OK),
+        writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
         free_bytes=shutil.disk_usage(existing).free,
         num_models=len(cached),
         size_bytes=sum(model.size_bytes for model in cached),
         damaged=tuple(f"{model.folder.name}: {model.damage}" for model in cached if model.damage),
     )
+
+
+def cache_problems(cache: CacheReport, models: Sequence[ModelReport]) -> Iterator[Problem]:
+    """Say what keeps the models that are not there from being fetched or converted into the cache."""
+    to_make = [model for model in models if model.state.startswith("to be")]
+    if not to_make:
+        return
+    needed = sum(model.needs_bytes for model in to_make)
+    if not cache.writable:
+        yield Problem(f"{cache.path} is not writable", "make it so, or set JAN_ORT_CACHE_DIR")
+    elif needed > cache.free_bytes:
+        names = ", ".join(model.reference for model in to_make)
+        yield Problem(
+            f"the disk of {cache.path} has {cache.free_bytes // 10**6} MB free, and {needed // 10**6} MB are needed "
+            f"for {names}",
+            "free some, or set JAN_ORT_CACHE_DIR to a directory on another disk",
+        )
 
 
 def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
@@ -42,7 +60,8 @@ def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Dis
     folder = find_resolved(found, task=task, cache_dir=settings.cache_dir, weights=settings.weights)
     if folder is None:
         is_local = isinstance(found, (GgufReference, SentenceTransformersReference))
-        return ModelReport(reference, task, "to be converted" if is_local else "to be fetched")
+        needed = work_bytes(found, settings.weights)
+        return ModelReport(reference, task, "to be converted" if is_local else "to be fetched", needs_bytes=needed)
     state = "local" if isinstance(found, FolderReference) else "cached"
     backend = choose_backend(settings.backend, folder, discovered)
     return ModelReport(reference, task, state, str(folder), backend.name)

@@ -56,7 +56,8 @@ class CacheReport:
 class ModelReport:
     """A model that a server would serve: ``state`` is "cached", "local", "to be fetched" or "to be converted".
 
-    ``device`` is where it ran when it was opened just now; None if it was not.
+    ``device`` is where it ran when it was opened just now; None if it was not. ``needs_bytes`` is the free disk space
+    that fetching and converting it takes, 0 where that is not known.
     """
 
     reference: str
@@ -65,6 +66,7 @@ class ModelReport:
     folder: str | None = None
     backend: str | None = None
     device: DeviceReport | None = None
+    needs_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def _resolve_gguf(path: Path, key: CacheKey, cache: ModelCache, weights: str, pr
         lambda work, target: convert_gguf_file(
             path, target, weights=weights, name=key.name, progress=progress, sha256=key.source
         ),
-        work_bytes=path.stat().st_size * _growth(weights),
+        work_bytes=work_bytes(GgufReference(path), weights),
     )
 
 
@@ -86,7 +86,7 @@ def _resolve_sentence_transformers(path: Path, key: CacheKey, cache: ModelCache,
     return cache.get_or_build(
         key,
         lambda work, target: _convert_sentence_transformers(path, target, key.name, progress),
-        work_bytes=(path / "model.safetensors").stat().st_size * _EMBEDDING_GROWTH,
+        work_bytes=work_bytes(SentenceTransformersReference(path), "float32"),
     )
 
 
@@ -99,7 +99,20 @@ def _resolve_catalog(model: CatalogModel, key: CacheKey, cache: ModelCache, weig
         else:
             _convert_sentence_transformers(work, target, model.name, progress)
 
-    return cache.get_or_build(key, build, work_bytes=_catalog_bytes(model, weights))
+    return cache.get_or_build(key, build, work_bytes=work_bytes(model, weights))
+
+
+def work_bytes(found: Reference, weights: str) -> int:
+    """Return the free disk space without which making the model is not begun, 0 if it is not known. Raises: OSError."""
+    match found:
+        case CatalogModel():
+            return _catalog_bytes(found, weights)
+        case GgufReference(path):
+            return path.stat().st_size * _growth(weights)
+        case SentenceTransformersReference(path):
+            return (path / "model.safetensors").stat().st_size * _EMBEDDING_GROWTH
+        case _:
+            return 0
 
 
 def _catalog_bytes(model: CatalogModel, weights: str) -> int:

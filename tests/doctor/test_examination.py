@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,6 +66,25 @@ def test_default_models_that_are_not_cached_are_to_be_fetched() -> None:
     assert report.cache is not None
     assert (report.cache.num_models, report.cache.writable) == (0, True)
     assert report.can_start
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_cache_that_cannot_be_made_is_a_problem(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+
+    report = examine_all({"port": 0, "cache_dir": tmp_path / place})
+
+    assert [problem.message for problem in report.problems] == [f"{tmp_path / place} is not writable"]
+
+
+def test_a_disk_too_small_for_what_is_to_be_fetched_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=400_000_000))
+
+    both, one = examine_all({"port": 0}), examine_all({"port": 0, "model": ("smollm2-135m-instruct",)})
+
+    (problem,) = both.problems
+    assert "400 MB free, and 550 MB are needed for smollm2-135m-instruct, all-minilm-l6-v2" in problem.message
+    assert one.can_start
 
 
 def test_the_providers_of_the_default_backend_are_tried() -> None:
