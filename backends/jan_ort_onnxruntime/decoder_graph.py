@@ -10,7 +10,7 @@ from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.model_folder import ModelFolder
 from jan_ort_onnxruntime.onnx_file import GraphValue, OnnxFile
 
-DEFAULT_CONTEXT_LENGTH = 2048
+BARE_CONTEXT_LENGTH = 2048
 """For a bare graph, where no file says how long a sequence may be."""
 
 RANKS = {
@@ -89,7 +89,7 @@ def read_decoder(file: OnnxFile, folder: ModelFolder) -> DecoderGraph:
         cache_dtype=dtypes.pop(),
         logits=logits,
         vocab_size=_vocab_size(file, folder, logits),
-        context_length=folder.context_length or DEFAULT_CONTEXT_LENGTH,
+        context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
         appends_in_place=_appends_in_place(file, roles, caches, logits),
     )
 

@@ -74,10 +74,11 @@ class DecodingSession(Session):
         check_kind(batch, lengths)
         with self._interruption.step() as run_options, running():
             results = [self._run_row(row, run_options) for row in batch]
+        logits = np.concatenate([rows for rows, _ in results])
+        output = StepOutput(logits, *find_largest(logits))
         for row, (_, held) in zip(batch, results, strict=True):
             self._held[row.slot] = held
-        logits = np.concatenate([rows for rows, _ in results])
-        return StepOutput(logits, *find_largest(logits))
+        return output
 
     def _run_row(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
         """Return the logits that ``row`` wants and what its slot will hold."""

@@ -11,7 +11,7 @@ from jan_ort_onnxruntime.onnx_file import GraphValue, OnnxFile
 from jan_ort_onnxruntime.pooling import Pooling
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-DEFAULT_CONTEXT_LENGTH = 512
+BARE_CONTEXT_LENGTH = 512
 """For a bare graph, where no file says how long a text may be: BERT's."""
 
 _POOLED = ("sentence_embedding", "sentence_embeddings", "text_embeds")
@@ -53,7 +53,7 @@ def read_encoder(file: OnnxFile, folder: ModelFolder, context_length: int | None
         pooling=None if ours else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
         embedding_size=_size(file, folder, output),
         vocab_size=_vocab_size(folder),
-        context_length=context_length or DEFAULT_CONTEXT_LENGTH,
+        context_length=context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
     )
 
 
@@ -81,6 +81,7 @@ def _size(file: OnnxFile, folder: ModelFolder, output: GraphValue) -> int:
 
 
 def _vocab_size(folder: ModelFolder) -> int:
-    if folder.vocab_size is None:
+    size = folder.vocab_size or folder.num_tokens()
+    if size is None:
         raise ModelError(f"{folder.path / 'config.json'} must hold vocab_size, the number of tokens that the model has")
-    return folder.vocab_size
+    return size

@@ -76,7 +76,7 @@ def _recognise(file: OnnxFile, folder: ModelFolder) -> Graph:
         return read_decoder(file, folder)
     if is_encoder(file):
         ours = "jan_ort.graph" in file.metadata
-        return read_encoder(file, folder, _context_length(file, folder) if ours else folder.context_length)
+        return read_encoder(file, folder, _context_length(file, folder) if ours else folder.text_length)
     raise ModelError(
         f"{file.path} is no graph that this backend runs: it has inputs {_few(file.inputs)} and outputs "
         f"{_few(file.outputs)}; expected inputs {_few(GENERATION_INPUTS)}, or input_ids and attention_mask, with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import sys
 from typing import Any, ClassVar, Protocol
@@ -87,9 +88,10 @@ def _untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[An
             return np.zeros(shape, dtype)
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
         pages = mmap.mmap(-1, num_bytes, flags=flags)
-        pages.madvise(mmap.MADV_NOHUGEPAGE)
     except (OSError, MemoryError) as error:
         raise OutOfMemory(
             f"no memory for a KV cache of {num_bytes} bytes; take fewer slots or a smaller context length"
         ) from error
+    with contextlib.suppress(OSError):  # a kernel that has no huge pages takes no advice about them
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(pages, dtype).reshape(shape)

@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from jan_ort_backends import ModelError
 
+_OLD_KEYS = "pooling_mode_"
 _MODES = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_lasttoken": "last",
+    "mean": "mean",
+    "cls": "cls",
+    "max": "max",
+    "lasttoken": "last",
+    "mean_tokens": "mean",
+    "cls_token": "cls",
+    "max_tokens": "max",
 }
+"""sentence-transformers' names: the first four are values of "pooling_mode", from 5.3 on; before, keys ended so."""
 _KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
 
 
@@ -31,26 +36,16 @@ class Pooling:
 
     @classmethod
     def read(cls, folder: Path) -> Pooling:
-        """Read modules.json and 1_Pooling/config.json; without the former, mean and normalised to length 1.
+        """Read modules.json and the pooling's config.json; without the former, mean and normalised to length 1.
 
-        Raises: ModelError naming a module or mode that is not known. Source: sentence-transformers 5's file formats.
+        Raises: ModelError naming a module or mode that is not known, or a prompt before every text. Source: the file
+        formats of sentence-transformers 5 and 6.
         """
-        modules = _read(folder / "modules.json", [])
-        names = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, Mapping)]
-        for name in names:
-            if name not in _KNOWN_MODULES:
-                raise ModelError(
-                    f"{folder / 'modules.json'} has a module {name}, which is not known outside the graph; export the "
-                    "model with a sentence_embedding output"
-                )
-        config = _read(folder / "1_Pooling" / "config.json", {})
-        chosen = [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
-        if len(chosen) > 1 or not set(chosen) <= set(_MODES):
-            raise ModelError(
-                f"{folder / '1_Pooling' / 'config.json'} asks for {', '.join(chosen)}; it must ask for "
-                f"one of {', '.join(_MODES)}"
-            )
-        return cls(_MODES[chosen[0]] if chosen else "mean", normalize=not names or "Normalize" in names)
+        places = _module_places(folder)
+        _check_prompt(folder)
+        return cls(
+            _mode(folder / (places.get("Pooling") or "1_Pooling")), normalize=not places or "Normalize" in places
+        )
 
     def apply(self, hidden: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return float32 ``(rows, size)`` of ``hidden`` ``(rows, width, size)``, padded on the right of ``lengths``."""
@@ -71,6 +66,43 @@ class Pooling:
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         scaled: NDArray[np.float32] = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
         return scaled
+
+
+def _module_places(folder: Path) -> dict[str, str]:
+    """Return the folder of each module by its class name, empty without modules.json. Raises: ModelError."""
+    path = folder / "modules.json"
+    modules = [module for module in _read(path, []) if isinstance(module, Mapping)]
+    places = {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
+    if unknown := [name for name in places if name not in _KNOWN_MODULES]:
+        raise ModelError(
+            f"{path} has a module {unknown[0]}, which is not known outside the graph; export the model with a "
+            "sentence_embedding output"
+        )
+    return places
+
+
+def _check_prompt(folder: Path) -> None:
+    """Refuse a model whose every text gets a prompt in front, rather than leave it out silently."""
+    path = folder / "config_sentence_transformers.json"
+    if (prompt := _read(path, {}).get("default_prompt_name")) is not None:
+        raise ModelError(
+            f"{path}: default_prompt_name is {prompt!r}, and prompts are not put before texts here; remove it, and "
+            "send texts with the prompt"
+        )
+
+
+def _mode(folder: Path) -> str:
+    """Return the one way of pooling that is asked for; mean where the folder says nothing."""
+    path = folder / "config.json"
+    config = _read(path, {})
+    chosen = [key.removeprefix(_OLD_KEYS) for key, on in config.items() if key.startswith(_OLD_KEYS) and on is True]
+    if "pooling_mode" in config:
+        chosen = [str(config["pooling_mode"])]
+    if len(chosen) > 1 or not set(chosen) <= set(_MODES) or (config and not chosen):
+        raise ModelError(
+            f"{path} asks for {', '.join(chosen) or 'no pooling'}; it must ask for one of {', '.join(_MODES)}"
+        )
+    return _MODES[chosen[0]] if chosen else "mean"
 
 
 def _read(path: Path, absent: Any) -> Any:

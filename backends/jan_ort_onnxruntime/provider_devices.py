@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from jan_ort_onnxruntime.distributions import installed_names
 from jan_ort_onnxruntime.provider_table import AUTO, BUILT_IN, CPU, PLUGIN_PREFIX, Provider, plugin_provider
@@ -18,7 +18,14 @@ from jan_ort_onnxruntime.provider_table import AUTO, BUILT_IN, CPU, PLUGIN_PREFI
 logger = logging.getLogger(__name__)
 
 _lock = threading.Lock()
-_registration_errors: dict[str, str | None] = {}  # by distribution, None where it is registered
+_registrations: dict[str, _Registration] = {}  # by distribution
+
+
+class _Registration(NamedTuple):
+    """What became of a plugin distribution's library: why it cannot be used, or the providers that it brings."""
+
+    error: str | None
+    ep_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +61,14 @@ class Machine:
 
 def look_around(runtime: Any) -> Machine:
     """Ask ``runtime``, the module onnxruntime, for its providers and devices, plugin libraries registered first."""
-    errors = register_plugin_libraries(runtime)
+    registrations = register_plugin_libraries(runtime)
     available = tuple(runtime.get_available_providers())
-    missing: dict[str, str] = {name: error for name, error in errors.items() if error is not None}
     plugins = _plugin_candidates(runtime, available)
-    for distribution, ep_names in _plugin_names(errors).items():
-        if not any(candidate.provider.ep_name in ep_names for candidate in plugins):
+    missing: dict[str, str] = {}
+    for distribution, (error, ep_names) in registrations.items():
+        if error is not None:
+            missing[distribution] = error
+        elif not any(candidate.provider.ep_name in ep_names for candidate in plugins):
             missing[distribution] = f"its library is registered and offers no device here ({', '.join(ep_names)})"
     taken = {candidate.provider.ep_name for candidate in plugins}
     built_in = [Candidate(each) for each in BUILT_IN if each.ep_name in available and each.ep_name not in taken]
@@ -82,40 +91,32 @@ def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
     raise LookupError(f"{reason}; there are: {AUTO}, {usable}{remedy}")
 
 
-def register_plugin_libraries(runtime: Any) -> dict[str, str | None]:
-    """Register the library of each plugin distribution, once a process; return each one's error, None if it has none.
+def register_plugin_libraries(runtime: Any) -> dict[str, _Registration]:
+    """Register the library of each plugin distribution, once a process, and return what became of each.
 
     An ``onnxruntime`` older than 1.23 cannot, and says so for each.
     """
     with _lock:
         for distribution in installed_names(PLUGIN_PREFIX):
-            if distribution not in _registration_errors:
-                _registration_errors[distribution] = _register(runtime, distribution)
-        return dict(_registration_errors)
+            if distribution not in _registrations:
+                _registrations[distribution] = _register(runtime, distribution)
+        return dict(_registrations)
 
 
-def _register(runtime: Any, distribution: str) -> str | None:
+def _register(runtime: Any, distribution: str) -> _Registration:
     if not hasattr(runtime, "register_execution_provider_library"):
-        return f"onnxruntime {runtime.__version__} cannot load provider libraries; pip install --upgrade onnxruntime"
+        remedy = "pip install --upgrade onnxruntime"
+        return _Registration(f"onnxruntime {runtime.__version__} cannot load provider libraries; {remedy}")
     try:
         module = importlib.import_module(distribution.replace("-", "_"))
+        many = getattr(module, "get_ep_names", None)
+        ep_names = tuple(map(str, many() if many is not None else [module.get_ep_name()]))
         runtime.register_execution_provider_library(distribution, module.get_library_path())
     except Exception as error:  # one broken plugin must not keep the others, or the CPU, from being used
         message = " ".join(str(error).split())
         logger.warning("the library of %s cannot be registered: %s", distribution, message)
-        return f"its library cannot be registered: {message}; repair or uninstall {distribution}"
-    return None
-
-
-def _plugin_names(errors: Mapping[str, str | None]) -> dict[str, tuple[str, ...]]:
-    """Return the providers that each registered distribution says it brings."""
-    names: dict[str, tuple[str, ...]] = {}
-    for distribution, error in errors.items():
-        if error is None:
-            module = importlib.import_module(distribution.replace("-", "_"))
-            many = getattr(module, "get_ep_names", None)
-            names[distribution] = tuple(many() if many is not None else [module.get_ep_name()])
-    return names
+        return _Registration(f"its library cannot be registered: {message}; repair or uninstall {distribution}")
+    return _Registration(None, ep_names)
 
 
 def _plugin_candidates(runtime: Any, available: Iterable[str]) -> list[Candidate]:

@@ -13,6 +13,7 @@ from typing import Any
 import onnxruntime as ort
 
 from jan_ort_backends import BackendError, DeviceReport, ModelError, Session
+from jan_ort_backends.failure_text import one_line
 from jan_ort_onnxruntime.failures import loading
 from jan_ort_onnxruntime.operator_needs import read_needs, why_not
 from jan_ort_onnxruntime.placement import RECORD_ENTRY, count_nodes, fallen_back
@@ -56,6 +57,9 @@ def open_proven(
         candidates = choose(machine, settings.provider)
     except LookupError as error:
         raise ModelError(f"option provider is {settings.provider!r}: {error.args[0]}") from error
+    if settings.strict and settings.provider == AUTO and machine.missing:
+        told = "; ".join(f"{distribution}: {reason}" for distribution, reason in machine.missing.items())
+        raise ModelError(f"strict is on, and what is installed cannot be used: {told}")
     request = _Request(model_path, settings, build, optimise, runtime)
     declined = dict(machine.missing)
     for candidate in candidates:
@@ -64,11 +68,14 @@ def open_proven(
         )
         try:
             return _open_on(candidate, request, report)
-        except BackendError as error:
+        except Exception as error:  # whatever a provider's answers lead to, the next one may work
             if settings.strict or candidate is candidates[-1]:
                 raise
-            logger.warning("%s is not opened on %s: %s", model_path, candidate.provider.name, error)
-            declined[candidate.provider.name] = str(error)
+            foreseen = isinstance(error, BackendError)
+            reason = str(error) if foreseen else one_line(error)
+            name = candidate.provider.name
+            logger.warning("%s is not opened on %s: %s", model_path, name, reason, exc_info=not foreseen)
+            declined[name] = reason
     raise AssertionError("choose() returns a candidate or raises")
 
 

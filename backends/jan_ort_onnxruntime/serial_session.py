@@ -16,7 +16,7 @@ def device_lock(device_key: str) -> threading.Lock:
 
 
 class SerialSession:
-    """An InferenceSession; ``run`` and ``run_with_iobinding`` hold the device's lock, all else goes through."""
+    """An InferenceSession whose runs hold the device's lock; what runs nothing goes through."""
 
     def __init__(self, session: Any, lock: threading.Lock) -> None:
         self._session = session
@@ -32,5 +32,12 @@ class SerialSession:
         with self._lock:
             self._session.run_with_iobinding(*arguments, **named)
 
+    def run_with_ort_values(self, *arguments: Any, **named: Any) -> Any:
+        """Run the graph on tensors of the runtime's own, alone on its device."""
+        with self._lock:
+            return self._session.run_with_ort_values(*arguments, **named)
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("run"):
+            raise AttributeError(f"{name} would run beside another session of the device; add it here, with the lock")
         return getattr(self._session, name)

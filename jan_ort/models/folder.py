@@ -10,11 +10,11 @@ from typing import Any, Self
 from jan_ort.models.catalog import Task
 from jan_ort.models.errors import ModelFolderError
 from jan_ort.models.json_object import read_object
+from jan_ort_backends.context_length import stated_context_length
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
-_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 _BARE_CONTEXT_LENGTH: dict[Task, int] = {"generate": 2048, "embed": 512}
-"""For a folder of no more than a graph and a tokenizer."""
+"""For a folder of no more than a graph and a tokenizer; the default backend takes the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +111,23 @@ class _Files:
         return "generate" if stated == "generate" else "embed"
 
     def context_length(self) -> int:
-        """Return the first length that is stated, the most specific file first."""
-        text_config = self.config.get("text_config") or {}
-        lengths = [
-            self.ours.get("context_length"),
-            self._read("sentence_bert_config.json").get("max_seq_length"),
-            self.genai.get("context_length"),
-            *(config.get(key) for config in (self.config, text_config) for key in _CONTEXT_KEYS),
-            self.tokenizer_config.get("model_max_length"),
-        ]
-        for length in lengths:
-            # Tokenizers that know no limit say 1e30.
-            if isinstance(length, int) and 0 < length < 2**31:
-                return length
-        if not any((self.path / name).exists() for name in _CONFIGURATIONS):
-            return _BARE_CONTEXT_LENGTH[self.task()]
-        raise ModelFolderError(
-            f"{self.path} does not say its context length; add max_position_embeddings to config.json"
+        stated = self.ours.get("context_length")
+        if type(stated) is int and stated > 0:
+            return stated
+        length = stated_context_length(
+            config=self.config,
+            genai_model=self.genai,
+            sentence_bert=self._read("sentence_bert_config.json"),
+            tokenizer_config=self.tokenizer_config,
+            embeds=self.task() == "embed",
         )
+        if length is None and not any((self.path / name).exists() for name in _CONFIGURATIONS):
+            return _BARE_CONTEXT_LENGTH[self.task()]
+        if length is None:
+            raise ModelFolderError(
+                f"{self.path} does not say its context length; add max_position_embeddings to config.json"
+            )
+        return length
 
     def eos_token_ids(self) -> tuple[int, ...]:
         """Return the union of all that the files call the end of a sequence."""

@@ -144,6 +144,10 @@ class FakeSession:
         self.run_with_iobinding(None)
         return [2 * np.asarray(input_feed["values"])]
 
+    def run_with_ort_values(self, output_names: Any, input_dict_ort_values: Any, run_options: Any = None) -> list[Any]:
+        self.run_with_iobinding(None)
+        return []
+
     def run_with_iobinding(self, iobinding: Any, run_options: Any = None) -> None:
         if self.running:
             self.overlapped.set()

@@ -10,9 +10,11 @@ import onnx
 import pytest
 
 from jan_ort_backends import Available, Declines, Missing, ModelError, OpenOptions
-from jan_ort_onnxruntime import OnnxRuntimeBackend
+from jan_ort_onnxruntime import OnnxRuntimeBackend, model_folder
 from jan_ort_onnxruntime.distributions import probe_flavours
+from jan_ort_onnxruntime.model_folder import ModelFolder
 from jan_ort_onnxruntime.settings import SessionSettings, _cgroup_cores, default_num_threads
+from tests.backends.layouts.folders import write_folder as write_layout
 
 
 @pytest.fixture
@@ -177,3 +179,31 @@ def test_the_context_length_is_what_was_asked_for_or_the_model_s_own(folder: Pat
     assert backend.open(folder, OpenOptions()).info.context_length == 128
     assert backend.open(folder, OpenOptions(context_length=50)).info.context_length == 50
     assert backend.open(folder, OpenOptions(num_slots=3)).info.num_slots == 3
+
+
+def test_the_weights_hash_follows_the_tensors_wherever_they_are(tmp_path: Path) -> None:
+    first = weights_hash_of(tmp_path)
+    (weights,) = (tmp_path / "folder").glob("*.data")
+
+    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+
+    assert ModelFolder.read(tmp_path / "folder").weights_hash != first
+
+
+def weights_hash_of(root: Path) -> str:
+    return ModelFolder.read(write_layout("genai", "llama", root / "folder")).weights_hash
+
+
+def test_a_large_file_is_told_from_another_by_pieces_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_folder, "_WHOLE_BYTES", 2**16)
+    monkeypatch.setattr(model_folder, "_SAMPLE_BYTES", 2**6)
+    monkeypatch.setattr(model_folder, "_NUM_SAMPLES", 2**8)
+    first = weights_hash_of(tmp_path)
+    (weights,) = (tmp_path / "folder").glob("*.data")
+    stored = weights.read_bytes()
+    middle = len(stored) // 2
+
+    weights.write_bytes(stored[:middle] + bytes(4096) + stored[middle + 4096 :])
+
+    assert len(stored) > 2**16
+    assert ModelFolder.read(tmp_path / "folder").weights_hash != first

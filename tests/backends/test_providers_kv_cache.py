@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from jan_ort_backends import BackendError, DeviceLost, OpenOptions, OutOfMemory,
 from jan_ort_onnxruntime import OnnxRuntimeBackend, generation
 from jan_ort_onnxruntime.device_kv_cache import DeviceKVCache
 from jan_ort_onnxruntime.graph import GenerationGraph
-from jan_ort_onnxruntime.kv_cache import KVCache
+from jan_ort_onnxruntime.kv_cache import KVCache, _untouched_zeros
 from jan_ort_onnxruntime.kv_memory import make_kv_cache
 from jan_ort_onnxruntime.onnx_bytes import Node, write_graph
 
@@ -231,3 +233,13 @@ def test_a_graph_that_is_written_by_hand_is_one_that_onnx_accepts() -> None:
     onnx.checker.check_model(model, full_check=True)
     assert np.array_equal(onnx.numpy_helper.to_array(model.graph.initializer[0]), matrix)
     assert [node.op_type for node in model.graph.node] == ["MatMul", "Identity"]
+
+
+def test_a_kernel_without_huge_pages_takes_no_advice_about_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pages(mmap.mmap):
+        def madvise(self, *_: Any) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(mmap, "mmap", Pages)
+
+    assert _untouched_zeros((2, 3), np.dtype(np.float32)).tolist() == [[0, 0, 0], [0, 0, 0]]

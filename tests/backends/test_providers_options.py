@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnxruntime as real
 import pytest
@@ -18,6 +20,9 @@ from jan_ort_onnxruntime.providers import load_on
 from jan_ort_onnxruntime.settings import SessionSettings
 from tests.backends import fake_onnxruntime as fake
 from tests.backends.fake_onnxruntime import FakeRuntime, FakeSession
+from tests.backends.test_providers import graph, opened
+
+__all__ = ["graph"]  # the fixture
 
 
 def loaded(provider: Provider, runtime: FakeRuntime) -> FakeSession:
@@ -62,15 +67,25 @@ def test_cuda_s_libraries_are_loaded_before_its_session_without_printing(capsys:
     assert capsys.readouterr().out == ""
 
 
+RUNS: Mapping[str, Callable[[Any], object]] = {
+    "run": lambda session: session.run(None, {"values": 1}),
+    "run_with_iobinding": lambda session: session.run_with_iobinding(None),
+    "run_with_ort_values": lambda session: session.run_with_ort_values([], {}),
+}
+
+
+@pytest.mark.parametrize("method", RUNS)
 @pytest.mark.parametrize(("provider", "overlaps"), [(DML, False), (CUDA, True)])
-def test_runs_of_two_sessions_on_one_directml_device_never_overlap(provider: Provider, overlaps: bool) -> None:
+def test_runs_of_two_sessions_on_one_directml_device_never_overlap(
+    provider: Provider, overlaps: bool, method: str
+) -> None:
     FakeSession.overlapped.clear()
     runtime = FakeRuntime([provider.ep_name])
     sessions = [load_on(Candidate(provider), Path("m"), SessionSettings(1), runtime=runtime) for _ in range(2)]
 
     def run(session: FakeSession) -> None:
         for _ in range(10):
-            session.run_with_iobinding(None)
+            RUNS[method](session)
 
     threads = [threading.Thread(target=run, args=[session]) for session in sessions]
     for thread in threads:
@@ -118,18 +133,19 @@ def test_a_graph_is_declined_by_the_providers_without_its_kernels(need: Operator
 
 @pytest.fixture
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three installed distributions of provider libraries: one sound, one whose library is broken, one that raises."""
+    """Installed provider libraries: one is sound, one broken, one raises, and one does not say what it brings."""
     for name, code in {
         "sound": 'get_library_path = lambda: "sound"\nget_ep_names = lambda: ["SoundExecutionProvider"]',
         "broken": 'get_library_path = lambda: "broken"\nget_ep_names = lambda: ["BrokenExecutionProvider"]',
         "raising": 'raise ImportError("no driver")',
+        "nameless": 'get_library_path = lambda: "nameless"',
     }.items():
         (tmp_path / f"onnxruntime_ep_{name}.py").write_text(code)
         info = tmp_path / f"onnxruntime_ep_{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: onnxruntime-ep-{name}\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(provider_devices, "_registration_errors", {})
+    monkeypatch.setattr(provider_devices, "_registrations", {})
 
 
 @pytest.mark.usefixtures("plugins")
@@ -142,6 +158,17 @@ def test_a_broken_provider_library_is_named_and_the_others_are_registered() -> N
     assert [candidate.provider.name for candidate in machine.candidates] == ["sound", "cpu"]
     assert "Failed to load library broken" in machine.missing["onnxruntime-ep-broken"]
     assert "no driver" in machine.missing["onnxruntime-ep-raising"]
+    assert "has no attribute 'get_ep_name'" in machine.missing["onnxruntime-ep-nameless"]
+
+
+@pytest.mark.usefixtures("plugins")
+def test_strict_is_strict_about_what_is_installed_and_cannot_be_used(graph: Path) -> None:
+    runtime = FakeRuntime(devices=[fake.ep_device("SoundExecutionProvider", "GPU")])
+
+    assert opened(runtime, graph).used == "SoundExecutionProvider"
+    assert opened(runtime, graph, "sound", strict=True).used == "SoundExecutionProvider"
+    with pytest.raises(ModelError, match=r"strict is on, and .*onnxruntime-ep-broken: .*cannot be registered"):
+        opened(runtime, graph, strict=True)
 
 
 @pytest.mark.usefixtures("plugins")
@@ -163,3 +190,10 @@ def test_the_diagnosis_runs_a_graph_on_each_provider() -> None:
     assert (truths["cuda"].registered, truths["cuda"].usable) == (True, False)
     assert truths["dml"].detail == "its node ran on CPUExecutionProvider"
     assert {truth.name for truth in diagnose() if truth.usable} >= {"cpu"}
+
+
+def test_what_would_run_beside_the_lock_of_a_device_is_not_passed_on() -> None:
+    session = load_on(Candidate(DML), Path("m"), SessionSettings(1), runtime=FakeRuntime([DML.ep_name]))
+
+    with pytest.raises(AttributeError, match="run_async would run beside another session"):
+        session.run_async(None, {})

@@ -139,3 +139,15 @@ def test_the_proof_leaves_the_slots_empty(provider: str, graph: Path) -> None:
     )
 
     assert session.length(0) == 0
+
+
+def test_a_provider_whose_answers_nobody_foresaw_is_passed_over(graph: Path) -> None:
+    def build(_: Any, device: DeviceReport) -> Session:
+        if device.used == DML:
+            raise ValueError("could not broadcast")
+        return Opened(device)
+
+    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
+
+    assert isinstance(session, Opened)
+    assert session.device.declined == {"dml": "ValueError: could not broadcast"}

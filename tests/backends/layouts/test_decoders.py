@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jan_ort_backends import Accepts, BadInput, OpenOptions, Session, SlotTokens, check_session
-from jan_ort_onnxruntime import OnnxRuntimeBackend
+from jan_ort_onnxruntime import OnnxRuntimeBackend, decoding
 from tests.backends.layouts.folders import golden_paths, layouts_and_architectures, write_folder
 
 TOLERANCE = {"float16": 0.02}  # keys, values and logits lose 13 of their 24 bits; elsewhere 1e-4
@@ -101,3 +101,16 @@ def test_several_rows_of_several_tokens_with_a_past_are_refused(session: Session
 
     with pytest.raises(BadInput, match="mixed_batch"):
         session.step([SlotTokens(0, np.arange(2)), SlotTokens(1, np.arange(2))])
+
+
+def test_a_step_whose_logits_cannot_be_ordered_changes_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = OnnxRuntimeBackend().open(write_folder("optimum", "llama", tmp_path / "folder"), OpenOptions(num_slots=2))
+
+    def fail(logits: object) -> None:
+        raise ValueError("no order")
+
+    monkeypatch.setattr(decoding, "find_largest", fail)
+
+    with pytest.raises(ValueError, match="no order"):
+        session.step([SlotTokens(1, np.arange(3))])
+    assert [session.length(slot) for slot in range(2)] == [0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,32 @@ def test_vectors_are_pooled_as_the_folder_says(tmp_path: Path, pooling: str, poo
     assert_allclose(vectors, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("mode", "old_key"),
+    [("mean", "mean_tokens"), ("cls", "cls_token"), ("max", "max_tokens"), ("lasttoken", "lasttoken")],
+)
+def test_the_spelling_of_a_newer_sentence_transformers_means_the_same(tmp_path: Path, mode: str, old_key: str) -> None:
+    old, new = (write_embedding_folder(tmp_path / name, pooling=old_key) for name in ("old", "new"))
+    (new / "1_Pooling").rename(new / "2_Pool")
+    (new / "2_Pool" / "config.json").write_text(json.dumps({"pooling_mode": mode, "include_prompt": True}))
+    module = "sentence_transformers.sentence_transformer.modules"
+    types = (("", "Transformer"), ("2_Pool", "Pooling"), ("3_Normalize", "Normalize"))
+    (new / "modules.json").write_text(json.dumps([{"path": path, "type": f"{module}.{kind}"} for path, kind in types]))
+
+    assert_allclose(embed(new), embed(old), rtol=0, atol=0)
+
+
+def test_a_bare_encoder_takes_its_vocabulary_from_the_tokenizer(tmp_path: Path) -> None:
+    folder = write_embedding_folder(tmp_path / "folder")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in (folder / "onnx" / "model.onnx", folder / "tokenizer.json"):
+        (bare / path.name).write_bytes(path.read_bytes())
+    (bare / "jan_ort.json").write_text('{"format": 1, "task": "embed", "context_length": 32}')
+
+    assert_allclose(embed(bare), embed(folder), rtol=0, atol=0)
+
+
 def test_a_bare_encoder_takes_the_mean_and_normalises(tmp_path: Path) -> None:
     expected = embed(write_embedding_folder(tmp_path / "folder"))
     for path in ("modules.json", "1_Pooling/config.json"):
@@ -82,7 +109,11 @@ def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> N
         ("modules.json", "{}", "holds a dict"),
         ("modules.json", "[", "is not valid JSON"),
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "weightedmean_tokens"),
-        ("config.json", "{}", "must hold vocab_size"),
+        ("1_Pooling/config.json", '{"pooling_mode": "weightedmean"}', "asks for weightedmean"),
+        ("1_Pooling/config.json", '{"include_prompt": true}', "asks for no pooling"),
+        ("config_sentence_transformers.json", '{"default_prompt_name": "query"}', "default_prompt_name is 'query'"),
+        ("config.json", '{"vocab_size": 64}', "does not say its context length"),
+        ("config.json", '{"n_positions": 20}', "must hold vocab_size"),
     ],
 )
 def test_what_is_not_known_is_named_before_anything_is_loaded(
@@ -90,6 +121,7 @@ def test_what_is_not_known_is_named_before_anything_is_loaded(
 ) -> None:
     folder = write_embedding_folder(tmp_path / "folder")
     assert OnnxRuntimeBackend().accepts(folder) == Accepts()
+    (folder / "tokenizer.json").unlink()
     (folder / path).write_text(content)
 
     answer = OnnxRuntimeBackend().accepts(folder)

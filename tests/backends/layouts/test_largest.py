@@ -25,3 +25,15 @@ def test_no_rows_give_no_rows() -> None:
     values, token_ids = find_largest(np.empty((0, 300), np.float32))
 
     assert values.shape == token_ids.shape == (0, 64)
+
+
+@pytest.mark.parametrize("num_nan", [1, 63, 64, 300])
+def test_a_nan_comes_first(num_nan: int) -> None:
+    logits = np.arange(300, dtype=np.float32)[np.newaxis].copy()
+    logits[0, :num_nan] = np.nan
+
+    values, token_ids = find_largest(logits)
+
+    assert np.isnan(values[0, : min(num_nan, 64)]).all()
+    assert_array_equal(token_ids[0, :num_nan], np.arange(min(num_nan, 64)))
+    assert_array_equal(values[0, num_nan:], np.arange(299, 299 - max(0, 64 - num_nan), -1))
