@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from jan_ort.settings import Settings
+from jan_ort.settings import Settings, split_option
 from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
 from jan_ort_backends.isolation import ask_accepts, ask_probe
 
@@ -29,6 +29,17 @@ def check_allowed(settings: Settings, discovered: Sequence[Discovered]) -> None:
         if not each.is_installed and each.name in (settings.allow_backend or ()):
             raise NoBackendError(
                 f"--allow-backend (JAN_ORT_ALLOW_BACKEND) has {each.name!r}: {each.error} ({_installed(discovered)})"
+            )
+
+
+def check_options(settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Check that each backend that an option is for exists. Raises: NoBackendError."""
+    for given in settings.backend_option:
+        backend = split_option(given)[0]
+        if backend is not None and backend not in (each.name for each in discovered):
+            raise NoBackendError(
+                f"--backend-option (JAN_ORT_BACKEND_OPTION) has {given!r}, and there is no backend named {backend!r} "
+                f"({_installed(discovered)})"
             )
 
 

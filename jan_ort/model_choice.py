@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from jan_ort.backend_choice import builtin_models, check_allowed, check_backend, find_backends
+from jan_ort.backend_choice import builtin_models, check_allowed, check_backend, check_options, find_backends
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.hub_task import cached_task
@@ -40,10 +40,10 @@ def check_settings(settings: Settings) -> Checked:
     discovered = find_backends(settings)
     check_allowed(settings, discovered)
     check_backend(settings.backend, discovered)
+    check_options(settings, discovered)
     choices = choose_models(settings, discovered)
     for choice in choices:
-        if isinstance(choice.found, GgufReference) and "weights" not in settings.model_fields_set:
-            _check_conversion(choice.found.path, settings.backend, discovered)
+        check_conversion(choice, settings, discovered)
     return Checked(discovered, choices)
 
 
@@ -90,8 +90,11 @@ def choose_model(task: Task | None, reference: str, settings: Settings, own: Map
     return choice if is_for is None else replace(choice, task=is_for)  # one that is not cached generates
 
 
-def _check_conversion(path: Path, backend: str | None, discovered: Sequence[Discovered]) -> None:
+def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
     """Refuse to convert a file, unasked, for a backend that reads it as it is. Raises: ModelReferenceError."""
+    if not isinstance(choice.found, GgufReference) or "weights" in settings.model_fields_set:
+        return
+    backend, path = settings.backend, choice.found.path
     for each in discovered:
         if each.name == backend and each.backend is not None and isinstance(ask_accepts(each.backend, path), Accepts):
             raise ModelReferenceError(f"backend {backend!r} reads {path} without conversion: add --weights as-is")

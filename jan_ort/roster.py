@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jan_ort.errors import ApiError
 from jan_ort.models.catalog import Task
@@ -24,13 +23,7 @@ class Roster:
 
     def check_names(self) -> None:
         """Check that a name and a task mean one model. Raises: ModelReferenceError."""
-        counted = Counter((each.name, each.choice.task) for each in self.residents)
-        for (name, task), number in counted.items():
-            if number > 1:
-                given = ", ".join(repr(r.choice.reference) for r in self._of(task) if r.name == name)
-                raise ModelReferenceError(
-                    f"{number} models are named {name!r} ({given}); rename a folder, or the name in its jan_ort.json"
-                )
+        check_names((each.name, each.choice.task, each.choice.reference) for each in self.residents)
 
     def find(self, task: Task, name: str | None) -> Resident:
         """Return the model for a task: the only one whatever the name; of several the named one, or without a name
@@ -68,6 +61,19 @@ class Roster:
 
     def _of(self, task: Task) -> list[Resident]:
         return [each for each in self.residents if each.choice.task == task]
+
+
+def check_names(models: Iterable[tuple[str, Task, str]]) -> None:
+    """Check that a name and a task mean one of ``models``: name, task, reference. Raises: ModelReferenceError."""
+    references: dict[tuple[str, Task], list[str]] = {}
+    for name, task, reference in models:
+        references.setdefault((name, task), []).append(reference)
+    for (name, _), given in references.items():
+        if len(given) > 1:
+            raise ModelReferenceError(
+                f"{len(given)} models are named {name!r} ({', '.join(map(repr, given))}); rename a folder, or the name "
+                "in its jan_ort.json"
+            )
 
 
 def is_named(resident: Resident, name: str) -> bool:

@@ -231,7 +231,7 @@ def open_session(path: Path, backend: Backend, settings: Settings, needed: Capab
     if needed not in backend.capabilities:
         raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
     length = settings.context_length if needed is Capability.GENERATE else None
-    options = OpenOptions(settings.num_slots, context_length=length, extra=settings.backend_options)
+    options = OpenOptions(settings.num_slots, context_length=length, extra=settings.options_of(backend.name))
     return isolation.open_session(backend, path, options)
 
 

@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     backend_option: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Option of the backend as NAME=VALUE, for instance provider=cuda, or strict=1 to fail rather than "
-        "fall back. May be given several times; in a variable, separated by commas.",
+        "fall back; BACKEND:NAME=VALUE is for one of several backends. May be given several times; in a variable, "
+        "separated by commas.",
     )
     allow_backend: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
@@ -93,14 +94,14 @@ class Settings(BaseSettings):
     @classmethod
     def _check_pairs(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for each in given:
-            if not each.partition("=")[0] or "=" not in each:
-                raise ValueError(f"{each!r} is not NAME=VALUE")
+            if "=" not in each or "" in split_option(each)[:2]:
+                raise ValueError(f"{each!r} is not NAME=VALUE, nor BACKEND:NAME=VALUE")
         return given
 
-    @property
-    def backend_options(self) -> dict[str, str]:
-        """The options of the backend by name; the last of several values counts."""
-        return {name: value for name, _, value in (each.partition("=") for each in self.backend_option)}
+    def options_of(self, backend: str) -> dict[str, str]:
+        """Return the options of a backend by name: its own, and those for any; the last of several values counts."""
+        given = map(split_option, self.backend_option)
+        return {name: value for meant, name, value in given if meant in (None, backend)}
 
     @field_validator("cache_dir")
     @classmethod
@@ -159,6 +160,13 @@ class Settings(BaseSettings):
             raise SettingsError(
                 "; ".join(_describe(each["loc"], each["msg"], each["input"], origins) for each in error.errors())
             ) from error
+
+
+def split_option(given: str) -> tuple[str | None, str, str]:
+    """Return the backend that an option is for, None for any, its name and its value."""
+    name, _, value = given.partition("=")
+    backend, colon, own = name.partition(":")
+    return (backend, own, value) if colon else (None, name, value)
 
 
 def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:

@@ -137,7 +137,7 @@ def test_backends_are_allowed_and_denied_by_names_in_a_variable_or_a_list(monkey
     settings = Settings.read(deny_backend=["other"])
 
     assert (settings.allow_backend, settings.deny_backend) == (("reference", "mine"), ("other",))
-    assert (Settings().deny_backend, settings.backend_options) == ((), {})
+    assert (Settings().deny_backend, settings.options_of("onnxruntime")) == ((), {})
 
 
 def test_some_settings_are_read_although_another_one_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

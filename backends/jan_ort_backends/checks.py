@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +125,8 @@ def check_output(output: object, batch: Sequence[SlotTokens], info: SessionInfo)
     """Return a step's output once it is what the batch asked for; the server checks every step's.
 
     A row may hold -inf, but not NaN, +inf or nothing else: its maximum tells, which costs 5 to 35 µs for 49,152 logits;
-    of a backend that declares the largest ones these are looked at, which are what is sampled from.
+    of a backend that declares the largest ones these are looked at, which are what is sampled from; the whole row is
+    when it is needed.
     Raises: BackendError naming what is wrong.
     """
     if not isinstance(output, StepOutput):
@@ -135,6 +137,7 @@ def check_output(output: object, batch: Sequence[SlotTokens], info: SessionInfo)
         num_top = getattr(output.top_logits, "shape", ())[-1:]
         _check_array("top_logits", output.top_logits, np.float32, (num_rows, *num_top))
         _check_array("top_token_ids", output.top_token_ids, np.int64, (num_rows, *num_top))
+        _check_range("top_token_ids", output.top_token_ids, info.vocab_size)
     largest = output.logits if output.top_logits is None or not output.top_logits.size else output.top_logits
     _check_finite("logits", largest.max(axis=1))
     return output
@@ -153,6 +156,12 @@ def _check_array(name: str, array: object, dtype: type, shape: tuple[int, ...]) 
     if array.dtype != dtype or array.shape != shape:
         raise BackendError(f"{name} are {array.dtype} {array.shape}; asked for were {np.dtype(dtype)} {shape}")
     return array
+
+
+def _check_range(name: str, token_ids: NDArray[Any] | None, vocab_size: int) -> None:
+    if token_ids is not None and token_ids.size and not 0 <= token_ids.min() <= token_ids.max() < vocab_size:
+        wrong = token_ids.min() if token_ids.min() < 0 else token_ids.max()
+        raise BackendError(f"{name} have {wrong}, which is outside the vocabulary, 0..{vocab_size - 1}")
 
 
 def _check_finite(name: str, largest: NDArray[np.float32]) -> None:

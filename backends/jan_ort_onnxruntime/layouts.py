@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.graph_names import GRAPH_NAMES
 
 MODEL_FILE = "model.onnx"
-STEMS = ("model", "model_merged", "decoder_model_merged")
-SUFFIXES = ("", "_quantized", "_int8", "_uint8", "_q8", "_q4", "_q4f16", "_bnb4", "_fp16", "_bf16", "_O1", "_O2", "_O3")
-"""The variants of transformers.js and of optimum's quantisation, in the order in which a CPU's user wants them."""
-
 _SPLIT = ("decoder_model.onnx", "decoder_with_past_model.onnx", "encoder_model.onnx")
 
 
@@ -54,13 +51,8 @@ def _decoder(folder: Path, genai: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _candidates(folder: Path) -> Iterator[Path]:
     """Yield the graphs under known names, the first being the one to open; then an only one under any name."""
-    places = (folder, folder / "onnx")
-    for place in places:
-        for suffix in SUFFIXES:
-            for stem in STEMS:
-                if (path := place / f"{stem}{suffix}.onnx").is_file():
-                    yield path
-    for place in places:
+    yield from (folder / name for name in GRAPH_NAMES if (folder / name).is_file())
+    for place in (folder, folder / "onnx"):
         graphs = [path for path in place.glob("*.onnx") if path.name not in _SPLIT]
         if len(graphs) == 1:
             yield graphs[0]

@@ -13,21 +13,27 @@ from jan_ort.backend_choice import (
     builtin_models,
     check_allowed,
     check_backend,
+    check_options,
     find_backends,
 )
+from jan_ort.chat.template import ChatTemplateError
 from jan_ort.doctor.backends import examine
 from jan_ort.doctor.machine import read_platform, read_versions
-from jan_ort.doctor.models import cache_problems, find_model, open_once, read_cache
+from jan_ort.doctor.models import cache_problems, find_model, model_name, open_once, read_cache
 from jan_ort.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
 from jan_ort.exposure import ExposureError, check_exposure
 from jan_ort.launcher import BindError, bind
-from jan_ort.model_choice import choose_model, configured_models
+from jan_ort.model_choice import check_conversion, choose_model, configured_models
 from jan_ort.models.errors import ModelsError
+from jan_ort.roster import check_names
 from jan_ort.settings import Settings, SettingsError
 from jan_ort.settings_in_force import settings_in_force
 from jan_ort_backends import BackendError, Discovered, discover
 
-_EXPECTED = (SettingsError, NoBackendError, ModelsError, BackendError, BindError, ExposureError, OSError)
+_EXPECTED = (
+    *(SettingsError, NoBackendError, ModelsError, BackendError, ChatTemplateError),
+    *(BindError, ExposureError, OSError),
+)
 
 T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
@@ -62,10 +68,15 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
         own = builtin_models(discovered)
         for task, reference in configured_models(settings, discovered):
             choice = attempt(partial(choose_model, task, reference, settings, own), None)
-            found = None if choice is None else attempt(partial(find_model, choice, settings, discovered), None)
+            if choice is None:
+                continue
+            attempt(partial(check_conversion, choice, settings, discovered), None)
+            found = attempt(partial(find_model, choice, settings, discovered), None)
             if found is not None and found.folder is not None and not quick:
                 found = attempt(partial(open_once, found, settings, discovered), found)
             models.extend([found] if found is not None else [])
+        attempt(lambda: check_names(map(model_name, models)), None)
+        attempt(lambda: check_options(settings, discovered), None)
         attempt(lambda: check_exposure(settings), None)
         attempt(lambda: bind(settings.host, settings.port).close(), None)
     if cache is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from jan_ort.backend_choice import choose_backend
 from jan_ort.doctor.report import CacheReport, ModelReport, Problem
 from jan_ort.model_choice import ModelChoice
 from jan_ort.models.cached import cached_models
+from jan_ort.models.catalog import Task
+from jan_ort.models.folder import ModelFolder
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
 from jan_ort.models.resolve import work_bytes
-from jan_ort.served import open_session
+from jan_ort.served import open_embedding, open_generative
 from jan_ort.settings import Settings
-from jan_ort_backends import Capability, Discovered
+from jan_ort_backends import Discovered
 
 
 def read_cache(path: Path) -> CacheReport:
@@ -67,12 +70,24 @@ def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Dis
     return ModelReport(reference, task, state, str(folder), backend.name)
 
 
+def model_name(model: ModelReport) -> tuple[str, Task, str]:
+    """Return the name that a model is served under, its task and its reference; one that is not there has its own."""
+    name = model.reference if model.folder is None else ModelFolder.read(Path(model.folder)).name
+    return name, model.task, model.reference
+
+
 def open_once(found: ModelReport, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
-    """Open a model as the server would, close it, and add where it ran. Raises: BackendError, NoBackendError."""
+    """Open a model as the server would, close it, and add where it ran.
+
+    Raises: BackendError, NoBackendError, ModelsError, ChatTemplateError.
+    """
     backend = next(each.backend for each in discovered if each.name == found.backend)
     assert backend is not None, "find_model chose it"
     assert found.folder is not None, "only a model that is there can be opened"
-    needed = Capability.GENERATE if found.task == "generate" else Capability.EMBED
-    session = open_session(Path(found.folder), backend, settings, needed)
-    session.close()
-    return replace(found, device=session.info.device)
+    folder = ModelFolder.read(Path(found.folder))
+    with closing(
+        open_generative(folder, backend, settings, lambda events: None)
+        if found.task == "generate"
+        else open_embedding(folder, backend, settings)
+    ) as model:
+        return replace(found, device=model.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jan_ort.backend_report import BackendReport
+from jan_ort.models.catalog import Task
 from jan_ort.settings_in_force import SettingInForce
 from jan_ort_backends import DeviceReport
 from jan_ort_backends.diagnosis import ProviderTruth
@@ -61,7 +62,7 @@ class ModelReport:
     """
 
     reference: str
-    task: str
+    task: Task
     state: str
     folder: str | None = None
     backend: str | None = None

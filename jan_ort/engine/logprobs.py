@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.events import TokenLogprobs
+from jan_ort_backends import BackendError
 
 
 def log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -38,8 +39,11 @@ def token_logprobs(
     """Return one chosen token's log-probability a row, with the ``num_top`` likeliest ones of that row.
 
     Args: logits: float32 ``(rows, vocab_size)``. top_logits, top_token_ids: ``(rows, k)``, the largest, or None.
+    Raises: BackendError for a NaN.
     """
     normaliser = log_sum_exp(logits)
+    if np.isnan(normaliser).any():
+        raise BackendError("logits are not finite: a row has a NaN; the model's run failed")
     results = []
     for row, (token_id, num) in enumerate(zip(token_ids, num_top, strict=True)):
         if top_logits is not None and top_token_ids is not None and num <= top_logits.shape[1]:

@@ -6,7 +6,7 @@ import errno
 import fnmatch
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Literal
 from jan_ort.models.catalog import Task
 from jan_ort.models.errors import CacheError, FetchError, ModelsError
 from jan_ort.models.fetch import offline_remedies, verify_sha256
+from jan_ort.models.json_object import read_object
 from jan_ort.models.progress import Progress
 from jan_ort.models.reference import HubReference
+from jan_ort_backends.graph_names import first_graph
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
@@ -28,6 +30,9 @@ Kind = Literal["gguf", "sentence-transformers", "onnx"]
 
 # The types that conversion reads, the most exact for its size first.
 _GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
+CONVERTIBLE_MODEL_TYPES = ("bert",)
+"""What conversion makes a graph of; see jan_ort/models/convert/bert_source.py."""
+
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 _POLL_S = 0.25
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -41,11 +46,12 @@ class Selection:
     files: tuple[str, ...]
 
 
-def select_files(names: Sequence[str], reference: HubReference, task: Task) -> Selection:
+def select_files(names: Sequence[str], reference: HubReference, task: Task, model_type: str | None = None) -> Selection:
     """Choose the files that the model needs from ``names``, all those of the repository.
 
     To generate: the GGUF file that was asked for, else the best that can be converted, else an ONNX model. To embed:
-    a sentence-transformers model, else an ONNX model. Raises: FetchError that lists what there is to choose from.
+    a sentence-transformers model if its ``model_type`` (config.json's, None where it is not known) can be converted,
+    else an ONNX model. Raises: FetchError that says what there is to choose from.
     """
     names = [name for name in names if ".." not in name.split("/")]
     if task == "generate" and (ggufs := [name for name in names if name.endswith(".gguf")]):
@@ -54,13 +60,17 @@ def select_files(names: Sequence[str], reference: HubReference, task: Task) -> S
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
-    if task == "embed" and {"modules.json", "model.safetensors"} <= set(names):
+    is_sentence_transformer = task == "embed" and {"modules.json", "model.safetensors"} <= set(names)
+    if is_sentence_transformer and model_type in (None, *CONVERTIBLE_MODEL_TYPES):
         return Selection("sentence-transformers", (*small, "model.safetensors"))
-    for folder in ("", "onnx/"):
-        if f"{folder}model.onnx" in names:
-            # External data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
-            graph = [name for name in names if name.startswith(f"{folder}model.onnx")]
-            return Selection("onnx", (*small, *graph))
+    if (graph := first_graph(names)) is not None:
+        # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
+        return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
+    if is_sentence_transformer:
+        raise FetchError(
+            f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
+            f"(only {', '.join(CONVERTIBLE_MODEL_TYPES)}): export it, 'jan-ort models export {reference} --task embed'"
+        )
     raise FetchError(
         f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
         "or, for embeddings, a sentence-transformers model with model.safetensors"
@@ -100,7 +110,8 @@ def fetch_hub(
     with explain_errors(reference, task):
         repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
-        selection = select_files(list(siblings), reference, task)
+        model_type = _model_type(reference, siblings, target, repository.sha, endpoint) if task == "embed" else None
+        selection = select_files(list(siblings), reference, task, model_type)
         total = sum(siblings[name].size or 0 for name in selection.files)
         _check_space(target, total, reference)
         with _poll(target, total, stage, progress):
@@ -110,6 +121,22 @@ def fetch_hub(
     shutil.rmtree(target / ".cache", ignore_errors=True)  # the hub's own bookkeeping
     progress(stage, 1.0)
     return selection
+
+
+def _model_type(
+    reference: HubReference, names: Collection[str], target: Path, revision: str | None, endpoint: str | None
+) -> str | None:
+    """Return what config.json calls the model's type, None if it does not say."""
+    from huggingface_hub import hf_hub_download
+
+    if "config.json" not in names:
+        return None
+    path = hf_hub_download(reference.repo_id, "config.json", revision=revision, local_dir=target, endpoint=endpoint)
+    try:
+        stated = read_object(Path(path)).get("model_type")
+    except ValueError as error:
+        raise FetchError(f"{reference}: its config.json {error}") from error
+    return stated if isinstance(stated, str) else None
 
 
 def _check_space(target: Path, num_bytes: int, reference: HubReference) -> None:

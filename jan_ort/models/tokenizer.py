@@ -45,7 +45,10 @@ class TextTokenizer:
         vocab = self._tokenizer.get_vocab(with_added_tokens=True)
         # Not the number of tokens: some vocabularies have gaps.
         self.vocab_size = 1 + max(vocab.values(), default=-1)
-        self._byte_table = self._bytes_of(vocab)
+        # The decoder alone: describing the whole tokenizer takes as long as loading it.
+        decoder = json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {}
+        self._byte_table = self._bytes_of(vocab, decoder)
+        self._num_stripped = _num_stripped(decoder)
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""
@@ -69,7 +72,9 @@ class TextTokenizer:
         """Return the text of ``token_ids``, special tokens left out. Raises: TokenIdError."""
         self.check(token_ids)
         if self._byte_table is not None:
-            return b"".join(self.token_bytes(token_id) for token_id in token_ids).decode("utf-8", "replace")
+            text = b"".join(self.token_bytes(token_id) for token_id in token_ids).decode("utf-8", "replace")
+            num_spaces = len(text) - len(text.lstrip(" "))
+            return text[min(num_spaces, self._num_stripped) :]
         return str(self._tokenizer.decode_batch([list(token_ids)], skip_special_tokens=True)[0])
 
     def check(self, token_ids: Sequence[int]) -> None:
@@ -93,10 +98,9 @@ class TextTokenizer:
         """Return the bytes of a token, for a special token those of its name."""
         return self.token_bytes(token_id) or str(self._tokenizer.id_to_token(token_id) or "").encode()
 
-    def _bytes_of(self, vocab: Mapping[str, int]) -> list[bytes] | None:
+    def _bytes_of(self, vocab: Mapping[str, int], decoder: dict[str, Any]) -> list[bytes] | None:
         """Return the bytes of every token, or None when the decoder is not one that works token by token."""
-        # The decoder alone: describing the whole tokenizer takes as long as loading it.
-        to_bytes = _byte_decoder(json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {})
+        to_bytes = _byte_decoder(decoder)
         if to_bytes is None:
             return None
         table = [b""] * self.vocab_size
@@ -118,13 +122,30 @@ def _read(path: Path) -> Tokenizer:
 
 def _byte_decoder(decoder: dict[str, Any]) -> Callable[[str], bytes] | None:
     """Return how a token's spelling becomes bytes under this decoder of tokenizer.json."""
-    kinds = [decoder.get("type"), *(part.get("type") for part in decoder.get("decoders", []))]
-    if "ByteLevel" in kinds:
+    parts = {part.get("type"): part for part in _parts(decoder)}
+    if "ByteLevel" in parts:
         stand_ins = {ord(stand_in): byte for stand_in, byte in byte_alphabet().items()}
         return lambda token: _spelled_bytes(token, stand_ins)
-    if "ByteFallback" in kinds:
+    if "ByteFallback" in parts:
         return _byte_fallback
+    if "Metaspace" in parts:
+        space = parts["Metaspace"].get("replacement", "▁")
+        return lambda token: token.replace(space, " ").encode()
     return None
+
+
+def _num_stripped(decoder: dict[str, Any]) -> int:
+    """Return how many spaces a whole text may lose in front: encoding has put that many there."""
+    for part in _parts(decoder):
+        if part.get("type") == "Strip" and part.get("content") == " ":
+            return int(part.get("start", 0))
+        if part.get("type") == "Metaspace" and part.get("prepend_scheme", "always") != "never":
+            return 1
+    return 0
+
+
+def _parts(decoder: dict[str, Any]) -> list[dict[str, Any]]:
+    return [decoder, *decoder.get("decoders", [])]
 
 
 def _spelled_bytes(token: str, stand_ins: Mapping[int, int]) -> bytes:

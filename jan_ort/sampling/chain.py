@@ -20,6 +20,7 @@ from jan_ort.sampling.candidates import WIDTH, adjusted_row, from_largest, large
 from jan_ort.sampling.filters import FilterColumns, choose
 from jan_ort.sampling.state import SamplerState
 from jan_ort.sampling.whole_row import choose_by_mirostat, choose_without_top_k
+from jan_ort_backends import BackendError
 
 
 class Sampler:
@@ -85,7 +86,9 @@ class Sampler:
         return choose(picked, self._columns, [uniform[row] for row in rows])
 
     def _from_row(self, logits: NDArray[np.float32], state: SamplerState, uniform: float) -> int:
-        """Return the token of one row, chosen from its whole vocabulary."""
+        """Return the token of one row, chosen from its whole vocabulary. Raises: BackendError for a NaN in it."""
+        if np.isnan(logits.max()):
+            raise BackendError("logits are not finite: a row has a NaN beside the largest ones; the model's run failed")
         values, token_ids = adjusted_row(logits, state, self._banned(state))
         num = min(state.params.num_candidates, len(values))
         if num:

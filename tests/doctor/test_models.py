@@ -43,11 +43,16 @@ def plant(tmp_path: Path, reference: str, task: Task, weights: str = "int8") -> 
     cache.get_or_build(key, build)
 
 
+def with_tokenizer(folder: Path) -> Path:
+    shutil.copy(ReferenceBackend.builtin_models["reference"] / "tokenizer.json", folder)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("write", "task"),
     [
         (lambda folder: TinyLlama().write(folder / "tiny.gguf"), "generate"),
-        (lambda folder: write_tiny_bert(folder / "tiny"), "embed"),
+        (lambda folder: with_tokenizer(write_tiny_bert(folder / "tiny")), "embed"),
     ],
     ids=["gguf", "sentence-transformers"],
 )
@@ -91,3 +96,31 @@ def test_looking_for_a_model_writes_nothing(tmp_path: Path) -> None:
     found(tmp_path, str(source))
 
     assert [*tmp_path.iterdir()] == [source]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "tokenizer.json").write_text('{"model": {}}'), "cannot be read as a tokenizer"),
+        (lambda folder: (folder / "chat_template.jinja").write_text("{% for"), "chat template"),
+    ],
+    ids=["tokenizer", "template"],
+)
+def test_what_ends_a_start_after_opening_is_a_problem(
+    tmp_path: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    folder = Path(shutil.copytree(ReferenceBackend.builtin_models["reference"], tmp_path / "folder"))
+    spoil(folder)
+
+    (problem,) = examine_all({"model": (str(folder),), "backend": "reference", "port": 0}).problems
+
+    assert message in problem.message
+
+
+def test_two_models_of_one_name_are_a_problem(tmp_path: Path) -> None:
+    own = ReferenceBackend.builtin_models["reference"]
+    folders = [str(shutil.copytree(own, tmp_path / place / "same")) for place in "ab"]
+
+    report = examine_all({"model": folders, "backend": "reference", "port": 0}, quick=True)
+
+    assert [problem.message.split(" (")[0] for problem in report.problems] == ["2 models are named 'reference'"]

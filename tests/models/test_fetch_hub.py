@@ -114,6 +114,34 @@ def test_what_a_model_needs_is_chosen_from_the_files(
 
 
 @pytest.mark.parametrize(
+    ("model_type", "kind", "weights"),
+    [("bert", "sentence-transformers", "model.safetensors"), ("mpnet", "onnx", "onnx/model.onnx")],
+)
+def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, kind: str, weights: str) -> None:
+    selection = select_files(EMBEDDER, HubReference("o/m"), "embed", model_type)
+
+    assert (selection.kind, selection.files[-1]) == (kind, weights)
+
+
+def test_the_type_of_an_embedder_is_read_before_the_weights_are_fetched(tmp_path: Path) -> None:
+    files = dict.fromkeys(EMBEDDER, b"{}") | {"config.json": b'{"model_type": "mpnet"}'}
+    without = {name: content for name, content in files.items() if not name.startswith("onnx/")}
+    with running(FakeHub({"org/mpnet": files, "org/none": without})) as hub:
+        selection = fetch_hub(HubReference("org/mpnet"), "embed", tmp_path / "a", silent, endpoint=hub.url)
+
+        assert (selection.kind, (tmp_path / "a" / "onnx" / "model.onnx").exists()) == ("onnx", True)
+        with pytest.raises(FetchError, match=r"type 'mpnet' is not converted \(only bert\): export it, 'jan-ort"):
+            fetch_hub(HubReference("org/none"), "embed", tmp_path / "b", silent, endpoint=hub.url)
+
+
+@pytest.mark.parametrize("name", ["onnx/model_q4.onnx", "onnx/decoder_model_merged.onnx", "model_quantized.onnx"])
+def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
+    names = ["config.json", name, f"{name}_data"]
+
+    assert select_files(names, HubReference("o/m"), "generate").files == tuple(names)
+
+
+@pytest.mark.parametrize(
     ("names", "reference", "message"),
     [
         (GGUFS, HubReference("o/m", file="absent.gguf"), r"o/m/absent.gguf: no such file; .* m.Q4_0.gguf"),

@@ -154,6 +154,33 @@ def test_sentencepiece_spelling_becomes_bytes(tmp_path: Path) -> None:
     assert tokenizer.decode([0, 1, 2, 4]) == " theéé"
 
 
+LLAMA_2 = {
+    "type": "Sequence",
+    "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+    ],
+}
+METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+
+
+@pytest.mark.parametrize(
+    "decoder", [LLAMA_2, METASPACE, METASPACE | {"prepend_scheme": "never"}], ids=["llama-2", "metaspace", "never"]
+)
+@given(token_ids=st.lists(st.integers(0, 3), max_size=6))
+def test_a_text_loses_the_space_that_encoding_put_in_front(
+    tmp_path_factory: pytest.TempPathFactory, decoder: dict[str, Any], token_ids: list[int]
+) -> None:
+    vocab = {"▁hello": 0, "▁world": 1, "ly": 2, "<s>": 3}
+    path = with_vocab(tmp_path_factory.mktemp("t"), [added_token(3, "<s>", special=True)], decoder, **vocab)
+    ours = TextTokenizer(path)
+
+    assert ours.decode(token_ids) == Tokenizer.from_file(str(path)).decode(token_ids)
+    assert [ours.token_bytes(token_id) for token_id in range(4)] == [b" hello", b" world", b"ly", b""]
+
+
 def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, {"model": {"type": "Unheard-of"}})
 

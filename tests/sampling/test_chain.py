@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jan_ort.sampling.chain import Sampler
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
+from jan_ort_backends import BackendError
 from tests.sampling import twin
 
 VOCAB_SIZE = 150
@@ -247,3 +248,15 @@ def test_a_grammar_that_allows_the_end_only_overrules_min_tokens() -> None:
     (token_id,) = Sampler(EOS).sample(make_logits(1, 1), [state], *top_of(make_logits(1, 1)))
 
     assert token_id == EOS[1]
+
+
+def test_a_nan_beside_the_largest_logits_is_found_where_the_whole_row_is_looked_at() -> None:
+    logits = np.arange(VOCAB_SIZE, dtype=np.float32)[None].copy()
+    token_ids = np.argsort(-logits, axis=1)[:, :64]
+    top_logits = np.take_along_axis(logits, token_ids, axis=1)
+    logits[0, 0] = np.nan
+    few, all_of_them = (SamplerState(SamplingParams(max_tokens=1, top_k=k), np.zeros(0, np.int64)) for k in (40, 0))
+
+    assert Sampler(EOS).sample(logits, [few], top_logits, token_ids)[0] > 100
+    with pytest.raises(BackendError, match="not finite"):
+        Sampler(EOS).sample(logits, [all_of_them], top_logits, token_ids)

@@ -16,6 +16,8 @@ STEP_FAULTS = {
     "output.top_logits[0, 3] = np.nan\nreturn output": "the largest of row 0 is nan",
     "output.top_logits[:] = -np.inf\nreturn output": "the largest of row 0 is -inf",
     "return StepOutput(output.logits, output.top_logits[:, :3], output.top_token_ids)": "top_token_ids are int64",
+    "output.top_token_ids[0, 2] = 512\nreturn output": "have 512, which is outside the vocabulary, 0..511",
+    "output.top_token_ids[0, 2] = -1\nreturn output": "top_token_ids have -1",
     "return StepOutput(output.logits, output.top_logits)": "top_token_ids are a NoneType",
     "return StepOutput(output.logits, output.top_logits, output.top_token_ids.astype(np.int32))": "are int32",
 }
