@@ -92,7 +92,9 @@ def _bind(app: Quart, operation: Operation, handler: Handler) -> None:
         server: Server = app.extensions[EXTENSION]
         if operation.secured:
             address = request.scope.get("client")
-            check_request(server.settings, request.headers.get("Authorization"), address[0] if address else None)
+            headers = request.headers
+            peer = address[0] if address else None
+            check_request(server.settings, headers.get("Authorization"), peer, headers.get("Host"))
         if operation.request_model is None:
             if operation.secured:
                 server.check_ready()

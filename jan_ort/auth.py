@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from jan_ort.errors import ApiError
 from jan_ort.settings import Settings
+
+_REMEDY = "set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1"
 
 
 def check_key(authorization: str | None, key: str) -> None:
@@ -16,9 +19,7 @@ def check_key(authorization: str | None, key: str) -> None:
     if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode()):
         return
     reason = "the API key is wrong" if authorization else "an API key is needed: send 'Authorization: Bearer KEY'"
-    error = ApiError(401, reason, code="invalid_api_key")
-    error.headers["WWW-Authenticate"] = 'Bearer realm="jan-ort"'
-    raise error
+    raise _unauthorized(reason, "invalid_api_key")
 
 
 def is_loopback(address: str) -> bool:
@@ -36,18 +37,37 @@ def check_peer(address: str | None) -> None:
     if address is None:
         return  # no network between the two: a unix socket, or a test client
     if not is_loopback(address):
-        error = ApiError(
-            401,
-            "without an API key only this machine is served; set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1",
-            code="api_key_required",
-        )
-        error.headers["WWW-Authenticate"] = 'Bearer realm="jan-ort"'
-        raise error
+        raise _unauthorized(f"without an API key only this machine is served; {_REMEDY}", "api_key_required")
 
 
-def check_request(settings: Settings, authorization: str | None, address: str | None) -> None:
+def check_host(host: str | None, own_host: str) -> None:
+    """Check that a client without a key has called this machine by a name of its own. Raises: ApiError 401.
+
+    A web page can have its own name resolve to 127.0.0.1, and would be of the same origin as this server then (DNS
+    rebinding); but its name stands in the Host header.
+    """
+    if not host:
+        return  # HTTP/1.0, which no browser speaks
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        name = host
+    if name in ("localhost", own_host.lower()) or name.endswith(".localhost") or is_loopback(name):
+        return
+    called = f"the Host header calls it {host[:100]!r}; call it localhost"
+    raise _unauthorized(f"without an API key only this machine is served, and {called}, {_REMEDY}", "api_key_required")
+
+
+def _unauthorized(message: str, code: str) -> ApiError:
+    error = ApiError(401, message, code=code)
+    error.headers["WWW-Authenticate"] = 'Bearer realm="jan-ort"'
+    return error
+
+
+def check_request(settings: Settings, authorization: str | None, address: str | None, host: str | None) -> None:
     """Let a request to a secured operation pass, or raise the 401 it is answered."""
     if settings.api_key is not None:
         check_key(authorization, settings.api_key.get_secret_value())
     elif not settings.allow_unauthenticated:
         check_peer(address)
+        check_host(host, settings.host)

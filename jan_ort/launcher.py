@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -21,6 +22,11 @@ logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75.0
 """Longer than the pools of common clients keep a connection, so that they close it first."""
+
+
+_GRACE_S = 2.0
+_LAST_WORDS_S = 1.0
+"""How long a server that ends waits for a client to take what was sent to it; hypercorn cancels what is left later."""
 
 
 class BindError(Exception):
@@ -52,14 +58,28 @@ def launch(settings: Settings, checked: Checked, listener: socket.socket) -> int
 
 
 class _Connection(TCPServer):
-    """A connection that ends when its client ends it: hypercorn 0.18 waits for the keep-alive timeout even then.
+    """A connection that ends when its client ends it, or has stopped reading when the server ends.
 
-    Every closed connection would hold a file descriptor for 75 s: at 14 a second the usual 1024 are used up.
+    hypercorn 0.18 waits for the keep-alive timeout even if the client has gone: every closed connection would hold a
+    file descriptor for 75 s; at 14 a second the usual 1024 are used up. And closing, it waits until all is sent, which
+    a client that does not read puts off for ever.
     """
 
     async def _read_data(self) -> None:
         await super()._read_data()
         await self.idle_task.stop()
+
+    async def run(self) -> None:
+        cutting = asyncio.ensure_future(self._cut_after_the_end())
+        try:
+            await super().run()
+        finally:
+            cutting.cancel()
+
+    async def _cut_after_the_end(self) -> None:
+        await self.context.terminated.wait()
+        await asyncio.sleep(_LAST_WORDS_S)
+        self.writer.transport.abort()
 
 
 async def _serve(settings: Settings, checked: Checked, listener: socket.socket) -> int:
@@ -83,7 +103,7 @@ async def _serve(settings: Settings, checked: Checked, listener: socket.socket) 
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = KEEP_ALIVE_S
-    config.graceful_timeout = 2.0
+    config.graceful_timeout = _GRACE_S
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
@@ -95,10 +115,17 @@ async def _serve(settings: Settings, checked: Checked, listener: socket.socket) 
 
 
 def _on_signals(ended: asyncio.Event) -> None:
-    """Set ``ended`` on SIGINT and SIGTERM, also where event loops know no signals (Windows)."""
+    """Set ``ended`` on SIGINT and SIGTERM, also where event loops know no signals (Windows); a second one ends all."""
     loop = asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        if ended.is_set():
+            logger.warning("ended by a second signal, without waiting for what was being done")
+            os._exit(128 + number)
+        ended.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, ended.set)
+            loop.add_signal_handler(number, end, number)
         except NotImplementedError:
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+            signal.signal(number, lambda received, _: loop.call_soon_threadsafe(end, received))

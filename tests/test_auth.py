@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from quart.wrappers import Body
 
-from jan_ort.auth import check_key, check_peer, check_request, is_loopback
+from jan_ort.auth import check_host, check_key, check_peer, check_request, is_loopback
 from jan_ort.errors import ApiError
 from jan_ort.settings import Settings
 from jan_ort_openapi import Operation, operations
@@ -65,15 +65,15 @@ def test_without_a_network_there_is_nobody_to_refuse() -> None:
 
 
 def test_without_a_key_other_machines_are_served_if_that_is_said() -> None:
-    check_request(Settings.read(allow_unauthenticated=True), None, "192.168.1.5")
+    check_request(Settings.read(allow_unauthenticated=True), None, "192.168.1.5", "evil.example")
 
 
 def test_with_a_key_every_machine_needs_it() -> None:
     settings = Settings.read(api_key="k3y", allow_unauthenticated=True)
 
-    check_request(settings, "Bearer k3y", "192.168.1.5")
+    check_request(settings, "Bearer k3y", "192.168.1.5", "evil.example")
     with pytest.raises(ApiError):
-        check_request(settings, None, "127.0.0.1")
+        check_request(settings, None, "127.0.0.1", "localhost")
 
 
 @pytest.mark.parametrize("operation", SECURED, ids=lambda operation: operation.operation_id)
@@ -125,3 +125,34 @@ async def test_the_peers_address_decides_without_a_key(address: str, status: int
         response = await app.test_client().get("/v1/models", scope_base={"client": (address, 4711)})
 
     assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "", "localhost", "LOCALHOST:8000", "jan.localhost", "127.0.0.1:8000", "127.1.2.3", "[::1]:8000", "nas:1"],
+)
+def test_a_name_of_this_machine_is_served_without_a_key(host: str | None) -> None:
+    check_host(host, "NAS")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "[::2]", "[", "127.0.0.1.evil"],
+)
+def test_a_name_that_was_made_to_mean_this_machine_is_refused_without_a_key(host: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        check_host(host, "127.0.0.1")
+
+    assert (refused.value.status, refused.value.code) == (401, "api_key_required")
+    assert repr(host) in refused.value.message
+    assert "JAN_ORT_API_KEY" in refused.value.message
+
+
+async def test_a_page_that_rebinds_its_own_name_reads_nothing() -> None:
+    async with serving() as app:
+        client = app.test_client()
+
+        rebound = await client.get("/v1/models", headers={"Host": "evil.example:8000"})
+        own = await client.get("/v1/models", headers={"Host": "127.0.0.1:8000"})
+
+    assert (rebound.status_code, own.status_code) == (401, 200)

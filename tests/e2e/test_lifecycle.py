@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.commands.running import add_plugin
 from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
 
 ASKED_TO_END = pytest.mark.skipif(sys.platform == "win32", reason="a process there is ended without being asked first")
@@ -89,6 +90,83 @@ def test_an_idle_connection_does_not_delay_the_end(tmp_path: Path) -> None:
     assert seconds < 5
 
 
+def stop_reading(server: ServerProcess, body: dict[str, Any]) -> socket.socket:
+    """Ask for a stream, read its beginning, and then nothing until nothing more can be sent to us."""
+    host, port = server.url.removeprefix("http://").split(":")
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # before connecting: it is announced there
+    connection.connect((host, int(port)))
+    send(connection, host, body)
+    connection.recv(300)
+    wait_until_idle(psutil.Process(server.process.pid))
+    return connection
+
+
+def wait_until_idle(process: psutil.Process) -> None:
+    deadline = time.monotonic() + 60
+    while process.cpu_percent(0.5) > 5:
+        assert time.monotonic() < deadline, "the server never comes to rest"
+
+
+@ASKED_TO_END
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_client_that_has_stopped_reading_does_not_delay_the_end(tmp_path: Path, number: signal.Signals) -> None:
+    body = {"prompt": ["a"] * 40, "max_tokens": 400, "min_tokens": 400, "logprobs": 20, "stream": True}
+    with by_cli(tmp_path) as server, stop_reading(server, body):
+        status, seconds = server.end(number)
+
+    assert status == 0
+    assert seconds < 8
+    assert "Traceback" not in server.log.read_text()
+
+
+@ASKED_TO_END
+def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
+    with hanging_close(tmp_path) as server:
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(server.log, "is closing")
+        status, _ = server.end(signal.SIGTERM)
+
+    assert status == 128 + signal.SIGTERM
+    assert "ended by a second signal" in server.log.read_text()
+
+
+def hanging_close(directory: Path) -> Any:
+    """A server whose model never closes."""
+    add_plugin(directory, "slow_end", HANGING_CLOSE)
+    env = environment(PYTHONPATH=str(directory))
+    return serve(directory, "--backend", "slow_end", env=env)
+
+
+def wait_for(log: Path, text: str) -> None:
+    deadline = time.monotonic() + 20
+    while text not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+
+
+HANGING_CLOSE = """
+import logging, threading
+from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
+
+
+class Session(ReferenceSession):
+    def close(self):
+        logging.getLogger("jan_ort").warning("the session is closing")
+        threading.Event().wait()
+
+
+class SlowEnd(ReferenceBackend):
+    name = "slow_end"
+
+    def open(self, model_dir, options):
+        return Session(options.num_slots, 512)
+
+
+backend = SlowEnd()
+"""
+
+
 @ASKED_TO_END
 def test_a_signal_while_loading_ends_the_server(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # a package index that takes the call and says nothing
@@ -124,13 +202,18 @@ def test_a_client_that_hangs_up_makes_room(tmp_path: Path) -> None:
 def hang_up(server: ServerProcess, body: dict[str, Any]) -> None:
     """Send a request, wait until it is being computed, and close the socket."""
     host, port = server.url.removeprefix("http://").split(":")
-    raw = json.dumps(body).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(head.encode() + f"Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+        send(connection, host, body)
         deadline = time.monotonic() + 10
         while short_request(server).status_code != 429:
             assert time.monotonic() < deadline, "the request is never computed"
+
+
+def send(connection: socket.socket, host: str, body: dict[str, Any]) -> None:
+    """Send a request for a completion."""
+    raw = json.dumps(body).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    connection.sendall(head.encode() + f"Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
 
 
 def short_request(server: ServerProcess) -> httpx.Response:
@@ -150,7 +233,7 @@ def test_a_missing_key_is_answered_before_the_body_has_come(tmp_path: Path) -> N
         host, port = server.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(
-                b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 b"Content-Length: 1000\r\n\r\n{"
             )
 
