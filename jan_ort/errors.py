@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import DeviceUnavailable, EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, StepFailed
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.structured.errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
@@ -97,8 +97,9 @@ def to_api_error(error: Exception) -> ApiError:
             return _unavailable(error)
         case ConstraintFailed():
             return ApiError(400, str(error), code="constraint_failed")
-        case StepFailed():
-            return ApiError(500, str(error), code="backend_failed")
+        case StepFailed() | EngineFailed():
+            code = "backend_failed" if isinstance(error, StepFailed) else "engine_failed"
+            return ApiError(500, str(error), code=code)
     logger.error("a request failed", exc_info=error)
     return ApiError(500, "internal error; the server's log has the details", code="internal_error")
 

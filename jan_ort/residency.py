@@ -21,6 +21,7 @@ RETRY_S = 5.0
 """How long a failed load is the answer to whoever asks for the model; the next request after that tries again."""
 
 _POLL_S = 0.05
+_SLOW_S = 30.0
 
 
 class Residency(StrEnum):
@@ -80,7 +81,10 @@ class Resident:
         """Load the model. Raises: ModelsError, BackendError, NoBackendError, LoadingStopped."""
         started = time.perf_counter()
         self.status, self.failure = Residency.LOADING, None
-        model = await in_daemon_thread(self._open)
+        opening = in_daemon_thread(self._open)
+        while not (await asyncio.wait({opening}, timeout=_SLOW_S))[0]:
+            logger.info("%s is still being opened after %.0f s", self.name, time.perf_counter() - started)
+        model = opening.result()
         self.model, self.status, self._last_used = model, Residency.LOADED, time.monotonic()
         logger.info("%s is loaded on %s after %.1f s", self.name, model.device.used, time.perf_counter() - started)
 
@@ -169,6 +173,8 @@ class Resident:
         return self._loader.open(self.choice, self.found)
 
     def _begin_unload(self) -> None:
+        if self.is_busy:
+            logger.info("%s is unloaded when the requests that use it are over; new ones wait for that", self.name)
         self.status = Residency.UNLOADING
         self._leaving, self.model = self.model, None
         self._change = asyncio.create_task(self._unload())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,14 +19,25 @@ from jan_ort.backend_choice import NoBackendError
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.chat.tools import TemplateTools, read_template
 from jan_ort.engine.embedder import RecoveringEmbedder
-from jan_ort.engine.engine import Delivery, Engine
-from jan_ort.engine.errors import EngineStopped, QueueFull
+from jan_ort.engine.engine import CLOSE_S, Delivery, Engine
+from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.model_use import ModelUse
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.settings import Settings
-from jan_ort_backends import Backend, Capability, DeviceReport, OpenOptions, Session, isolation
+from jan_ort_backends import (
+    Backend,
+    BackendError,
+    BadInput,
+    Capability,
+    ContextOverflow,
+    DeviceLost,
+    DeviceReport,
+    OpenOptions,
+    Session,
+    isolation,
+)
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import GrammarCompiler
@@ -132,7 +143,8 @@ class EmbeddingModel(ServedModel):
     async def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return one vector a row of token ids: float32 ``(len(batch), embedding_size)``.
 
-        Raises: QueueFull if as many batches as sequences may be queued wait already; EngineStopped; BackendError.
+        Raises: QueueFull if as many batches as sequences may be queued wait already; EngineStopped; StepFailed;
+        BadInput, ContextOverflow, DeviceLost.
         """
         if len(self.queued) >= self.max_queued:
             raise QueueFull(len(self.queued), self.max_queued)
@@ -143,6 +155,11 @@ class EmbeddingModel(ServedModel):
         self.queued.add(future)
         try:
             return await asyncio.wrap_future(future)
+        except BackendError as error:
+            if isinstance(error, (BadInput, ContextOverflow, DeviceLost)):
+                raise
+            logger.warning("the backend failed to embed: %s", error)
+            raise StepFailed(f"the backend failed: {error}") from error
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -162,10 +179,13 @@ class EmbeddingModel(ServedModel):
         return bool(self.queued)
 
     def close(self) -> None:
-        """Wait for the batch that is running and free the model. May be called twice."""
+        """Wait for the batch that is running, but not for ever, and free the model. May be called twice."""
         try:
-            self.thread.shutdown(wait=True, cancel_futures=True)
-            self.session.close()
+            self.thread.shutdown(wait=False, cancel_futures=True)
+            if wait(list(self.queued), CLOSE_S).not_done:
+                logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
+            else:
+                self.session.close()
         finally:
             self.use.close()
 

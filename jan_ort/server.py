@@ -59,6 +59,7 @@ class Server:
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to load in a task; requests are answered 503 until it is done."""
@@ -68,6 +69,11 @@ class Server:
 
     async def stop(self) -> None:
         """Refuse new requests, end the running ones with an error event, free everything. May be called twice."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
         self.status = Status.STOPPING
         if self._watching is not None:
             self._watching.cancel()
@@ -130,7 +136,7 @@ class Server:
             if self.status is Status.STOPPING:
                 return
             self.status = Status.READY
-            names = ", ".join(map(_standing, self.roster.residents))
+            names = ", ".join(dict.fromkeys(map(_standing, self.roster.residents)))
             logger.info("ready after %.1f s: %s", time.perf_counter() - started, names)
 
     async def _load_models(self) -> None:

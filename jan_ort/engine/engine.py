@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.errors import EngineError, EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import EngineError, EngineFailed, EngineStopped, QueueFull, StepFailed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
@@ -23,6 +23,9 @@ from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import BackendError, Capability, DeviceReport, Interrupted, Session, SlotTokens, StepOutput
 
 logger = logging.getLogger(__name__)
+
+CLOSE_S = 10.0
+"""How long a backend that does not come back is waited for when its model is closed."""
 
 Delivery = Callable[[Sequence[tuple[Any, SequenceOutput]]], None]
 """Takes one step's events, each with its request's sink; called from the engine's thread, once a step at most."""
@@ -66,6 +69,8 @@ class Engine:
         self._lock = threading.Lock()
         self._num_queued = 0  # guarded by the lock
         self._closing = False  # guarded by the lock
+        self._failure: Exception | None = None  # guarded by the lock
+        self._interrupting = False  # whether the running step was interrupted by us; guarded by the lock
         self._prefilling: str | None = None  # the request that alone is being prefilled; guarded by the lock
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -74,8 +79,10 @@ class Engine:
         self._thread.start()
 
     def submit(self, request: GenerationRequest) -> None:
-        """Queue a request. Raises: QueueFull, EngineStopped, DeviceUnavailable."""
+        """Queue a request. Raises: QueueFull, EngineStopped, EngineFailed, DeviceUnavailable."""
         with self._lock:
+            if self._failure is not None:
+                raise EngineFailed(self._failure)
             if self._closing:
                 raise EngineStopped
             if (unavailable := self._recovery.unavailable) is not None:
@@ -89,15 +96,15 @@ class Engine:
         """Forget a request in whatever phase it is, silently if it is over; a prefill of it alone is interrupted."""
         self._commands.put(lambda: self._forget(request_id))
         with self._lock:
-            if self._can_interrupt and self._prefilling == request_id:
-                self._session.interrupt()
+            if self._prefilling == request_id:
+                self._interrupt()
 
-    def close(self, timeout_s: float = 10.0) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """End every request with EngineStopped, end the thread and close the session. May be called twice."""
         with self._lock:
             self._closing = True
-            if self._can_interrupt and self._prefilling is not None:
-                self._session.interrupt()
+            if self._prefilling is not None:
+                self._interrupt()
         self._commands.put(lambda: None)
         if self._thread.ident is None:
             self._stop()
@@ -123,9 +130,9 @@ class Engine:
         try:
             output = self._forward(batch)
             sampled = sample_rows(self._sampler, batch, output, self._generations)
-        except Interrupted:
-            return True  # nothing was computed; whoever interrupted has put an abort into the queue
         except Exception as error:
+            if isinstance(error, Interrupted) and self._interrupting:
+                return True  # nothing was computed; whoever interrupted has put an abort into the queue
             self._fail(batch, error)
             return True
         self._scheduler.commit(batch)
@@ -138,11 +145,17 @@ class Engine:
             while not self._closing:
                 self._take_commands(wait=not busy, timeout_s=self._recovery.wait_s)
                 busy = self.step() if self._recovery.unavailable is None else self._recover()
-        except Exception:
+        except Exception as error:
             logger.exception("the engine stops after an error of its own")
             with self._lock:
-                self._closing = True
+                self._closing, self._failure = True, error
         self._stop()
+
+    def _interrupt(self) -> None:
+        """End the running step early, where the backend can; the lock is held."""
+        if self._can_interrupt:
+            self._interrupting = True
+            self._session.interrupt()
 
     def _take_commands(self, *, wait: bool, timeout_s: float | None = None) -> None:
         try:
@@ -190,7 +203,7 @@ class Engine:
         requests = {row.sequence.request_id for row in batch.rows}
         alone = next(iter(requests)) if len(requests) == 1 and batch.rows[0].num_tokens > 1 else None
         with self._lock:
-            self._prefilling = alone
+            self._prefilling, self._interrupting = alone, False
         self._masks.begin(self._generations[row.sequence.id] for row in batch.rows if row.is_sampled)
         try:
             output = self._session.step([_slot_tokens(row) for row in batch.rows])
@@ -255,7 +268,8 @@ class Engine:
 
     def _stop(self) -> None:
         self._take_commands(wait=False)
-        events = [(generation.sink, generation.fail(EngineStopped())) for generation in self._generations.values()]
+        ended = EngineStopped() if self._failure is None else EngineFailed(self._failure)
+        events = [(generation.sink, generation.fail(ended)) for generation in self._generations.values()]
         self._generations.clear()
         with self._lock:
             self._num_queued = 0

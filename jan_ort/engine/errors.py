@@ -20,6 +20,16 @@ class EngineStopped(EngineError):
         super().__init__("the server is shutting down")
 
 
+class EngineFailed(EngineError):
+    """Raised when the engine has ended by an error of its own, and computes nothing for this model any more."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(
+            f"the engine of this model has failed ({type(cause).__name__}): unload the model (POST /models/unload) and "
+            "ask again, or restart the server; the log says more"
+        )
+
+
 class StepFailed(EngineError):
     """Raised when the backend failed while it computed this request."""
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from jan_ort.engine.engine import Engine
-from jan_ort.engine.errors import EngineStopped, StepFailed
+from jan_ort.engine.errors import EngineFailed, EngineStopped, StepFailed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.sampling.params import SamplingParams
-from jan_ort_backends import DeviceLost, OutOfMemory, SlotTokens
+from jan_ort_backends import DeviceLost, Interrupted, OutOfMemory, SlotTokens
 from tests.engine.running import (
     ALL,
     CHUNKED,
@@ -185,10 +185,20 @@ def test_an_error_of_the_engine_itself_ends_every_request(caplog: pytest.LogCapt
         engine.submit(asked)
         (event,) = events_of(asked)
 
-        assert isinstance(event.error, EngineStopped)
-        with pytest.raises(EngineStopped):
+        assert isinstance(event.error, EngineFailed)
+        with pytest.raises(EngineFailed, match=r"has failed \(RuntimeError\): unload the model"):
             engine.submit(ask("Hello", SHORT))
     assert "the loop is gone" in caplog.text
+
+
+def test_a_step_that_nobody_interrupted_and_says_so_has_failed() -> None:
+    session = HeldSession(num_slots=1)
+    session.fails = lambda batch: Interrupted("by nobody")
+    with running(session) as engine:
+        event = generate(engine, "Hello", SHORT)
+
+    assert isinstance(event.error, StepFailed)
+    assert "by nobody" in str(event.error)
 
 
 def test_a_step_that_fails_once_is_not_remembered_by_the_slot() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from quart import Quart
 
+from jan_ort import served
+from jan_ort_backends import OutOfMemory
 from tests.handlers.serving import (
     COMPLETIONS,
     EMBEDDINGS,
     complete,
+    embedding_model,
     events,
     loaded_models,
     post,
@@ -180,3 +184,51 @@ async def test_unloading_twice_at_once_and_again_is_no_error(tmp_path: Path) -> 
 
     assert together == ({"ada": "unloaded"}, {"ada": "unloaded"})
     assert again == {"ada": "unloaded"}
+
+
+async def test_a_backend_that_fails_to_embed_is_named_as_the_one(tmp_path: Path) -> None:
+    async with serving(model=copied(tmp_path, "eve", task="embed")) as app:
+        client, model = app.test_client(), embedding_model(app)
+
+        def fail(batch: object) -> None:
+            raise OutOfMemory("no memory for 3 texts")
+
+        model.session.embed = fail  # type: ignore[method-assign,assignment]
+        status, answer = await post(client, EMBEDDINGS, {"input": "a"})
+
+    assert (status, answer["error"]["code"]) == (500, "backend_failed")
+    assert "no memory for 3 texts" in answer["error"]["message"]
+
+
+async def test_an_embedding_that_hangs_does_not_keep_the_server_from_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(served, "CLOSE_S", 0.1)
+    released, closed = threading.Event(), threading.Event()
+    async with serving(model=copied(tmp_path, "eve", task="embed")) as app:
+        session = embedding_model(app).session
+        session.embed = lambda batch: released.wait()  # type: ignore[method-assign,assignment,return-value]
+        session.close = closed.set  # type: ignore[method-assign]
+        request = asyncio.create_task(post(app.test_client(), EMBEDDINGS, {"input": "a"}))
+        await until(lambda: embedding_model(app).is_busy)
+
+        await server_of(app).stop()
+        request.cancel()
+        released.set()
+
+    assert "eve is left as it is: its backend has not come back after 0.1 s" in caplog.text
+    assert not closed.is_set(), "a session that is in use is not closed"
+
+
+async def test_a_second_stop_waits_for_the_first(tmp_path: Path) -> None:
+    async with serving(model=copied(tmp_path, "ada")) as app:
+        server = server_of(app)
+        model = loaded_models(app)[0]
+        closings: list[None] = []
+        model_close = model.close
+        object.__setattr__(model, "close", lambda: (closings.append(None), model_close()))
+
+        await asyncio.gather(server.stop(), server.stop())
+        await server.stop()
+
+    assert len(closings) == 1
