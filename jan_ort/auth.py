@@ -32,10 +32,8 @@ def is_loopback(address: str) -> bool:
     return (mapped or parsed).is_loopback
 
 
-def check_peer(address: str | None) -> None:
+def check_peer(address: str) -> None:
     """Check that a client without a key is on this machine. Raises: ApiError 401."""
-    if address is None:
-        return  # no network between the two: a unix socket, or a test client
     if not is_loopback(address):
         raise _unauthorized(f"without an API key only this machine is served; {_REMEDY}", "api_key_required")
 
@@ -68,6 +66,7 @@ def check_request(settings: Settings, authorization: str | None, address: str | 
     """Let a request to a secured operation pass, or raise the 401 it is answered."""
     if settings.api_key is not None:
         check_key(authorization, settings.api_key.get_secret_value())
-    elif not settings.allow_unauthenticated:
+    elif not settings.allow_unauthenticated and address is not None:
+        # None: no network between the two, but a unix socket or a client in this process.
         check_peer(address)
         check_host(host, settings.host)

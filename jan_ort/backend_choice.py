@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jan_ort.settings import Settings, split_option
 from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
+from jan_ort_backends.early_options import why_not_options
 from jan_ort_backends.isolation import ask_accepts, ask_probe
 
 BACKEND_LISTS = ("allow_backend", "deny_backend")
@@ -33,7 +34,7 @@ def check_allowed(settings: Settings, discovered: Sequence[Discovered]) -> None:
 
 
 def check_options(settings: Settings, discovered: Sequence[Discovered]) -> None:
-    """Check that each backend that an option is for exists. Raises: NoBackendError."""
+    """Check the backends' options as far as that can be done without a model. Raises: NoBackendError."""
     for given in settings.backend_option:
         backend = split_option(given)[0]
         if backend is not None and backend not in (each.name for each in discovered):
@@ -41,6 +42,15 @@ def check_options(settings: Settings, discovered: Sequence[Discovered]) -> None:
                 f"--backend-option (JAN_ORT_BACKEND_OPTION) has {given!r}, and there is no backend named {backend!r} "
                 f"({_installed(discovered)})"
             )
+
+    reasons = [
+        (each.name, why_not_options(each.backend, settings.options_of(each.name)))
+        for each in discovered
+        if each.backend is not None and settings.backend in (None, each.name)
+    ]
+    if reasons and all(reason is not None for _, reason in reasons):
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons)
+        raise NoBackendError(f"--backend-option (JAN_ORT_BACKEND_OPTION) is taken by no backend: {told}")
 
 
 def builtin_models(discovered: Sequence[Discovered]) -> Mapping[str, Path]:

@@ -7,10 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from jan_ort.backend_choice import builtin_models, check_allowed, check_backend, check_options, find_backends
+from jan_ort.backend_choice import (
+    builtin_models,
+    check_allowed,
+    check_backend,
+    check_options,
+    choose_backend,
+    find_backends,
+)
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.hub_task import cached_task
+from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference
 from jan_ort.settings import Settings
 from jan_ort_backends import Accepts, Capability, Discovered
@@ -44,7 +52,17 @@ def check_settings(settings: Settings) -> Checked:
     choices = choose_models(settings, discovered)
     for choice in choices:
         check_conversion(choice, settings, discovered)
+        _check_taken(choice, settings, discovered)
     return Checked(discovered, choices)
+
+
+def _check_taken(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Check that a backend takes a model that is there already. Raises: NoBackendError, CacheError."""
+    if settings.load == "request":
+        return  # the others can be served, and this one says so when it is asked for
+    folder = find_resolved(choice.found, task=choice.task, cache_dir=settings.cache_dir, weights=settings.weights)
+    if folder is not None:
+        choose_backend(settings.backend, folder, discovered)
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:

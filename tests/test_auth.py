@@ -61,7 +61,7 @@ def test_without_a_key_other_machines_are_refused(address: str) -> None:
 
 
 def test_without_a_network_there_is_nobody_to_refuse() -> None:
-    check_peer(None)
+    check_request(Settings.read(), None, None, "any.name")
 
 
 def test_without_a_key_other_machines_are_served_if_that_is_said() -> None:
@@ -150,9 +150,9 @@ def test_a_name_that_was_made_to_mean_this_machine_is_refused_without_a_key(host
 
 async def test_a_page_that_rebinds_its_own_name_reads_nothing() -> None:
     async with serving() as app:
-        client = app.test_client()
+        client, here = app.test_client(), {"client": ("127.0.0.1", 4711)}
 
-        rebound = await client.get("/v1/models", headers={"Host": "evil.example:8000"})
-        own = await client.get("/v1/models", headers={"Host": "127.0.0.1:8000"})
+        rebound = await client.get("/v1/models", headers={"Host": "evil.example:8000"}, scope_base=here)
+        own = await client.get("/v1/models", headers={"Host": "127.0.0.1:8000"}, scope_base=here)
 
     assert (rebound.status_code, own.status_code) == (401, 200)

@@ -14,6 +14,7 @@ from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.reference import HubReference
 from jan_ort.settings import Settings
 from jan_ort_backends import Discovered, discover
+from jan_ort_backends.reference import ReferenceBackend
 
 DEFAULTS = [("generate", "smollm2-135m-instruct"), ("embed", "all-minilm-l6-v2")]
 
@@ -88,3 +89,28 @@ def test_a_backend_that_is_asked_for_and_excluded_is_refused_with_the_flag(lists
 
     with pytest.raises(NoBackendError, match=f"'reference' cannot be used: .*--{next(iter(lists)).replace('_', '-')}"):
         check_settings(settings)
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("nosuch=1", "onnxruntime: unknown option 'nosuch' of the backend; there are: .*provider"),
+        ("strict=maybe", "onnxruntime: option strict is 'maybe'"),
+    ],
+)
+def test_an_option_that_no_backend_takes_is_refused_before_anything_is_fetched(
+    tmp_path: Path, option: str, reason: str
+) -> None:
+    settings = Settings.read(backend_option=option, cache_dir=tmp_path)
+
+    with pytest.raises(NoBackendError, match=rf"--backend-option .*: {reason}.*reference: unknown option"):
+        check_settings(settings)
+
+
+def test_a_model_that_no_allowed_backend_takes_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    folder = ReferenceBackend.builtin_models["reference"]
+    given = {"model": str(folder), "deny_backend": "reference"}
+
+    with pytest.raises(NoBackendError, match=r"no backend can open .*reference: excluded by the deny list"):
+        check_settings(Settings.read(**given))
+    assert check_settings(Settings.read(**given, load="request")).choices

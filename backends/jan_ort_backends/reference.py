@@ -141,6 +141,10 @@ class ReferenceBackend:
             return Declines(f"{path} has model_type {model_type!r}, not 'jan_ort_reference'")
         return Accepts()
 
+    def check_options(self, extra: Mapping[str, str]) -> None:
+        """Refuse every option: there is none. Raises: ModelError."""
+        check_options(OpenOptions(extra=extra), known=(), max_context_length=CONTEXT_LENGTH)
+
     def open(self, model_dir: Path, options: OpenOptions) -> ReferenceSession:
         """Open the model. Raises: ModelError for another model's folder, or options outside the model's limits."""
         answer = self.accepts(model_dir)

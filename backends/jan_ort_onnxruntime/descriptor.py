@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
+from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_onnxruntime.distributions import installed_flavours, probe_flavours
 from jan_ort_onnxruntime.graph import read_graph
 from jan_ort_onnxruntime.model_folder import ModelFolder
+from jan_ort_onnxruntime.settings import OPTION_NAMES, SessionSettings
 
 
 class OnnxRuntimeBackend:
@@ -45,6 +47,11 @@ class OnnxRuntimeBackend:
         from jan_ort_onnxruntime.opening import open_session  # onnxruntime is imported only now
 
         return open_session(ModelFolder.read(model_dir), options)
+
+    def check_options(self, extra: Mapping[str, str]) -> None:
+        """Check the options' names and values; whether a provider is there is known only later. Raises: ModelError."""
+        check_options(OpenOptions(extra=extra), OPTION_NAMES, None)
+        SessionSettings.parse(extra)
 
     def diagnose_providers(self) -> list[ProviderTruth]:
         """Run a small graph on every execution provider and say which of them work. Takes up to seconds."""

@@ -7,6 +7,7 @@ beside it, are skipped: a folder is judged before anything is loaded.
 from __future__ import annotations
 
 import mmap
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class OnnxFile:
         )
 
     def missing_files(self) -> list[str]:
-        """Return one line for each file of weights that is not there or too short."""
+        """Return one line for each file of weights that is not there, too short or not ours to read."""
         problems = []
         for name, num_bytes in sorted(self.external_files.items()):
             path = self.path.parent / name
@@ -82,6 +83,8 @@ class OnnxFile:
                 problems.append(f"{path} with the graph's weights does not exist")
             elif path.stat().st_size < num_bytes:
                 problems.append(f"{path} has {path.stat().st_size} bytes of at least {num_bytes}")
+            elif not os.access(path, os.R_OK):
+                problems.append(f"{path} cannot be read: permission denied; change its mode")
         return problems
 
 

@@ -16,7 +16,9 @@ def run() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        sys.exit(f"Error: {error.name} is not installed; the kit needs it: pip install 'jan-ort[conformance]'")
+        sys.exit(
+            f"Error: {error.name} is not installed; the kit needs it: pip install '.[conformance]' in jan-ort's folder"
+        )
 
 
 if __name__ == "__main__":

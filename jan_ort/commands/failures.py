@@ -22,5 +22,7 @@ def reported() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
     except (NoBackendError, ModelsError) as error:
         raise click.ClickException(str(error)) from error
+    except BrokenPipeError:
+        raise  # whoever reads the output has seen enough; click ends the command without a word
     except OSError as error:  # a file or a disk: the message names it
         raise click.ClickException(f"{error}; check the path, its mode and the disk's free space") from error

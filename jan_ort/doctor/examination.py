@@ -56,7 +56,8 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
     settings = attempt(lambda: Settings.read(**flags), None)
     discovered = _find_backends(flags)
     backends = examine(discovered)
-    problems.extend(_unusable(backends))
+    if settings is not None:
+        problems.extend(_unusable(backends))
     discovered = _without_broken(discovered, backends)
     in_force = [] if settings is None else attempt(lambda: settings_in_force(**flags), [])
     cache: CacheReport | None = None

@@ -65,7 +65,11 @@ class ModelCache:
         self._memo = root / "checksums.json"
 
     def find(self, key: CacheKey) -> Path | None:
-        """Return the key's folder if it is there and whole, else None. Writes nothing; some milliseconds at most."""
+        """Return the key's folder if it is there and whole, else None. Writes nothing; some milliseconds at most.
+
+        Raises: CacheError.
+        """
+        check_readable(self._root)
         folder = self._models / key.folder_name
         if not folder.is_dir():
             return None
@@ -181,6 +185,19 @@ class ModelCache:
             else:
                 raise
             raise CacheError(f"{reason} JAN_ORT_CACHE_DIR to another directory") from error
+
+
+def check_readable(root: Path) -> None:
+    """Check that the cache directory can be looked into, if there is one. Raises: CacheError."""
+    try:
+        for folder in (root, root / "models"):
+            if folder.is_dir():
+                os.scandir(folder).close()
+    except PermissionError as error:
+        raise CacheError(
+            f"the cache directory {error.filename} cannot be read ({error.strerror}); change its mode, or set "
+            "JAN_ORT_CACHE_DIR to another directory"
+        ) from error
 
 
 def maker_lock(folder: Path) -> FileLock:

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, find_damage, maker_lock
+from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, check_readable, find_damage, maker_lock
 from jan_ort.models.errors import CacheError, ModelFolderError
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.model_use import users
@@ -40,8 +40,9 @@ class CachedModel:
 
 
 def cached_models(cache_dir: Path) -> list[CachedModel]:
-    """Return every model of the cache, by name; folders that are still being made are left out."""
+    """Return every model of the cache, by name; folders that are still being made are left out. Raises: CacheError."""
     models = cache_dir / "models"
+    check_readable(cache_dir)
     folders = [path.parent for path in models.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
     return sorted(map(_read, folders), key=lambda model: (model.name, model.folder.name))
 

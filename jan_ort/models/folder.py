@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from jan_ort.models.cache import MANIFEST
 from jan_ort.models.catalog import Task
 from jan_ort.models.errors import ModelFolderError
 from jan_ort.models.json_object import read_object
@@ -50,8 +51,8 @@ class ModelFolder:
             return cls._from_files(path, _Files(path))
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise ModelFolderError(
-                f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); get "
-                "them again from where the model is from"
+                f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
+                f"{how_to_mend(path)}"
             ) from error
 
     @classmethod
@@ -68,6 +69,13 @@ class ModelFolder:
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
         )
+
+
+def how_to_mend(folder: Path) -> str:
+    """Return what to do about a folder with a damaged file: one of the cache is made again."""
+    if (folder / MANIFEST).is_file():
+        return f"remove it, and it is made again when it is needed: jan-ort models remove {folder.name}"
+    return "get it again from where the model is from"
 
 
 def is_headless(config: Mapping[str, Any]) -> bool:
@@ -99,7 +107,7 @@ class _Files:
         try:
             return read_object(path)
         except ValueError as error:
-            raise ModelFolderError(f"{path} {error}; get it again from where the model is from") from error
+            raise ModelFolderError(f"{path} {error}; {how_to_mend(self.path)}") from error
 
     def task(self) -> Task:
         stated = self.ours.get("task")

@@ -18,7 +18,7 @@ Dtype = Literal["fp32", "fp16", "bf16"]
 
 # With the past: the graph takes and returns the KV cache.
 _OPTIMUM_TASKS = {"generate": "text-generation-with-past", "embed": "feature-extraction"}
-INSTALL = "python -m pip install 'jan-ort[export]'"
+INSTALL = "python -m pip install '.[export]' in jan-ort's own folder"
 
 
 def export_model(source: str, target: Path, *, task: Task, dtype: Dtype, progress: Progress) -> None:

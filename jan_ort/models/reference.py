@@ -95,6 +95,8 @@ def check_reference(
     if not reference.strip():
         raise ModelReferenceError(f"the model is an empty text. {_EXPECTED}")
     path = Path(reference).expanduser()
+    if path.is_symlink() and not path.exists():
+        raise ModelReferenceError(f"{reference!r} is a link to {str(path.readlink())!r}, which does not exist")
     if path.exists():
         return _check_path(path, task)
     names = [*builtin_models, *CATALOG]
@@ -169,7 +171,8 @@ def _check_file(path: Path, task: Task) -> GgufReference:
     with path.open("rb") as stream:
         magic = stream.read(len(GGUF_MAGIC))
     if magic != GGUF_MAGIC:
-        raise ModelReferenceError(f"{path} is no GGUF file: it begins with {magic!r}, not {GGUF_MAGIC!r}")
+        begins = f"it begins with {magic!r}, not {GGUF_MAGIC!r}" if magic else "it is empty"
+        raise ModelReferenceError(f"{path} is no GGUF file: {begins}")
     _check_task(str(path), "generate", task)
     return GgufReference(path)
 

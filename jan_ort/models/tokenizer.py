@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from jan_ort.models.errors import ModelFolderError, ModelsError
+from jan_ort.models.folder import how_to_mend
 
 
 class TokenIdError(ModelsError):
@@ -115,9 +116,7 @@ def _read(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing more specific
-        raise ModelFolderError(
-            f"{path} cannot be read as a tokenizer ({error}); get it again from where the model is from"
-        ) from error
+        raise ModelFolderError(f"{path} cannot be read as a tokenizer ({error}); {how_to_mend(path.parent)}") from error
 
 
 def _byte_decoder(decoder: dict[str, Any]) -> Callable[[str], bytes] | None:

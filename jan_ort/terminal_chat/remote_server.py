@@ -27,7 +27,8 @@ class RemoteServer:
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
         self._headers = {"Content-Type": "application/json"}
         if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+            # As bytes of UTF-8, which http.client takes in this form only.
+            self._headers["Authorization"] = f"Bearer {api_key}".encode().decode("latin-1")
 
     @contextmanager
     def request(self, method: str, path: str, body: bytes | None = None) -> Iterator[Answer]:

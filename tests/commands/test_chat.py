@@ -117,3 +117,16 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(plugins: Path) -> None:
         b"system: Be brief",
     ]
     assert chat.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other errors for a closed pipe")
+def test_whoever_has_read_enough_hears_of_no_error() -> None:
+    command = [sys.executable, "-m", "jan_ort", "chat", "Hi", "--backend", "reference", "--max-tokens", "200"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as chat:
+        assert chat.stdout is not None
+        chat.stdout.close()
+        assert chat.stderr is not None
+        log = chat.stderr.read()
+
+    assert b"Error" not in log
+    assert b"Traceback" not in log

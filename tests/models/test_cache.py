@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.models.cache import MANIFEST, CacheKey, ModelCache, default_cache_dir
+from jan_ort.models.cached import cached_models
 from jan_ort.models.errors import CacheError
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
@@ -258,3 +259,22 @@ def test_a_checksum_that_is_not_remembered_is_not_computed_to_know_it(tmp_path: 
     assert unknown is None
     assert not (tmp_path / "cache").exists()
     assert cache.file_sha256(source) == cache.known_sha256(source)
+
+
+@pytest.mark.parametrize("place", ["", "models"])
+def test_a_cache_that_cannot_be_read_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "models").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:  # as for another user's directory, which root may read
+        if Path(path) == tmp_path / place:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    for look in (lambda: ModelCache(tmp_path).find(CacheKey("m", "0", "int8")), lambda: cached_models(tmp_path)):
+        with pytest.raises(CacheError, match=r"cannot be read \(Permission denied\); change its mode, or set JAN"):
+            look()

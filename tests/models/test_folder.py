@@ -197,9 +197,9 @@ def test_a_template_for_tools_may_be_a_file_of_its_own(tmp_path: Path) -> None:
             "says that eos_token_id is '2'; needed is a token's number",
         ),
         ({"config_json": CONFIG | {"eos_token_id": [1, None]}}, r"says that eos_token_id is \[1, None\]"),
-        ({"config_json": CONFIG | {"architectures": 3}}, "not made as it has to be .* get them again"),
-        ({"tokenizer_config_json": {"chat_template": [1]}}, "not made as it has to be .* get them again"),
-        ({"genai_config_json": {"model": []}}, "not made as it has to be .* get them again"),
+        ({"config_json": CONFIG | {"architectures": 3}}, "not made as it has to be .* get it again"),
+        ({"tokenizer_config_json": {"chat_template": [1]}}, "not made as it has to be .* get it again"),
+        ({"genai_config_json": {"model": []}}, "not made as it has to be .* get it again"),
     ],
 )
 def test_a_value_of_another_type_is_one_error(tmp_path: Path, files: dict[str, object], message: str) -> None:

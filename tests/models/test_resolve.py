@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.models.catalog import Task
-from jan_ort.models.errors import ConversionError, FetchError, ModelReferenceError
+from jan_ort.models.errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.reference import (
     FolderReference,
@@ -194,12 +194,31 @@ def test_several_gguf_files_have_to_be_named(gguf: Path) -> None:
         check_reference(str(gguf.parent), task="generate")
 
 
-@pytest.mark.parametrize(("content", "shown"), [(b"PK\x03\x04zip", "PK"), (b"", "b''"), (b"GGU", "b'GGU'")])
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [(b"PK\x03\x04zip", "begins with .*PK"), (b"", "is empty"), (b"GGU", "begins with .*b'GGU'")],
+)
 def test_a_file_that_is_no_gguf_is_refused_by_its_magic(gguf: Path, content: bytes, shown: str) -> None:
     gguf.write_bytes(content)
 
-    with pytest.raises(ModelReferenceError, match=f"is no GGUF file: it begins with .*{shown}"):
+    with pytest.raises(ModelReferenceError, match=f"is no GGUF file: it {shown}"):
         check_reference(str(gguf), task="generate")
+
+
+def test_a_link_to_nothing_says_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("gone")
+
+    with pytest.raises(ModelReferenceError, match=r"link' is a link to 'gone', which does not exist"):
+        check_reference(str(tmp_path / "link"), task="generate")
+
+
+def test_a_damaged_file_of_the_cache_is_mended_by_removing_the_model(tmp_path: Path) -> None:
+    source = TinyLlama().write(tmp_path / "tiny.gguf")
+    folder = resolve_model(str(source), task="generate", cache_dir=tmp_path)
+    (folder / "tokenizer.json").write_bytes(b"x" * (folder / "tokenizer.json").stat().st_size)
+
+    with pytest.raises(ModelFolderError, match=f"is no JSON .*: jan-ort models remove {folder.name}"):
+        ModelFolder.read(folder)
 
 
 def test_one_file_of_an_onnx_model_is_refused_with_its_folder(onnx_folder: Path) -> None:

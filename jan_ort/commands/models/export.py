@@ -23,7 +23,7 @@ from jan_ort.models.progress import show_progress
     "--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True, help="Type of weights."
 )
 def export(*, source: str, output: Path, task: Task, dtype: Dtype) -> None:
-    """Export a Hugging Face id, or a folder with safetensors weights; needs the extra: pip install jan-ort[export]."""
+    """Export a Hugging Face id, or a folder with safetensors weights; needs the extra "export"."""
     with reported(), output_folder(output) as partial, show_progress() as progress:
         export_model(source, partial, task=task, dtype=dtype, progress=progress)
     click.echo(output)

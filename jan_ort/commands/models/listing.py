@@ -22,7 +22,7 @@ def list_models(*, as_json: bool, **flags: Any) -> None:
     """List the cached models with size, weights, source and last use, and the known names."""
     with reported():
         cache_dir = Settings.read(**flags).cache_dir
-    cached = cached_models(cache_dir)
+        cached = cached_models(cache_dir)
     whole = {model.name for model in cached if model.damage is None and model.is_current}
     if as_json:
         known = [{"name": name, "task": model.task, "cached": name in whole} for name, model in CATALOG.items()]

@@ -50,7 +50,8 @@ class GgufFile:
             self._fields = {key: field.contents() for key, field in reader.fields.items()}
         except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
             raise ConversionError(
-                f"{path}: truncated or damaged GGUF file ({error}); download it again and compare its checksum"
+                f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes; download it again and compare "
+                "its checksum"
             ) from error
         self._tensors = {tensor.name: tensor for tensor in reader.tensors}
 

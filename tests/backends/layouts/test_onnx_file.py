@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.onnx_file import OnnxFile
-from tests.backends.layouts.folders import FIXTURES
+from tests.backends.layouts.folders import FIXTURES, write_folder
 
 GRAPHS = sorted(FIXTURES.glob("*/model.onnx"))
 
@@ -51,3 +52,12 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None
 
     with pytest.raises(ModelError, match="is no ONNX graph"):
         OnnxFile.read(path)
+
+
+def test_weights_that_are_not_ours_to_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder("genai", "llama", tmp_path / "folder")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read all
+
+    (problem,) = OnnxFile.read(folder / "model.onnx").missing_files()
+
+    assert problem == f"{folder / 'model.onnx.data'} cannot be read: permission denied; change its mode"
