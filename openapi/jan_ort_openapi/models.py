@@ -12,7 +12,10 @@ from typing_extensions import TypeAliasType
 class ChatCompletionFunction(StrictModel):
     name: str
     description: str | MISSING = MISSING
-    parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None]
+    parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None] = {
+        "type": "object",
+        "properties": {},
+    }
 
 
 class ChatCompletionMessageToolCallFunction(StrictModel):
@@ -75,7 +78,10 @@ class ChatCompletionResponseFunctionCall(StrictModel):
 class ChatCompletionToolFunction(StrictModel):
     name: str
     description: str | MISSING = MISSING
-    parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None]
+    parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None] = {
+        "type": "object",
+        "properties": {},
+    }
     strict: Annotated[
         bool | None,
         Field(

@@ -48,6 +48,21 @@ async def test_every_part_of_a_function_is_in_the_prompt(client: Client, spellin
     assert await prompt_tokens(client, **{spelling: [make("f"), make("g")]}) > max(others)
 
 
+@pytest.mark.parametrize("spelling", ["tools", "functions"])
+async def test_a_function_without_parameters_is_called_without_arguments(client: Client, spelling: str) -> None:
+    described: dict[str, Any] = {"name": "now"}
+    offered = {"type": "function", "function": described} if spelling == "tools" else described
+    forced = {"tool_choice": "required"} if spelling == "tools" else {"function_call": {"name": "now"}}
+
+    left_out = await ask(client, CHAT, **CALLING, **{spelling: [offered]}, **forced)
+    described["parameters"] = {"type": "object", "properties": {}}
+    empty = await ask(client, CHAT, **CALLING, **{spelling: [offered]}, **forced)
+
+    assert [name for name, _ in calls(left_out)] == ["now"]
+    assert calls(left_out) == calls(empty)
+    assert left_out["usage"]["prompt_tokens"] == empty["usage"]["prompt_tokens"]
+
+
 @field(REQUEST, "functions", "tools")
 async def test_functions_are_the_older_spelling_of_tools(client: Client) -> None:
     counts = [
