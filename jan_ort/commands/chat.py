@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,22 @@ _MODEL_SETTINGS = ("model", "weights", "context_length", "cache_dir")
 _SETTINGS = (*_MODEL_SETTINGS, "backend", "backend_option", *BACKEND_LISTS, "api_key", "config")
 
 
+def _check_temperature(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 <= value < math.inf:
+        raise click.BadParameter(f"{value} is no finite number of 0 or more")
+    return value
+
+
 @click.command()
 @click.argument("question", required=False)
 @click.option("--url", help="A running server, such as http://127.0.0.1:8000; otherwise the model is loaded here.")
 @click.option("--system", help="Instruction that the model is given first.")
-@click.option("--temperature", type=float, help="0 takes the likeliest token; the server's default if not given.")
+@click.option(
+    "--temperature",
+    type=float,
+    callback=_check_temperature,
+    help="0 takes the likeliest token; the server's default if not given.",
+)
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Length of an answer at most.")
 @setting_options(_SETTINGS)
 def chat(
@@ -44,7 +56,7 @@ def chat(
     _quieten(click.get_current_context())
     options = {"temperature": temperature, "max_tokens": max_tokens}
     given = {name: value for name, value in options.items() if value is not None}
-    question = sys.stdin.read() if question == "-" else question
+    question = _read_input() if question == "-" else question
     with reported(), _reported_chat(), _model(url, flags, given) as model:
         conversation = Conversation(model, system)
         if question is None:
@@ -52,6 +64,14 @@ def chat(
             conversation.run()
         elif not conversation.ask(question):
             raise click.Abort
+
+
+def _read_input() -> str:
+    """Return standard input, which is text in UTF-8 whatever the terminal's encoding. Raises: UsageError."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"standard input is not UTF-8: {error}") from error
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from jan_ort.cli import main
 from tests.commands.running import add_plugin, last_error, run
 from tests.e2e.server_process import ServerProcess, environment, serve
 
@@ -130,3 +132,21 @@ def test_whoever_has_read_enough_hears_of_no_error() -> None:
 
     assert b"Error" not in log
     assert b"Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["-"], b"\xff\xfe", "standard input is not UTF-8"),
+        (["Hi", "--temperature", "nan"], b"", "nan is no finite number of 0 or more"),
+        (["Hi", "--temperature", "-1"], b"", "-1.0 is no finite number of 0 or more"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(
+    arguments: list[str], stdin: bytes, message: str
+) -> None:
+    result = CliRunner().invoke(main, ["chat", *arguments, "--backend", "reference"], input=stdin)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Loading" not in result.stderr
