@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from jan_ort_backends.interrupts import is_ctrl_c
+
 
 def message_line(error: BaseException) -> str:
     """Return an error's message without line breaks; one that cannot be read is said to be so."""
     try:
         return " ".join(str(error).split())
-    except KeyboardInterrupt:
-        raise
     except BaseException as failure:  # a plugin's own __str__
+        if is_ctrl_c(failure):
+            raise
         return f"(its message cannot be read: {type(failure).__name__})"
 
 

@@ -13,6 +13,7 @@ from jan_ort_backends.checks import check_output, check_vectors
 from jan_ort_backends.errors import BackendError
 from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_backends.interface import Session, SlotTokens, StepOutput
+from jan_ort_backends.interrupts import is_ctrl_c
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,11 @@ class GuardedSession(Session):
     def _guard(self, method: str, call: Callable[[], Result]) -> Result:
         try:
             return call()
-        except (KeyboardInterrupt, BackendError):
+        except BackendError:
             raise
         except BaseException as error:  # SystemExit too: it would end the engine's thread without a word
+            if is_ctrl_c(error):
+                raise
             logger.error("backend %s failed in %s", self._name, method, exc_info=error)
             raise BackendError(
                 f"backend {self._name!r} raised {type(error).__name__} in {method}: {message_line(error)}"
@@ -73,7 +76,7 @@ def close_session(name: str, session: Session) -> None:
     """Close a session of the backend ``name``; a failure is only logged, as nobody could do anything about it."""
     try:
         session.close()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if is_ctrl_c(error):
+            raise
         logger.warning("backend %s failed to close a session: %s", name, one_line(error), exc_info=error)

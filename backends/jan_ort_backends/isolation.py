@@ -16,6 +16,7 @@ from jan_ort_backends.errors import BackendError, ModelError
 from jan_ort_backends.failure_text import one_line
 from jan_ort_backends.guarded_session import GuardedSession, close_session
 from jan_ort_backends.interface import Accepts, Available, Backend, Declines, Missing, OpenOptions, Session
+from jan_ort_backends.interrupts import is_ctrl_c
 from jan_ort_backends.session_info import check_session_info
 
 logger = logging.getLogger(__name__)
@@ -39,20 +40,30 @@ class PluginHangs(PluginFault):
         super().__init__(f"it has not come back after {limit_s:g} s")
 
 
+class PluginInterrupts(PluginFault):
+    """Raised when a plugin raised KeyboardInterrupt itself, which would be taken for the user's Ctrl-C."""
+
+    def __init__(self, cause: KeyboardInterrupt) -> None:
+        super().__init__("it raised KeyboardInterrupt")
+        self.__cause__ = cause
+
+
 class InvalidAnswer(PluginFault):
     """Raised when a plugin's method returned what the interface does not know."""
 
 
 def within(call: Callable[[], Result], limit_s: float = LIMIT_S) -> Result:
-    """Return what ``call`` returns, called in a thread of its own.
+    """Return what ``call`` returns, called in a thread of its own; the user's Ctrl-C ends the waiting.
 
-    Raises: what it raises, SystemExit and the like included; PluginHangs.
+    Raises: what it raises, SystemExit and the like included, but PluginInterrupts for KeyboardInterrupt; PluginHangs.
     """
     outcome: Future[Result] = Future()
 
     def run() -> None:
         try:
             outcome.set_result(call())
+        except KeyboardInterrupt as error:  # not the user's: that one arrives in the main thread
+            outcome.set_exception(PluginInterrupts(error))
         except BaseException as error:
             outcome.set_exception(error)
 
@@ -114,13 +125,15 @@ def open_session(backend: Backend, model_dir: Path, options: OpenOptions) -> Ses
     """
     try:
         session = backend.open(model_dir, options)
-    except (KeyboardInterrupt, BackendError):
+    except BackendError:
         raise
     except MemoryError as error:
         raise ModelError(
             f"backend {backend.name!r} has no memory for {model_dir}; free some, or ask for less"
         ) from error
     except BaseException as error:
+        if is_ctrl_c(error):
+            raise
         logger.error("backend %s failed to open %s", backend.name, model_dir, exc_info=error)
         raise ModelError(f"backend {backend.name!r} failed to open {model_dir}: {one_line(error)}") from error
     try:
@@ -138,9 +151,11 @@ def _checked_session(backend: Backend, session: Session) -> Session:
             check_session_info(backend, session)
         check_session(backend, session)
         return GuardedSession(backend.name, session)
-    except (KeyboardInterrupt, BackendError):
+    except BackendError:
         raise
     except BaseException as error:  # ``info`` may be the plugin's code
+        if is_ctrl_c(error):
+            raise
         logger.error("a session of backend %s cannot be checked", backend.name, exc_info=error)
         raise BackendError(f"a session of backend {backend.name!r} cannot be checked: {one_line(error)}") from error
 

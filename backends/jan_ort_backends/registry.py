@@ -11,9 +11,8 @@ from jan_ort_backends.descriptor_checks import NotABackend, check_descriptor
 from jan_ort_backends.entries import GROUP as GROUP
 from jan_ort_backends.entries import Entry, installed_entries, state_of_path
 from jan_ort_backends.errors import BackendError
-from jan_ort_backends.failure_text import one_line
 from jan_ort_backends.interface import Backend
-from jan_ort_backends.isolation import LIMIT_S, PluginHangs, how_to_deny, within
+from jan_ort_backends.isolation import LIMIT_S, PluginHangs, how_to_deny, reason_of, within
 from jan_ort_backends.spelling import did_you_mean
 
 logger = logging.getLogger(__name__)
@@ -80,8 +79,8 @@ def discover(
 
     A plugin that is not in ``allow`` (None allows all) or is in ``deny`` is listed with that reason, and its code is
     never imported. A plugin that fails in any way, or takes longer than ``limit_s`` to import, is listed with its
-    error; nothing but KeyboardInterrupt is raised. The same question again has the same answer, without importing
-    anything, until something is installed. Not to be called while a module is being imported.
+    error; nothing but the user's KeyboardInterrupt is raised. The same question again has the same answer, without
+    importing anything, until something is installed. Not to be called while a module is being imported.
     """
     asked = (None if allow is None else frozenset(allow), frozenset(deny), limit_s, state_of_path())
     if asked not in _last:
@@ -136,7 +135,7 @@ def _load(entry: Entry, limit_s: float) -> Discovered:
     except PluginHangs as error:
         failed = _failed(entry, f"{point.value} does not import: {error}", mend)
     except BaseException as error:  # a plugin that calls sys.exit() must not end the server either
-        reason = f"{point.value} failed to import: {one_line(error)}"
+        reason = f"{point.value} failed to import: {reason_of(error)}"
         failed = _failed(entry, reason, mend, traceback.format_exc())
     else:
         return Discovered(entry.name, entry.distribution, entry.version, point.value, backend=backend)

@@ -52,13 +52,6 @@ def test_a_plugin_that_raises_at_import_is_listed_and_the_next_one_works(
     assert plugins.find("good").backend is not None
 
 
-def test_keyboard_interrupt_at_import_is_passed_on(plugins: Plugins) -> None:
-    plugins.install("stuck", "raise KeyboardInterrupt")
-
-    with pytest.raises(KeyboardInterrupt):
-        discover()
-
-
 @pytest.mark.parametrize(
     ("source", "error"),
     [

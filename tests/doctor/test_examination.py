@@ -132,6 +132,7 @@ def test_a_port_that_is_taken_is_a_problem() -> None:
     [
         ('raise RuntimeError("no licence")', "no licence"),
         ("import sys; sys.exit(3)", "SystemExit"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("backend = 7", "is not a backend"),
     ],
 )

@@ -13,6 +13,7 @@ from tests.backends.plugins import Plugins, backend_source
 FAULTS = {
     "raise ValueError('two\\nlines')": "ValueError: two lines",
     "sys.exit(3)": "SystemExit: 3",
+    "raise KeyboardInterrupt": "it raised KeyboardInterrupt",
     "time.sleep(3)": "it has not come back after 0.2 s",
     "return 'yes'": "'yes'",
     "return None": "None",

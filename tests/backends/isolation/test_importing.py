@@ -17,6 +17,7 @@ from tests.backends.plugins import Plugins, backend_source
         ("raise RuntimeError('driver too old')", "RuntimeError: driver too old"),
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
         ("raise GeneratorExit", "GeneratorExit"),
+        ("raise KeyboardInterrupt", "it raised KeyboardInterrupt"),
         ("import no_such_runtime", "No module named 'no_such_runtime'"),
         ("def", "SyntaxError"),
         ("class backend:\n    def __init__(self):\n        raise OSError('no device')", "OSError: no device"),

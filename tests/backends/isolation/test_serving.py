@@ -44,7 +44,11 @@ def test_the_command_lists_the_broken_ones_with_their_reasons(plugins: Plugins) 
         assert reason in result.stdout
 
 
-@pytest.mark.parametrize("fault", STEP_FAULTS)
+FAULTS = STEP_FAULTS | {"raise KeyboardInterrupt": "raised KeyboardInterrupt in step"}
+"""Of the server's threads none but the main one is interrupted by the user."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_a_faulty_step_is_the_error_of_its_request_alone(plugins: Plugins, fault: str) -> None:
     plugins.install_backend("faulty", session=f"def fault(self, output):\n{textwrap.indent(fault, '    ')}")
 
@@ -55,5 +59,5 @@ async def test_a_faulty_step_is_the_error_of_its_request_alone(plugins: Plugins,
         after = await text_of(client, prompt="Hello", max_tokens=4)
 
     assert (status, answer["error"]["code"]) == (500, "backend_failed")
-    assert STEP_FAULTS[fault] in answer["error"]["message"]
+    assert FAULTS[fault] in answer["error"]["message"]
     assert after == before
