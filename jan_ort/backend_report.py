@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 
 from jan_ort_backends import Discovered, Missing
+from jan_ort_backends.failure_text import trace
 from jan_ort_backends.isolation import LIMIT_S, how_to_deny, probe, why_probe_failed
 
 
@@ -37,10 +37,8 @@ def report_backend(found: Discovered, limit_s: float = LIMIT_S) -> BackendReport
         raise
     except BaseException as error:  # a plugin may even call sys.exit(); the others are reported all the same
         remedy = f"repair or uninstall {found.distribution or found.name}, or {how_to_deny(found.name)}"
-        trace = traceback.format_exc()
-        return BackendReport(
-            *identity, False, capabilities, reason=why_probe_failed(error), remedy=remedy, traceback=trace
-        )
+        reason = why_probe_failed(error)
+        return BackendReport(*identity, False, capabilities, reason=reason, remedy=remedy, traceback=trace(error))
     if isinstance(answer, Missing):
         return BackendReport(*identity, False, capabilities, reason=answer.reason, remedy=answer.remedy)
     return BackendReport(*identity, True, capabilities, detail=answer.detail)

@@ -20,6 +20,10 @@ def test_a_frame_is_one_line_of_json_and_an_empty_line(text: str) -> None:
     assert json.loads(line.removeprefix(b"data: ")) == {"text": text}
 
 
+def test_half_of_a_surrogate_pair_does_not_end_the_stream() -> None:
+    assert frame({"text": "cannot read \udcff.bin"}) == b'data: {"text":"cannot read ?.bin"}\n\n'
+
+
 def test_done_and_ping_are_whole_frames() -> None:
     assert DONE == b"data: [DONE]\n\n"
     assert PING.startswith(b":")

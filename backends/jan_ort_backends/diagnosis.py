@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jan_ort_backends.failure_text import plain
 from jan_ort_backends.interface import Backend
 from jan_ort_backends.isolation import InvalidAnswer, within
 
@@ -37,10 +38,15 @@ def diagnose_providers(backend: Backend, limit_s: float = LIMIT_S) -> tuple[Prov
 
 def _diagnose(backend: Backend) -> tuple[ProviderTruth, ...]:
     ask = getattr(backend, "diagnose_providers", None)
-    truths = () if ask is None else tuple(ask())
-    for truth in truths:
-        if not isinstance(truth, ProviderTruth):
-            raise InvalidAnswer(f"it returned {truth!r:.80} among its providers, which is no ProviderTruth")
-        if not all(isinstance(text, str) for text in (truth.name, truth.detail, truth.remedy)):
-            raise InvalidAnswer(f"it returned {truth!r:.80}, whose name, detail or remedy is no text")
-    return truths
+    return () if ask is None else tuple(_checked(truth) for truth in ask())
+
+
+def _checked(truth: object) -> ProviderTruth:
+    """Return a copy of what was said of one provider. Raises: InvalidAnswer."""
+    if not isinstance(truth, ProviderTruth):
+        raise InvalidAnswer(f"it returned {truth!r:.80} among its providers, which is no ProviderTruth")
+    texts = (truth.name, truth.detail, truth.remedy)
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidAnswer(f"it returned {truth!r:.80}, whose name, detail or remedy is no text")
+    name, detail, remedy = map(plain, texts)
+    return ProviderTruth(name, bool(truth.registered), bool(truth.usable), detail, remedy)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from jan_ort_backends.checks import check_session
 from jan_ort_backends.errors import BackendError, ModelError
-from jan_ort_backends.failure_text import one_line
+from jan_ort_backends.failure_text import message_line, one_line, plain
 from jan_ort_backends.guarded_session import GuardedSession, close_session
 from jan_ort_backends.interface import Accepts, Available, Backend, Declines, Missing, OpenOptions, Session
 from jan_ort_backends.interrupts import is_ctrl_c
@@ -161,15 +161,19 @@ def _checked_session(backend: Backend, session: Session) -> Session:
 
 
 def _checked(answer: object, yes: type[Yes], no: type[No]) -> Yes | No:
-    """Return an answer that is one of two kinds, and whose fields are texts. Raises: InvalidAnswer."""
+    """Return a copy of an answer that is one of two kinds, and whose fields are texts. Raises: InvalidAnswer."""
     if not isinstance(answer, yes | no):
         raise InvalidAnswer(f"it returned {answer!r:.80}, which is neither {yes.__name__} nor {no.__name__}")
-    for field in fields(answer):
-        if not isinstance(getattr(answer, field.name), str):
+    kind = yes if isinstance(answer, yes) else no
+    texts = {}
+    for field in fields(kind):
+        text = getattr(answer, field.name)
+        if not isinstance(text, str):
             raise InvalidAnswer(f"it returned {answer!r:.80}, whose {field.name} is no text")
-    return answer
+        texts[field.name] = plain(text)
+    return kind(**texts)
 
 
 def reason_of(error: BaseException) -> str:
     """Return why a plugin was given up, in one line: what it raised, or what it did against the contract."""
-    return str(error) if isinstance(error, PluginFault) else one_line(error)
+    return message_line(error) if isinstance(error, PluginFault) else one_line(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from jan_ort_backends.descriptor_checks import NotABackend, check_descriptor
 from jan_ort_backends.entries import GROUP as GROUP
 from jan_ort_backends.entries import Entry, installed_entries, state_of_path
 from jan_ort_backends.errors import BackendError
+from jan_ort_backends.failure_text import message_line, trace
 from jan_ort_backends.interface import Backend
 from jan_ort_backends.isolation import LIMIT_S, PluginHangs, how_to_deny, reason_of, within
 from jan_ort_backends.spelling import did_you_mean
@@ -131,12 +131,12 @@ def _load(entry: Entry, limit_s: float) -> Discovered:
     except KeyboardInterrupt:
         raise
     except NotABackend as error:
-        return _failed(entry, str(error), error.remedy)
+        return _failed(entry, message_line(error), error.remedy)
     except PluginHangs as error:
         failed = _failed(entry, f"{point.value} does not import: {error}", mend)
     except BaseException as error:  # a plugin that calls sys.exit() must not end the server either
         reason = f"{point.value} failed to import: {reason_of(error)}"
-        failed = _failed(entry, reason, mend, traceback.format_exc())
+        failed = _failed(entry, reason, mend, trace(error))
     else:
         return Discovered(entry.name, entry.distribution, entry.version, point.value, backend=backend)
     logger.warning("backend %s (%s) is skipped: %s", entry.name, entry.distribution, failed.error)
@@ -170,9 +170,9 @@ def _excluded(
     return _failed(entry, reason, remedy)
 
 
-def _failed(entry: Entry, error: str, remedy: str, trace: str | None = None) -> Discovered:
+def _failed(entry: Entry, error: str, remedy: str, traceback: str | None = None) -> Discovered:
     return Discovered(
-        entry.name, entry.distribution, entry.version, entry.value, error=error, traceback=trace, remedy=remedy
+        entry.name, entry.distribution, entry.version, entry.value, error=error, traceback=traceback, remedy=remedy
     )
 
 

@@ -29,6 +29,10 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
 """What onnxruntime raises; its classes have no common base but Exception."""
 
 
+_LIMIT = 100_000
+"""Far more than a message has: what tells its kind may stand anywhere in it."""
+
+
 @contextmanager
 def loading(model_path: Path) -> Iterator[None]:
     """Raise ModelError, OutOfMemory or DeviceLost for what ONNX Runtime raises while it loads ``model_path``."""
@@ -39,7 +43,7 @@ def loading(model_path: Path) -> Iterator[None]:
             f"no memory for the weights of {model_path}; close other programs or take a smaller model"
         ) from error
     except ORT_ERRORS as error:
-        message = message_line(error)
+        message = message_line(error, _LIMIT)
         failure = device_failure(message)
         if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
@@ -60,7 +64,7 @@ def allocating() -> Iterator[None]:
     except MemoryError as error:
         raise OutOfMemory(f"no memory for the KV cache; {remedy}") from error
     except ORT_ERRORS as error:
-        message = message_line(error)
+        message = message_line(error, _LIMIT)
         failure = device_failure(message)
         if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for the KV cache: {message}; {remedy}") from error
@@ -75,7 +79,7 @@ def running() -> Iterator[None]:
     except MemoryError as error:
         raise OutOfMemory("no memory for a step; use a smaller batch, chunk or context length") from error
     except ORT_ERRORS as error:
-        message = message_line(error)
+        message = message_line(error, _LIMIT)
         if "terminate flag" in message:
             raise Interrupted("the step was interrupted") from error
         failure = device_failure(message)

@@ -28,7 +28,8 @@ def kept_apart() -> Iterator[TextIO]:
 
 def _take_away(stdout: TextIO) -> TextIO:
     stdout.flush()
-    ours = os.fdopen(os.dup(stdout.fileno()), "w", encoding=stdout.encoding, errors=stdout.errors)
+    errors = "backslashreplace" if stdout.errors == "strict" else stdout.errors  # a text of a plugin must not end us
+    ours = os.fdopen(os.dup(stdout.fileno()), "w", encoding=stdout.encoding, errors=errors)
     os.dup2(sys.stderr.fileno(), stdout.fileno())
     sys.stdout = sys.stderr
     return ours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 
 from jan_ort.backend_report import report_backend
@@ -10,6 +9,7 @@ from jan_ort.doctor.report import BackendTruth
 from jan_ort_backends import Discovered
 from jan_ort_backends.diagnosis import LIMIT_S as DIAGNOSIS_LIMIT_S
 from jan_ort_backends.diagnosis import diagnose_providers
+from jan_ort_backends.failure_text import trace
 from jan_ort_backends.isolation import LIMIT_S, reason_of
 
 
@@ -29,4 +29,4 @@ def _examine(found: Discovered, probe_limit_s: float, diagnosis_limit_s: float) 
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may even call sys.exit(); the doctor goes on
-        return BackendTruth(plugin, error=reason_of(error), traceback=traceback.format_exc())
+        return BackendTruth(plugin, error=reason_of(error), traceback=trace(error))

@@ -57,6 +57,18 @@ asyncio.run(main())
 ENDS_THE_PROCESS = "import os\nos._exit(5)"
 
 
+HALVES = {
+    "an import": "raise RuntimeError('cannot find \\udcff.so')",
+    "a reason": "def probe(self):\n    return Missing('no \\udcff', 'mkdir \\udcff')",
+    "a detail": "def probe(self):\n    return Available('in \\udcff')",
+    "a failure": "def probe(self):\n    raise OSError('no \\udcff')",
+    "an answer": "def probe(self):\n    class Odd:\n        __repr__ = lambda self: '\\udcff'\n    return Odd()",
+    "providers": "def diagnose_providers(self):\n    from jan_ort_backends.diagnosis import ProviderTruth\n"
+    "    return [ProviderTruth('\\udcff', True, False, 'no \\udcff', 'take \\udcff')]",
+}
+"""Where a plugin may have half of a surrogate pair: a path that is no UTF-8 has them in Python."""
+
+
 def run(plugins: Plugins, *arguments: str, program: str = COMMAND, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(plugins.root)} | settings
     return subprocess.run(
@@ -166,3 +178,16 @@ def test_the_doctor_imports_no_plugin_while_it_cannot_read_which_are_excluded(pl
     report = json.loads(result.stdout)
     assert "jan-ort.toml is no TOML" in report["problems"][0]["message"]
     assert all("cannot be read" in each["plugin"]["reason"] for each in report["backends"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["backends"], [each for each in DOCTOR if each != "--json"]], ids=["list", "doctor"]
+)
+@pytest.mark.parametrize("source", HALVES.values(), ids=HALVES)
+def test_text_that_utf_8_cannot_hold_ends_no_command(plugins: Plugins, arguments: list[str], source: str) -> None:
+    plugins.install("odd", source if source.startswith("raise") else backend_source("odd", backend=source))
+
+    result = run(plugins, *arguments, PYTHONIOENCODING="utf-8:strict")
+
+    assert result.returncode == 0, result.stderr
+    assert "\\udcff" in result.stdout or (arguments[0] == "backends" and "yes" in result.stdout)

@@ -61,3 +61,18 @@ async def test_a_faulty_step_is_the_error_of_its_request_alone(plugins: Plugins,
     assert (status, answer["error"]["code"]) == (500, "backend_failed")
     assert FAULTS[fault] in answer["error"]["message"]
     assert after == before
+
+
+@pytest.mark.parametrize("fault", ["raise OSError('no \\udcff')", "raise OSError('no' + ' ' + 3_000_000 * 'x')"])
+async def test_a_message_that_no_client_could_be_sent_is_still_an_event_of_its_stream(
+    plugins: Plugins, fault: str
+) -> None:
+    plugins.install_backend("faulty", session=f"def fault(self, output):\n    {fault}")
+
+    async with serving(backend="faulty") as app:
+        response = await app.test_client().post(COMPLETIONS, json={"prompt": "!", "stream": True})
+        *events, done = (await response.get_data(as_text=True)).strip().split("\n\n")
+
+    assert done == "data: [DONE]"
+    assert "raised OSError in step: no " in events[-1]
+    assert len(events[-1]) < 2000
