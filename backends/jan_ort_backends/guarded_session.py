@@ -14,6 +14,7 @@ from jan_ort_backends.errors import BackendError
 from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_backends.interface import Session, SlotTokens, StepOutput
 from jan_ort_backends.interrupts import is_ctrl_c
+from jan_ort_backends.sound_errors import sound_error
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,8 @@ class GuardedSession(Session):
     def _guard(self, method: str, call: Callable[[], Result]) -> Result:
         try:
             return call()
-        except BackendError:
-            raise
+        except BackendError as error:
+            raise sound_error(error) from error
         except BaseException as error:  # SystemExit too: it would end the engine's thread without a word
             if is_ctrl_c(error):
                 raise

@@ -18,6 +18,7 @@ from jan_ort_backends.guarded_session import GuardedSession, close_session
 from jan_ort_backends.interface import Accepts, Available, Backend, Declines, Missing, OpenOptions, Session
 from jan_ort_backends.interrupts import is_ctrl_c
 from jan_ort_backends.session_info import check_session_info
+from jan_ort_backends.sound_errors import sound_error
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +126,8 @@ def open_session(backend: Backend, model_dir: Path, options: OpenOptions) -> Ses
     """
     try:
         session = backend.open(model_dir, options)
-    except BackendError:
-        raise
+    except BackendError as error:
+        raise sound_error(error) from error
     except MemoryError as error:
         raise ModelError(
             f"backend {backend.name!r} has no memory for {model_dir}; free some, or ask for less"
@@ -151,8 +152,8 @@ def _checked_session(backend: Backend, session: Session) -> Session:
             check_session_info(backend, session)
         check_session(backend, session)
         return GuardedSession(backend.name, session)
-    except BackendError:
-        raise
+    except BackendError as error:
+        raise sound_error(error) from error
     except BaseException as error:  # ``info`` may be the plugin's code
         if is_ctrl_c(error):
             raise
