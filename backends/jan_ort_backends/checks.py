@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,8 +121,12 @@ def check_options(options: OpenOptions, known: Iterable[str], max_context_length
             raise ModelError(f"unknown option {name!r} of the backend; {hint}")
 
 
-def check_output(output: object, batch: Sequence[SlotTokens], info: SessionInfo) -> StepOutput:
+def check_output(
+    output: object, batch: Sequence[SlotTokens], info: SessionInfo, capabilities: Collection[Capability] | None = None
+) -> StepOutput:
     """Return a step's output once it is what the batch asked for; the server checks every step's.
+
+    ``capabilities``: what the backend declares, so that the largest logits are there if it says so and only then.
 
     A row may hold -inf, but not NaN, +inf or nothing else: its maximum tells, which costs 5 to 35 µs for 49,152 logits;
     of a backend that declares the largest ones these are looked at, which are what is sampled from; the whole row is
@@ -140,7 +144,16 @@ def check_output(output: object, batch: Sequence[SlotTokens], info: SessionInfo)
         _check_range("top_token_ids", output.top_token_ids, info.vocab_size)
     largest = output.logits if output.top_logits is None or not output.top_logits.size else output.top_logits
     _check_finite("logits", largest.max(axis=1))
+    if capabilities is not None:
+        _check_declared(output, Capability.TOP_LOGITS in capabilities)
     return output
+
+
+def _check_declared(output: StepOutput, declared: bool) -> None:
+    if output.top_logits is not None and not declared:
+        raise BackendError(f"step returned top_logits without the capability {Capability.TOP_LOGITS.value}")
+    if output.top_logits is None and declared and len(output.logits):
+        raise BackendError(f"step returned no top_logits, and the capability {Capability.TOP_LOGITS.value} is declared")
 
 
 def check_vectors(vectors: object, num_rows: int, info: SessionInfo) -> NDArray[np.float32]:
@@ -151,8 +164,8 @@ def check_vectors(vectors: object, num_rows: int, info: SessionInfo) -> NDArray[
 
 
 def _check_array(name: str, array: object, dtype: type, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    if not isinstance(array, np.ndarray):
-        raise BackendError(f"{name} are a {type(array).__name__}; they must be a numpy array")
+    if type(array) is not np.ndarray:  # a matrix or a masked array calculates otherwise
+        raise BackendError(f"{name} are a {type(array).__name__}; they must be a numpy.ndarray itself")
     if array.dtype != dtype or array.shape != shape:
         raise BackendError(f"{name} are {array.dtype} {array.shape}; asked for were {np.dtype(dtype)} {shape}")
     return array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jan_ort_backends.checks import check_output, check_vectors
 from jan_ort_backends.errors import BackendError
 from jan_ort_backends.failure_text import message_line, one_line
-from jan_ort_backends.interface import Session, SlotTokens, StepOutput
+from jan_ort_backends.interface import Capability, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.interrupts import is_ctrl_c
 from jan_ort_backends.sound_errors import sound_error
 
@@ -22,17 +22,21 @@ Result = TypeVar("Result")
 
 
 class GuardedSession(Session):
-    """Does what ``session`` of the backend ``name`` does, as far as that keeps the contract."""
+    """Does what ``session`` of the backend ``name`` does, as far as that keeps the contract.
 
-    def __init__(self, name: str, session: Session) -> None:
+    ``info`` is what the session said of itself when it was checked, ``capabilities`` what the backend declares.
+    """
+
+    def __init__(self, name: str, session: Session, info: SessionInfo, capabilities: Collection[Capability]) -> None:
         self._name = name
         self._session = session
-        self.info = session.info
+        self._capabilities = frozenset(capabilities)
+        self.info = info
 
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Run a step and check its output. Raises: BackendError."""
         output = self._guard("step", lambda: self._session.step(batch))
-        return self._guard("step", lambda: check_output(output, batch, self.info))
+        return self._guard("step", lambda: check_output(output, batch, self.info, self._capabilities))
 
     def length(self, slot: int) -> int:
         """Return the number of tokens in ``slot``."""

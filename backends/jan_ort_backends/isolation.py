@@ -149,9 +149,11 @@ def _checked_session(backend: Backend, session: Session) -> Session:
     """Return a session that is what its backend declares, guarded. Raises: BackendError."""
     try:
         if isinstance(session, Session):
-            check_session_info(backend, session)
+            info = check_session_info(backend, session)
+            check_session(backend, session)
+            return GuardedSession(backend.name, session, info, backend.capabilities)
         check_session(backend, session)
-        return GuardedSession(backend.name, session)
+        raise AssertionError("what is no session is refused")
     except BackendError as error:
         raise sound_error(error) from error
     except BaseException as error:  # ``info`` may be the plugin's code

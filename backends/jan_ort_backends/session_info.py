@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jan_ort_backends.errors import BackendError
+from jan_ort_backends.failure_text import plain
 from jan_ort_backends.interface import Backend, Capability, DeviceReport, Session, SessionInfo
 
 _SIZES = ("vocab_size", "context_length", "num_slots", "embedding_size")
 
 
-def check_session_info(backend: Backend, session: Session) -> None:
-    """Check ``session.info``: sizes are whole numbers from 0, and one that generates has a slot and a token at least.
+def check_session_info(backend: Backend, session: Session) -> SessionInfo:
+    """Return a copy of ``session.info``, which is read once, with texts that UTF-8 can hold.
+
+    Sizes are whole numbers from 0, and one that generates has a slot and a token at least.
 
     Raises: BackendError naming the field and its value.
     """
@@ -26,6 +29,7 @@ def check_session_info(backend: Backend, session: Session) -> None:
         fault = f"{empty[0]} is 0; to generate it must be at least 1" if empty else ""
     if fault:
         raise BackendError(f"the info of a session of backend {backend.name!r} is wrong: {fault}")
+    return _copied(stated)
 
 
 def _fault(stated: SessionInfo) -> str:
@@ -50,3 +54,16 @@ def _device_fault(device: object) -> str:
     if not all(type(count) is int for count in device.nodes.values()):
         return f"the nodes of device are {dict(device.nodes)!r:.80}; each must be an int"
     return ""
+
+
+def _copied(stated: SessionInfo) -> SessionInfo:
+    device = stated.device
+    report = DeviceReport(
+        plain(device.requested),
+        plain(device.used),
+        nodes={plain(name): count for name, count in device.nodes.items()},
+        registered=tuple(map(plain, device.registered)),
+        declined={plain(name): plain(reason) for name, reason in device.declined.items()},
+    )
+    sizes = {name: getattr(stated, name) for name in _SIZES}
+    return SessionInfo(**sizes, device=report, weights_hash=plain(stated.weights_hash))

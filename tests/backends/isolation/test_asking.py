@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_backends import BackendError, Declines, Missing, ModelError, OpenOptions
+from jan_ort_backends import BackendError, Declines, DeviceReport, Missing, ModelError, OpenOptions
 from jan_ort_backends.isolation import ask_accepts, ask_probe, open_session
 from tests.backends.plugins import Plugins, backend_source
 
@@ -131,6 +131,22 @@ def test_a_session_whose_info_cannot_be_true_is_refused_and_closed(
         open_session(plugins.load("faulty"), tmp_path, OpenOptions())
 
     assert capsys.readouterr().out == "closed\n"
+
+
+def test_the_texts_of_an_info_are_such_that_any_client_can_be_sent_them(plugins: Plugins, tmp_path: Path) -> None:
+    session = (
+        "def __init__(self, *sizes):\n    super().__init__(*sizes)\n"
+        "    device = DeviceReport('a\\udcff', 'b\\udcff', {'c\\udcff': 1}, ('d\\udcff',), {'e\\udcff': 'f\\udcff'})\n"
+        "    self.info = replace(self.info, weights_hash='g\\udcff', device=device)"
+    )
+    plugins.install_backend("halved", session=session)
+
+    info = open_session(plugins.load("halved"), tmp_path, OpenOptions()).info
+
+    assert info.weights_hash == "g\\udcff"
+    assert info.device == DeviceReport(
+        *("a\\udcff", "b\\udcff"), {"c\\udcff": 1}, ("d\\udcff",), {"e\\udcff": "f\\udcff"}
+    )
 
 
 @pytest.mark.parametrize(

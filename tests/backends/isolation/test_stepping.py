@@ -33,6 +33,22 @@ def test_a_faulty_step_is_a_backend_error_and_the_next_one_works(plugins: Plugin
     assert session.step([SlotTokens(1, np.array([40]))]).logits.shape == (1, 512)
 
 
+@pytest.mark.parametrize("fault", ["return output", "return replace(output, logits=output.logits * np.nan)"])
+def test_largest_logits_that_are_not_declared_are_a_backend_error(plugins: Plugins, fault: str) -> None:
+    declared = "capabilities = frozenset(Capability) - {Capability.TOP_LOGITS}"
+    plugins.install_backend("faulty", session=f"def fault(self, output):\n    {fault}", backend=declared)
+    session = open_session(plugins.load("faulty"), Path(), OpenOptions(num_slots=1))
+
+    with pytest.raises(BackendError, match="step returned top_logits without the capability top_logits"):
+        session.step([SlotTokens(0, np.array([33]))])
+
+
+def test_a_step_of_which_no_logits_are_wanted_owes_no_largest_ones(plugins: Plugins) -> None:
+    session = guarded(plugins, "return StepOutput(output.logits)")
+
+    assert session.step([SlotTokens(0, np.array([33]), 0)]).logits.shape == (0, 512)
+
+
 def test_every_method_of_a_session_is_guarded() -> None:
     methods = {name for name, value in vars(Session).items() if callable(value) and not name.startswith("_")}
 
@@ -64,6 +80,7 @@ def test_a_sound_session_behaves_like_itself(plugins: Plugins) -> None:
         ("np.zeros((1, 3), np.float32)", "vectors are float32"),
         ("np.full((1, 32), np.nan, np.float32)", "vectors are not finite"),
         ("[[0.0] * 32]", "vectors are a list"),
+        ("np.zeros((1, 32), np.float32).view(np.matrix)", "vectors are a matrix"),
     ],
 )
 def test_faulty_vectors_are_a_backend_error(plugins: Plugins, result: str, reason: str) -> None:
