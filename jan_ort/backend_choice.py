@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,8 +21,12 @@ class NoBackendError(Exception):
 
 
 def find_backends(settings: Settings) -> tuple[Discovered, ...]:
-    """Return the installed backends; those that BACKEND_LISTS exclude are listed, and their code is never imported."""
-    return discover(allow=settings.allow_backend, deny=settings.deny_backend)
+    """Return the installed backends, with fields that stay as they were checked.
+
+    Those that BACKEND_LISTS exclude are listed, and their code is never imported.
+    """
+    found = discover(allow=settings.allow_backend, deny=settings.deny_backend)
+    return tuple(replace(each, backend=each.checked) for each in found)
 
 
 def check_allowed(settings: Settings, discovered: Sequence[Discovered]) -> None:

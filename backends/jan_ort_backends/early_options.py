@@ -15,11 +15,8 @@ def why_not_options(backend: Backend, extra: Mapping[str, str], limit_s: float =
 
     The method is optional: it raises ModelError naming the option, as ``open`` would, without any model.
     """
-    check = getattr(backend, "check_options", None)
-    if check is None:
-        return None
     try:
-        within(lambda: check(dict(extra)), limit_s)
+        within(lambda: _check(backend, extra), limit_s)
     except KeyboardInterrupt:
         raise
     except BackendError as error:
@@ -27,3 +24,9 @@ def why_not_options(backend: Backend, extra: Mapping[str, str], limit_s: float =
     except BaseException as error:  # of a plugin: SystemExit, a hang
         return reason_of(error)
     return None
+
+
+def _check(backend: Backend, extra: Mapping[str, str]) -> None:
+    check = getattr(backend, "check_options", None)
+    if check is not None:
+        check(dict(extra))

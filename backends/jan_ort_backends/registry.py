@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from jan_ort_backends.checked_backend import CheckedBackend
 from jan_ort_backends.descriptor_checks import NotABackend, check_descriptor
 from jan_ort_backends.entries import GROUP as GROUP
 from jan_ort_backends.entries import Entry, installed_entries, state_of_path
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 _ALLOW, _DENY = "--allow-backend (JAN_ORT_ALLOW_BACKEND)", "--deny-backend (JAN_ORT_DENY_BACKEND)"
 """Where the user sets the lists: what a remedy names."""
 
-_registered: dict[str, Backend] = {}
+_registered: dict[str, CheckedBackend] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Discovered:
 
     ``value`` is what the entry point names ("module:attribute"). ``backend`` is None if and only if ``error``, one
     line, is set; ``traceback`` is there when the plugin's own code raised; ``remedy`` is what to do about it.
+    ``checked`` is the same backend with fields that were read once and cannot change or fail: what a server uses.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Discovered:
     error: str | None = None
     traceback: str | None = None
     remedy: str | None = None
+    checked: Backend | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -93,8 +96,8 @@ def discover(
 
 def _discover(allow: Collection[str] | None, deny: Collection[str], limit_s: float) -> tuple[Discovered, ...]:
     found = [
-        _excluded(name, allow, deny) or Discovered(name, "", "", "register()", backend=backend)
-        for name, backend in _registered.items()
+        _excluded(name, allow, deny) or Discovered(name, "", "", "register()", backend=checked.own, checked=checked)
+        for name, checked in _registered.items()
     ]
     entries = [entry for entry in installed_entries() if entry.name not in _registered]
     for entry in entries:
@@ -127,7 +130,7 @@ def _load(entry: Entry, limit_s: float) -> Discovered:
         return _failed(entry, entry.error, mend)
     logger.debug("backend %s: import %s", entry.name, point.value)  # the last line in the log if that ends the process
     try:
-        backend = within(lambda: check_descriptor(point.load(), expected_name=point.name), limit_s)
+        checked = within(lambda: check_descriptor(point.load(), expected_name=point.name), limit_s)
     except KeyboardInterrupt:
         raise
     except NotABackend as error:
@@ -138,7 +141,8 @@ def _load(entry: Entry, limit_s: float) -> Discovered:
         reason = f"{point.value} failed to import: {reason_of(error)}"
         failed = _failed(entry, reason, mend, trace(error))
     else:
-        return Discovered(entry.name, entry.distribution, entry.version, point.value, backend=backend)
+        identity = (entry.name, entry.distribution, entry.version, point.value)
+        return Discovered(*identity, backend=checked.own, checked=checked)
     logger.warning("backend %s (%s) is skipped: %s", entry.name, entry.distribution, failed.error)
     return failed
 

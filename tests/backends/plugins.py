@@ -40,6 +40,16 @@ class backend(ReferenceBackend):
 {backend}
 """
 
+ONCE = """
+class Once:
+    def __init__(self, *values):
+        self.values = list(values)
+    def __get__(self, instance, owner):
+        return self.values.pop(0) if len(self.values) else 1 / 0
+
+"""
+"""An attribute that has another value each time it is read, and then none."""
+
 
 def backend_source(name: str, session: str = "", backend: str = "") -> str:
     """Return a module with the reference backend as ``name``, with what is given in its session and descriptor."""

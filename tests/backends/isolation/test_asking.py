@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort_backends import BackendError, Declines, DeviceReport, Missing, ModelError, OpenOptions
+from jan_ort_backends.early_options import why_not_options
 from jan_ort_backends.isolation import ask_accepts, ask_probe, open_session
 from tests.backends.plugins import Plugins, backend_source
 
@@ -53,6 +54,15 @@ def test_faulty_acceptance_declines(plugins: Plugins, tmp_path: Path, body: str,
 
     assert isinstance(answer, Declines)
     assert reason in answer.reason
+
+
+@pytest.mark.parametrize(("body", "reason"), [each for each in FAULTS.items() if not each[0].startswith("return")])
+@pytest.mark.parametrize("is_property", [True, False])
+def test_a_faulty_check_of_options_is_a_reason(plugins: Plugins, body: str, reason: str, is_property: bool) -> None:
+    head = "@property\ndef check_options(self" if is_property else "def check_options(self, extra"
+    plugins.install("faulty", UNREADABLE + backend_source("faulty", backend=f"{head}):\n    {body}"))
+
+    assert reason in (why_not_options(plugins.load("faulty"), {}, limit_s=0.2) or "")
 
 
 @pytest.mark.parametrize("is_file", [True, False])

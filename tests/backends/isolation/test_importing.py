@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 
 import pytest
 
-from jan_ort_backends import discover
-from tests.backends.plugins import Plugins, backend_source
+from jan_ort_backends import Capability, discover
+from tests.backends.plugins import ONCE, Plugins, backend_source
 
 
 @pytest.mark.parametrize(
@@ -58,9 +59,9 @@ def test_what_is_no_backend_is_refused_with_a_remedy(plugins: Plugins, source: s
     assert row.remedy
 
 
-@pytest.mark.parametrize("body", ["builtin_models = 3", "builtin_models = property(lambda self: 1 / 0)"])
-def test_models_that_cannot_be_listed_are_found_out_at_once(plugins: Plugins, body: str) -> None:
-    plugins.install_backend("odd", backend=body)
+@pytest.mark.parametrize("field", ["name", "abi", "capabilities", "builtin_models", "probe", "accepts", "open"])
+def test_a_field_that_cannot_be_read_is_found_out_at_once(plugins: Plugins, field: str) -> None:
+    plugins.install_backend("odd", backend=f"{field} = property(lambda self: 1 / 0)")
 
     row = plugins.find("odd")
 
@@ -76,7 +77,22 @@ def test_models_that_cannot_be_listed_are_found_out_at_once(plugins: Plugins, bo
         ("capabilities = frozenset({'genrate'})", "did you mean 'generate'?"),
         ("abi = '2.0'", "version 2.0"),
         ("abi = '10.0'", "version 10.0"),
-        ("abi = None", "version None"),
+        ("abi = None", "its abi is None, which is no text of the form MAJOR.MINOR"),
+        ("abi = 1", "its abi is 1, which"),
+        ("abi = 1.0", "its abi is 1.0, which"),
+        ("abi = '1'", "its abi is '1', which"),
+        ("abi = '1.banana'", "its abi is '1.banana', which"),
+        ("abi = '1.0.0'", "its abi is '1.0.0', which"),
+        ("abi = '1.\\u0664'", "its abi is '1.\u0664', which"),
+        ("abi = ''", "its abi is '', which"),
+        ("abi = type('A', (), {'__str__': lambda self: '1.0'})()", "which is no text of the form MAJOR.MINOR"),
+        ("capabilities = [3]", "an unknown capability '3'"),
+        ("probe = None", "its probe is None, which is no method"),
+        ("accepts = 'yes'", "its accepts is 'yes', which is no method"),
+        ("open = None", "its open is None, which is no method"),
+        ("builtin_models = 3", "its builtin_models are 3, a int"),
+        ("builtin_models = ()", "its builtin_models are (), a tuple"),
+        ("builtin_models = [('mine', Path('folder'))]", "a list"),
         ("name = None", "the backend's name is None"),
         ("builtin_models = {3: Path()}", "builtin_models have 3"),
         ("builtin_models = {'mine': 'folder'}", "builtin_models have 'mine': 'folder'"),
@@ -95,11 +111,44 @@ def test_a_descriptor_with_a_field_of_another_kind_is_refused_with_a_remedy(
     assert row.traceback is None
 
 
-@pytest.mark.parametrize("body", ["capabilities = frozenset({'generate', 'embed'})", "abi = '1'", "abi = '1.99'"])
+@pytest.mark.parametrize("body", ["capabilities = frozenset({'generate', 'embed'})", "abi = '1.99'"])
 def test_capabilities_may_be_texts_and_a_minor_version_any(plugins: Plugins, body: str) -> None:
     plugins.install_backend("plain", backend=body)
 
     assert plugins.find("plain").error is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "name = Once('odd', 'other')",
+        "abi = Once('1.0', '2.0')",
+        "capabilities = Once(ReferenceBackend.capabilities, frozenset())",
+        "capabilities = Once(type('Read', (list,), {'__iter__': lambda self: iter([self.pop()])})(['embed']))",
+        "builtin_models = Once({'reference': ReferenceBackend.builtin_models['reference']}, ())",
+    ],
+)
+def test_what_a_field_holds_when_it_is_first_read_is_what_counts(plugins: Plugins, body: str) -> None:
+    plugins.install("odd", ONCE + backend_source("odd", backend=body))
+
+    checked = plugins.find("odd").checked
+
+    assert checked is not None
+    for _ in "ab":
+        assert (checked.name, checked.abi) == ("odd", "1.0")
+        assert checked.capabilities in (frozenset(Capability), {Capability.EMBED})
+        assert all(path.is_dir() for path in checked.builtin_models.values())
+
+
+def test_optional_methods_are_those_of_the_plugin(plugins: Plugins) -> None:
+    plugins.install_backend("able", backend="def diagnose_providers(self):\n    return ['mine']")
+
+    checked = plugins.find("able").checked
+
+    assert getattr(checked, "diagnose_providers")() == ["mine"]  # noqa: B009  (no part of the protocol)
+    assert hasattr(checked, "check_options")
+    assert not hasattr(checked, "another")
+    assert copy.copy(checked) == checked
 
 
 def test_an_import_that_hangs_is_given_up(plugins: Plugins) -> None:
