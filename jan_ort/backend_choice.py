@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -56,11 +56,6 @@ def check_options(settings: Settings, discovered: Sequence[Discovered]) -> None:
     if reasons and all(reason is not None for _, reason in reasons):
         told = "; ".join(f"{name}: {reason}" for name, reason in reasons)
         raise NoBackendError(f"--backend-option (JAN_ORT_BACKEND_OPTION) is taken by no backend: {told}")
-
-
-def builtin_models(discovered: Sequence[Discovered]) -> Mapping[str, Path]:
-    """Return the models that the usable plugins bring themselves, by name."""
-    return {name: path for each in discovered if each.backend for name, path in each.backend.builtin_models.items()}
 
 
 def check_backend(name: str | None, discovered: Sequence[Discovered]) -> None:

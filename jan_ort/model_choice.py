@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
-from jan_ort.backend_choice import (
-    builtin_models,
-    check_allowed,
-    check_backend,
-    check_options,
-    choose_backend,
-    find_backends,
-)
+from jan_ort.backend_choice import check_allowed, check_backend, check_options, choose_backend, find_backends
+from jan_ort.builtin_models import builtin_models, check_builtin_model
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
 from jan_ort.models.errors import ModelReferenceError
 from jan_ort.models.hub_task import cached_task
@@ -66,9 +59,8 @@ def _check_taken(choice: ModelChoice, settings: Settings, discovered: Sequence[D
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
-    """Return the models to serve, those that generate first. Raises: ModelReferenceError."""
-    own = builtin_models(discovered)
-    chosen = [choose_model(*each, settings, own) for each in configured_models(settings, discovered)]
+    """Return the models to serve, those that generate first. Raises: ModelReferenceError, NoBackendError."""
+    chosen = [choose_model(*each, settings, discovered) for each in configured_models(settings, discovered)]
     once = {(choice.task, choice.reference): choice for choice in chosen}
     return tuple(sorted(once.values(), key=lambda choice: choice.task != "generate"))
 
@@ -83,8 +75,12 @@ def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> l
     ]
 
 
-def choose_model(task: Task | None, reference: str, settings: Settings, own: Mapping[str, Path]) -> ModelChoice:
-    """Return what one configured model is; ``own`` are those that the backends bring. Raises: ModelReferenceError."""
+def choose_model(
+    task: Task | None, reference: str, settings: Settings, discovered: Sequence[Discovered]
+) -> ModelChoice:
+    """Return what one configured model is. Raises: ModelReferenceError, NoBackendError."""
+    check_builtin_model(reference, discovered, settings.backend)
+    own = builtin_models(discovered, settings.backend)
 
     def find(task: Task) -> ModelChoice:
         return ModelChoice(

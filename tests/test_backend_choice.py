@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.backend_choice import NoBackendError, builtin_models, check_backend, choose_backend
+from jan_ort.backend_choice import NoBackendError, check_backend, choose_backend
 from jan_ort_backends import (
     ABI,
     Accepts,
@@ -108,9 +108,3 @@ def test_a_broken_plugin_is_passed_over_and_named_if_nothing_else_serves() -> No
     assert choose_backend(None, FOLDER, [first, found(second)]) is second
     with pytest.raises(NoBackendError, match="a: ImportError: x"):
         choose_backend(None, FOLDER, [first])
-
-
-def test_builtin_models_are_those_of_usable_plugins() -> None:
-    plugins = [found(Plugin("a", builtin_models={"tiny": FOLDER})), broken("b", "x", "y")]
-
-    assert builtin_models(plugins) == {"tiny": FOLDER}

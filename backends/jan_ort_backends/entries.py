@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 GROUP = "jan_ort.backends"
 """The entry-point group that plugins register in."""
 
+OWN = "jan-ort"
+"""The distribution that this package is in; nobody is told to uninstall it, and its models keep their names."""
+
 _FILE = "entry_points.txt"
 
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 from jan_ort.backend_choice import (
     BACKEND_LISTS,
     NoBackendError,
-    builtin_models,
     check_allowed,
     check_backend,
     check_options,
@@ -66,9 +65,8 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
         cache = attempt(lambda: read_cache(settings.cache_dir), None)
         attempt(lambda: check_allowed(settings, discovered), None)
         attempt(lambda: check_backend(settings.backend, discovered), None)
-        own = builtin_models(discovered)
         for task, reference in configured_models(settings, discovered):
-            choice = attempt(partial(choose_model, task, reference, settings, own), None)
+            choice = attempt(partial(choose_model, task, reference, settings, discovered), None)
             if choice is None:
                 continue
             attempt(partial(check_conversion, choice, settings, discovered), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from jan_ort.backend_choice import builtin_models
+from jan_ort.builtin_models import builtin_models
 from jan_ort.cli import main
 from jan_ort.models.cache import CacheKey, write_manifest
 from jan_ort_backends import discover
