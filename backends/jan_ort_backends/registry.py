@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jan_ort_backends.checked_backend import CheckedBackend
 from jan_ort_backends.descriptor_checks import NotABackend, check_descriptor
 from jan_ort_backends.entries import GROUP as GROUP
-from jan_ort_backends.entries import Entry, installed_entries, state_of_path
+from jan_ort_backends.entries import OWN, Entry, installed_entries, state_of_path
 from jan_ort_backends.errors import BackendError
 from jan_ort_backends.failure_text import message_line, trace
 from jan_ort_backends.interface import Backend
@@ -154,9 +154,10 @@ def _clash(name: str, rivals: Sequence[Entry]) -> tuple[str, str]:
         values = ", ".join(rival.value for rival in rivals)
         return f"{owners[0]} offers {len(rivals)} backends named {name!r}: {values}", f"repair or uninstall {owners[0]}"
     listed = ", ".join(owners)
+    others = [owner for owner in owners if owner != OWN]
     return (
         f"{len(owners)} distributions offer a backend named {name!r}: {listed}",
-        f"uninstall all but one of them: {listed}",
+        f"uninstall {', '.join(others)}" if OWN in owners else f"uninstall all but one of them: {listed}",
     )
 
 

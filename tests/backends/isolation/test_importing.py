@@ -173,6 +173,15 @@ def test_two_that_clash_are_both_refused_and_name_each_other(plugins: Plugins) -
     assert all(row.traceback is None for row in rows)
 
 
+def test_the_remedy_for_a_clash_with_the_default_backend_spares_jan_ort(plugins: Plugins) -> None:
+    plugins.install_backend("onnxruntime", distribution="first-plugin")
+    plugins.install_backend("reference", distribution="second-plugin")
+
+    remedies = {row.name: row.remedy for row in discover() if row.distribution == "jan-ort"}
+
+    assert remedies == {"onnxruntime": "uninstall first-plugin", "reference": "uninstall second-plugin"}
+
+
 @pytest.mark.parametrize("lists", [{"deny": ["broken"]}, {"allow": ["reference"]}])
 def test_an_excluded_plugin_is_never_imported(plugins: Plugins, lists: dict[str, list[str]]) -> None:
     plugins.install("broken", "raise AssertionError('is not imported')")
