@@ -18,7 +18,7 @@ from jan_ort.backend_choice import (
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.doctor.backends import examine
 from jan_ort.doctor.machine import read_platform, read_versions
-from jan_ort.doctor.models import cache_problems, find_model, model_name, open_once, read_cache
+from jan_ort.doctor.models import OPEN_LIMIT_S, cache_problems, find_model, model_name, open_once, read_cache
 from jan_ort.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
 from jan_ort.exposure import ExposureError, check_exposure
 from jan_ort.launcher import BindError, bind
@@ -38,10 +38,12 @@ T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
 
 
-def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorReport:
+def examine_all(
+    flags: Mapping[str, object], *, quick: bool = False, open_limit_s: float = OPEN_LIMIT_S
+) -> DoctorReport:
     """Return the report for the settings that ``serve`` would have with the same ``flags``.
 
-    ``quick``: open no model; whether a backend really opens it is then not known.
+    ``quick``: open no model; whether a backend really opens it is then not known. ``open_limit_s``: see ``open_once``.
     """
     problems: list[Problem] = []
 
@@ -72,7 +74,7 @@ def examine_all(flags: Mapping[str, object], *, quick: bool = False) -> DoctorRe
             attempt(partial(check_conversion, choice, settings, discovered), None)
             found = attempt(partial(find_model, choice, settings, discovered), None)
             if found is not None and found.folder is not None and not quick:
-                found = attempt(partial(open_once, found, settings, discovered), found)
+                found = attempt(partial(open_once, found, settings, discovered, open_limit_s), found)
             models.extend([found] if found is not None else [])
         attempt(lambda: check_names(map(model_name, models)), None)
         attempt(lambda: check_options(settings, discovered), None)

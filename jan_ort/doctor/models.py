@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+import threading
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,15 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
 from jan_ort.models.resolve import work_bytes
-from jan_ort.served import open_embedding, open_generative
+from jan_ort.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
 from jan_ort.settings import Settings
-from jan_ort_backends import Discovered
+from jan_ort_backends import Discovered, ModelError
+from jan_ort_backends.isolation import PluginFault, within
+
+logger = logging.getLogger(__name__)
+
+OPEN_LIMIT_S = 120.0
+"""How long opening a model may take, and closing it; the largest take minutes from a slow disk."""
 
 
 def read_cache(path: Path) -> CacheReport:
@@ -76,8 +83,10 @@ def model_name(model: ModelReport) -> tuple[str, Task, str]:
     return name, model.task, model.reference
 
 
-def open_once(found: ModelReport, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
-    """Open a model as the server would, close it, and add where it ran.
+def open_once(
+    found: ModelReport, settings: Settings, discovered: Sequence[Discovered], limit_s: float = OPEN_LIMIT_S
+) -> ModelReport:
+    """Open a model as the server would, close it, and add where it ran; each may take ``limit_s``.
 
     Raises: BackendError, NoBackendError, ModelsError, ChatTemplateError.
     """
@@ -85,9 +94,29 @@ def open_once(found: ModelReport, settings: Settings, discovered: Sequence[Disco
     assert backend is not None, "find_model chose it"
     assert found.folder is not None, "only a model that is there can be opened"
     folder = ModelFolder.read(Path(found.folder))
-    with closing(
-        open_generative(folder, backend, settings, lambda events: None)
-        if found.task == "generate"
-        else open_embedding(folder, backend, settings)
-    ) as model:
-        return replace(found, device=model.device)
+    logger.info("opening %s with backend %s; given up after %g s", folder.path, backend.name, limit_s)
+    present = frozenset(threading.enumerate())
+
+    def opened() -> GenerativeModel | EmbeddingModel:
+        if found.task == "generate":
+            return open_generative(folder, backend, settings, lambda events: None)
+        return open_embedding(folder, backend, settings)
+
+    doing = "open"
+    try:
+        model = within(opened, limit_s)
+        device = model.device
+        doing = "close"
+        within(lambda: _close(model, present), limit_s)
+    except PluginFault as fault:
+        remedy = "choose another with --backend, or open none with --quick"
+        raise ModelError(f"backend {backend.name!r} failed to {doing} {folder.path}: {fault}; {remedy}") from fault
+    return replace(found, device=device)
+
+
+def _close(model: GenerativeModel | EmbeddingModel, present: Collection[threading.Thread]) -> None:
+    """Close a model and wait for its engine, whose thread was not ``present`` before."""
+    model.close()
+    for thread in threading.enumerate():
+        if thread.name == "engine" and thread not in present:
+            thread.join()  # closing gives up on a session that hangs there, without a word
