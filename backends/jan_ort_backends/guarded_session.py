@@ -72,9 +72,9 @@ class GuardedSession(Session):
             if is_ctrl_c(error):
                 raise
             logger.error("backend %s failed in %s", self._name, method, exc_info=error)
-            raise BackendError(
-                f"backend {self._name!r} raised {type(error).__name__} in {method}: {message_line(error)}"
-            ) from error
+            kind, message = type(error).__name__, message_line(error)
+            said = f": {message}" if message else ""
+            raise BackendError(f"backend {self._name!r} raised {kind} in {method}{said}") from error
 
 
 def close_session(name: str, session: Session) -> None:

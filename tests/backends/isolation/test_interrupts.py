@@ -59,7 +59,7 @@ def test_in_a_method_it_is_a_backend_error(plugins: Plugins, method: str, call: 
     error = in_a_thread(lambda: call(session))
 
     assert type(error) is BackendError
-    assert "raised KeyboardInterrupt in" in str(error)
+    assert str(error) == f"backend 'faulty' raised KeyboardInterrupt in {method.partition('(')[0]}"
 
 
 def test_while_closing_it_is_only_logged(plugins: Plugins, caplog: pytest.LogCaptureFixture) -> None:
