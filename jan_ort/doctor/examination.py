@@ -45,43 +45,25 @@ def examine_all(
 
     ``quick``: open no model; whether a backend really opens it is then not known. ``open_limit_s``: see ``open_once``.
     """
-    problems: list[Problem] = []
-
-    def attempt(look: Callable[[], T], otherwise: Otherwise) -> T | Otherwise:
-        try:
-            return look()
-        except _EXPECTED as error:
-            problems.append(Problem(str(error)))
-            return otherwise
-
-    settings = attempt(lambda: Settings.read(**flags), None)
+    attempts = _Attempts()
+    settings = attempts.result(lambda: Settings.read(**flags), None)
     discovered = _find_backends(flags)
     backends = examine(discovered)
-    if settings is not None:
-        problems.extend(_unusable(backends))
     discovered = _without_broken(discovered, backends)
-    in_force = [] if settings is None else attempt(lambda: settings_in_force(**flags), [])
+    in_force = [] if settings is None else attempts.result(lambda: settings_in_force(**flags), [])
     cache: CacheReport | None = None
     models: list[ModelReport] = []
     if settings is not None:
-        cache = attempt(lambda: read_cache(settings.cache_dir), None)
-        attempt(lambda: check_allowed(settings, discovered), None)
-        attempt(lambda: check_backend(settings.backend, discovered), None)
-        for task, reference in configured_models(settings, discovered):
-            choice = attempt(partial(choose_model, task, reference, settings, discovered), None)
-            if choice is None:
-                continue
-            attempt(partial(check_conversion, choice, settings, discovered), None)
-            found = attempt(partial(find_model, choice, settings, discovered), None)
-            if found is not None and found.folder is not None and not quick:
-                found = attempt(partial(open_once, found, settings, discovered, open_limit_s), found)
-            models.extend([found] if found is not None else [])
-        attempt(lambda: check_names(map(model_name, models)), None)
-        attempt(lambda: check_options(settings, discovered), None)
-        attempt(lambda: check_exposure(settings), None)
-        attempt(lambda: bind(settings.host, settings.port).close(), None)
+        attempts.problems.extend(_unusable(backends))
+        cache = attempts.result(lambda: read_cache(settings.cache_dir), None)
+        attempts.result(lambda: check_allowed(settings, discovered), None)
+        attempts.result(lambda: check_backend(settings.backend, discovered), None)
+        attempts.result(lambda: check_options(settings, discovered), None)
+        models = _examine_models(settings, discovered, attempts, None if quick else open_limit_s)
+        attempts.result(lambda: check_exposure(settings), None)
+        attempts.result(lambda: bind(settings.host, settings.port).close(), None)
     if cache is not None:
-        problems.extend(cache_problems(cache, models))
+        attempts.problems.extend(cache_problems(cache, models))
     return DoctorReport(
         versions=read_versions(),
         platform=read_platform(),
@@ -89,8 +71,41 @@ def examine_all(
         settings=tuple(in_force),
         cache=cache,
         models=tuple(models),
-        problems=tuple(dict.fromkeys(problems)),
+        problems=tuple(dict.fromkeys(attempts.problems)),
     )
+
+
+class _Attempts:
+    """Looks at one thing after another; what is wrong with one is a problem, and the next one's turn comes."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def result(self, look: Callable[[], T], otherwise: Otherwise) -> T | Otherwise:
+        """Return what ``look`` returns, ``otherwise`` if it raises what a start may fail with."""
+        try:
+            return look()
+        except _EXPECTED as error:
+            self.problems.append(Problem(str(error)))
+            return otherwise
+
+
+def _examine_models(
+    settings: Settings, discovered: Sequence[Discovered], attempts: _Attempts, open_limit_s: float | None
+) -> list[ModelReport]:
+    """Return what is known of each configured model; without a limit none is opened."""
+    models: list[ModelReport] = []
+    for task, reference in configured_models(settings, discovered):
+        choice = attempts.result(partial(choose_model, task, reference, settings, discovered), None)
+        if choice is None:
+            continue
+        attempts.result(partial(check_conversion, choice, settings, discovered), None)
+        found = attempts.result(partial(find_model, choice, settings, discovered), None)
+        if found is not None and found.folder is not None and open_limit_s is not None:
+            found = attempts.result(partial(open_once, found, settings, discovered, open_limit_s), found)
+        models.extend([found] if found is not None else [])
+    attempts.result(lambda: check_names(map(model_name, models)), None)
+    return models
 
 
 def _find_backends(flags: Mapping[str, object]) -> tuple[Discovered, ...]:
