@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from jan_ort_conformance.process_end import end_in_time
+
 _EXTRA = {"httpx", "pytest", "schemathesis"}
 
 
@@ -13,6 +15,9 @@ def run() -> None:
         from jan_ort_conformance.cli import main
 
         main()
+    except SystemExit as ended:
+        end_in_time(ended.code)
+        raise
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise

@@ -7,9 +7,9 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from jan_ort_conformance.backend import checks
+from jan_ort_conformance.backend.isolation import write_answer
 from jan_ort_conformance.backend.judge import judge
 from jan_ort_conformance.backend.registry import select
 from jan_ort_conformance.backend.subject import Subject
@@ -17,13 +17,14 @@ from jan_ort_conformance.backend.subject import Subject
 assert checks.__all__  # imported for its registrations
 
 
-def main(subject_json: str, check_id: str, answer_path: str, stacks_at: str) -> None:
+def main(answer_path: str, subject_json: str, check_id: str, stacks_at: str) -> None:
     """Judge ``check_id``; print every thread's stack to stderr if it is still at work at ``stacks_at`` (epoch, s)."""
     faulthandler.enable()
     faulthandler.dump_traceback_later(max(0.01, float(stacks_at) - time.time()), exit=False)
     (check,) = select(patterns=(check_id,))
     case = judge(check, Subject.from_json(subject_json))
-    Path(answer_path).write_text(json.dumps(asdict(case)), encoding="utf-8")
+    faulthandler.cancel_dump_traceback_later()
+    write_answer(answer_path, json.dumps(asdict(case)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from jan_ort_backends import BackendError, ModelError
+from jan_ort_conformance.backend.described import load_aside
 from jan_ort_conformance.backend.registry import select
 from jan_ort_conformance.backend.runner import TIME_LIMIT_S, run_backend
 from jan_ort_conformance.backend.subject import Subject, Tolerances
@@ -80,8 +81,12 @@ def _subject(
     extra: tuple[str, ...],
     same_kind_tolerance: float,
     other_kind_tolerance: float,
+    time_limit: float,
+    in_process: bool,
     **_: object,
 ) -> Subject:
+    """Return the subject; its code runs in a child process first, also where the checks run in this one."""
     pairs = dict(pair.partition("=")[::2] for pair in extra)
     tolerances = Tolerances(same_kind=same_kind_tolerance, other_kind=other_kind_tolerance)
-    return Subject.load(name, model, extra=pairs, tolerances=tolerances)
+    subject = load_aside(name, model, time_limit_s=time_limit, extra=pairs, tolerances=tolerances)
+    return Subject.load(name, subject.model_dir, extra=pairs, tolerances=tolerances) if in_process else subject

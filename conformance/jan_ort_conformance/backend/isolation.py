@@ -1,4 +1,4 @@
-"""Judge a case in a child process with a time limit, so that a backend that exits, hangs or crashes fails it alone."""
+"""Run a backend's code in a child process with a time limit, so that whatever it does there harms nothing here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jan_ort_conformance.backend.registry import Check
@@ -18,6 +19,66 @@ from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.results import Case, Level, Verdict
 
 STDERR_TAIL_CHARACTERS = 2000
+GRACE_S = 2.0
+"""How long a child that has answered may take to end; threads and exit handlers of a plugin may never do."""
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnd:
+    """How a child process ended: its exit status, None if it was stopped; and what it answered before, None if nothing.
+
+    The answer comes in a file of its own: a plugin prints what it likes. ``stderr`` is the end of all that was printed.
+    """
+
+    answer: str | None
+    status: int | None
+    stderr: str
+    time_limit_s: float
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was stopped without having answered."""
+        return self.status is None and self.answer is None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it answered and did not end by itself, as with a thread of a plugin that goes on."""
+        return self.status is None and self.answer is not None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it answered, and then did not crash."""
+        return self.answer is not None and not self.status
+
+    @property
+    def told(self) -> str:
+        """How it ended, in words."""
+        if self.status is None:
+            return f"it did not end within {self.time_limit_s:g} s; it was stopped"
+        return f"exit status {self.status}" if self.status >= 0 else f"signal {_signal_name(-self.status)}"
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it printed, as the end of a message, or nothing."""
+        return f": {self.stderr.splitlines()[-1].strip()}" if self.stderr else ""
+
+
+def ask_child(program: Sequence[str], arguments: Sequence[str], time_limit_s: float) -> ChildEnd:
+    """Run this interpreter's ``program`` ("-m", "module") with the path to answer at and the arguments."""
+    with tempfile.TemporaryDirectory(prefix="jan-ort-kit-") as folder:
+        answer, printed = Path(folder) / "answer", Path(folder) / "printed"
+        status = _run_limited([sys.executable, *program, str(answer), *arguments], answer, printed, time_limit_s)
+        text = answer.read_text(encoding="utf-8") if answer.exists() else None
+        tail = printed.read_text(encoding="utf-8", errors="replace").strip()[-STDERR_TAIL_CHARACTERS:]
+    return ChildEnd(text, status, tail, time_limit_s)
+
+
+def write_answer(path: str, answer: str) -> None:
+    """Answer the parent, all at once: it may look at any moment."""
+    part = Path(f"{path}.part")
+    part.write_text(answer, encoding="utf-8")
+    part.replace(path)
 
 
 def judge_in_child(check: Check, subject: Subject, time_limit_s: float) -> Case:
@@ -28,51 +89,54 @@ def judge_in_child(check: Check, subject: Subject, time_limit_s: float) -> Case:
     if not subject.target:
         raise ValueError("a backend given as an object cannot be judged in a child process; use Subject.load(target)")
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="jan-ort-kit-") as folder:
-        answer, stderr = Path(folder) / "answer.json", Path(folder) / "stderr"
-        command = [sys.executable, "-m", "jan_ort_conformance.backend.child", subject.to_json(), check.id]
-        command += [str(answer), str(time.time() + 0.9 * time_limit_s)]
-        ended = run_limited(command, stderr, time_limit_s)
-        if answer.exists() and ended == "exit status 0":
-            return replace(_case(answer), duration_s=time.perf_counter() - started)  # with the child's start
-        text = stderr.read_text(encoding="utf-8", errors="replace").strip()[-STDERR_TAIL_CHARACTERS:]
-        told = f"the backend ended its process: {ended}" if "s;" not in ended else ended
-        if answer.exists():
-            told = f"after the check, while leaving, {told}"
-    detail = f"{told}\npromised: {check.promise}\n{text}".strip()
-    return Case(
-        check.id,
-        Verdict.FAIL,
-        check.level,
-        detail,
-        subject.repeat(check.id, check.level),
-        time.perf_counter() - started,
-    )
+    stacks_at = str(time.time() + 0.9 * time_limit_s)
+    program = ("-m", "jan_ort_conformance.backend.child")
+    ended = ask_child(program, (subject.to_json(), check.id, stacks_at), time_limit_s)
+    duration_s = time.perf_counter() - started  # with the child's start
+    if ended.answer is not None and ended.is_clean:
+        return replace(_case(ended.answer), duration_s=duration_s)
+    told = ended.told if ended.is_late else f"the backend ended its process: {ended.told}"
+    if ended.answer is not None:
+        told = f"after the check, while leaving, {told}"
+    detail = f"{told}\npromised: {check.promise}\n{ended.stderr}".strip()
+    return Case(check.id, Verdict.FAIL, check.level, detail, subject.repeat(check.id, check.level), duration_s)
 
 
-def child_environment() -> dict[str, str]:
+def _child_environment() -> dict[str, str]:
     """Return our environment with our import path, so that a child finds the backend where we found it."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
 
-def run_limited(command: list[str], stderr: Path, time_limit_s: float) -> str:
-    """Run the command and say how it ended; output goes to a file, which no grandchild can keep from us."""
-    with stderr.open("wb") as sink:
+def _run_limited(command: list[str], answer: Path, printed: Path, time_limit_s: float) -> int | None:
+    """Run the command and return its exit status, None if it was stopped; what it prints goes to a file.
+
+    A file no grandchild can keep from us, as it could a pipe.
+    """
+    with printed.open("wb") as sink:
         child = subprocess.Popen(  # noqa: S603  (this interpreter, our own module)
             command,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env=child_environment(),
+            env=_child_environment(),
             start_new_session=True,
         )
         try:
-            status = child.wait(time_limit_s)
-        except subprocess.TimeoutExpired:
-            return f"it did not end within {time_limit_s:g} s; it was stopped"
+            return _wait(child, answer, time_limit_s)
         finally:
             _kill(child)
-    return f"exit status {status}" if status >= 0 else f"signal {_signal_name(-status)}"
+
+
+def _wait(child: subprocess.Popen[bytes], answer: Path, time_limit_s: float) -> int | None:
+    """Return the exit status; None if it is still there at the limit, or some time after its answer."""
+    ends_at, has_answered = time.monotonic() + time_limit_s, False
+    while (left_s := ends_at - time.monotonic()) > 0:
+        try:
+            return child.wait(min(left_s, POLL_S))
+        except subprocess.TimeoutExpired:
+            if not has_answered and answer.exists():
+                has_answered, ends_at = True, time.monotonic() + GRACE_S
+    return None
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
@@ -92,6 +156,6 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def _case(answer: Path) -> Case:
-    fields = json.loads(answer.read_text(encoding="utf-8"))
+def _case(answer: str) -> Case:
+    fields = json.loads(answer)
     return Case(**fields | {"verdict": Verdict(fields["verdict"]), "level": Level(fields["level"])})

@@ -36,12 +36,12 @@ def run_backend(
 
     ``time_limit_s`` None runs everything in this process, one after another: quicker, and at the backend's mercy.
     Raises: PatternError if a pattern of ``only`` matches no check of the level; ModelError if the backend refuses the
-    model, which is opened once before the checks.
+    model, which is opened once before the checks, or never comes back from opening it.
     """
     known_issues = skips or Skips()
     chosen = select(level, only)
     results = Results("backend", subject.backend.name, _about(subject, level))
-    expect_model(subject, time_limit_s)
+    results.warnings += expect_model(subject, time_limit_s)
     for case in _cases(chosen, subject, known_issues, time_limit_s, num_jobs):
         results.add(case)
         tell(case)

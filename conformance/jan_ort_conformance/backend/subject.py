@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jan_ort_backends import Backend, BackendError, OpenOptions, Session, discover
+from jan_ort_backends.failure_text import one_line
 from jan_ort_conformance.results import Level
 
 
@@ -105,20 +106,29 @@ def load_backend(target: str) -> Backend:
     """Return the backend of this name in the registry, or the object at "module:attribute". Raises: BackendError."""
     if ":" in target:
         module, _, attribute = target.partition(":")
-        try:
-            loaded = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise BackendError(
-                f"{target} cannot be loaded: {error}; give a backend's name or module:attribute"
-            ) from error
-        backend = loaded() if isinstance(loaded, type) else loaded
-        if not isinstance(backend, Backend):
-            raise BackendError(f"{target} is {backend!r}, which is not a backend; see jan_ort_backends.Backend")
-        return backend
+        loaded = _imported(target, module, attribute)
+        if not isinstance(loaded, Backend):
+            raise BackendError(f"{target} is {loaded!r}, which is not a backend; see jan_ort_backends.Backend")
+        return loaded
     (row,) = [row for row in discover(allow=[target]) if row.name == target]
     if row.backend is None:
         raise BackendError(f"backend {target!r} cannot be used: {row.error}; {row.remedy}")
     return row.backend
+
+
+def _imported(target: str, module: str, attribute: str) -> object:
+    """Return the attribute of the module, or an instance if it is a class. Raises: BackendError, whatever they do."""
+    try:
+        loaded = getattr(importlib.import_module(module), attribute)
+        return loaded() if isinstance(loaded, type) else loaded
+    except (ImportError, AttributeError) as error:
+        raise BackendError(f"{target} cannot be loaded: {error}; give a backend's name or module:attribute") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() too
+        raise BackendError(
+            f"{target} cannot be loaded: it raised {one_line(error)}; python -c 'import {module}' shows where"
+        ) from error
 
 
 def _only_builtin_model(backend: Backend) -> Path:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 from jan_ort_backends import BackendError, Capability, ModelError, OpenOptions, SessionInfo, check_session
 from jan_ort_conformance.backend.expectations import expect, expect_error
-from jan_ort_conformance.backend.isolation import child_environment
+from jan_ort_conformance.backend.isolation import ask_child, write_answer
 from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.backend.trial import Trial
 from jan_ort_conformance.backend.violation import Lie, NotThere
 from jan_ort_conformance.results import Level
 
-_HASH = """
-import sys
-from jan_ort_conformance.backend.subject import Subject
-session = Subject.from_json(sys.argv[1]).open(num_slots=1, context_length=None)
-print(session.info.weights_hash)
-session.close()
-"""
+OPEN_LIMIT_S = 60.0
+_HASH = ("-c", f"import sys; from {__name__} import answer_hash; answer_hash(*sys.argv[1:])")
 
 
 @check("opening.declared_is_implemented")
@@ -119,17 +113,19 @@ def hashes_alike_in_every_process(trial: Trial) -> None:
     subject = trial.subject
     if not subject.target:
         raise NotThere("the backend was given as an object, which another process cannot load")
-    run = subprocess.run(  # noqa: S603  (this interpreter, our own code)
-        [sys.executable, "-c", _HASH, subject.to_json()],
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    ended = ask_child(_HASH, (subject.to_json(),), OPEN_LIMIT_S)
+    expect(
+        ended.answer is not None, f"opening the model in another process failed: {ended.told}\n{ended.stderr[-500:]}"
     )
-    expect(run.returncode == 0, f"opening the model in another process failed: {run.stderr.strip()[-500:]}")
-    here, there = trial.session.info.weights_hash, run.stdout.splitlines()[-1]
+    here, there = trial.session.info.weights_hash, ended.answer
     expect(here == there, f"weights_hash is {here} in this process and {there} in another")
+
+
+def answer_hash(answer_path: str, subject_json: str) -> None:
+    """Write the hash of the subject's weights, as this process has it."""
+    session = Subject.from_json(subject_json).open(num_slots=1, context_length=None)
+    write_answer(answer_path, session.info.weights_hash)
+    session.close()
 
 
 def _refused(trial: Trial, options: OpenOptions) -> ModelError:
