@@ -24,7 +24,7 @@ class Tolerances:
     ``other_kind``: a prompt at once against the same prompt token by token, in the median of many rows; a single row
     may differ by three times that. Fifteen random prompts through SmolLM2-135M on ONNX Runtime, which quantises
     activations to 8 bits, had medians of 0.019 to 0.023 and no row beyond 0.049; one token left out gives 0.1.
-    ``vectors``: for the entries of embedding vectors, absolute.
+    ``vectors``: for the entries of embedding vectors, as a fraction of the vector's length.
     """
 
     same_kind: float = 0.0

@@ -21,6 +21,16 @@ class NameWithSpaces(ReferenceBackend):
 
 
 @fault("descriptor.well_formed")
+class AbiIsANumber(ReferenceBackend):
+    abi = 1  # type: ignore[assignment]
+
+
+@fault("descriptor.well_formed")
+class AbiIsNoVersion(ReferenceBackend):
+    abi = "1.banana"
+
+
+@fault("descriptor.well_formed")
 class CapabilitiesInATuple(ReferenceBackend):
     capabilities = tuple(Capability)  # type: ignore[assignment]
 
@@ -53,6 +63,15 @@ class ProbeRaises(ReferenceBackend):
 class ProbeWithoutRemedy(ReferenceBackend):
     def probe(self) -> Any:
         return Missing("no driver", "")
+
+
+@fault("descriptor.probe_answers")
+class ProbeChangesItsMind(ReferenceBackend):
+    asked = 0
+
+    def probe(self) -> Any:
+        self.asked += 1
+        return super().probe() if self.asked % 2 else Missing("no driver", "install it")
 
 
 @fault("descriptor.probe_answers")

@@ -276,6 +276,14 @@ class PoolsOverPadding(AltersVectors):
         return (shifted / np.linalg.norm(shifted, axis=1, keepdims=True)).astype(np.float32)
 
 
+@fault("embeddings.equal_alone")
+class LongVectorsByTheBatch(AltersVectors):
+    """Far from any rounding, and 300 times as long as vectors usually are."""
+
+    def alter(self, vectors: Any, batch: Any) -> Any:
+        return vectors * np.float32(300 * (1 + 1e-3 * len(batch)))
+
+
 @fault("embeddings.many_texts")
 class OrderIsLostAfter64(AltersVectors):
     def alter(self, vectors: Any, batch: Any) -> Any:

@@ -21,6 +21,12 @@ def _texts(trial: Trial, *lengths: int) -> list[NDArray[np.int64]]:
     return [generator.integers(1, MAX_EMBEDDING_TOKEN_ID, min(length or size, size)) for length in lengths]
 
 
+def _difference(vector: NDArray[np.float32], alone: NDArray[np.float32]) -> float:
+    """Return the largest difference of two entries as a fraction of the length of the vector alone."""
+    length = float(np.linalg.norm(alone.astype(np.float64)))
+    return float(np.abs(vector.astype(np.float64) - alone).max()) / (length or 1.0)
+
+
 @check("embeddings.form", EMBED)
 def form(trial: Trial) -> None:
     """Vectors are finite float32 of shape (len(batch), embedding_size), also for no texts at all."""
@@ -39,9 +45,10 @@ def equal_alone(trial: Trial) -> str:
     together = trial.session.embed(texts)
     alone = np.concatenate([trial.session.embed([text]) for text in texts])
     expect(together.shape == alone.shape, f"the shapes are {together.shape} and {alone.shape}")
-    difference = float(np.abs(together - alone).max())
-    expect(difference <= trial.tolerances.vectors, f"a vector differs by {difference:.2g} from the text's alone")
-    return f"largest difference {difference:.2g}"
+    difference = max(map(_difference, together, alone))
+    told = f"a vector differs by {difference:.2g} of its length from the text's alone"
+    expect(difference <= trial.tolerances.vectors, told)
+    return f"largest difference {difference:.2g} of a vector's length"
 
 
 @check("embeddings.many_texts", EMBED, level=Level.FULL)
@@ -51,10 +58,9 @@ def many_texts(trial: Trial) -> None:
     together = trial.session.embed(texts)
     expect(len(together) == len(texts), f"{len(texts)} texts have {len(together)} vectors")
     for index in (0, 12, 31, 32, 63, 64, 69):
-        difference = float(np.abs(together[index] - trial.session.embed([texts[index]])[0]).max())
-        expect(
-            difference <= trial.tolerances.vectors, f"text {index} of 70 differs by {difference:.2g} from itself alone"
-        )
+        difference = _difference(together[index], trial.session.embed([texts[index]])[0])
+        told = f"text {index} of 70 differs by {difference:.2g} of its vector's length from itself alone"
+        expect(difference <= trial.tolerances.vectors, told)
 
 
 @check("embeddings.follow_from_the_tokens", EMBED)

@@ -1,0 +1,52 @@
+"""What a sound backend may do: the kit blames it for none of it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jan_ort_backends import Available
+from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
+from jan_ort_backends.reference_tokenizer import FOLDER
+from jan_ort_conformance.backend.judge import judge
+from jan_ort_conformance.backend.registry import select
+from jan_ort_conformance.backend.subject import Subject
+from jan_ort_conformance.results import Verdict
+from tests.conformance.backend.broken import FaultyBackend
+
+
+class TellsItsFreeMemory(ReferenceBackend):
+    free = itertools.count(1000)
+
+    def probe(self) -> Available:
+        return Available(f"{next(self.free)} KiB free")
+
+
+class LongVectorsSession(ReferenceSession):
+    """Vectors that are not normalised, and rounded otherwise in every batch."""
+
+    def embed(self, batch: Any) -> Any:
+        return super().embed(batch) * np.float32(300) * np.float32(1 + 1e-7 * len(batch))
+
+
+class LongVectors(FaultyBackend):
+    session_class = LongVectorsSession
+
+
+@pytest.mark.parametrize(
+    ("backend", "check_id"),
+    [
+        (TellsItsFreeMemory(), "descriptor.probe_answers"),
+        (LongVectors(), "embeddings.equal_alone"),
+        (LongVectors(), "embeddings.many_texts"),
+    ],
+)
+def test_a_sound_backend_passes(backend: ReferenceBackend, check_id: str) -> None:
+    (check,) = select(patterns=(check_id,))
+
+    case = judge(check, Subject(backend, FOLDER))
+
+    assert case.verdict is Verdict.PASS, case.detail
