@@ -17,7 +17,8 @@ from jan_ort_backends import Capability, ModelError, Session, SlotTokens, StepOu
 from jan_ort_conformance.backend.subject import Subject, Tolerances
 from jan_ort_conformance.backend.violation import Violation
 
-NUM_SLOTS = 6
+NUM_SLOTS = 8
+"""As many as the server asks for by default: a fault may begin with the last of them."""
 CONTEXT_LENGTH = 128
 SEED = 11
 MAX_EMBEDDING_TOKEN_ID = 12
@@ -36,10 +37,14 @@ class Writer:
         """Run one step and return a copy of its logits, which are the session's own until the next step."""
         return np.array(self.session.step(rows).logits)
 
+    def next(self, slot: int, num_tokens: int) -> NDArray[np.int64]:
+        """Return the text's next tokens for the slot."""
+        begin = self.session.length(slot)
+        return self.text[begin : begin + num_tokens]
+
     def output(self, slot: int, num_tokens: int, num_logits: int = 1) -> StepOutput:
         """Append the next tokens of the text to ``slot`` in one step."""
-        begin = self.session.length(slot)
-        return self.session.step([SlotTokens(slot, self.text[begin : begin + num_tokens], num_logits)])
+        return self.session.step([SlotTokens(slot, self.next(slot, num_tokens), num_logits)])
 
     def append(self, slot: int, *chunks: int, num_logits: int = 1) -> NDArray[np.float32]:
         """Append the next tokens in chunks of these lengths, and return the last chunk's logits."""
@@ -49,7 +54,11 @@ class Writer:
 
     def decode(self, *slots: int) -> NDArray[np.float32]:
         """Append the next token of the text to each slot in one step, and return one row of logits per slot."""
-        return self.step([SlotTokens(slot, self.text[self.session.length(slot) :][:1]) for slot in slots])
+        return self.step([SlotTokens(slot, self.next(slot, 1)) for slot in slots])
+
+    def turned(self, by: int) -> NDArray[np.int64]:
+        """Return the text begun elsewhere: another text for each of 0 to CONTEXT_LENGTH - 1."""
+        return np.roll(self.text, by)
 
     def lengths(self) -> list[int]:
         """Return the number of tokens of every slot."""
@@ -78,7 +87,7 @@ class Trial:
 
     @cached_property
     def session(self) -> Session:
-        """A session of six slots of 128 tokens; a smaller embedding model has its own context length."""
+        """A session of eight slots of 128 tokens; a smaller embedding model has its own context length."""
         try:
             session = self.open().session
         except ModelError:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, SlotTokens
 from jan_ort_conformance.backend.expectations import expect, expect_rows_alike, expect_rows_equal
 from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
+from jan_ort_conformance.backend.trial import NUM_SLOTS, Trial
 
 GENERATE = Capability.GENERATE
-LENGTHS = (9, 31, 2, 64, 17, 40)
+LENGTHS = (9, 31, 2, 64, 17, 40, 23, 5)
 
 
 @check("batches.decode_equals_alone", GENERATE)
@@ -22,7 +24,7 @@ def decode_equals_alone(trial: Trial) -> None:
         writer.append(slot, length)
         alone.append(writer.decode(slot)[0])
         trial.session.truncate(slot, length)
-    for company in ((0, 1), (1, 0), (5, 0, 3), (2, 4), (5, 4, 3, 2, 1, 0)):
+    for company in ((0, 1), (1, 0), (5, 0, 3), (2, 4), (7, 6, 5, 4, 3, 2, 1, 0)):
         together = writer.decode(*company)
         for row, slot in zip(together, company, strict=True):
             expect_rows_equal(row, alone[slot], trial.tolerances.same_kind, f"slot {slot} in the company {company}")
@@ -33,12 +35,12 @@ def decode_equals_alone(trial: Trial) -> None:
 def changing_company_equals_alone(trial: Trial) -> None:
     """Long decoding in a company that changes at every step equals decoding alone."""
     writer, session = trial.writer, trial.session
-    for slot in range(6):
+    for slot in range(NUM_SLOTS):
         writer.append(slot, 5 + 3 * slot)
     last: dict[int, NDArray[np.float32]] = {}
-    for company in ((0, 5), (0, 5, 3), (5, 1), (4, 2, 0), (1, 3, 5)) * 4:
+    for company in ((0, 5), (0, 5, 3), (5, 1), (4, 2, 0), (6, 1, 3, 5, 7)) * 4:
         last.update(zip(company, writer.decode(*company), strict=True))
-    for slot in (5, 4, 3, 2, 1, 0):
+    for slot in reversed(range(NUM_SLOTS)):
         num_decoded = session.length(slot) - 5 - 3 * slot
         session.truncate(slot, 0)
         alone = writer.append(slot, 5 + 3 * slot, *[1] * num_decoded)
@@ -49,17 +51,17 @@ def changing_company_equals_alone(trial: Trial) -> None:
 def first_prompts_equal_alone(trial: Trial) -> None:
     """Several first prompts of any lengths in one step equal each alone, and so does decoding after them."""
     writer, same = trial.writer, trial.tolerances.same_kind
-    for lengths in ((10, 11, 12), (3, 40, 5), (2, 6, 3, 50)):
-        for slot in range(6):
+    for lengths in ((10, 11, 12), (3, 40, 5), (2, 6, 3, 50), (5, 9, 2, 4, 3, 7, 6, 8)):
+        for slot in range(NUM_SLOTS):
             trial.session.truncate(slot, 0)
         slots = range(len(lengths))
         together = writer.step([SlotTokens(slot, writer.text[: lengths[slot]]) for slot in slots])
         continued = writer.decode(*slots)
         for slot in slots:
-            trial.session.truncate(5, 0)
+            trial.session.truncate(0, 0)
             what = f"slot {slot} of first prompts of {lengths} tokens"
-            expect_rows_equal(together[slot], writer.append(5, lengths[slot]), same, what)
-            expect_rows_equal(continued[slot], writer.decode(5), same, f"{what}, continued")
+            expect_rows_equal(together[slot], writer.append(0, lengths[slot]), same, what)
+            expect_rows_equal(continued[slot], writer.decode(0), same, f"{what}, continued")
 
 
 @check("batches.first_prompts_of_one_token", GENERATE)
@@ -119,23 +121,59 @@ def change_only_their_own_slots(trial: Trial) -> None:
     """A step adds its tokens to the lengths of its own slots and of no other."""
     writer = trial.writer
     writer.step([SlotTokens(slot, writer.text[:length]) for slot, length in ((3, 4), (1, 7))])
-    expect(writer.lengths() == [0, 7, 0, 4, 0, 0], f"after first prompts, the lengths are {writer.lengths()}")
+    expect(writer.lengths() == [0, 7, 0, 4, 0, 0, 0, 0], f"after first prompts, the lengths are {writer.lengths()}")
     writer.decode(3)
     writer.append(0, 5)
-    expect(writer.lengths() == [5, 7, 0, 5, 0, 0], f"after single rows, the lengths are {writer.lengths()}")
+    expect(writer.lengths() == [5, 7, 0, 5, 0, 0, 0, 0], f"after single rows, the lengths are {writer.lengths()}")
 
 
 @check("batches.mixed_rows_equal_alone", GENERATE, Capability.MIXED_BATCH)
 def mixed_rows_equal_alone(trial: Trial) -> None:
     """One step of decoding rows, first prompts and later chunks gives each row what it gets alone."""
-    writer, session = trial.writer, trial.session
-    plan = ((0, 20, 1), (1, 0, 7), (2, 30, 12), (3, 5, 1))
-    alone = []
-    for slot, held, more in plan:
+    _expect_mixed_equal_alone(trial, ((0, 20, 1, 1), (1, 0, 7, 1), (2, 30, 12, 1), (3, 5, 1, 1)))
+    for slot in range(NUM_SLOTS):
+        trial.session.truncate(slot, 0)
+    full = (
+        (7, 40, 1, 1),
+        (0, 3, 9, 1),
+        (6, 0, 21, 1),
+        (1, 17, 1, 1),
+        (5, 8, 2, 1),
+        (2, 0, 4, 1),
+        (4, 60, 5, 1),
+        (3, 9, 1, 1),
+    )
+    _expect_mixed_equal_alone(trial, full)
+
+
+@check("batches.mixed_rows_of_any_logits", GENERATE, Capability.MIXED_BATCH)
+def mixed_rows_of_any_logits(trial: Trial) -> None:
+    """Rows of a mixed step that want no logits, one or several leave each other theirs, in the order of the batch."""
+    silent_ends = ((0, 20, 1, 0), (1, 0, 7, 1), (2, 30, 12, 5), (3, 5, 1, 1), (4, 0, 9, 2), (5, 16, 4, 0))
+    silent_middle = ((3, 11, 6, 3), (5, 0, 14, 0), (1, 25, 1, 0), (4, 7, 1, 1), (0, 33, 8, 8), (2, 0, 5, 1))
+    for plan in (silent_ends, silent_middle):
+        _expect_mixed_equal_alone(trial, plan)
+        for slot in range(NUM_SLOTS):
+            trial.session.truncate(slot, 0)
+
+
+def _expect_mixed_equal_alone(trial: Trial, plan: Sequence[tuple[int, int, int, int]]) -> None:
+    """Expect of one step what each row gives alone; the plan has slots, tokens held, tokens more and logits wanted."""
+    writer, same = trial.writer, trial.tolerances.same_kind
+    alone, continued = [], []
+    for slot, held, more, wanted in plan:
         if held:
             writer.append(slot, held)
-        alone.append(writer.append(slot, more)[0])
-        session.truncate(slot, held)
-    together = writer.step([SlotTokens(slot, writer.text[held : held + more]) for slot, held, more in plan])
-    for row, expected, (_, held, more) in zip(together, alone, plan, strict=True):
-        expect_rows_equal(row, expected, trial.tolerances.same_kind, f"{more} tokens on {held} in a mixed step")
+        alone.append(writer.append(slot, more, num_logits=wanted))
+        continued.append(writer.decode(slot)[0])
+        trial.session.truncate(slot, held)
+    rows = [SlotTokens(slot, writer.text[held : held + more], wanted) for slot, held, more, wanted in plan]
+    together = writer.step(rows)
+    asked = sum(row.num_logits for row in rows)
+    expect(len(together) == asked, f"a mixed step has {len(together)} rows of logits, and {asked} were asked for")
+    begins = np.cumsum([0, *(row.num_logits for row in rows)])
+    after = writer.decode(*(row.slot for row in rows))
+    for index, (slot, held, more, wanted) in enumerate(plan):
+        what = f"slot {slot}, {more} tokens on {held} in a mixed step, {wanted} logits wanted"
+        expect_rows_equal(together[begins[index] : begins[index + 1]], alone[index], same, what)
+        expect_rows_equal(after[index], continued[index], same, f"{what}, continued")

@@ -57,12 +57,18 @@ def trailing_positions(trial: Trial) -> None:
 def rows_in_batch_order(trial: Trial) -> None:
     """The rows of logits come in the order of the batch, each row's positions together, whatever the slots' order."""
     writer, text = trial.writer, trial.writer.text
-    wanted = ((4, 9, 2), (0, 5, 1), (2, 7, 0), (1, 6, 3))
+    wanted = ((4, 9, 2), (0, 5, 1), (2, 7, 0), (1, 6, 3), (3, 8, 1))
     together = writer.step([SlotTokens(slot, text[:length], count) for slot, length, count in wanted])
     for slot, _, _ in wanted:
         trial.session.truncate(slot, 0)
     alone = np.concatenate([writer.append(slot, length, num_logits=count) for slot, length, count in wanted])
     expect_rows_equal(together, alone, trial.tolerances.same_kind, "several rows in one step against each alone")
+    expected = np.concatenate([writer.decode(slot) for slot in (3, 1, 4)])
+    for slot in (3, 1, 4):
+        trial.session.truncate(slot, trial.session.length(slot) - 1)
+    decoding = ((3, 1), (0, 0), (1, 1), (2, 0), (4, 1))
+    decoded = writer.step([SlotTokens(slot, writer.next(slot, 1), count) for slot, count in decoding])
+    expect_rows_equal(decoded, expected, trial.tolerances.same_kind, "decoding beside rows that want no logits")
 
 
 @check("logits.follow_from_the_tokens", GENERATE)

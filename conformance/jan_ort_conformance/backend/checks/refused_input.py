@@ -89,7 +89,7 @@ def lengths(trial: Trial) -> None:
         (lambda: session.length(-1), "length of slot -1"),
     ):
         expect_error(BadInput, call, what)
-    expect(writer.lengths() == [5, 0, 0, 0, 0, 0], f"after refusals the lengths are {writer.lengths()}")
+    expect(writer.lengths()[:3] == [5, 0, 0], f"after refusals the lengths are {writer.lengths()}")
 
 
 @check("refused_input.forks", GENERATE, Capability.FORK)
@@ -98,7 +98,8 @@ def forks(trial: Trial) -> None:
     writer, session = trial.writer, trial.session
     writer.append(0, 5)
     writer.append(1, 3)
-    for source, target, length in ((0, 1, 6), (0, 1, -1), (0, 6, 2), (-1, 1, 0), (6, 1, 0), (2, 1, 1)):
+    end = session.info.num_slots
+    for source, target, length in ((0, 1, 6), (0, 1, -1), (0, end, 2), (-1, 1, 0), (end, 1, 0), (2, 1, 1)):
         what = f"fork({source}, {target}, {length}) of 5 tokens in slot 0"
         expect_error(BadInput, lambda args=(source, target, length): session.fork(*args), what)  # type: ignore[misc]
-    expect(writer.lengths() == [5, 3, 0, 0, 0, 0], f"after refusals the lengths are {writer.lengths()}")
+    expect(writer.lengths()[:3] == [5, 3, 0], f"after refusals the lengths are {writer.lengths()}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jan_ort_backends import Capability
+from jan_ort_backends import Capability, SlotTokens
 from jan_ort_conformance.backend.expectations import expect, expect_rows_alike, expect_rows_differ, expect_rows_equal
 from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
+from jan_ort_conformance.backend.trial import NUM_SLOTS, Trial
 
 GENERATE = Capability.GENERATE
 
@@ -71,6 +71,36 @@ def are_isolated(trial: Trial) -> None:
     pair.text = one.text
     one.append(0, 16)
     expect_rows_equal(pair.append(0, 3), one.append(0, 3), same, "the neighbour's continuation")
+
+
+@check("slots.are_all_apart", GENERATE)
+def are_all_apart(trial: Trial) -> None:
+    """As many slots as the server asks for, full of different texts, continue as each does in a session of its own."""
+    writer, single = trial.writer, trial.open(num_slots=1)
+    texts = [writer.turned(11 * slot) for slot in range(NUM_SLOTS)]
+    for chunk in (6, 5):
+        for slot, text in enumerate(texts):
+            writer.text = text
+            writer.append(slot, chunk)
+    together = writer.step([SlotTokens(slot, text[11:12]) for slot, text in enumerate(texts)])
+    for slot, text in enumerate(texts):
+        single.text = text
+        single.session.truncate(0, 0)
+        single.append(0, 6, 5)
+        what = f"slot {slot} of {NUM_SLOTS}, each with a text of its own"
+        expect_rows_equal(together[slot], single.decode(0)[0], trial.tolerances.same_kind, what)
+
+
+@check("slots.truncate_by_any_length", GENERATE)
+def truncate_by_any_length(trial: Trial) -> None:
+    """A slot that was cut by few tokens or many, within a page of memory or at its end, continues as if uncut."""
+    writer, session, same = trial.writer, trial.session, trial.tolerances.same_kind
+    for slot, length in enumerate((112, 64, 17, 2), 1):
+        writer.append(0, 120 - session.length(0))
+        session.truncate(0, length)
+        what = f"a slot cut from 120 to {length} tokens"
+        expect_rows_equal(writer.append(0, 6), writer.append(slot, length, 6), same, what)
+        expect_rows_equal(writer.decode(0), writer.decode(slot), same, f"{what}, decoding")
 
 
 @check("slots.attend_to_what_they_hold", GENERATE)
