@@ -1,9 +1,8 @@
-"""Faults of slots, forks, interrupts, whole sessions and embeddings."""
+"""Faults of slots, forks, whole sessions and embeddings."""
 
 from __future__ import annotations
 
 import mmap
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jan_ort_backends import BadInput, Interrupted, SlotTokens, StepOutput
+from jan_ort_backends import BadInput, SlotTokens, StepOutput
 from jan_ort_backends.reference import ReferenceSession
-from jan_ort_conformance.results import Verdict
 from tests.conformance.backend.broken import fault
 
 Batch = Sequence[SlotTokens]
@@ -107,84 +105,6 @@ class TruncateTakesWhatThereIs(ReferenceSession):
 class NegativeSlotsCountFromTheEnd(ReferenceSession):
     def length(self, slot: int) -> int:
         return super().length(slot % self.info.num_slots if slot < 0 else slot)
-
-
-class _Stale(threading.Event):
-    def clear(self) -> None:
-        """Stay set."""
-
-
-@fault("interrupts.between_steps_do_nothing")
-class InterruptsAreRemembered(ReferenceSession):
-    def __init__(self, num_slots: int, context_length: int) -> None:
-        super().__init__(num_slots, context_length)
-        self._interrupted = _Stale()
-
-
-@fault("interrupts.end_a_running_step", Verdict.LIES)
-class DeafToInterrupts(ReferenceSession):
-    def interrupt(self) -> None:
-        """Do nothing."""
-
-
-@fault("interrupts.end_a_running_step")
-class InterruptedHalfWay(ReferenceSession):
-    def step(self, batch: Batch) -> StepOutput:
-        try:
-            return super().step(batch)
-        except Interrupted:
-            self.lengths[batch[0].slot] += 1
-            raise
-
-
-@fault("interrupts.leave_every_length_of_a_batch")
-class InterruptedRowsStay(ReferenceSession):
-    def step(self, batch: Batch) -> StepOutput:
-        try:
-            return super().step(batch)
-        except Interrupted:
-            for row in batch[1:]:
-                self.lengths[row.slot] += len(row.token_ids)
-            raise
-
-
-@fault("interrupts.leave_every_length_of_a_batch")
-class FinishedRowsStay(ReferenceSession):
-    """To see it, an interrupt has to come after the first row."""
-
-    def run(self, batch: Batch) -> StepOutput:
-        self.finished: list[SlotTokens] = []
-        return super().run(batch)
-
-    def step(self, batch: Batch) -> StepOutput:
-        try:
-            return super().step(batch)
-        except Interrupted:
-            for row in self.finished:
-                self.lengths[row.slot] += len(row.token_ids)
-            raise
-
-    def _run_row(self, row: SlotTokens) -> Any:
-        states = super()._run_row(row)
-        self.finished.append(row)
-        return states
-
-
-@fault("interrupts.end_a_running_step")
-class InterruptedStateFades(ReferenceSession):
-    """As of a recurrent model: what is left changes the next step's first positions, and not its last."""
-
-    is_stale = False
-
-    def step(self, batch: Batch) -> StepOutput:
-        is_stale, self.is_stale = self.is_stale, False
-        try:
-            output = super().step(batch)
-        except Interrupted:
-            self.is_stale = True
-            raise
-        fading = np.where(np.arange(len(output.logits))[::-1, None] > 60, np.float32(0.5), np.float32(1))
-        return replace(output, logits=output.logits * fading) if is_stale else output
 
 
 @fault("sessions.close_twice")

@@ -7,12 +7,13 @@ import pytest
 from jan_ort_conformance.backend import checks
 from jan_ort_conformance.backend.judge import judge
 from jan_ort_conformance.backend.registry import select
-from tests.conformance.backend import broken_caches, broken_descriptors, broken_slots, broken_steps
+from tests.conformance.backend import broken_caches, broken_descriptors, broken_interrupts, broken_slots, broken_steps
 from tests.conformance.backend.broken import FAULTS, Fault
 
 assert checks
 assert broken_caches
 assert broken_descriptors
+assert broken_interrupts
 assert broken_slots
 assert broken_steps
 

@@ -16,6 +16,15 @@ from jan_ort_conformance.backend.registry import select
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.results import Verdict
 from tests.conformance.backend.broken import FaultyBackend
+from tests.conformance.backend.quick_session import QuickSession
+
+INTERRUPTS = (
+    "between_steps_do_nothing",
+    "end_a_running_step",
+    "leave_every_length_of_a_batch",
+    "leave_what_slots_hold",
+    "leave_decoding_slots",
+)
 
 
 class TellsItsFreeMemory(ReferenceBackend):
@@ -36,12 +45,19 @@ class LongVectors(FaultyBackend):
     session_class = LongVectorsSession
 
 
+class Quick(FaultyBackend):
+    """Steps of microseconds, with a flag that is looked at for each token."""
+
+    session_class = QuickSession
+
+
 @pytest.mark.parametrize(
     ("backend", "check_id"),
     [
         (TellsItsFreeMemory(), "descriptor.probe_answers"),
         (LongVectors(), "embeddings.equal_alone"),
         (LongVectors(), "embeddings.many_texts"),
+        *((Quick(), f"interrupts.{name}") for name in INTERRUPTS),
     ],
 )
 def test_a_sound_backend_passes(backend: ReferenceBackend, check_id: str) -> None:
