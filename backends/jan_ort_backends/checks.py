@@ -80,6 +80,22 @@ def check_batch(batch: Sequence[SlotTokens], lengths: Sequence[int], info: Sessi
             )
 
 
+def check_kind(batch: Sequence[SlotTokens], lengths: Sequence[int]) -> None:
+    """Check that a step is one that a backend without ``MIXED_BATCH`` takes; ``lengths`` as for ``check_batch``.
+
+    Raises: BadInput naming the slot, for several rows of which one has several tokens and one has a past.
+    """
+    if len(batch) == 1 or all(len(row.token_ids) == 1 for row in batch):
+        return
+    for row in batch:
+        if lengths[row.slot]:
+            raise BadInput(
+                "batch",
+                f"slot {row.slot} holds {lengths[row.slot]} tokens, and several rows of several tokens need empty "
+                "slots; this backend does not declare mixed_batch",
+            )
+
+
 def check_token_ids(token_ids: NDArray[np.int64], vocab_size: int) -> None:
     """Check that a row has tokens and that all are in the vocabulary. Raises: BadInput."""
     if len(token_ids) == 0:

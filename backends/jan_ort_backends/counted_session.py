@@ -24,6 +24,7 @@ class CountedSession(Session):
         """Run the model once over ``batch``, which is checked, and return the logits that were asked for.
 
         ``lengths`` is still what it was before the step. After an error what the model appended must not count.
+        Without ``MIXED_BATCH`` it begins with ``check_kind(batch, self.lengths)``.
         Raises: as :meth:`Session.step`.
         """
         raise Unsupported(Capability.GENERATE)

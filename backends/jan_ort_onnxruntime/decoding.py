@@ -18,13 +18,12 @@ from jan_ort_backends import (
     SlotTokens,
     StepOutput,
 )
-from jan_ort_backends.checks import check_batch, check_prefix, check_slot
+from jan_ort_backends.checks import check_batch, check_kind, check_prefix, check_slot
 from jan_ort_onnxruntime.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.decoder_inputs import input_arrays
 from jan_ort_onnxruntime.failures import running
 from jan_ort_onnxruntime.interruption import Interruption
 from jan_ort_onnxruntime.largest import find_largest
-from jan_ort_onnxruntime.step_kinds import check_kind
 
 
 @dataclass(frozen=True, slots=True)

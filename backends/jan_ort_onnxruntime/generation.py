@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from jan_ort_backends import CountedSession, DeviceReport, OpenOptions, SessionInfo, SlotTokens, StepOutput
-from jan_ort_backends.checks import check_prefix, check_slot
+from jan_ort_backends.checks import check_kind, check_prefix, check_slot
 from jan_ort_onnxruntime.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.failures import running
 from jan_ort_onnxruntime.graph import GenerationGraph
@@ -20,7 +20,6 @@ from jan_ort_onnxruntime.plan import Run, plan_runs
 from jan_ort_onnxruntime.positioned_runner import PositionedRunner
 from jan_ort_onnxruntime.runner import GraphRunner, StepBuffers
 from jan_ort_onnxruntime.slot_rows import SlotRows
-from jan_ort_onnxruntime.step_kinds import check_kind
 
 
 class GenerationSession(CountedSession):

@@ -21,7 +21,7 @@ def refuse(trial: Trial, capability: Capability) -> None:
             raise Lie(f"{reason}, and step returns top logits")
     else:
         expected = BadInput if capability is Capability.MIXED_BATCH else Unsupported
-        _expect_refusal(_CALLS[capability], trial, expected, reason)
+        _expect_refusal(capability, trial, expected, reason)
     raise NotThere(f"{reason}, and it is refused")
 
 
@@ -34,14 +34,15 @@ def _reason(trial: Trial, capability: Capability) -> str:
     return f"this model has no part in {capability.value}"
 
 
-def _expect_refusal(call: Callable[[Trial], object], trial: Trial, expected: type[Exception], reason: str) -> None:
+def _expect_refusal(capability: Capability, trial: Trial, expected: type[Exception], reason: str) -> None:
     try:
-        call(trial)
+        _CALLS[capability](trial)
     except expected:
         return
     except Exception as error:
         raise Violation(f"{reason}, and is refused by {type(error).__name__} ({error})") from error
-    raise Lie(f"{reason}, and works all the same; declare it")
+    remedy = ", or refuse it: jan_ort_backends.checks.check_kind" if capability is Capability.MIXED_BATCH else ""
+    raise Lie(f"{reason}, and works all the same; declare it{remedy}")
 
 
 def _mixed(trial: Trial) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from jan_ort_backends import Available
+from jan_ort_backends import Available, Capability, SlotTokens, StepOutput
+from jan_ort_backends.checks import check_kind
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_conformance.backend.judge import judge
 from jan_ort_conformance.backend.registry import select
+from jan_ort_conformance.backend.runner import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.results import Verdict
 from tests.conformance.backend.broken import FaultyBackend
@@ -45,6 +48,17 @@ class LongVectors(FaultyBackend):
     session_class = LongVectorsSession
 
 
+class OneKindAtATimeSession(ReferenceSession):
+    def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        check_kind(batch, self.lengths)
+        return super().run(batch)
+
+
+class OneKindAtATime(FaultyBackend):
+    session_class = OneKindAtATimeSession
+    capabilities = frozenset(Capability) - {Capability.MIXED_BATCH}
+
+
 class Quick(FaultyBackend):
     """Steps of microseconds, with a flag that is looked at for each token."""
 
@@ -66,3 +80,12 @@ def test_a_sound_backend_passes(backend: ReferenceBackend, check_id: str) -> Non
     case = judge(check, Subject(backend, FOLDER))
 
     assert case.verdict is Verdict.PASS, case.detail
+
+
+def test_a_counted_session_that_checks_the_kind_of_its_steps_is_without_mixed_batches() -> None:
+    results = run_backend(Subject(OneKindAtATime(), FOLDER), only=("batches.*", "logits.*"), time_limit_s=None)
+
+    verdicts = {case.id: case.verdict for case in results.cases}
+    unsupported = {check_id for check_id, verdict in verdicts.items() if verdict is Verdict.UNSUPPORTED}
+    assert unsupported == {"batches.mixed_rows_equal_alone", "batches.mixed_rows_of_any_logits"}
+    assert not any(verdict.is_bad for verdict in verdicts.values())
