@@ -116,18 +116,22 @@ def aim(trial: Trial, aimed: Aimed, *, must_end: bool) -> str:
 
     Raises: Lie if ``must_end`` and none did, though many surely lay within the step.
     """
-    tally, started = _Tally(is_slow=not aimed.is_short), time.perf_counter()
+    session, tally, started = aimed.writer.session, _Tally(is_slow=not aimed.is_short), time.perf_counter()
     is_judged = must_end and aimed.duration_s >= MIN_JUDGED_S
+    pause_s = 0.0 if aimed.is_short else aimed.duration_s / 100
     with _quick_thread_switches():
         for attempt in range(MAX_ATTEMPTS):
-            fraction = FRACTIONS[attempt % len(FRACTIONS)]
-            is_missed = aimed.is_short and not tally.num_interrupted and attempt >= 2 * len(FRACTIONS)
-            _attempt(trial, aimed, 0.0 if is_missed and attempt % 2 else fraction, tally)
+            # What a single call misses, on a busy machine or in a short step, calls from its beginning to its end hit.
+            is_missed = not tally.num_interrupted and attempt >= 2 * len(FRACTIONS)
+            fraction = 0.0 if is_missed and attempt % 2 else FRACTIONS[attempt % len(FRACTIONS)]
+            calls = _Calls(session, fraction * aimed.duration_s, pause_s, again=aimed.is_short or is_missed)
+            _attempt(trial, aimed, calls, tally)
             tally.is_late = time.perf_counter() - started > ENOUGH_S
             if tally.is_enough() or (is_judged and tally.is_deaf()) or (tally.is_late and not must_end):
                 break
-            if attempt >= (NUM_ATTEMPTS if must_end else NUM_ATTEMPTS // 2) and not (is_judged and is_missed):
-                break  # else it is a short step, and more of them may show whether it is never ended
+            is_unclear = is_judged and is_missed and not tally.is_late
+            if attempt >= (NUM_ATTEMPTS if must_end else NUM_ATTEMPTS // 2) and not is_unclear:
+                break
     num_steps, of = tally.num_interrupted + tally.num_finished, f"steps of {1000 * aimed.duration_s:.2g} ms"
     if is_judged and tally.is_deaf():
         raise Lie(f"none of {tally.num_without_effect} {of} was ended by an interrupt well within it")
@@ -144,11 +148,10 @@ def _doubt(must_end: bool) -> str:
     return "; too few surely lay within one, so that it is not shown whether they end a step: try a larger model"
 
 
-def _attempt(trial: Trial, aimed: Aimed, fraction: float, tally: _Tally) -> None:
-    """Run the step and an interrupt at this part of its seconds, and count what became of it."""
+def _attempt(trial: Trial, aimed: Aimed, calls: _Calls, tally: _Tally) -> None:
+    """Run the step and the calls of interrupt, and count what became of it."""
     writer = aimed.writer
     before = writer.lengths()
-    calls = _Calls(writer.session, fraction * aimed.duration_s, again=aimed.is_short)
     try:
         with calls.meanwhile():
             begun = time.perf_counter()
@@ -171,6 +174,7 @@ class _Calls:
 
     session: Session
     delay_s: float
+    pause_s: float
     again: bool
     made: list[tuple[float, float]] = field(default_factory=list)
     """When each call began and when it was over."""
@@ -196,7 +200,7 @@ class _Calls:
         has_begun.set()
         while self.again and not is_over.is_set():
             self._call()
-            time.sleep(0)  # lets the step have the interpreter
+            time.sleep(self.pause_s)  # 0, too, lets the step have the interpreter
 
     def _call(self) -> None:
         called = time.perf_counter()
