@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+EXIT_NOT_RUN = 3
+"""As the command's: there is no such backend or model, and nothing was judged."""
+
 if TYPE_CHECKING:
     from jan_ort_conformance.backend.subject import Subject
 
@@ -21,12 +24,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def jan_ort_backend(request: pytest.FixtureRequest) -> Subject:
-    """The backend that is judged; override it to judge another: ``return Subject(backend, model_dir)``."""
-    from jan_ort_conformance.backend.subject import Subject  # numpy is imported only where the kit is used
+    """The backend that is judged; override it to judge another: ``return Subject(backend, model_dir)``.
+
+    One that cannot be loaded, or whose model is refused, ends the run: each check would say the same.
+    """
+    from jan_ort_backends import BackendError  # numpy is imported only where the kit is used
+    from jan_ort_conformance.backend.first_opening import expect_model
+    from jan_ort_conformance.backend.runner import TIME_LIMIT_S
+    from jan_ort_conformance.backend.subject import Subject
 
     name, model = request.config.getoption("--jan-ort-backend"), request.config.getoption("--jan-ort-model")
     if name is None:
         pytest.skip("say which backend to judge: --jan-ort-backend NAME")
-    return Subject.load(name, Path(model) if model else None)
+    try:
+        subject = Subject.load(name, Path(model) if model else None)
+        expect_model(subject, TIME_LIMIT_S if request.config.getoption("--jan-ort-isolated") else None)
+    except BackendError as error:
+        pytest.exit(str(error), returncode=EXIT_NOT_RUN)
+    return subject

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PLUGIN = ("-p", "jan_ort_conformance.backend.plugin", "-p", "no:cacheprovider", "-q", "-k", "logits or top_logits")
 
 OVERRIDING = """
@@ -31,7 +33,7 @@ def test_the_suite_runs_from_the_package_by_name(tmp_path: Path) -> None:
     run = run_pytest(tmp_path, "--pyargs", "jan_ort_conformance.backend", "--jan-ort-backend", "reference")
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "10 passed" in run.stdout
+    assert "11 passed" in run.stdout
 
 
 def test_an_author_may_override_the_fixture(tmp_path: Path) -> None:
@@ -40,11 +42,28 @@ def test_an_author_may_override_the_fixture(tmp_path: Path) -> None:
     run = run_pytest(tmp_path, "test_mine.py")
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "10 passed" in run.stdout
+    assert "11 passed" in run.stdout
 
 
 def test_without_a_name_the_suite_says_what_it_lacks(tmp_path: Path) -> None:
     run = run_pytest(tmp_path, "--pyargs", "jan_ort_conformance.backend", "-rs")
 
-    assert "10 skipped" in run.stdout
+    assert "11 skipped" in run.stdout
     assert "--jan-ort-backend NAME" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("nonsense",), "no backend named 'nonsense' is installed"),
+        (("no.such.module:backend",), "no.such.module:backend cannot be loaded"),
+        (("reference", "--jan-ort-model", "."), "config.json is not readable as JSON"),
+        (("reference", "--jan-ort-model", ".", "--jan-ort-isolated"), "config.json is not readable as JSON"),
+    ],
+)
+def test_what_cannot_be_loaded_or_opened_is_told_once(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+    run = run_pytest(tmp_path, "--pyargs", "jan_ort_conformance.backend", "--jan-ort-backend", *options)
+
+    assert run.returncode == 3, run.stdout + run.stderr
+    assert (run.stdout + run.stderr).count(told) == 1
+    assert not any(word in run.stdout for word in (" passed", " failed", " error"))
