@@ -27,7 +27,7 @@ def test_a_sound_backend_gives_status_0_and_every_report(tmp_path: Path) -> None
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"results.json", "junit.xml", "report.html", "badge.svg"}
     results = Results.from_json((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert (results.kit, results.subject, len(results.cases)) == ("backend", "reference", 7)
+    assert (results.kit, results.subject, len(results.cases)) == ("backend", "reference", 9)
 
 
 def test_a_broken_backend_gives_status_1_and_the_line_that_repeats_the_case(tmp_path: Path) -> None:
