@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import httpx
 from jan_ort_conformance.checks import Check, registered, selected
 from jan_ort_conformance.declaration import Declaration, read_declaration
 from jan_ort_conformance.http.asking import Asker
+from jan_ort_conformance.key import hidden
 from jan_ort_conformance.results import Case, Level, Results
 from jan_ort_conformance.runner import run_checks
 from jan_ort_conformance.selection import require_matches, unmatched
 from jan_ort_conformance.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.skips import Skips
-from jan_ort_conformance.target import Target
+from jan_ort_conformance.target import Target, TargetError
 from jan_ort_openapi import load_spec
 
 
@@ -43,7 +45,18 @@ class HttpRun:
 
 
 def run_http(run: HttpRun, tell: Callable[[Case], None] = lambda case: None) -> Results:
-    """Judge the server. Raises: PatternError for ``only``; ServerGone, TargetError if there is none to judge."""
+    """Judge the server. Raises: PatternError for ``only``; ServerGone, TargetError if there is none to judge.
+
+    Nothing that is told, returned or raised holds the key.
+    """
+    hide = partial(hidden, key=run.key)
+    try:
+        return _run(run, lambda case: tell(case.told(hide))).told(hide)
+    except (ServerGone, TargetError) as error:
+        raise type(error)(hide(str(error))) from None
+
+
+def _run(run: HttpRun, tell: Callable[[Case], None]) -> Results:
     _require_matches(run)
     seed = secrets.randbelow(2**31) if run.seed is None else run.seed
     results = Results("http", run.url, about(run, seed))

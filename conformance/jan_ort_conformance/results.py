@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,10 @@ class Case:
     detail: str = ""
     repeat: str = ""
     duration_s: float = 0.0
+
+    def told(self, change: Callable[[str], str]) -> Case:
+        """Return the case with each of its texts changed."""
+        return replace(self, detail=change(self.detail), repeat=change(self.repeat))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,16 @@ class Results:
     def add(self, case: Case) -> None:
         """Append a case."""
         self.cases.append(case)
+
+    def told(self, change: Callable[[str], str]) -> Results:
+        """Return the run with each text that is published changed."""
+        return replace(
+            self,
+            subject=change(self.subject),
+            about={name: change(value) for name, value in self.about.items()},
+            cases=[case.told(change) for case in self.cases],
+            warnings=[change(warning) for warning in self.warnings],
+        )
 
     def counts(self) -> dict[Verdict, int]:
         """Return how many cases have each verdict; every verdict is there, in the order of their definition."""

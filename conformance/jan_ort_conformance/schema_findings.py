@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from schemathesis.engine import events
 from schemathesis.engine.recorder import Interaction, Request
 
+from jan_ort_conformance.key import OWN
 from jan_ort_conformance.results import FuzzedOperation
 from jan_ort_conformance.target import Sent, Target
 
@@ -86,4 +87,4 @@ def curl_of(method: str | None, url: str | None, content_type: str | bytes | Non
     if isinstance(content_type, bytes):
         content_type = content_type.decode("latin-1")
     headers = {"Content-Type": content_type} if content_type else {}
-    return Sent(method or "GET", url or target.url, headers, raw or None, target.key is not None).curl()
+    return Sent(method or "GET", url or target.url, headers, raw or None, "" if target.key is None else OWN).curl()

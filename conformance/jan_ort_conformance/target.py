@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx
 
-KEY_VARIABLE = "JAN_ORT_KEY"
-"""In the curl lines, which are published, the key is this variable's value."""
+from jan_ort_conformance.key import OWN, filled, hidden
 
 
 class TargetError(Exception):
@@ -53,21 +52,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request as it was sent; ``key`` says whether it carried the server's own key."""
+    """A request as it was sent; ``credentials`` are those of a shell (``key.OWN``), or nothing."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None
-    key: bool
+    credentials: str
 
     def curl(self) -> str:
         """Return the shell line that sends it again."""
         words = ["curl", "-sS", "-i", "-N"]
         words += ["-X", self.method] if self.method != ("GET" if self.body is None else "POST") else []
         line = " ".join([*words, shlex.quote(self.url)])
-        if self.key:
-            line += f' -H "Authorization: Bearer ${KEY_VARIABLE}"'
+        if self.credentials:
+            line += f' -H "Authorization: {self.credentials}"'
         line += "".join(f" -H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items())
         return line if self.body is None else f"{line} --data-binary {_quoted(self.body)}"
 
@@ -116,17 +115,24 @@ class Target:
         """Return the curl line of the last request, or nothing."""
         return self._sent[-1].curl() if self._sent else ""
 
+    def hide(self, text: str) -> str:
+        """Return the text without the key, so that it can be published."""
+        return hidden(text, self.key)
+
     def ask(
         self,
         method: str,
         path: str,
         body: object = None,
         *,
-        authorized: bool = True,
+        credentials: str = OWN,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request, ``body`` as JSON unless it is bytes or None, and return the whole answer."""
-        with self.open(method, path, body, authorized=authorized, headers=headers) as response:
+        """Send a request, ``body`` as JSON unless it is bytes or None, and return the whole answer.
+
+        ``credentials`` name the key by its variable; nothing is none.
+        """
+        with self.open(method, path, body, credentials=credentials, headers=headers) as response:
             started = time.monotonic()
             content = response.read()
             took = response.elapsed.total_seconds() if response.is_closed else time.monotonic() - started
@@ -139,24 +145,24 @@ class Target:
         path: str,
         body: object = None,
         *,
-        authorized: bool = True,
+        credentials: str = OWN,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[httpx.Response]:
         """Send a request and yield the response before its body is read; leaving the block closes the connection."""
-        sent = self._prepare(method, path, body, authorized, headers or {})
-        own = {"Authorization": f"Bearer {self.key}"} if sent.key else {}
+        sent = self._prepare(method, path, body, credentials, headers or {})
+        own = {"Authorization": filled(sent.credentials, self.key or "")} if sent.credentials else {}
         with self._lock:
             self._sent.append(sent)
             client = self._client
         with client.stream(method, sent.url, content=sent.body, headers={**own, **sent.headers}) as response:
             yield response
 
-    def _prepare(self, method: str, path: str, body: object, authorized: bool, headers: Mapping[str, str]) -> Sent:
+    def _prepare(self, method: str, path: str, body: object, credentials: str, headers: Mapping[str, str]) -> Sent:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         given = {"Content-Type": "application/json"} if body is not None else {}
         given |= dict(headers)
-        return Sent(method, f"{self.url}{path}", given, body, authorized and self.key is not None)
+        return Sent(method, f"{self.url}{path}", given, body, "" if self.key is None else credentials)
 
     def answers(self) -> bool:
         """Whether anything answers at the URL, whatever it says."""

@@ -10,6 +10,7 @@ import pytest
 from jan_ort_conformance.checks import Check, selected
 from jan_ort_conformance.declaration import read_declaration
 from jan_ort_conformance.http.asking import Asker
+from jan_ort_conformance.key import hidden
 from jan_ort_conformance.results import Level, Verdict
 from jan_ort_conformance.runner import Judged, judge, silence
 from jan_ort_conformance.target import Target, TargetError
@@ -30,17 +31,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
     """The server at --jan-ort-url; override it to start one."""
-    url = request.config.getoption("--jan-ort-url")
+    url, key = (request.config.getoption(name) for name in ("--jan-ort-url", "--jan-ort-key"))
     if url is None:
         pytest.skip("say which server to judge: --jan-ort-url URL")
     try:
-        with Target(url, key=request.config.getoption("--jan-ort-key")) as target:
+        with Target(url, key=key) as target:
             reason = target.silence()
             if reason:
                 pytest.fail(f"nothing answers at {url} as it should: {reason}; start the server", pytrace=False)
             yield Asker(target, read_declaration(target))
     except TargetError as error:
-        pytest.fail(str(error), pytrace=False)
+        pytest.fail(hidden(str(error), key), pytrace=False)
 
 
 def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
@@ -53,7 +54,7 @@ def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
         judged = Judged(Verdict.FAIL, silence(error, jan_ort_server.target.timeout_s))
 
     if judged.verdict is Verdict.UNSUPPORTED:
-        pytest.skip(judged.detail)
+        pytest.skip(jan_ort_server.target.hide(judged.detail))
     if judged.verdict.is_bad:
         told = f"{judged.verdict} {entry.id}: {judged.detail}\n{jan_ort_server.target.repeat()}"
-        pytest.fail(told, pytrace=False)
+        pytest.fail(jan_ort_server.target.hide(told), pytrace=False)

@@ -62,15 +62,6 @@ def without_n(exchange: Exchange, answer: Any) -> Any:
     return answer
 
 
-def with_key(exchange: Exchange) -> None:
-    exchange.headers["authorization"] = "Bearer k3y"
-
-
-def scheme_matters(exchange: Exchange) -> None:
-    if not exchange.headers.get("authorization", "").startswith("Bearer "):
-        exchange.headers.pop("authorization", None)
-
-
 def cut_prompt(exchange: Exchange) -> None:
     prompt = exchange.fields.get("prompt")
     if isinstance(prompt, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.conformance.kit.auth_faults import AUTH_FAULTS
 from tests.conformance.kit.changes import (
     choice_edited,
     coerce,
@@ -15,10 +16,8 @@ from tests.conformance.kit.changes import (
     raise_logprobs,
     refuse_unknown,
     same_call_id,
-    scheme_matters,
     stretched,
     usage,
-    with_key,
     without_n,
 )
 from tests.conformance.kit.faults import (
@@ -38,6 +37,7 @@ from tests.conformance.kit.twin_faults import TWIN_FAULTS
 FAULTS: list[Fault] = [
     *MEMBER_FAULTS,
     *TWIN_FAULTS,
+    *AUTH_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),
@@ -117,11 +117,7 @@ FAULTS: list[Fault] = [
     failing("500_for_422", "refusal.schema_violation_is_422", 422, with_status(500)),
     failing("200_for_400", "grammar.bad_is_refused", 400, with_status(200)),
     failing("plain_text_errors", "refusal.is_an_openai_error", 422, as_plain_text),
-    failing("403_for_401", "auth.no_key_is_401", 401, with_status(403)),
-    failing("names_no_scheme", "auth.names_the_scheme", 401, without_header("www-authenticate")),
     failing("html_404", "refusal.unknown_path", 404, as_plain_text),
-    Fault("needs_no_key", "auth.wrong_key_is_401", before=with_key),
-    Fault("scheme_matters", "auth.scheme_is_case_insensitive", before=scheme_matters),
     Fault("cuts_prompts", "overflow.is_a_400", before=cut_prompt),
     Fault("refuses_unknown_fields", "refusal.unknown_fields_are_accepted", before=refuse_unknown),
     Fault("coerces_types", "refusal.types_are_json_schemas", before=coerce),

@@ -39,6 +39,18 @@ def test_a_fault_exits_1_and_the_key_is_in_no_report(server: BrokenServer, url: 
     assert not any(KEY in path.read_text() for path in tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("fault", ["takes_the_key_as_basic", "takes_the_bare_key", "tells_the_key"])
+def test_what_is_told_of_a_wrong_key_holds_no_key(server: BrokenServer, url: str, tmp_path: Path, fault: str) -> None:
+    server.plant(fault_named(fault))
+
+    result = run(url, "--only", "auth.*", "--output", str(tmp_path))
+
+    written = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert result.exit_code == 1
+    assert KEY not in result.output + written
+    assert "$JAN_ORT_KEY" in written
+
+
 def test_a_known_issue_lets_the_run_succeed(server: BrokenServer, url: str, tmp_path: Path) -> None:
     server.plant(fault_named("ignores_n"))
     skips = tmp_path / "skips.toml"

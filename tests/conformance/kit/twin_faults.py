@@ -134,7 +134,6 @@ TWIN_FAULTS: list[Fault] = [
     failing("500_for_malformed", "refusal.malformed_json", 400, with_status(500)),
     failing("500_for_unknown_token", "refusal.unknown_token_id", 400, with_status(500)),
     failing("400_for_415", "refusal.content_type", 415, with_status(400)),
-    failing("400_for_401", "auth.comes_before_validation", 401, with_status(400)),
     failing("200_for_404", "field.models.model", 404, with_status(200)),
     answering("filters_before_logprobs", "logprobs.are_the_models_own", certain_logprobs),
     refusing_for_good("connection.errors_leave_it_alive"),
