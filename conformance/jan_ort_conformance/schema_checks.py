@@ -9,6 +9,7 @@ from typing import Any
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 
+from jan_ort_conformance.http.events import events_of, is_event_stream
 from jan_ort_openapi import operations
 
 PATHS = sorted({operation.path for operation in operations()})
@@ -70,9 +71,9 @@ def _operation(path: str, only: str | None) -> dict[str, Any]:
 @schemathesis.check
 def stream_ends_with_done(ctx: Any, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
     """Fail for an event stream whose last event is not [DONE]: schemathesis looks at each event alone."""
-    if response.headers.get("content-type", [""])[0].startswith("text/event-stream"):
-        frames = response.content.decode().replace("\r\n", "\n").split("\n\n")
-        assert frames[-2:] == ["data: [DONE]", ""], f"the stream ends with {frames[-2:]!r}"
+    if is_event_stream(response.headers.get("content-type", [""])[0]):
+        last = events_of(response.content)[-1:]
+        assert last == ["[DONE]"], f"the stream ends with {last!r}"
 
 
 @schemathesis.check

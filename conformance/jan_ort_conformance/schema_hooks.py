@@ -12,6 +12,7 @@ import schemathesis
 from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER, HookContext
 from urllib3.exceptions import ReadTimeoutError
 
+from jan_ort_conformance.http.events import is_event_stream
 from jan_ort_conformance.schema_findings import Findings, curl_of
 from jan_ort_conformance.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.target import Target
@@ -72,7 +73,7 @@ def read_body(response: requests.Response, *_: Any, **__: Any) -> None:
     Raises: requests.Timeout, requests.ConnectionError if it breaks off, which reaches ``after_network_error`` only
     with the request in it; requests itself leaves that out.
     """
-    if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+    if is_event_stream(response.headers.get("Content-Type")):
         return
     try:
         response.content  # noqa: B018  (a property that reads)

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from jan_ort_conformance.http.events import is_event_stream
 from jan_ort_conformance.key import OWN, filled, hidden
 
 
@@ -44,7 +45,7 @@ class Answer:
     @property
     def is_stream(self) -> bool:
         """Whether it says that it is a stream of server-sent events."""
-        return bool(self.headers.get("content-type", "").startswith("text/event-stream"))
+        return is_event_stream(self.headers.get("content-type"))
 
     def __str__(self) -> str:
         return f"{self.status} {self.text[:400]}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from jan_ort_conformance.checks import Refused, Violation, expect
 from jan_ort_conformance.declaration import Declaration
+from jan_ort_conformance.http.events import events_of
 from jan_ort_conformance.target import Answer, Target
 
 COMPLETIONS = "/v1/completions"
@@ -106,9 +107,12 @@ def body_of(path: str, **fields: Any) -> dict[str, Any]:
 
 def texts(answer: Any) -> list[str]:
     """Return the text of each choice."""
-    return [
-        str(choice["text"]) if "text" in choice else str(choice["message"]["content"]) for choice in answer["choices"]
-    ]
+    return [text_of(choice) for choice in answer["choices"]]
+
+
+def text_of(choice: Any) -> str:
+    """Return the text of a choice; a chat's content may be null."""
+    return str((choice["text"] if "text" in choice else choice["message"]["content"]) or "")
 
 
 def tokens_of(logprobs: Any) -> list[str]:
@@ -152,23 +156,18 @@ def error_of(answer: Answer) -> dict[str, Any]:
 
 
 def frames_of(answer: Answer) -> list[str]:
-    """Return the payload of each event. Raises: Violation for what is no stream of ``data`` fields and comments."""
+    """Return the data of each event. Raises: Violation for what is no stream of events."""
     expect(answer.is_stream, f"the content type should be text/event-stream: {answer.headers.get('content-type')!r}")
-    text = answer.body.decode().replace("\r\n", "\n")
-    expect(text.endswith("\n\n"), f"the stream should end with a whole event and ends with {text[-60:]!r}")
-    payloads = []
-    for frame in text[:-2].split("\n\n"):
-        lines = [line for line in frame.split("\n") if not line.startswith(":")]
-        expect(len(lines) <= 1, f"an event should have one line: {frame[:200]!r}")
-        for line in lines:
-            expect(line.startswith("data: "), f"an event should begin with 'data: ': {frame[:200]!r}")
-            payloads.append(line.removeprefix("data: "))
-    return payloads
+    return events_of(answer.body)
 
 
 def chunks_of(answer: Answer) -> list[Any]:
     """Return the parsed events before the [DONE], which must be there and the last."""
-    payloads = frames_of(answer)
+    return parsed(frames_of(answer))
+
+
+def parsed(payloads: list[str]) -> list[Any]:
+    """Return the chunks of a stream's events, the last of which must be the only [DONE]."""
     last = payloads[-1] if payloads else "nothing"
     expect(last == "[DONE]", f"the stream should end with [DONE] and ends with {last[:200]!r}")
     expect(payloads.count("[DONE]") == 1, "there should be one [DONE]")

@@ -20,6 +20,7 @@ from jan_ort_conformance.http.asking import (
     bytes_of,
     joined,
     readings,
+    text_of,
     tokens_of,
 )
 from jan_ort_conformance.results import Level
@@ -114,7 +115,7 @@ def stop_is_told(server: Asker) -> None:
     """finish_reason is stop at a stop string and length at max_tokens."""
     for path in GENERATING:
         cut = server.ask(path, **GREEDY)["choices"][0]
-        whole = cut["text"] if "text" in cut else cut["message"]["content"]
+        whole = text_of(cut)
 
         stopped = server.ask(path, **GREEDY, stop=whole[4:7])["choices"][0]
 
@@ -181,7 +182,7 @@ def logprobs_tokens_are_the_text(server: Asker) -> None:
 
     choice = server.ask(CHAT, **GREEDY, logprobs=True)["choices"][0]
     pieces = [bytes(each["bytes"]) for each in choice["logprobs"]["content"]]
-    text = choice["message"]["content"]
+    text = text_of(choice)
     expect(text in readings(pieces), f"the bytes are {pieces}, the text {text!r}")
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from jan_ort_conformance.checks import check, expect, expect_effect
-from jan_ort_conformance.http.asking import CHAT, COMPLETIONS, FREE, GENERATING, NAMES, Asker, body_of, joined
+from jan_ort_conformance.http.asking import CHAT, COMPLETIONS, FREE, GENERATING, NAMES, Asker, body_of, joined, text_of
 from jan_ort_conformance.results import Level
 
 LONG = FREE | {"max_tokens": 120, "min_tokens": 0}
@@ -101,7 +101,7 @@ def schema_output_object_is_one(server: Asker) -> None:
     answer = server.ask(CHAT, **LONG | {"max_tokens": 300}, response_format={"type": "json_object"})
 
     (choice,) = answer["choices"]
-    text = choice["message"]["content"]
+    text = text_of(choice)
     whole = isinstance(_parsed(text), dict)
     expect_effect(
         whole or (choice["finish_reason"] == "length" and text.lstrip().startswith("{")), f"{text!r} is no JSON object"

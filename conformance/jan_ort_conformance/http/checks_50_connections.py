@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from jan_ort_conformance.checks import check, expect
-from jan_ort_conformance.http.asking import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, body_of, joined
+from jan_ort_conformance.http.asking import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, body_of, joined, parsed
+from jan_ort_conformance.http.events import events_of
 from jan_ort_conformance.results import Level
 
 NUM_LEAVING = 12
@@ -22,14 +22,12 @@ def streams_are_independent(server: Asker) -> None:
     body = body_of(COMPLETIONS, **fields, stream=True)
 
     with server.target.open("POST", COMPLETIONS, body) as response:
-        lines = response.iter_lines()
-        first = [next(lines), next(lines)]
+        pieces = response.iter_bytes()
+        first = next(pieces)
         server.said(COMPLETIONS, **FREE)
-        rest = list(lines)
+        rest = b"".join(pieces)
 
-    payloads = [line.removeprefix("data: ") for line in first + rest if line.startswith("data: ")]
-    expect(payloads[-1] == "[DONE]", f"beside another request the stream ends with {payloads[-1][:200]!r}")
-    text = joined([json.loads(payload) for payload in payloads[:-1]])
+    text = joined(parsed(events_of(first + rest)))
     expect(text == alone, f"beside another request the stream says {text!r}, alone {alone!r}")
 
 

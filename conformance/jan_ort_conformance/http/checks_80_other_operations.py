@@ -101,9 +101,10 @@ def model_of_tokenizer(server: Asker) -> None:
 
 def _vectors(server: Asker, given: object, **fields: object) -> list[list[float]]:
     answer = server.answered(EMBEDDINGS, {"input": given, **fields})
-    indices = [each["index"] for each in answer["data"]]
+    vectors = sorted(answer["data"], key=lambda each: int(each["index"]))
+    indices = [each["index"] for each in vectors]
     expect(indices == [*range(len(indices))], f"the indices are {indices}")
-    return [each["embedding"] for each in answer["data"]]
+    return [each["embedding"] for each in vectors]
 
 
 def _near(one: list[float], other: list[float]) -> bool:

@@ -81,3 +81,8 @@ def coerce(exchange: Exchange) -> None:
 def crash_on_text(exchange: Exchange) -> None:
     if exchange.path == "/extras/tokenize" and exchange.status == 200:
         exchange.status, exchange.answer = 500, b'{"error": {"message": "x", "type": "x", "param": null, "code": "x"}}'
+
+
+def cut_the_end(exchange: Exchange) -> None:
+    if exchange.is_stream:
+        exchange.answer = exchange.answer[:-1]

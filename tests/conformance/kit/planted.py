@@ -11,6 +11,7 @@ from tests.conformance.kit.changes import (
     crash_on_text,
     cut_arguments,
     cut_prompt,
+    cut_the_end,
     each_choice,
     edited,
     raise_logprobs,
@@ -73,7 +74,11 @@ FAULTS: list[Fault] = [
     dropping("stream", "field.completions.stream"),
     streaming("no_done", "stream.ends_with_done", lambda frames: frames[:-1]),
     streaming("two_dones", "stream.ends_with_done", lambda frames: [*frames, frames[-1]]),
-    streaming("two_line_events", "stream.is_server_sent_events", lambda fs: [f"event: x\n{frame}" for frame in fs]),
+    streaming("names_no_field_of_events", "stream.is_server_sent_events", lambda fs: [frame[6:] for frame in fs]),
+    streaming(
+        "streams_no_objects", "stream.is_server_sent_events", lambda fs: ['data: "x"' for _ in fs[:-1]] + fs[-1:]
+    ),
+    Fault("cuts_the_last_event", "stream.ends_with_done", after=cut_the_end),
     streaming("loses_an_event", "stream.deltas_are_the_text", lambda frames: frames[:3] + frames[4:]),
     streaming(
         "ends_every_chunk",
@@ -86,6 +91,13 @@ FAULTS: list[Fault] = [
         lambda frames: [edited(frame, id=str(i)) for i, frame in enumerate(frames[:-1])] + frames[-1:],
     ),
     streaming("has_no_role", "stream.chat_begins_with_the_role", lambda frames: frames[1:]),
+    streaming(
+        "says_one_role_for_all_choices",
+        "stream.chat_begins_with_the_role",
+        lambda frames: [
+            frame for frame in frames if '"role"' not in frame or '"index": 0' in frame.replace(":0", ": 0")
+        ],
+    ),
     Fault("streams_as_json", "stream.is_server_sent_events", after=as_json),
     Fault("stores_streams", "stream.is_not_stored", after=without_header("cache-control")),
     answering("total_is_off", "usage.adds_up", lambda _, answer: usage(answer, total_tokens=1)),

@@ -1,0 +1,23 @@
+"""The kit blames nobody wrongly: what the document and the standards allow passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from jan_ort_conformance.http_run import HttpRun, run_http
+from jan_ort_conformance.results import Level
+from tests.conformance.kit.broken_server import KEY, BrokenServer
+from tests.conformance.kit.faults import Fault
+from tests.conformance.kit.variants import VARIANTS
+
+pytestmark = pytest.mark.usefixtures("sound_afterwards")
+
+
+@pytest.mark.parametrize(("variant", "only"), VARIANTS, ids=[variant.name for variant, _ in VARIANTS])
+def test_a_sound_variant_passes(server: BrokenServer, url: str, variant: Fault, only: tuple[str, ...]) -> None:
+    server.plant(variant)
+
+    results = run_http(HttpRun(url, key=KEY, level=Level.FULL, only=only, fuzz=False))
+
+    assert [case for case in results.cases if case.verdict.is_bad] == []
+    assert len(results.cases) > 2

@@ -1,0 +1,93 @@
+"""Sound variants: servers that answer in another way that the document and the standards allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.conformance.kit.changes import each_choice
+from tests.conformance.kit.faults import Exchange, Fault, answering, streaming
+
+STREAMS = ("stream.*", "connection.streams_are_independent", "logprobs.are_the_same_in_streams", "stop.*")
+PLAIN = ("usage.*", "stop.*", "logprobs.*", "field.*.logprobs", "field.*.n")
+
+
+def framed(name: str, change: Callable[[str], str]) -> tuple[Fault, tuple[str, ...]]:
+    """The server frames its events in another way."""
+
+    def rewrite(exchange: Exchange) -> None:
+        if exchange.is_stream:
+            exchange.answer = change(exchange.answer.decode()).encode()
+
+    return Fault(name, "", after=rewrite), STREAMS
+
+
+def in_chunks(name: str, change: Callable[[Any], None]) -> Fault:
+    """The server changes each chunk."""
+
+    def rewrite(frames: list[str]) -> list[str]:
+        chunks = [json.loads(frame.removeprefix("data: ")) for frame in frames[:-1]]
+        for chunk in chunks:
+            change(chunk)
+        return [f"data: {json.dumps(chunk)}" for chunk in chunks] + frames[-1:]
+
+    return streaming(name, "", rewrite)
+
+
+def in_capitals(exchange: Exchange) -> None:
+    if exchange.is_stream:
+        exchange.answer_headers["content-type"] = "Text/Event-Stream; Charset=UTF-8"
+
+
+def role_in_each_delta(chunk: Any) -> None:
+    for choice in chunk["choices"]:
+        choice.get("delta", {}).update({"role": "assistant"} if choice.get("delta") else {})
+
+
+def without_null(name: str) -> Callable[[Any], None]:
+    """Leave a member of choices out where it is null."""
+
+    def change(answer: Any) -> None:
+        for choice in answer.get("choices", ()):
+            if choice.get(name, 1) is None:
+                del choice[name]
+
+    return change
+
+
+def plainly_without_null(name: str) -> Callable[[Exchange, Any], Any]:
+    def change(_: Exchange, answer: Any) -> Any:
+        without_null(name)(answer)
+        return answer
+
+    return change
+
+
+def embeddings_backwards(_: Exchange, answer: Any) -> Any:
+    return answer | {"data": answer["data"][::-1]} if "embedding" in str(answer.get("data"))[:100] else answer
+
+
+def with_more_members(_: Exchange, answer: Any) -> Any:
+    answer = each_choice(answer, lambda choice: choice.get("message", {}).update(refusal=None, annotations=[]))
+    return answer | {"system_fingerprint": "fp_1"} if "choices" in answer else answer
+
+
+VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
+    framed("no_space_after_the_colon", lambda text: text.replace("data: ", "data:")),
+    framed("more_blank_lines", lambda text: "\n\n" + text.replace("\n\n", "\n\n\n\n")),
+    framed("carriage_returns_too", lambda text: text.replace("\n", "\r\n")),
+    framed("carriage_returns_alone", lambda text: text.replace("\n", "\r")),
+    framed("ids_and_names_of_events", lambda text: text.replace("data: ", "id: 1\nevent: message\ndata: ")),
+    framed("begins_with_retry", lambda text: "retry: 3000\n\n" + text),
+    framed("comments_between_events", lambda text: text.replace("\n\n", "\n\n: ping\n\n")),
+    framed("a_byte_order_mark", lambda text: "\ufeff" + text),
+    (Fault("content_type_in_capitals", "", after=in_capitals), STREAMS),
+    (in_chunks("a_role_in_each_delta", role_in_each_delta), STREAMS),
+    (in_chunks("no_finish_reason_before_the_end", without_null("finish_reason")), STREAMS),
+    (in_chunks("no_logprobs_in_chunks_unasked", without_null("logprobs")), STREAMS),
+    (answering("no_logprobs_unasked", "", plainly_without_null("logprobs")), PLAIN),
+    (answering("embeddings_backwards", "", embeddings_backwards), ("embeddings.*", "field.embeddings.*")),
+    (answering("members_of_the_future", "", with_more_members), PLAIN),
+]
+"""Each with the patterns of the checks that could mind."""
