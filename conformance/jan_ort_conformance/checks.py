@@ -21,6 +21,7 @@ __all__ = [
     "Check",
     "CheckFunction",
     "Refused",
+    "Untold",
     "Violation",
     "add",
     "check",
@@ -35,6 +36,10 @@ CheckFunction = Callable[["Asker"], None]
 
 class Absent(Violation):
     """Raised when what the server declares has no effect: LIES."""
+
+
+class Untold(Violation):
+    """Raised when a check cannot show anything: what it needs for that is not declared."""
 
 
 class Refused(Violation):

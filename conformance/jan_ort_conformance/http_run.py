@@ -65,7 +65,7 @@ def _run(run: HttpRun, tell: Callable[[Case], None]) -> Results:
         Target(run.url, key=run.key, timeout_s=run.timeout, ca_file=run.ca_file) as target,
         ServerProcess(target, run.server_cmd) as server,
     ):
-        asker = Asker(target, _declaration(target, server))
+        asker = Asker(target, _declaration(target, server), run.level)
         if run.key is None:
             results.warnings.append("authentication was not judged; give --key")
         if not asker.declaration.serves_document:

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     PASS = "PASS"  # noqa: S105  (no password)
     FAIL = "FAIL"
     UNSUPPORTED = "UNSUPPORTED"
-    """Declared as not there, and refused with the right error, which was checked."""
+    """Not declared, or refused with the right error, which was checked."""
     LIES = "LIES"
     """Declared but absent, or present but undeclared."""
     SKIP = "SKIP"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from jan_ort_conformance.checks import Absent, Check, Refused, Violation
+from jan_ort_conformance.checks import Absent, Check, Refused, Untold, Violation
 from jan_ort_conformance.http.asking import Asker, error_of
-from jan_ort_conformance.results import Case, Results, Verdict
+from jan_ort_conformance.results import Case, Level, Results, Verdict
 from jan_ort_conformance.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.skips import Skips
 
@@ -82,24 +82,42 @@ def _run_one(entry: Check, asker: Asker, server: ServerProcess) -> tuple[Case, s
 def judge(entry: Check, asker: Asker) -> Judged:
     """Run a check and compare what it shows with what the server declares. Raises: httpx.TransportError."""
     missing = [need for need in entry.needs if not asker.declaration.has(need)]
-    paths = [need for need in missing if need not in asker.declaration.document["paths"] and " " not in need]
-    if paths and all(_is_absent(asker, path) for path in paths):
-        return Judged(Verdict.UNSUPPORTED, f"not declared, and not there: {', '.join(paths)}")
+    paths = {need.partition(" ")[0] for need in missing} - asker.declaration.document["paths"].keys()
+    absent = sorted(path for path in paths if _is_absent(asker, path))
+    if absent:
+        return Judged(Verdict.UNSUPPORTED, f"not declared, and not there: {', '.join(absent)}")
     try:
         entry.run(asker)
     except Refused as refusal:
         return _judge_refusal(entry, refusal, missing)
-    except Absent as absent:
-        verdict = Verdict.FAIL if missing else Verdict.LIES
-        told = f"not declared, and ignored in silence: {absent}" if missing else f"declared, but absent: {absent}"
-        return Judged(verdict, told)
+    except Untold as untold:
+        return Judged(Verdict.UNSUPPORTED, f"not judged: {untold}")
     except Violation as violation:
-        return Judged(Verdict.FAIL, str(violation))
+        return _judge_violation(violation, missing, asker)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # A check reads answers as the document says they are; what it cannot read is of another shape.
-        return Judged(Verdict.FAIL, f"the answer is not of the document's shape: {_described(error)}")
+        told = f"the answer is not of the document's shape: {_described(error)}"
+        return _judge_violation(Violation(told), missing, asker)
+    return _judge_success(entry, missing)
+
+
+def _judge_violation(violation: Violation, missing: list[str], asker: Asker) -> Judged:
+    """What is not declared may be ignored, as any unknown field is; at the level strict it must be refused by name."""
+    if any(" " in need for need in missing):
+        verdict = Verdict.FAIL if asker.level is Level.STRICT else Verdict.UNSUPPORTED
+        return Judged(verdict, f"not declared, and ignored in silence: {', '.join(missing)}; {violation}")
+    if isinstance(violation, Absent) and not missing:
+        return Judged(Verdict.LIES, f"declared, but absent: {violation}")
+    return Judged(Verdict.FAIL, str(violation))
+
+
+def _judge_success(entry: Check, missing: list[str]) -> Judged:
+    """An operation was there; of fields, only those whose absence the check detects have shown an effect."""
+    shown = [need for need in missing if " " not in need or need in entry.fields]
+    if shown:
+        return Judged(Verdict.LIES, f"present, but not declared: {', '.join(shown)}")
     if missing:
-        return Judged(Verdict.LIES, f"present, but not declared: {', '.join(missing)}")
+        return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(missing)}; the rest of it holds: {entry.promise}")
     return Judged(Verdict.PASS, entry.promise)
 
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from jan_ort_conformance.checks import Refused, Violation, expect
+from jan_ort_conformance.checks import Refused, Untold, Violation, expect
 from jan_ort_conformance.declaration import Declaration
 from jan_ort_conformance.http.events import events_of
+from jan_ort_conformance.results import Level
 from jan_ort_conformance.target import Answer, Target
 
 COMPLETIONS = "/v1/completions"
@@ -43,9 +44,10 @@ HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Tell me a story."}]
 class Asker:
     """A target with what it declares, and one method for each kind of question."""
 
-    def __init__(self, target: Target, declaration: Declaration) -> None:
+    def __init__(self, target: Target, declaration: Declaration, level: Level = Level.FULL) -> None:
         self.target = target
         self.declaration = declaration
+        self.level = level
 
     def post(self, path: str, body: object, **options: Any) -> Answer:
         """Return the answer, whatever it is."""
@@ -87,7 +89,9 @@ class Asker:
         return chunks_of(answer)
 
     def token_ids(self, text: str) -> list[int]:
-        """Return the ids of a text's tokens."""
+        """Return the ids of a text's tokens. Raises: Untold where the server does not declare that it tells them."""
+        if not self.declaration.has(TOKENIZE):
+            raise Untold(f"{TOKENIZE}, which is not declared, would tell the ids of tokens")
         return list(self.answered(TOKENIZE, {"input": text})["tokens"])
 
     def refused(self, path: str, body: object, *statuses: int) -> dict[str, Any]:

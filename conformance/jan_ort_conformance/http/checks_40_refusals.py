@@ -59,7 +59,7 @@ def schema_violation_is_422(server: Asker) -> None:
         (DETOKENIZE, {"tokens": "x"}),
     ]
     for path, body in bodies:
-        if server.declaration.has(path):
+        if all(map(server.declaration.has, (path, *(f"{path} {name}" for name in body)))):
             answer = server.post(path, body)
             expect(answer.status == 422, f"POST {path} {body} should be a 422; the answer is {answer}")
             detail = answer.json["detail"]
@@ -96,7 +96,7 @@ def names_the_field(server: Asker) -> None:
         ("stream", None, 422),
     ]
     for path in GENERATING:
-        for name, value, status in cases:
+        for name, value, status in (case for case in cases if server.declaration.has(f"{path} {case[0]}")):
             error = server.refused(path, body_of(path, **{name: value}), status)
             expect(error["param"] == name, f"{NAMES[path]}: param of {name} {value!r} is {error['param']!r}")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from jan_ort_conformance.checks import expect_effect
-from jan_ort_conformance.http.asking import FREE, GREEDY, Asker
+from jan_ort_conformance.http.asking import FREE, GREEDY, TOKENIZE, Asker
 from jan_ort_conformance.http.generation_field import generation_field
 from jan_ort_conformance.results import Level
 
@@ -112,9 +113,22 @@ def _biased(path: str, server: Asker, bias: dict[str, float], **fields: object) 
     return server.said(path, **FREE | {"min_tokens": 0}, logit_bias=bias, **fields)
 
 
+_REPEATED = re.compile(r"(.+?)\1{9,}.*", re.DOTALL)
+
+
+def _forces_ids(path: str, server: Asker) -> None:
+    """Where nobody tells the ids of tokens: any id that is forced repeats its token, and others another."""
+    forced = [_biased(path, server, {str(token_id): 100}) for token_id in (100, 200, 300, 400)]
+    repeated = {text for text in forced if _REPEATED.fullmatch(text)}
+    expect_effect(len(repeated) > 1, f"four ids are forced in turn, and given is {forced}")
+
+
 @generation_field("logit_bias", level=Level.CORE)
 def logit_bias(path: str, server: Asker) -> None:
     """A bias of 100 forces a token, one of -100 forbids it."""
+    if not server.declaration.has(TOKENIZE):
+        _forces_ids(path, server)
+        return
     token_id = server.token_ids("x")[-1]
     forced = _biased(path, server, {str(token_id): 100})
     expect_effect(
@@ -129,6 +143,7 @@ def logit_bias_type(path: str, server: Asker) -> None:
     """Keys are ids with input_ids, and text with tokens."""
     by_text = _biased(path, server, {"7": 100.0}, logit_bias_type="tokens")
     expect_effect(by_text.count("7") > 10, f"the text '7' is forced, and given is {by_text!r}")
-    token_id = server.token_ids("x")[-1]
-    by_id = _biased(path, server, {str(token_id): 100.0}, logit_bias_type="input_ids")
-    expect_effect(by_id.count("x") > 10, f"the id of 'x' is forced, and given is {by_id!r}")
+    if server.declaration.has(TOKENIZE):
+        token_id = server.token_ids("x")[-1]
+        by_id = _biased(path, server, {str(token_id): 100.0}, logit_bias_type="input_ids")
+        expect_effect(by_id.count("x") > 10, f"the id of 'x' is forced, and given is {by_id!r}")

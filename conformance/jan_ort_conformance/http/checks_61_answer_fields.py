@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jan_ort_conformance.checks import expect_effect
+from jan_ort_conformance.checks import Untold, expect_effect
 from jan_ort_conformance.http.asking import FREE, GREEDY, Asker, body_of, joined, texts
 from jan_ort_conformance.http.generation_field import generation_field
 from jan_ort_conformance.results import Level
@@ -28,39 +28,41 @@ def max_tokens(path: str, server: Asker) -> None:
 
 @generation_field("min_tokens")
 def min_tokens(path: str, server: Asker) -> None:
-    """min_tokens keeps the text going where it would end."""
-    grammarless = GREEDY | {"max_tokens": 400, "min_tokens": 0}
-    answer = server.ask(path, **grammarless)
-    count = answer["usage"]["completion_tokens"]
-    least = count + 5 if answer["choices"][0]["finish_reason"] == "stop" else 0
-    if least:
-        longer = server.ask(path, **grammarless | {"max_tokens": least, "min_tokens": least})
-        given = longer["usage"]["completion_tokens"]
-        expect_effect(given == least, f"the text ends after {count} tokens; with min_tokens {least} after {given}")
-    else:
-        _min_tokens_after_the_end(path, server)
-
-
-def _min_tokens_after_the_end(path: str, server: Asker) -> None:
-    """For a model that does not end by itself: find its end of text by forcing each of the last ids in turn."""
-    ends = [
-        str(token_id)
-        for token_id in range(*_last_ids(server))
-        if server.ask(path, **GREEDY | {"min_tokens": 0, "max_tokens": 9}, logit_bias={str(token_id): 100})["usage"][
-            "completion_tokens"
-        ]
-        == 0
-    ]
-    for end in ends[:1]:
-        fields = GREEDY | {"min_tokens": 7, "max_tokens": 9, "logit_bias": {end: 100}}
+    """min_tokens keeps the text going where it would end, and not a token longer."""
+    found = _end_of_text(path, server)
+    if found is None:
+        _min_tokens_of_a_text(path, server)
+        return
+    end, num_beside = found
+    for least in (3, 7):
+        fields = GREEDY | {"min_tokens": least, "max_tokens": 12, "logit_bias": {end: 100}}
         given = server.ask(path, **fields)["usage"]["completion_tokens"]
-        expect_effect(given >= 7, f"min_tokens 7 gives {given} tokens")
+        expect_effect(given == least + num_beside, f"where the end is forced, min_tokens {least} gives {given} tokens")
 
 
-def _last_ids(server: Asker) -> tuple[int, int]:
-    """Return a range of the last ids of the vocabulary, where special tokens often are; empty if its size is untold."""
-    size = server.declaration.vocab_size
-    return (max(size - 8, 0), size) if size else (0, 0)
+def _end_of_text(path: str, server: Asker) -> tuple[str, int] | None:
+    """Return the id of an end of text, found by forcing special tokens in turn, and for how many tokens it counts."""
+    if not server.declaration.has(f"{path} logit_bias"):
+        return None
+    size = server.declaration.vocab_size or 0
+    for token_id in (*range(8), *range(max(size - 8, 8), size)):
+        fields = GREEDY | {"min_tokens": 0, "max_tokens": 9, "logit_bias": {str(token_id): 100}}
+        answer = server.ask(path, **fields)
+        if texts(answer) == [""] and answer["usage"]["completion_tokens"] <= 1:
+            return str(token_id), answer["usage"]["completion_tokens"]
+    return None
+
+
+def _min_tokens_of_a_text(path: str, server: Asker) -> None:
+    """Ask for more than a text has that ends by itself. Raises: Untold if none does."""
+    fields = GREEDY | {"max_tokens": 400, "min_tokens": 0}
+    answer = server.ask(path, **fields)
+    count = answer["usage"]["completion_tokens"]
+    if answer["choices"][0]["finish_reason"] != "stop":
+        raise Untold("no text ends by itself within 400 tokens, and no token is known to end it")
+    least = count + 5
+    given = server.ask(path, **fields | {"max_tokens": least, "min_tokens": least})["usage"]["completion_tokens"]
+    expect_effect(given == least, f"the text ends after {count} tokens; with min_tokens {least} after {given}")
 
 
 @generation_field("stop", level=Level.CORE)

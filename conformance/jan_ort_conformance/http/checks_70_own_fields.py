@@ -12,6 +12,7 @@ from jan_ort_conformance.http.asking import (
     GREEDY,
     HELLO,
     PROMPT,
+    TOKENIZE,
     Asker,
     body_of,
     joined,
@@ -166,7 +167,9 @@ def tool_choice(server: Asker) -> None:
 def parallel_tool_calls(server: Asker) -> None:
     """false gives one call at most, whatever the seed."""
     fields = FREE | {"max_tokens": 120, "min_tokens": 0, "tools": [tool("look")], "tool_choice": "required"}
-    newline = {"logit_bias": {str(server.token_ids("\n")[-1]): 100}}  # in many formats it leads to the next call
+    newline = {}
+    if server.declaration.has(TOKENIZE):  # in many formats a new line leads to the next call
+        newline = {"logit_bias": {str(server.token_ids("\n")[-1]): 100}}
     counts = [
         len(server.ask(CHAT, **fields, **newline, parallel_tool_calls=False)["choices"][0]["message"]["tool_calls"])
         for _ in range(3)

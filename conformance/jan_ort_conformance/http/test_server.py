@@ -39,7 +39,7 @@ def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
             reason = target.silence()
             if reason:
                 pytest.fail(f"nothing answers at {url} as it should: {reason}; start the server", pytrace=False)
-            yield Asker(target, read_declaration(target))
+            yield Asker(target, read_declaration(target), Level(request.config.getoption("--jan-ort-level")))
     except TargetError as error:
         pytest.fail(hidden(str(error), key), pytrace=False)
 

@@ -25,7 +25,7 @@ class Exchange:
         """The request's fields; none if it is no JSON object."""
         try:
             parsed = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return parsed if isinstance(parsed, dict) else {}
 

@@ -58,6 +58,12 @@ def other_tokens(choice: dict[str, object]) -> None:
         logprobs["tokens"] = ["?" for _ in logprobs["tokens"]]
 
 
+def one_token_less(exchange: Exchange) -> None:
+    fields = exchange.fields
+    if isinstance(fields.get("min_tokens"), int) and fields["min_tokens"] > 0:
+        exchange.body = json.dumps(fields | {"min_tokens": fields["min_tokens"] - 1}).encode()
+
+
 def without_last_id(exchange: Exchange) -> None:
     prompt = exchange.fields.get("prompt")
     if isinstance(prompt, list) and isinstance(prompt[-1], int):
@@ -92,6 +98,8 @@ TWIN_FAULTS: list[Fault] = [
     *(ignoring(CHAT, "chat", name) for name in CHAT_FIELDS),
     fixing(COMPLETIONS, "prompt", "Hello", "field.completions.prompt"),
     fixing(COMPLETIONS, "prompt", "Hello", "usage.counts_what_tokenize_counts"),
+    Fault("ends_a_token_before_min_tokens", "field.completions.min_tokens", before=one_token_less),
+    Fault("ends_a_chat_a_token_before_min_tokens", "field.chat.min_tokens", before=one_token_less),
     Fault("drops_the_last_token_id", "field.completions.prompt_token_ids", before=without_last_id),
     fixing(CHAT, "messages", [{"role": "user", "content": "Hello"}], "field.chat.messages"),
     repeated("field.chat.content_parts", CHAT, "messages.content.text"),
