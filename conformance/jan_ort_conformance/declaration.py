@@ -94,7 +94,7 @@ def read_declaration(target: Target) -> Declaration:
             document, serves = served, True
     listed = _parsed(models)
     metadata = _metadata(listed)
-    numbers = _number(metadata, "context_length"), _number(metadata, "vocab_size")
+    numbers = _number(metadata, "context_length") or _model_length(listed), _number(metadata, "vocab_size")
     return Declaration(document, serves, _tasks(metadata), *numbers, oddity=_oddity(models, listed))
 
 
@@ -127,6 +127,12 @@ def _metadata(listed: Any) -> list[dict[str, Any]]:
 
 def _tasks(metadata: list[dict[str, Any]]) -> frozenset[str] | None:
     return frozenset(str(task) for each in metadata for task in each["tasks"]) if metadata else None
+
+
+def _model_length(listed: Any) -> int | None:
+    """Return the context length of the first model where the list tells it as vLLM's does."""
+    models = listed["data"] if isinstance(listed, dict) and isinstance(listed.get("data"), list) else []
+    return _number([each for each in models[:1] if isinstance(each, dict)], "max_model_len")
 
 
 def _number(metadata: list[dict[str, Any]], name: str) -> int | None:

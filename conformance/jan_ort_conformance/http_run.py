@@ -14,6 +14,7 @@ import httpx
 from jan_ort_conformance.checks import Check, registered, selected
 from jan_ort_conformance.declaration import Declaration, read_declaration
 from jan_ort_conformance.http.asking import Asker
+from jan_ort_conformance.http.pace import measure_pace
 from jan_ort_conformance.key import hidden
 from jan_ort_conformance.results import Case, Level, Results
 from jan_ort_conformance.runner import run_checks
@@ -72,6 +73,7 @@ def _run(run: HttpRun, tell: Callable[[Case], None]) -> Results:
             results.warnings.append("the server serves no /openapi.json; all of the bundled document is asked of it")
         if asker.declaration.oddity:
             results.warnings.append(asker.declaration.oddity)
+        measure_pace(asker)
         gone = run_checks(checks, asker, server, results, skips=run.skips, tell=tell)
         if run.fuzz:
             from jan_ort_conformance.schema_fuzz import fuzz  # schemathesis takes a second to import

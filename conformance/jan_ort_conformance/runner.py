@@ -68,7 +68,7 @@ def _run_one(entry: Check, asker: Asker, server: ServerProcess) -> tuple[Case, s
     try:
         judged = judge(entry, asker)
     except (httpx.TransportError, httpx.StreamError) as error:
-        judged = Judged(Verdict.FAIL, silence(error, asker.target.timeout_s))
+        judged = Judged(Verdict.FAIL, silence(error, asker.target.patience_s))
         try:
             came_back = server.recover(hung=isinstance(error, httpx.TimeoutException))
             judged = replace(judged, detail=f"{judged.detail}; {came_back}")
@@ -149,7 +149,7 @@ def _judge_refusal(entry: Check, refusal: Refused, missing: list[str]) -> Judged
 def silence(error: Exception, timeout_s: float) -> str:
     """Say how the server fell silent under a request."""
     if isinstance(error, httpx.TimeoutException):
-        return f"the server did not answer within {timeout_s:g} s"
+        return f"the server did not answer within {timeout_s:.3g} s"
     return f"the server closed the connection: {type(error).__name__} {error}".rstrip(": ")
 
 

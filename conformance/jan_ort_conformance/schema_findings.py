@@ -12,7 +12,8 @@ from schemathesis.engine.recorder import Interaction, Request
 
 from jan_ort_conformance.key import OWN
 from jan_ort_conformance.results import FuzzedOperation
-from jan_ort_conformance.target import Sent, Target
+from jan_ort_conformance.sent import Sent
+from jan_ort_conformance.target import Target
 
 if TYPE_CHECKING:
     import requests

@@ -125,7 +125,7 @@ def _fuzz_operation(
         max_examples=run.max_examples,
         headers=headers,
         only=operation.path,
-        timeout_s=run.timeout,
+        timeout_s=target.patience_for(4 * run.max_tokens),  # of several choices
         ca_file=run.ca_file,
     )
     deadline = time.monotonic() + share_s  # not schemathesis' max-time: that fuzzes for as long as it may

@@ -45,7 +45,7 @@ def hooks_of(
             came_back = server.recover(hung=isinstance(error, requests.Timeout))
         except ServerGone as gone:
             came_back = findings.gone = str(gone)
-        findings.fail(ANSWERS, f"{_silence(error, target.timeout_s)}; {came_back}", repeat)
+        findings.fail(ANSWERS, f"{_silence(error, target.patience_for(4 * max_tokens))}; {came_back}", repeat)
 
     hooks: list[Callable[..., Any]] = [before_call, after_network_error]
     for hook in hooks:
@@ -87,5 +87,5 @@ def read_body(response: requests.Response, *_: Any, **__: Any) -> None:
 def _silence(error: BaseException | None, timeout_s: float) -> str:
     """Say how the server fell silent under a request."""
     if isinstance(error, requests.Timeout):
-        return f"the server did not answer within {timeout_s:g} s"
+        return f"the server did not answer within {timeout_s:.3g} s"
     return f"the server closed the connection: {type(error).__name__}"

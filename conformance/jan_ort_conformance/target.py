@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
+import math
 import ssl
 import threading
 import time
@@ -17,6 +17,15 @@ import httpx
 
 from jan_ort_conformance.http.events import is_event_stream
 from jan_ort_conformance.key import OWN, filled, hidden
+from jan_ort_conformance.sent import Sent
+
+_SLACK = 8
+"""How many times the time that its tokens take alone an answer may take: others are served beside it."""
+
+
+_DEFAULT_TOKENS = 100
+_MOST_TOKENS = 10_000
+"""A number of tokens beyond it is a limit that no answer comes to."""
 
 
 class TargetError(Exception):
@@ -51,37 +60,12 @@ class Answer:
         return f"{self.status} {self.text[:400]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request as it was sent; ``credentials`` are those of a shell (``key.OWN``), or nothing."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-    credentials: str
-
-    def curl(self) -> str:
-        """Return the shell line that sends it again."""
-        words = ["curl", "-sS", "-i", "-N"]
-        words += ["-X", self.method] if self.method != ("GET" if self.body is None else "POST") else []
-        line = " ".join([*words, shlex.quote(self.url)])
-        if self.credentials:
-            line += f' -H "Authorization: {self.credentials}"'
-        line += "".join(f" -H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items())
-        return line if self.body is None else f"{line} --data-binary {_quoted(self.body)}"
-
-
-def _quoted(body: bytes) -> str:
-    try:
-        return shlex.quote(body.decode("ascii"))
-    except UnicodeDecodeError:
-        escaped = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b"\\'" else f"\\x{b:02x}" for b in body)
-        return f"$'{escaped}'"
-
-
 class Target:
-    """A client of the server at ``url``; ``timeout_s`` is the longest silence that is waited for. Thread-safe."""
+    """A client of the server at ``url``; ``timeout_s`` is the longest silence that is waited for. Thread-safe.
+
+    A plain answer may take longer: several times what the server needs for the tokens that are asked for, where
+    ``pace_s`` is what it needs for one. ``patience_s`` is how long the last request waited at most.
+    """
 
     def __init__(
         self, url: str, *, key: str | None = None, timeout_s: float = 30.0, ca_file: Path | None = None
@@ -91,6 +75,8 @@ class Target:
         self.key = key
         self._trust = _trust(ca_file)
         self.timeout_s = timeout_s
+        self.pace_s = 0.0
+        self.patience_s = timeout_s
         self._client = self._connections()
         self._sent: list[Sent] = []
         self._lock = threading.Lock()
@@ -154,9 +140,15 @@ class Target:
         own = {"Authorization": filled(sent.credentials, self.key or "")} if sent.credentials else {}
         with self._lock:
             self._sent.append(sent)
+            self.patience_s = patience_s = self.patience_for(_num_tokens(body))
             client = self._client
-        with client.stream(method, sent.url, content=sent.body, headers={**own, **sent.headers}) as response:
+        headers = {**own, **sent.headers}
+        with client.stream(method, sent.url, content=sent.body, headers=headers, timeout=patience_s) as response:
             yield response
+
+    def patience_for(self, num_tokens: int) -> float:
+        """Return how long an answer of so many tokens is waited for."""
+        return self.timeout_s + _SLACK * self.pace_s * num_tokens
 
     def _prepare(self, method: str, path: str, body: object, credentials: str, headers: Mapping[str, str]) -> Sent:
         if body is not None and not isinstance(body, bytes):
@@ -197,6 +189,17 @@ class Target:
             client.stream("GET", f"{self.url}{path}") as response,
         ):
             return response.status_code
+
+
+def _num_tokens(body: object) -> int:
+    """Return for how many tokens a request asks before anything is heard; of a stream the first is heard at once."""
+    if not isinstance(body, dict) or body.get("stream") is True or not {"prompt", "messages"} & body.keys():
+        return 0
+    prompts = body.get("prompt")
+    factors = [body.get("max_completion_tokens") or body.get("max_tokens") or _DEFAULT_TOKENS]
+    factors += [max(count for count in (body.get("n"), body.get("best_of"), 1) if isinstance(count, int))]
+    factors += [len(prompts) if isinstance(prompts, list) and isinstance(next(iter(prompts), 0), str) else 1]
+    return math.prod(int(each) for each in factors if isinstance(each, int | float) and 0 < each < _MOST_TOKENS)
 
 
 def _base_of(url: str) -> str:

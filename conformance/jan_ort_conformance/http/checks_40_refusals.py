@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jan_ort_conformance.checks import check, expect
+from typing import Any
+
+from jan_ort_conformance.checks import Untold, check, expect
 from jan_ort_conformance.http.asking import (
     CHAT,
     COMPLETIONS,
@@ -130,30 +132,40 @@ def content_type(server: Asker) -> None:
     expect(answer.status == 415, f"text/plain is answered {answer}")
 
 
-def _too_long(server: Asker) -> int:
-    """Return the number of words that no context holds: beyond the declared length, or beyond a million tokens."""
-    return (server.declaration.context_length or 131_072) + 64
+MANY = 2**20
+"""Words that are more than the context of most models holds, for a server that does not tell its length."""
+
+
+def _overflow(server: Asker, path: str) -> dict[str, Any]:
+    """Return the error object of the answer to a prompt that is longer than the context.
+
+    Raises: Untold where the server does not tell its length, and takes a prompt of a million tokens, or no such body.
+    """
+    length = server.declaration.context_length
+    num_words = (length or MANY) + 64
+    text = ("word " if length else "a ") * num_words
+    body = {"prompt": text} if path == COMPLETIONS else {"messages": [{"role": "user", "content": text}]}
+    answer = server.post(path, {**body, "max_tokens": 1})
+    if length is None and answer.status == 413:
+        raise Untold("the server does not tell its context_length, and takes no prompt of a million words")
+    if length is None and answer.status == 200 and answer.json["usage"]["prompt_tokens"] >= num_words:
+        raise Untold("the server does not tell its context_length, which is beyond a million tokens")
+    expect(answer.status == 400, f"{NAMES[path]}: a prompt of {num_words} words is answered {answer}")
+    return error_of(answer)
 
 
 @check("overflow.is_a_400", level=Level.CORE, needs=GENERATING)
 def overflow_is_a_400(server: Asker) -> None:
     """A prompt longer than the context is a 400 with the code context_length_exceeded, never cut in silence."""
-    text = "word " * _too_long(server)
-    bodies: list[tuple[str, dict[str, object]]] = [
-        (COMPLETIONS, {"prompt": text}),
-        (CHAT, {"messages": [{"role": "user", "content": text}]}),
-    ]
-    for path, body in bodies:
-        answer = server.post(path, {**body, "max_tokens": 1})
-        expect(answer.status == 400, f"{NAMES[path]}: a prompt beyond the context is answered {answer}")
-        code = error_of(answer)["code"]
+    for path in GENERATING:
+        code = _overflow(server, path)["code"]
         expect(code == "context_length_exceeded", f"{NAMES[path]}: the code is {code!r}")
 
 
 @check("overflow.tells_the_counts", level=Level.STRICT, needs=[COMPLETIONS])
 def overflow_tells_the_counts(server: Asker) -> None:
     """The message of an overflow has the limit and the count, and the error's param names the prompt."""
-    error = server.refused(COMPLETIONS, {"prompt": "word " * _too_long(server), "max_tokens": 1}, 400)
+    error = _overflow(server, COMPLETIONS)
 
     length = server.declaration.context_length
     expect(error["param"] == "prompt", f"param is {error['param']!r}")

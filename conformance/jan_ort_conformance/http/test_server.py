@@ -10,6 +10,7 @@ import pytest
 from jan_ort_conformance.checks import Check, selected
 from jan_ort_conformance.declaration import read_declaration
 from jan_ort_conformance.http.asking import Asker
+from jan_ort_conformance.http.pace import measure_pace
 from jan_ort_conformance.key import hidden
 from jan_ort_conformance.results import Level, Verdict
 from jan_ort_conformance.runner import Judged, judge, silence
@@ -39,7 +40,9 @@ def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
             reason = target.silence()
             if reason:
                 pytest.fail(f"nothing answers at {url} as it should: {reason}; start the server", pytrace=False)
-            yield Asker(target, read_declaration(target), Level(request.config.getoption("--jan-ort-level")))
+            asker = Asker(target, read_declaration(target), Level(request.config.getoption("--jan-ort-level")))
+            measure_pace(asker)
+            yield asker
     except TargetError as error:
         pytest.fail(hidden(str(error), key), pytrace=False)
 
@@ -51,7 +54,7 @@ def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
     try:
         judged = judge(entry, jan_ort_server)
     except (httpx.TransportError, httpx.StreamError) as error:
-        judged = Judged(Verdict.FAIL, silence(error, jan_ort_server.target.timeout_s))
+        judged = Judged(Verdict.FAIL, silence(error, jan_ort_server.target.patience_s))
 
     if judged.verdict is Verdict.UNSUPPORTED:
         pytest.skip(jan_ort_server.target.hide(judged.detail))

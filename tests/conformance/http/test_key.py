@@ -11,7 +11,7 @@ import pytest
 
 from jan_ort_conformance.key import expressions, filled, hidden
 from jan_ort_conformance.results import Case, Results, Verdict
-from jan_ort_conformance.target import Sent
+from jan_ort_conformance.sent import Sent
 
 KEY = "sk-\"é'/secret"
 PLAIN = "Sk-secret"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -23,6 +24,7 @@ from tests.conformance.kit.planted import FAULTS
 
 KEY = "k3y"
 NUM_SLOTS = 4
+SLOW_S = 0.03
 GENERATING = ("/v1/completions", "/v1/chat/completions")
 
 
@@ -85,6 +87,22 @@ class BrokenServer:
             await _until_gone(receive)
         else:
             await self.app(scope, receive, send)
+
+    async def is_slow(self, scope: Any, receive: Any, send: Any) -> None:
+        """Take a while for each token, streamed or not."""
+        content_type = b""
+
+        async def sent(message: Any) -> None:
+            nonlocal content_type
+            content_type = dict(message.get("headers", ())).get(b"content-type", content_type)
+            body = message.get("body")
+            if body and content_type.startswith(b"text/event-stream"):
+                await asyncio.sleep(SLOW_S)
+            elif body and scope["path"] in GENERATING:
+                await asyncio.sleep(SLOW_S * json.loads(body)["usage"]["completion_tokens"])
+            await send(message)
+
+        await self.app(scope, receive, sent)
 
     async def leaks_slots(self, scope: Any, receive: Any, send: Any) -> None:
         """Keep the slot of each client that left, and wait for a free one for ever."""

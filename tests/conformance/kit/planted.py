@@ -33,6 +33,7 @@ from tests.conformance.kit.faults import (
     without_header,
 )
 from tests.conformance.kit.member_faults import MEMBER_FAULTS
+from tests.conformance.kit.smaller_servers import tell_no_length
 from tests.conformance.kit.twin_faults import TWIN_FAULTS
 
 FAULTS: list[Fault] = [
@@ -131,6 +132,7 @@ FAULTS: list[Fault] = [
     failing("plain_text_errors", "refusal.is_an_openai_error", 422, as_plain_text),
     failing("html_404", "refusal.unknown_path", 404, as_plain_text),
     Fault("cuts_prompts", "overflow.is_a_400", before=cut_prompt),
+    Fault("cuts_prompts_and_tells_no_length", "overflow.is_a_400", before=cut_prompt, after=tell_no_length),
     Fault("refuses_unknown_fields", "refusal.unknown_fields_are_accepted", before=refuse_unknown),
     Fault("coerces_types", "refusal.types_are_json_schemas", before=coerce),
     Fault("crashes_on_text", "schema.post_extras_tokenize.not_a_server_error", after=crash_on_text),

@@ -59,6 +59,25 @@ def ignore_fields(exchange: Exchange) -> None:
         exchange.body = json.dumps({name: value for name, value in fields.items() if name not in FIELDS}).encode()
 
 
+def tell_no_length(exchange: Exchange) -> None:
+    rewritten(exchange, "/v1/models", without_metadata)
+
+
+def tell_length_as_vllm(exchange: Exchange) -> None:
+    def change(models: Any) -> None:
+        for model in models["data"]:
+            model["max_model_len"] = model.pop("metadata")["context_length"]
+
+    rewritten(exchange, "/v1/models", change)
+
+
+def hold_a_million(exchange: Exchange) -> None:
+    """Answer long prompts as one that is read to its end."""
+    tell_no_length(exchange)
+    if exchange.status == 400 and len(exchange.body) > 2**21:
+        exchange.status, exchange.answer = 200, b'{"usage": {"prompt_tokens": 1048640}}'
+
+
 def undeclare_fields(exchange: Exchange) -> None:
     rewritten(exchange, "/openapi.json", without_fields)
 
@@ -67,4 +86,10 @@ SMALLER: list[Fault] = [
     Fault("has_fewer_operations", "", after=without(of_one_task)),
     Fault("has_fewer_operations_and_tells_no_metadata", "", after=without(without_metadata)),
     Fault("has_fewer_fields", "", before=ignore_fields, after=undeclare_fields),
+]
+
+LENGTHS: list[Fault] = [
+    Fault("tells_no_length", "", after=tell_no_length),
+    Fault("tells_its_length_as_vllm_does", "", after=tell_length_as_vllm),
+    Fault("holds_a_million_tokens", "", after=hold_a_million),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.results import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer
 from tests.conformance.kit.faults import Fault
 from tests.conformance.kit.variants import VARIANTS
@@ -21,3 +21,12 @@ def test_a_sound_variant_passes(server: BrokenServer, url: str, variant: Fault, 
 
     assert [case for case in results.cases if case.verdict.is_bad] == []
     assert len(results.cases) > 2
+
+
+def test_a_slow_server_is_waited_for_as_its_tokens_need(server: BrokenServer, url: str) -> None:
+    server.plant(Fault("is_slow", ""))
+
+    results = run_http(HttpRun(url, key=KEY, only=("usage.adds_up",), fuzz=False, timeout=0.5))
+
+    assert {case.verdict for case in results.cases} == {Verdict.PASS}, results.cases
+    assert results.duration_s > 1

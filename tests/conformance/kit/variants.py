@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.conformance.kit.changes import each_choice
 from tests.conformance.kit.faults import Exchange, Fault, answering, streaming
-from tests.conformance.kit.smaller_servers import SMALLER
+from tests.conformance.kit.smaller_servers import LENGTHS, SMALLER
 
 STREAMS = ("stream.*", "connection.streams_are_independent", "logprobs.are_the_same_in_streams", "stop.*")
 PLAIN = ("usage.*", "stop.*", "logprobs.*", "field.*.logprobs", "field.*.n")
@@ -76,6 +76,7 @@ def with_more_members(_: Exchange, answer: Any) -> Any:
 
 VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
     *((server, ("*",)) for server in SMALLER),
+    *((server, ("overflow.*", "models.*", "seed.*")) for server in LENGTHS),
     framed("no_space_after_the_colon", lambda text: text.replace("data: ", "data:")),
     framed("more_blank_lines", lambda text: "\n\n" + text.replace("\n\n", "\n\n\n\n")),
     framed("carriage_returns_too", lambda text: text.replace("\n", "\r\n")),
