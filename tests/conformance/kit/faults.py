@@ -79,6 +79,20 @@ def streaming(name: str, check: str, change: Callable[[list[str]], list[str]]) -
     return Fault(name, check, after=rewrite)
 
 
+def in_chunks(name: str, check: str, change: Callable[[Exchange, Any], Any]) -> Fault:
+    """The server changes each chunk of a stream."""
+
+    def rewrite(exchange: Exchange) -> None:
+        if exchange.is_stream:
+            frames = exchange.answer.decode().split("\n\n")[:-1]
+            for number, frame in enumerate(frames):
+                if frame.startswith("data: {"):
+                    frames[number] = f"data: {json.dumps(change(exchange, json.loads(frame[6:])))}"
+            exchange.answer = "".join(f"{frame}\n\n" for frame in frames).encode()
+
+    return Fault(name, check, after=rewrite)
+
+
 def failing(name: str, check: str, old: int, change: Change) -> Fault:
     """The server changes the answers of one status."""
 

@@ -21,6 +21,7 @@ from tests.conformance.kit.changes import (
     usage,
     without_n,
 )
+from tests.conformance.kit.choice_faults import CHOICE_FAULTS
 from tests.conformance.kit.faults import (
     Fault,
     answering,
@@ -40,6 +41,7 @@ FAULTS: list[Fault] = [
     *MEMBER_FAULTS,
     *TWIN_FAULTS,
     *AUTH_FAULTS,
+    *CHOICE_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),

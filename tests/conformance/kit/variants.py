@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from tests.conformance.kit.changes import each_choice
-from tests.conformance.kit.faults import Exchange, Fault, answering, streaming
+from tests.conformance.kit.faults import Exchange, Fault, answering, in_chunks
 from tests.conformance.kit.smaller_servers import LENGTHS, SMALLER
 
 STREAMS = ("stream.*", "connection.streams_are_independent", "logprobs.are_the_same_in_streams", "stop.*")
@@ -24,43 +23,20 @@ def framed(name: str, change: Callable[[str], str]) -> tuple[Fault, tuple[str, .
     return Fault(name, "", after=rewrite), STREAMS
 
 
-def in_chunks(name: str, change: Callable[[Any], None]) -> Fault:
-    """The server changes each chunk."""
-
-    def rewrite(frames: list[str]) -> list[str]:
-        chunks = [json.loads(frame.removeprefix("data: ")) for frame in frames[:-1]]
-        for chunk in chunks:
-            change(chunk)
-        return [f"data: {json.dumps(chunk)}" for chunk in chunks] + frames[-1:]
-
-    return streaming(name, "", rewrite)
-
-
 def in_capitals(exchange: Exchange) -> None:
     if exchange.is_stream:
         exchange.answer_headers["content-type"] = "Text/Event-Stream; Charset=UTF-8"
 
 
-def role_in_each_delta(chunk: Any) -> None:
-    for choice in chunk["choices"]:
-        choice.get("delta", {}).update({"role": "assistant"} if choice.get("delta") else {})
+def role_in_each_delta(_: Exchange, chunk: Any) -> Any:
+    return each_choice(chunk, lambda choice: choice["delta"].update(role="assistant") if choice.get("delta") else None)
 
 
-def without_null(name: str) -> Callable[[Any], None]:
+def without_null(name: str) -> Callable[[Exchange, Any], Any]:
     """Leave a member of choices out where it is null."""
 
-    def change(answer: Any) -> None:
-        for choice in answer.get("choices", ()):
-            if choice.get(name, 1) is None:
-                del choice[name]
-
-    return change
-
-
-def plainly_without_null(name: str) -> Callable[[Exchange, Any], Any]:
     def change(_: Exchange, answer: Any) -> Any:
-        without_null(name)(answer)
-        return answer
+        return each_choice(answer, lambda choice: choice.pop(name) if choice.get(name, 1) is None else None)
 
     return change
 
@@ -86,10 +62,10 @@ VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
     framed("comments_between_events", lambda text: text.replace("\n\n", "\n\n: ping\n\n")),
     framed("a_byte_order_mark", lambda text: "\ufeff" + text),
     (Fault("content_type_in_capitals", "", after=in_capitals), STREAMS),
-    (in_chunks("a_role_in_each_delta", role_in_each_delta), STREAMS),
-    (in_chunks("no_finish_reason_before_the_end", without_null("finish_reason")), STREAMS),
-    (in_chunks("no_logprobs_in_chunks_unasked", without_null("logprobs")), STREAMS),
-    (answering("no_logprobs_unasked", "", plainly_without_null("logprobs")), PLAIN),
+    (in_chunks("a_role_in_each_delta", "", role_in_each_delta), STREAMS),
+    (in_chunks("no_finish_reason_before_the_end", "", without_null("finish_reason")), STREAMS),
+    (in_chunks("no_logprobs_in_chunks_unasked", "", without_null("logprobs")), STREAMS),
+    (answering("no_logprobs_unasked", "", without_null("logprobs")), PLAIN),
     (answering("embeddings_backwards", "", embeddings_backwards), ("embeddings.*", "field.embeddings.*")),
     (answering("members_of_the_future", "", with_more_members), PLAIN),
 ]
