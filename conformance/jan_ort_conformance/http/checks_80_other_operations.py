@@ -99,7 +99,8 @@ def model_of_tokenizer(server: Asker) -> None:
         server.refused(path, {**body, "model": 5}, 422)
 
 
-def _vectors(server: Asker, given: object, **fields: object) -> list[list[float]]:
+def vectors_of(server: Asker, given: object, **fields: object) -> list[list[float]]:
+    """Return the vectors of an embedding request by their indexes, which must be all that there are."""
     answer = server.answered(EMBEDDINGS, {"input": given, **fields})
     vectors = sorted(answer["data"], key=lambda each: int(each["index"]))
     indices = [each["index"] for each in vectors]
@@ -107,23 +108,24 @@ def _vectors(server: Asker, given: object, **fields: object) -> list[list[float]
     return [each["embedding"] for each in vectors]
 
 
-def _near(one: list[float], other: list[float]) -> bool:
+def near(one: list[float], other: list[float]) -> bool:
+    """Whether two vectors are the same but for rounding."""
     return len(one) == len(other) and all(math.isclose(a, b, abs_tol=1e-3) for a, b in zip(one, other, strict=True))
 
 
 @check("field.embeddings.input", level=Level.CORE, needs=[EMBEDDINGS], fields=[f"{EMBEDDINGS} input"])
 def embeddings_input(server: Asker) -> None:
     """Each text has its own vector, in order, the same alone and in a list."""
-    cat, number = (_vectors(server, text)[0] for text in ("a cat", "12345 67890"))
-    expect_effect(not _near(cat, number), "two texts have the same vector")
-    both = _vectors(server, ["12345 67890", "a cat"])
-    expect(len(both) == 2 and _near(both[0], number) and _near(both[1], cat), "in a list the vectors are others")
+    cat, number = (vectors_of(server, text)[0] for text in ("a cat", "12345 67890"))
+    expect_effect(not near(cat, number), "two texts have the same vector")
+    both = vectors_of(server, ["12345 67890", "a cat"])
+    expect(len(both) == 2 and near(both[0], number) and near(both[1], cat), "in a list the vectors are others")
 
 
 @check("embeddings.are_normalised", level=Level.STRICT, needs=[EMBEDDINGS])
 def embeddings_are_normalised(server: Asker) -> None:
     """A vector has the length 1."""
-    norm = math.hypot(*_vectors(server, "Hello")[0])
+    norm = math.hypot(*vectors_of(server, "Hello")[0])
     expect(math.isclose(norm, 1, abs_tol=1e-3), f"the vector's length is {norm}")
 
 
@@ -138,11 +140,11 @@ def embeddings_usage_adds_up(server: Asker) -> None:
 @check("field.embeddings.encoding_format", needs=[f"{EMBEDDINGS} encoding_format"], fields=[f"{EMBEDDINGS} encoding_format"])  # fmt: skip # noqa: E501
 def encoding_format(server: Asker) -> None:
     """base64 holds the same numbers as little-endian float32."""
-    numbers = _vectors(server, "Hello", encoding_format="float")[0]
-    encoded = _vectors(server, "Hello", encoding_format="base64")[0]
+    numbers = vectors_of(server, "Hello", encoding_format="float")[0]
+    encoded = vectors_of(server, "Hello", encoding_format="base64")[0]
     expect_effect(isinstance(encoded, str), "base64 gives numbers")
     raw = base64.b64decode(str(encoded))
-    expect(_near([*struct.unpack(f"<{len(raw) // 4}f", raw)], numbers), "base64 holds other numbers")
+    expect(near([*struct.unpack(f"<{len(raw) // 4}f", raw)], numbers), "base64 holds other numbers")
 
 
 @check(
@@ -153,7 +155,7 @@ def encoding_format(server: Asker) -> None:
 )
 def dimensions(server: Asker) -> None:
     """dimensions is the length of the vectors, or a model that has but one length refuses it by name."""
-    length = len(_vectors(server, "Hello", dimensions=8)[0])
+    length = len(vectors_of(server, "Hello", dimensions=8)[0])
     expect_effect(length == 8, f"dimensions 8 gives {length}")
 
 

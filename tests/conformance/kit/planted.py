@@ -36,6 +36,7 @@ from tests.conformance.kit.faults import (
 from tests.conformance.kit.member_faults import MEMBER_FAULTS
 from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
 from tests.conformance.kit.smaller_servers import tell_no_length
+from tests.conformance.kit.text_faults import TEXT_FAULTS
 from tests.conformance.kit.twin_faults import TWIN_FAULTS
 
 FAULTS: list[Fault] = [
@@ -44,6 +45,7 @@ FAULTS: list[Fault] = [
     *AUTH_FAULTS,
     *CHOICE_FAULTS,
     *SAMPLING_FAULTS,
+    *TEXT_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),
