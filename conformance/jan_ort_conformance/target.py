@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -143,8 +145,16 @@ class Target:
             self.patience_s = patience_s = self.patience_for(_num_tokens(body))
             client = self._client
         headers = {**own, **sent.headers}
-        with client.stream(method, sent.url, content=sent.body, headers=headers, timeout=patience_s) as response:
+        content = iter((sent.body or b"",)) if "Transfer-Encoding" in headers else sent.body  # no length is known
+        with client.stream(method, sent.url, content=content, headers=headers, timeout=patience_s) as response:
             yield response
+
+    def connection(self) -> HTTPConnection:
+        """Return a connection of its own, of the standard library, which opens no second one unasked."""
+        url = urlsplit(self.url)
+        if url.scheme == "https":
+            return HTTPSConnection(url.hostname or "", url.port, timeout=self.timeout_s, context=self._trust)
+        return HTTPConnection(url.hostname or "", url.port, timeout=self.timeout_s)
 
     def patience_for(self, num_tokens: int) -> float:
         """Return how long an answer of so many tokens is waited for."""

@@ -37,6 +37,7 @@ class BrokenServer:
         self.num_leaked = 0
         self.num_requests = 0
         self.newest: object = None
+        self.seen: set[Any] = set()
 
     def plant(self, fault: Fault | None) -> None:
         """Have this fault only."""
@@ -103,6 +104,37 @@ class BrokenServer:
             await send(message)
 
         await self.app(scope, receive, sent)
+
+    async def serves_a_connection_once(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer 400 to the second request on a connection."""
+        again = scope["client"] in self.seen
+        self.seen.add(scope["client"])
+        await self.app(scope | {"method": "BREW"} if again else scope, receive, send)
+
+    async def reads_no_chunks(self, scope: Any, receive: Any, send: Any) -> None:
+        """Refuse a body whose length is not told."""
+        if b"transfer-encoding" in dict(scope["headers"]):
+            await send({"type": "http.response.start", "status": 411, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self.app(scope, receive, send)
+
+    async def counts_characters(self, scope: Any, receive: Any, send: Any) -> None:
+        """Tell the length of an answer in characters."""
+        if scope["path"] != "/v1/completions":
+            await self.app(scope, receive, send)
+            return
+        messages: list[Any] = []
+
+        async def gathered(message: Any) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, gathered)
+        answer = json.loads(b"".join(message.get("body", b"") for message in messages))
+        text = json.dumps(answer, ensure_ascii=False)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": text.encode()})
 
     async def leaks_slots(self, scope: Any, receive: Any, send: Any) -> None:
         """Keep the slot of each client that left, and wait for a free one for ever."""

@@ -144,6 +144,9 @@ FAULTS: list[Fault] = [
     Fault("crashes_on_text", "schema.post_extras_tokenize.not_a_server_error", after=crash_on_text),
     Fault("leaks_slots", "connection.leaving_frees_the_slot"),
     Fault("cuts_streams", "connection.streams_are_independent"),
+    Fault("serves_a_connection_once", "http.connection_may_be_used_again"),
+    Fault("reads_no_chunks", "http.body_may_come_in_chunks"),
+    Fault("counts_characters", "http.length_is_of_bytes"),
     Fault("hangs", "seed.repeats"),
 ]
-"""The last three are of connections; broken_server has them by name."""
+"""The last ones are of connections; broken_server has them by name."""
