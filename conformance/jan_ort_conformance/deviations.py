@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import resources
 
+from jan_ort_conformance.results import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -48,7 +50,9 @@ class Deviations:
             else:
                 found[deviation.id] = found.get(deviation.id, 0) + 1
         self.seen |= found.keys()
-        return rest, ", ".join(f"deviates {count} times as listed in {name}" for name, count in found.items())
+        return rest, ", ".join(
+            f"deviates {counted(count, 'time')} as listed in {name}" for name, count in found.items()
+        )
 
     def unseen(self) -> list[str]:
         """Return a line for each listed difference that did not show."""

@@ -106,13 +106,14 @@ def _require_matches(run: HttpRun) -> None:
 
 def about(run: HttpRun, seed: int) -> dict[str, str]:
     """Return how a server is judged, for the reports."""
+    tools = [f"{name} {metadata.version(name)}" for name in ("jan-ort", "schemathesis", "hypothesis")]
     info = load_spec(pristine=True)["info"]
     title = info["title"].encode("ascii", "ignore").decode()  # it begins with an emoji, which few fonts have
     return {
         "level": run.level,
         "seed": str(seed),
         "document": f"{title} {info['version']}{' without overlay' if run.pristine else ' with overlay'}",
-        "kit": f"jan-ort {metadata.version('jan-ort')}, schemathesis {metadata.version('schemathesis')}",
+        "kit": ", ".join(tools),
         "fuzzing": f"at most {run.max_examples} examples an operation, {run.time_limit:g} s, "
         f"generations bounded to {run.max_tokens} tokens"
         if run.fuzz

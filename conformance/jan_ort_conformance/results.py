@@ -220,3 +220,8 @@ def by_theme(cases: Sequence[Case]) -> dict[str, list[Case]]:
     for case in cases:
         groups.setdefault(case.id.partition(".")[0], []).append(case)
     return groups
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, which has an s unless it is one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

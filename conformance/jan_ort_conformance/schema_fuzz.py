@@ -13,7 +13,7 @@ from schemathesis.engine import events, from_schema
 
 from jan_ort_conformance.deviations import Deviations
 from jan_ort_conformance.http.asking import Asker
-from jan_ort_conformance.results import Case, Fuzzing, Level, Results, Verdict
+from jan_ort_conformance.results import Case, Fuzzing, Level, Results, Verdict, counted
 from jan_ort_conformance.schema_checks import configuration
 from jan_ort_conformance.schema_findings import Findings
 from jan_ort_conformance.schema_hooks import ANSWERS, hooks_of
@@ -165,7 +165,7 @@ def _cases(
 ) -> Iterator[Case]:
     """Yield the case of each check that ran; the first carries the time that all of them took."""
     total = sum(findings.phases.values())
-    told = f"{total} requests ({', '.join(f'{count} {phase}' for phase, count in findings.phases.items())})"
+    asked = f"{counted(total, 'request')} ({', '.join(f'{count} {phase}' for phase, count in findings.phases.items())})"
     names = [name for name in _names(run, operation) if name == ANSWERS or findings.ran[name]]
     for name in names:
         case_id = _id(operation, name)
@@ -181,9 +181,10 @@ def _cases(
             detail = f"no request was answered: {failures[:1]}"
             yield Case(case_id, Verdict.FAIL, level, detail, duration_s=duration_s)
         else:
+            told = asked
             if deviations is not None:
                 failures, listed = deviations.sort_out(operation.path, name, failures)
-                told = f"{told}; {listed}" if listed and name == names[0] else listed or told
+                told = f"{asked}; {listed}" if listed else asked
             yield _judged(case_id, level, failures, told, duration_s)
 
 
@@ -191,5 +192,5 @@ def _judged(case_id: str, level: Level, failures: list[tuple[str, str]], told: s
     if not failures:
         return Case(case_id, Verdict.PASS, level, told, duration_s=duration_s)
     shown = "\n\n".join(dict.fromkeys(detail for detail, _ in failures[:_SHOWN]))
-    detail = f"{len(failures)} failures in {told}; the first:\n{shown}"
+    detail = f"{counted(len(failures), 'failure')} in {told}; the first:\n{shown}"
     return Case(case_id, Verdict.FAIL, level, detail, failures[0][1], duration_s)

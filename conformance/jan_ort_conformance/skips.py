@@ -63,7 +63,9 @@ def read_skips(path: Path, today: date) -> Skips:
     Raises: SkipFileError.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("skip", [])
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        _require_known(document, {"skip"}, "the file")
+        tables = document.get("skip", [])
         skips = [_skip(table) for table in tables]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError, TypeError, AttributeError) as error:
         raise SkipFileError(
@@ -75,7 +77,15 @@ def read_skips(path: Path, today: date) -> Skips:
     )
 
 
+def _require_known(table: dict[str, Any], known: set[str], where: str) -> None:
+    """Hold that a table has no other names: a misspelt one would be no skip at all, or one without its reason."""
+    unknown = sorted(table.keys() - known)
+    if unknown:
+        raise ValueError(f"{where} has {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}")
+
+
 def _skip(table: dict[str, Any]) -> Skip:
+    _require_known(table, {"id", "url", "expires", "reason"}, repr(table.get("id", "an entry")))
     missing = {"id", "url", "expires"} - table.keys()
     if missing:
         raise ValueError(f"{table.get('id', 'an entry')!r} has no {', '.join(sorted(missing))}")

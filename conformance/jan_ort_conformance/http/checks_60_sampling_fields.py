@@ -27,6 +27,9 @@ def seed(path: str, server: Asker) -> None:
     first, again, other, none, fresh = (server.said(path, **FREE | {"seed": each}) for each in (7, 7, 8, None, None))
     expect_effect(first == again, f"the same seed gives {first!r} and {again!r}")
     expect_effect(len({first, other, none, fresh}) == 4, f"seeds 7, 8 and none twice: {[first, other, none, fresh]}")
+    nought, repeated, far = (server.said(path, **FREE | {"seed": each}) for each in (0, 0, 7 + 2**16))
+    expect_effect(nought == repeated, f"the seed 0 gives {nought!r} and {repeated!r}")
+    expect_effect(far != first, f"the seeds 7 and {7 + 2**16} both give {far!r}")
 
 
 def _variety(path: str, server: Asker, **fields: object) -> int:

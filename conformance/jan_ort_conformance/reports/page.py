@@ -8,7 +8,7 @@ from html import escape
 from importlib import resources
 from string import Template
 
-from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme
+from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme, counted
 
 _EXCERPT_CHARACTERS = 300
 """Of what was seen in a failed case; the page cuts it to one line until the case is opened."""
@@ -32,7 +32,7 @@ def page_html(results: Results) -> str:
         kit=escape("OpenAI-compatible HTTP API" if results.kit == "http" else "backend interface"),
         outcome="conforms" if conforms else "does not conform" if results.cases else "nothing was judged",
         outcome_class="good" if conforms else "bad",
-        num_cases=str(len(results.cases)),
+        num_cases=counted(len(results.cases), "case"),
         duration=f"{results.duration_s:.1f}",
         tiles="".join(_tile(verdict, count) for verdict, count in results.counts().items()),
         bar=_bar(results.cases),
@@ -98,7 +98,7 @@ def _grouped(count: int) -> str:
 
 def _theme(theme: str, cases: list[Case]) -> str:
     bad = sum(case.verdict.is_bad for case in cases)
-    told = f"{bad} of {len(cases)} fail" if bad else f"{len(cases)} cases"
+    told = f"{bad} of {len(cases)} fail" if bad else counted(len(cases), "case")
     rows = "".join(_row(case) for case in sorted(cases, key=lambda case: not case.verdict.is_bad))
     return (
         f'<details class="theme"{" open" if bad else ""}><summary><h2>{escape(theme)}</h2>'

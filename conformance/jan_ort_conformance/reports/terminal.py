@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme
+from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme, counted
 
 STYLES = {
     Verdict.PASS: "green",
@@ -65,7 +65,8 @@ def _table(results: Results) -> Table:
 
 
 def _fuzzing_table(fuzzing: Fuzzing) -> Table:
-    title = f"{fuzzing.num_requests} requests by schemathesis, seed {fuzzing.seed}, max-examples {fuzzing.max_examples}"
+    sent = counted(fuzzing.num_requests, "request")
+    title = f"{sent} by schemathesis, seed {fuzzing.seed}, max-examples {fuzzing.max_examples}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("operation", no_wrap=True)
     phases = fuzzing.phases()
@@ -87,4 +88,4 @@ def _last_line(results: Results) -> str:
     if not results.cases:
         return "[bold red]no case was run[/]"
     verdict = "[bold red]does not conform[/]" if results.exit_status else "[bold green]conforms[/]"
-    return f"{escape(results.subject)} {verdict}: {len(results.cases)} cases in {results.duration_s:.1f} s"
+    return f"{escape(results.subject)} {verdict}: {counted(len(results.cases), 'case')} in {results.duration_s:.1f} s"

@@ -49,6 +49,11 @@ def biases(change: Callable[[dict[str, float]], dict[str, float]]) -> Callable[[
     return changed
 
 
+def without_seed_0(fields: dict[str, Any]) -> None:
+    if fields.get("seed") == 0:
+        del fields["seed"]
+
+
 def each_logprobs(change: Callable[[Any], None]) -> Callable[[Exchange, Any], Any]:
     """Change the logprobs of each choice that has them."""
 
@@ -130,6 +135,8 @@ SAMPLING_FAULTS: list[Fault] = [
     answering("tells_a_chat_too_likely_tokens", _CHAT, each_logprobs(likely)),
     answering("knows_what_begins_a_prompt", _ECHO, each_logprobs(first_is_a_number)),
     answering("echoes_no_logprobs", _ECHO, each_logprobs(without_prompt)),
+    taking("has_few_seeds", "field.completions.seed", number("seed", lambda seed: int(seed) % 256)),
+    taking("draws_a_seed_for_0", "field.completions.seed", without_seed_0),
     taking("keeps_one_more", "sampling.top_k_keeps_so_many", number("top_k", lambda k: k + (k > 1))),
     taking("keeps_twice_as_many", "sampling.top_k_keeps_so_many", number("top_k", lambda k: k * (1 + (k > 2)))),
     taking("has_no_nucleus", "sampling.top_p_keeps_the_nucleus", number("top_p", lambda p: p and 1)),

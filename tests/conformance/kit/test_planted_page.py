@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from jan_ort_conformance.checks import registered
+from tests.conformance.kit.planted import FAULTS
 from tests.conformance.kit.planted_page import PAGE, planted_page
+
+DOCS = ("docs/conformance.md", "CHANGELOG.md")
 
 
 def test_the_page_of_planted_faults_is_up_to_date() -> None:
     written = PAGE.read_text(encoding="utf-8")
 
     assert written == planted_page(), "run python -m tests.conformance.kit.planted_page"
+
+
+def test_the_docs_count_what_there_is() -> None:
+    root = PAGE.parents[1]
+    docs, changelog = (re.sub(r"\s+", " ", Path(root, name).read_text(encoding="utf-8")) for name in DOCS)
+
+    assert f"The tests plant {len(FAULTS)} faults into the sound server" in docs
+    assert f"(`--no-fuzz --level strict`, {len(registered())} of them)" in docs
+    assert f"schemathesis and {len(registered())} behaviour checks" in changelog

@@ -149,6 +149,34 @@ def test_a_skip_that_matches_nothing_warns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SKIP_FILE.replace("[[skip]]", "[[skips]]"), "the file has 'skips'; known are skip"),
+        (SKIP_FILE.replace("reason", "resaon"), "'seed.repeats' has 'resaon'; known are expires, id, reason, url"),
+        (SKIP_FILE + "\n[options]\nlevel = 'core'\n", "the file has 'options'"),
+    ],
+)
+def test_a_misspelt_name_in_a_skip_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "skips.toml"
+    path.write_text(text)
+
+    with pytest.raises(SkipFileError, match=told):
+        read_skips(path, date(2029, 1, 1))
+
+
+def test_one_case_is_no_cases() -> None:
+    console = Console(file=StringIO(), width=80)
+    results = Results("http", "x", cases=CASES[:1])
+
+    print_summary(results, console)
+
+    assert isinstance(console.file, StringIO)
+    assert "1 case in" in console.file.getvalue()
+    assert "1 case in" in page_html(results)
+    assert "1 case<" in page_html(results)
+
+
+@pytest.mark.parametrize(
     "text", ["[[skip]]\nid = 'a'\nurl = 'b'", "[[skip]]\nid = 'a'\nurl = 'b'\nexpires = 'soon'", "skip = 5", "?"]
 )
 def test_a_skip_without_url_or_day_is_refused(tmp_path: Path, text: str) -> None:
