@@ -49,6 +49,20 @@ def test_a_failure_is_told_in_words_with_its_curl_line(server: BrokenServer, url
     assert "Traceback" not in run.stdout
 
 
+def test_what_pytest_tells_holds_no_key(server: BrokenServer, url: str, tmp_path: Path) -> None:
+    server.plant(fault_named("takes_the_bare_key"))
+
+    run = run_pytest(
+        tmp_path, "jan_ort_conformance.http", "--jan-ort-url", url, "--jan-ort-key", KEY, "-k", "wrong_key"
+    )
+    server.plant(None)
+
+    assert run.returncode == 1
+    assert "FAIL auth.wrong_key_is_401" in run.stdout
+    assert "$JAN_ORT_KEY" in run.stdout
+    assert KEY not in run.stdout
+
+
 def test_a_server_that_is_not_there_or_refuses_the_key_is_told_in_words(url: str, tmp_path: Path) -> None:
     gone = run_pytest(tmp_path, "jan_ort_conformance.http", "--jan-ort-url", "http://127.0.0.1:9")
     refused = run_pytest(tmp_path, "jan_ort_conformance.http", "--jan-ort-url", url, "--jan-ort-key", "other")
