@@ -35,6 +35,7 @@ def length_is_of_bytes(server: Asker) -> None:
 @check("http.connection_may_be_used_again", level=Level.STRICT, needs=[MODELS])
 def connection_may_be_used_again(server: Asker) -> None:
     """A second request on a connection is answered, unless the first answer said that it would be closed."""
+    expect(server.target.ask("GET", MODELS).status == 200, "the list of models is not answered")
     url = urlsplit(server.target.url)
     connection = server.target.connection()
     headers = {"Authorization": filled(OWN, server.target.key)} if server.target.key is not None else {}
