@@ -42,7 +42,7 @@ def holds_for_each_keyword(server: Asker) -> None:
 
 @check("tools.call_is_all_of_the_answer", needs=[f"{CHAT} tools", f"{CHAT} tool_choice"])
 def call_is_all_of_the_answer(server: Asker) -> None:
-    """Beside a named call there is no content, and it ends by tool_calls or stop; a stream ends by the same."""
+    """Beside a named call there is no content, and it ends by tool_calls or stop, in a stream too."""
     for choice_named in (choice_of("look"), "required"):
         body = {**LONG, "tools": [tool("look", "a")], "tool_choice": choice_named, "parallel_tool_calls": False}
         (choice,) = server.ask(CHAT, **body)["choices"]
