@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from jan_ort.auth import is_loopback
 from jan_ort.settings import Settings
 
@@ -15,6 +17,6 @@ def check_exposure(settings: Settings) -> None:
     loopback = settings.host == "localhost" or is_loopback(settings.host)
     if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
         raise ExposureError(
-            f"--host {settings.host!r} is reachable from other machines: give --api-key KEY, or say "
+            f"--host {shlex.quote(settings.host)} is reachable from other machines: give --api-key KEY, or say "
             "--allow-unauthenticated to serve without one"
         )

@@ -54,7 +54,7 @@ async def ask(port: int, rng: random.Random) -> str:
         "logprobs": rng.choice([None, 3]),
     }
     raw = json.dumps(body).encode()
-    head = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
     if leaves:
