@@ -17,7 +17,7 @@ from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
 
 NUM_SLOTS = CONCURRENCY = 8
 NUM_WARM = 300
-HEAD = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+HEAD = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
 
 
 async def ask(port: int, rng: random.Random) -> bool:
