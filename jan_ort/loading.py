@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from jan_ort.backend_choice import choose_backend
@@ -59,7 +60,13 @@ class ModelLoader:
             progress=show,
         )
         self._check_stopping()
-        return FoundModel(ModelFolder.read(path), choose_backend(self.settings.backend, path, self.discovered))
+        return FoundModel(ModelFolder.read(path), self._backend_of(choice, path))
+
+    def _backend_of(self, choice: ModelChoice, path: Path) -> Backend:
+        """Return the backend that opens a folder; whether it takes it is asked once. Raises: NoBackendError."""
+        if choice.taken is not None and choice.taken[0] == path:
+            return choice.taken[1]
+        return choose_backend(self.settings.backend, path, self.discovered)
 
     def open(self, choice: ModelChoice, found: FoundModel) -> GenerativeModel | EmbeddingModel:
         """Return the model, ready to be asked. Raises: ModelsError, BackendError, LoadingStopped, NoBackendError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from jan_ort.backend_choice import check_allowed, check_backend, check_options, choose_backend, find_backends
@@ -14,7 +15,7 @@ from jan_ort.models.hub_task import cached_task
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference
 from jan_ort.settings import Settings
-from jan_ort_backends import Accepts, Capability, Discovered
+from jan_ort_backends import Accepts, Backend, Capability, Discovered
 from jan_ort_backends.isolation import ask_accepts
 
 _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
@@ -22,11 +23,15 @@ _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """One model to serve: what it is to do, as what it was configured, and what that means."""
+    """One model to serve: what it is to do, as what it was configured, and what that means.
+
+    ``taken`` is its folder with the backend that opens it, where the folder was there when this was checked.
+    """
 
     task: Task
     reference: str
     found: Reference
+    taken: tuple[Path, Backend] | None = None
 
 
 class Checked(NamedTuple):
@@ -45,17 +50,22 @@ def check_settings(settings: Settings) -> Checked:
     choices = choose_models(settings, discovered)
     for choice in choices:
         check_conversion(choice, settings, discovered)
-        _check_taken(choice, settings, discovered)
-    return Checked(discovered, choices)
+    return Checked(discovered, tuple(_with_backend(choice, settings, discovered) for choice in choices))
 
 
-def _check_taken(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
-    """Check that a backend takes a model that is there already. Raises: NoBackendError, CacheError."""
+def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelChoice:
+    """Return the choice of a model that is there already with the backend that takes it.
+
+    Raises: NoBackendError, CacheError.
+    """
     if settings.load == "request":
-        return  # the others can be served, and this one says so when it is asked for
+        return choice  # the others can be served, and this one says what is wrong when it is asked for
     folder = find_resolved(choice.found, task=choice.task, cache_dir=settings.cache_dir, weights=settings.weights)
-    if folder is not None:
-        choose_backend(settings.backend, folder, discovered)
+    return (
+        choice
+        if folder is None
+        else replace(choice, taken=(folder, choose_backend(settings.backend, folder, discovered)))
+    )
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:

@@ -114,3 +114,13 @@ def test_a_model_that_no_allowed_backend_takes_is_refused_before_anything_is_loa
     with pytest.raises(NoBackendError, match=r"no backend can open .*reference: excluded by the deny list"):
         check_settings(Settings.read(**given))
     assert check_settings(Settings.read(**given, load="request")).choices
+
+
+def test_a_model_that_is_there_is_given_with_the_backend_that_takes_it(tmp_path: Path) -> None:
+    folder = ReferenceBackend.builtin_models["reference"]
+
+    here = check_settings(Settings.read(model=str(folder), cache_dir=tmp_path)).choices[0]
+    absent = check_settings(Settings.read(model="o/m", cache_dir=tmp_path)).choices[0]
+
+    assert here.taken is not None
+    assert (here.taken[0], here.taken[1].name, absent.taken) == (folder, "reference", None)
