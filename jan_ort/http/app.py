@@ -10,10 +10,13 @@ from pydantic import BaseModel
 from quart import Quart, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from jan_ort.http.answers import to_api_error
 from jan_ort.http.auth import check_request
-from jan_ort.http.errors import ApiError, to_api_error
+from jan_ort.http.connection import TidyConnection
+from jan_ort.http.errors import ApiError
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
 from jan_ort.http.shutdown import stop_when_told
+from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
@@ -59,6 +62,7 @@ def create_app(
     without it the app stays up and answers 503.
     """
     app = Quart("jan_ort", static_folder=None)
+    app.asgi_http_class = TidyConnection
     app.url_map.merge_slashes = False  # a redirect is no answer of the document: "a//b" is just an unknown model
     app.config["RESPONSE_TIMEOUT"] = None  # generations take as long as they take
     app.config["BODY_TIMEOUT"] = 60
@@ -78,14 +82,15 @@ def create_app(
             app.extensions[STOPPER].cancel()
         await app.extensions[EXTENSION].stop()
 
+    unknown_fields = UnknownFields()
     for operation in operations():
-        _bind(app, operation, HANDLERS[operation.operation_id])
+        _bind(app, operation, HANDLERS[operation.operation_id], unknown_fields)
     app.add_url_rule("/openapi.json", "openapi", _openapi, methods=["GET"])
     app.register_error_handler(Exception, _answer_error)
     return app
 
 
-def _bind(app: Quart, operation: Operation, handler: Handler) -> None:
+def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: UnknownFields) -> None:
     """Add the route of one operation: key, content type, readiness, body, and then its handler."""
 
     async def view(**path: str) -> Response:
@@ -104,7 +109,7 @@ def _bind(app: Quart, operation: Operation, handler: Handler) -> None:
         raw = await request.get_data(cache=False, as_text=False)
         assert isinstance(raw, bytes), "as_text is False"
         body = await _parse(operation.request_model, raw)
-        server.unknown_fields.log(operation.operation_id, body)
+        unknown_fields.log(operation.operation_id, body)
         return await handler(server, body)
 
     rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash

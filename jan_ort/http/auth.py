@@ -1,15 +1,20 @@
-"""Who may call: the bearer key, or without one only this machine (hop 1)."""
+"""Who may call: the bearer key, or without one only this machine (hop 1); and whether a server may start so."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+import shlex
 from urllib.parse import urlsplit
 
 from jan_ort.http.errors import ApiError
 from jan_ort.settings.schema import Settings
 
 _REMEDY = "set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1"
+
+
+class ExposureError(Exception):
+    """Raised when the settings would serve other machines without a key, and nobody has said that this is meant."""
 
 
 def check_key(authorization: str | None, key: str) -> None:
@@ -70,3 +75,13 @@ def check_request(settings: Settings, authorization: str | None, address: str | 
         # None: no network between the two, but a unix socket or a client in this process.
         check_peer(address)
         check_host(host, settings.host)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen beyond this machine without a key, unless told so explicitly. Raises: ExposureError."""
+    loopback = settings.host == "localhost" or is_loopback(settings.host)
+    if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
+        raise ExposureError(
+            f"--host {shlex.quote(settings.host)} is reachable from other machines: give --api-key KEY, or say "
+            "--allow-unauthenticated to serve without one"
+        )

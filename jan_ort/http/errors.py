@@ -1,19 +1,11 @@
-"""What a failed request is answered: one table from exceptions to HTTP, and the body that OpenAI's clients read."""
+"""The answer to a request that cannot be served, in the body that OpenAI's clients read."""
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
-from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, StepFailed
-from jan_ort.models.tokenizer import TokenIdError
-from jan_ort.structured.errors import ConstraintFailed
-from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
-from jan_ort_openapi import MalformedBody, SchemaViolation, Violation
-
-logger = logging.getLogger(__name__)
+from jan_ort_openapi import Violation
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -70,47 +62,3 @@ def context_overflow(param: str, num_prompt: int, num_requested: int, limit: int
         "max_tokens",
         code="context_length_exceeded",
     )
-
-
-def to_api_error(error: Exception) -> ApiError:
-    """Map any exception to the answer it gets; one that is not ours is logged and becomes a 500."""
-    match error:
-        case ApiError():
-            return error
-        case SchemaViolation():
-            answer = ApiError(422, str(error), param=error.param, code="schema_violation")
-            answer.detail = error.detail
-            return answer
-        case MalformedBody():
-            return ApiError(400, str(error), code="malformed_body")
-        case TokenIdError():
-            return bad_request("tokens", str(error), code="invalid_token_id")
-        case ChatTemplateError():
-            return bad_request("messages", str(error), code="chat_template_error")
-        case ContextOverflow():
-            return bad_request("input", str(error), code="context_length_exceeded")
-        case BadInput():
-            return bad_request(error.param, str(error))
-        case QueueFull():
-            return _retry(429, str(error), "queue_full", error.retry_after_s)
-        case EngineStopped() | DeviceUnavailable() | DeviceLost():
-            return _unavailable(error)
-        case ConstraintFailed():
-            return ApiError(400, str(error), code="constraint_failed")
-        case StepFailed() | EngineFailed():
-            code = "backend_failed" if isinstance(error, StepFailed) else "engine_failed"
-            return ApiError(500, str(error), code=code)
-    logger.error("a request failed", exc_info=error)
-    return ApiError(500, "internal error; the server's log has the details", code="internal_error")
-
-
-def _unavailable(error: EngineStopped | DeviceUnavailable | DeviceLost) -> ApiError:
-    if isinstance(error, EngineStopped):
-        return _retry(503, str(error), "shutting_down", 5)
-    return _retry(503, str(error), "device_lost", error.retry_after_s if isinstance(error, DeviceUnavailable) else 5)
-
-
-def _retry(status: int, message: str, code: str, after_s: int) -> ApiError:
-    answer = ApiError(status, message, code=code)
-    answer.headers["Retry-After"] = str(after_s)
-    return answer

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from jan_ort.engine.errors import EngineStopped, QueueFull
 from jan_ort.ground.progress import LogProgress, Progress
-from jan_ort.http.errors import ApiError
 from jan_ort.serving.choice import ModelChoice
+from jan_ort.serving.errors import ModelUnavailable
+from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import FoundModel, LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.memory import forget_frames, return_memory
 from jan_ort.serving.served import EmbeddingModel, GenerativeModel
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 RETRY_S = 5.0
 """How long a failed load is the answer to whoever asks for the model; the next request after that tries again."""
 
-_POLL_S = 0.05
 _SLOW_S = 30.0
 
 
@@ -52,6 +52,8 @@ class Resident:
         self._max_waiting = max_waiting
         self._num_waiting = 0
         self._num_users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
         self._change: asyncio.Task[None] | None = None  # the load or unload that runs
         self._leaving: GenerativeModel | EmbeddingModel | None = None
         self._last_used = self._failed_at = time.monotonic()
@@ -63,8 +65,8 @@ class Resident:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request uses the model or waits for it; a stream does after its handler has ended, too."""
-        return bool(self._num_users or self._num_waiting) or (self.model is not None and self.model.is_busy)
+        """Whether a request uses the model or waits for it."""
+        return bool(self._num_users or self._num_waiting)
 
     def find(self, progress: Progress) -> None:
         """Fetch and convert the model, without loading it; blocks. Raises: ModelsError, NoBackendError."""
@@ -88,20 +90,22 @@ class Resident:
         self.model, self.status, self._last_used = model, Residency.LOADED, time.monotonic()
         logger.info("%s is loaded on %s after %.1f s", self.name, model.device.used, time.perf_counter() - started)
 
-    async def acquire(self) -> GenerativeModel | EmbeddingModel:
-        """Return the model, loaded by now, which stays so until ``release``. Raises as ``load`` does."""
+    async def lend(self) -> Lease[GenerativeModel | EmbeddingModel]:
+        """Return the model, loaded by now, which stays so until the lease ends. Raises as ``load`` does."""
         await self.load()
         assert self.model is not None, "nothing has run since it was loaded"
         self._num_users += 1
-        return self.model
+        self._unused.clear()
+        return Lease(self.model, self._end_use)
 
-    def release(self) -> None:
-        """Say that a request has ended that had acquired the model."""
+    def _end_use(self) -> None:
         self._num_users -= 1
         self._last_used = time.monotonic()
+        if not self._num_users:
+            self._unused.set()
 
     async def load(self, *, retry: bool = False) -> None:
-        """Return once the model is loaded. Raises: ApiError 503 with the reason, QueueFull, EngineStopped.
+        """Return once the model is loaded. Raises: ModelUnavailable, QueueFull, EngineStopped.
 
         A load that has just failed is not tried again, but with ``retry``.
         """
@@ -181,8 +185,7 @@ class Resident:
 
     async def _unload(self) -> None:
         assert self._leaving is not None, "it begins with a model that leaves"
-        while self._num_users or self._leaving.is_busy:  # noqa: ASYNC110  (the end of a stream is no event here)
-            await asyncio.sleep(_POLL_S)
+        await self._unused.wait()
         leaving, self._leaving = self._leaving, None
         try:
             await asyncio.to_thread(leaving.close)
@@ -197,8 +200,4 @@ class Resident:
         """Return a new exception for each request: one that several raise would collect their tracebacks."""
         if isinstance(failure, EngineStopped):
             return EngineStopped()
-        error = ApiError(
-            503, f"the model {self.name!r} cannot be loaded: {failure}", param="model", code="model_failed"
-        )
-        error.headers["Retry-After"] = f"{RETRY_S:.0f}"
-        return error
+        return ModelUnavailable(self.name, failure, RETRY_S)

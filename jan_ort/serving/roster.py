@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jan_ort.ground.errors import ModelReferenceError
-from jan_ort.http.errors import ApiError
 from jan_ort.models.catalog import Task
+from jan_ort.serving.errors import ModelNotFound, NoModelForTask
 from jan_ort.serving.resident import Resident
 
-_UNCONFIGURED: dict[Task, tuple[str, str]] = {
-    "generate": ("no chat model is configured; start the server with --model", "no_chat_model"),
-    "embed": ("no embedding model is configured; start the server with --embedding-model", "no_embedding_model"),
-}
+_MISSING: dict[Task, tuple[str, str]] = {"generate": ("chat", "--model"), "embed": ("embedding", "--embedding-model")}
+"""What kind of model a task lacks, and the option that gives one."""
 
 
 class Roster:
@@ -27,17 +25,16 @@ class Roster:
 
     def find(self, task: Task, name: str | None) -> Resident:
         """Return the model for a task: the only one whatever the name; of several the named one, or without a name
-        the first. Raises: ApiError 400 if there is none, 404 if none of several has the name.
+        the first. Raises: NoModelForTask, ModelNotFound.
         """
         able = self._of(task)
         if not able:
-            message, code = _UNCONFIGURED[task]
-            raise ApiError(400, message, param="model", code=code)
+            raise NoModelForTask(*_MISSING[task])
         if len(able) == 1 or not name:
             return able[0]
         found = next((each for each in able if is_named(each, name)), None)
         if found is None:
-            raise not_found(name, able)
+            raise ModelNotFound(name, [each.name for each in able])
         return found
 
     def for_tokens(self, name: str | None) -> Resident:
@@ -46,10 +43,10 @@ class Roster:
         return named or self.find("generate" if self._of("generate") or not self._of("embed") else "embed", name)
 
     def named(self, name: str | None) -> list[Resident]:
-        """Return what is served under a name, all models for None. Raises: ApiError 404."""
+        """Return what is served under a name, all models for None. Raises: ModelNotFound."""
         found = [each for each in self.residents if name is None or is_named(each, name)]
         if not found:
-            raise not_found(str(name), self.residents)
+            raise ModelNotFound(str(name), [each.name for each in self.residents])
         return found
 
     def by_name(self) -> dict[str, list[Resident]]:
@@ -79,9 +76,3 @@ def check_names(models: Iterable[tuple[str, Task, str]]) -> None:
 def is_named(resident: Resident, name: str) -> bool:
     """Whether a name means the model: its own, or what it was configured as."""
     return name in (resident.name, resident.choice.reference)
-
-
-def not_found(name: str, known: Sequence[Resident]) -> ApiError:
-    """Return the answer to a name that no model has: 404 with the known names."""
-    names = ", ".join(dict.fromkeys(repr(each.name) for each in known))
-    return ApiError(404, f"there is no model {name!r}; served: {names}", param="model", code="model_not_found")

@@ -118,11 +118,6 @@ class GenerativeModel(ServedModel):
         """Where the model runs now; it may run elsewhere after its device was lost."""
         return self.engine.device
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether the engine has anything to do."""
-        return self.engine.num_queued > 0
-
     def close(self) -> None:
         """End its requests and free it. May be called twice."""
         try:
@@ -153,6 +148,7 @@ class EmbeddingModel(ServedModel):
         except RuntimeError as error:  # the thread is shut down
             raise EngineStopped from error
         self.queued.add(future)
+        future.add_done_callback(self.queued.discard)  # not before: a batch runs on when its client has gone
         try:
             return await asyncio.wrap_future(future)
         except BackendError as error:
@@ -165,18 +161,11 @@ class EmbeddingModel(ServedModel):
             if task is not None and task.cancelling():
                 raise  # the client has gone
             raise EngineStopped from None  # close() has dropped the batch
-        finally:
-            self.queued.discard(future)
 
     @property
     def device(self) -> DeviceReport:
         """Where the model runs now; it may run elsewhere after its device was lost."""
         return self.session.info.device
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a batch is queued or running."""
-        return bool(self.queued)
 
     def close(self) -> None:
         """Wait for the batch that is running, but not for ever, and free the model. May be called twice."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from enum import StrEnum
+from typing import cast
 
 from jan_ort.engine.results import deliver_to
 from jan_ort.ground.progress import show_progress
-from jan_ort.http.errors import ApiError
-from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.choice import Checked, check_settings
+from jan_ort.serving.errors import NotServing
+from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.resident import Resident
 from jan_ort.serving.roster import Roster
@@ -55,7 +55,6 @@ class Server:
         self.status = Status.LOADING
         self.failure: Exception | None = None
         self.roster = Roster()
-        self.unknown_fields = UnknownFields()
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -83,43 +82,35 @@ class Server:
         await asyncio.gather(*(each.close(_LOADING_GRACE_S) for each in self.roster.residents))
 
     def check_ready(self) -> None:
-        """Raise the 503 that a request gets while nothing can be served."""
+        """Refuse while nothing can be served. Raises: NotServing."""
         if self.status is not Status.READY:
-            reason = f"loading failed: {self.failure}" if self.failure else f"the server is {self.status}"
-            error = ApiError(503, reason, code=f"server_{self.status}")
-            error.headers["Retry-After"] = "2"
-            raise error
+            raise NotServing(self.status, self.failure)
 
-    @asynccontextmanager
-    async def for_generation(self, name: str | None) -> AsyncIterator[GenerativeModel]:
-        """Lend the model that completes prompts, loaded first if need be. Raises: ApiError 400, 404, 503; QueueFull."""
-        async with self._lent(lambda: self.roster.find("generate", name)) as model:
-            assert isinstance(model, GenerativeModel), "opened to generate"
-            yield model
+    async def lend_to_generate(self, name: str | None) -> Lease[GenerativeModel]:
+        """Lend the model that completes prompts, loaded first if need be. Raises: ServingError, QueueFull."""
+        lease = await self._lend(lambda: self.roster.find("generate", name))
+        assert isinstance(lease.model, GenerativeModel), "opened to generate"
+        return cast(Lease[GenerativeModel], lease)
 
-    @asynccontextmanager
-    async def for_embedding(self, name: str | None) -> AsyncIterator[EmbeddingModel]:
-        """Lend the model that embeds, loaded first if need be. Raises: ApiError 400, 404, 503; QueueFull."""
-        async with self._lent(lambda: self.roster.find("embed", name)) as model:
-            assert isinstance(model, EmbeddingModel), "opened to embed"
-            yield model
+    async def lend_to_embed(self, name: str | None) -> Lease[EmbeddingModel]:
+        """Lend the model that embeds, loaded first if need be. Raises: ServingError, QueueFull."""
+        lease = await self._lend(lambda: self.roster.find("embed", name))
+        assert isinstance(lease.model, EmbeddingModel), "opened to embed"
+        return cast(Lease[EmbeddingModel], lease)
 
-    @asynccontextmanager
-    async def for_tokens(self, name: str | None) -> AsyncIterator[GenerativeModel | EmbeddingModel]:
-        """Lend the model whose tokenizer is meant, loaded first if need be. Raises: ApiError 404, 503; QueueFull."""
-        async with self._lent(lambda: self.roster.for_tokens(name)) as model:
-            yield model
+    async def lend_for_tokens(self, name: str | None) -> Lease[GenerativeModel | EmbeddingModel]:
+        """Lend the model whose tokenizer is meant, loaded first if need be. Raises: ServingError, QueueFull."""
+        return await self._lend(lambda: self.roster.for_tokens(name))
 
-    @asynccontextmanager
-    async def _lent(self, find: Callable[[], Resident]) -> AsyncIterator[GenerativeModel | EmbeddingModel]:
+    async def _lend(self, find: Callable[[], Resident]) -> Lease[GenerativeModel | EmbeddingModel]:
         self.check_ready()  # again: the server may have begun to stop while the body was read
-        resident = find()
-        model = await resident.acquire()
+        lease = await find().lend()
         try:
             self.check_ready()  # and while the model was loaded
-            yield model
-        finally:
-            resident.release()
+        except NotServing:
+            lease.release()
+            raise
+        return lease
 
     async def _load(self) -> None:
         started = time.perf_counter()

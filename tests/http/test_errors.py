@@ -8,7 +8,8 @@ import pytest
 
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.engine.errors import EngineFailed, EngineStopped, QueueFull, StepFailed
-from jan_ort.http.errors import ApiError, context_overflow, short, to_api_error
+from jan_ort.http.answers import to_api_error
+from jan_ort.http.errors import ApiError, context_overflow, short
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort_backends import BadInput, ContextOverflow
 from jan_ort_openapi import MalformedBody, SchemaViolation

@@ -11,6 +11,7 @@ import pytest
 from quart import Quart
 
 from jan_ort.serving import served
+from jan_ort.serving.served import GenerativeModel
 from jan_ort_backends import OutOfMemory
 from tests.http.handlers.serving import (
     COMPLETIONS,
@@ -130,8 +131,8 @@ async def test_a_stop_ends_what_still_runs_on_a_model_that_leaves(
         await resident.close(grace_s=1.0)
         await asyncio.wait({unloading}, timeout=5)
 
-        assert leaving is not None
-        assert not leaving.is_busy
+        assert isinstance(leaving, GenerativeModel)
+        assert leaving.engine.num_queued == 0
         assert unloading.done()
 
 
@@ -210,7 +211,7 @@ async def test_an_embedding_that_hangs_does_not_keep_the_server_from_stopping(
         session.embed = lambda batch: released.wait()  # type: ignore[method-assign,assignment,return-value]
         session.close = closed.set  # type: ignore[method-assign]
         request = asyncio.create_task(post(app.test_client(), EMBEDDINGS, {"input": "a"}))
-        await until(lambda: embedding_model(app).is_busy)
+        await until(lambda: bool(embedding_model(app).queued))
 
         await server_of(app).stop()
         request.cancel()
@@ -232,3 +233,32 @@ async def test_a_second_stop_waits_for_the_first(tmp_path: Path) -> None:
         await server.stop()
 
     assert len(closings) == 1
+
+
+async def test_an_embedding_session_is_closed_only_after_a_batch_whose_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as app:
+        model, resident = embedding_model(app), server_of(app).roster.residents[1]
+        order: list[str] = []
+        finish = threading.Event()
+        embed, close = model.session.embed, model.session.close
+
+        def slow_embed(batch: Any) -> Any:
+            order.append("embed begins")
+            finish.wait(10)
+            order.append("embed ends")
+            return embed(batch)
+
+        monkeypatch.setattr(model.session, "embed", slow_embed)
+        monkeypatch.setattr(model.session, "close", lambda: (order.append("close"), close()))
+        connection = await begin(app.test_client(), EMBEDDINGS, {"input": "Hello"})
+        await until(lambda: order == ["embed begins"])
+        await connection.disconnect()
+        unloading = asyncio.create_task(resident.unload())
+        await asyncio.wait({unloading}, timeout=0.3)
+        order.append("finish")
+        finish.set()
+        await unloading
+
+    assert order == ["embed begins", "finish", "embed ends", "close"]

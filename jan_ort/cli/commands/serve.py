@@ -10,7 +10,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
-from jan_ort.http.exposure import check_exposure
+from jan_ort.http.auth import check_exposure
 from jan_ort.http.launcher import BindError, bind, launch
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.files import config_files

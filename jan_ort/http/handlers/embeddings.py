@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from quart import Response, jsonify
 
+from jan_ort.http.connection import borrow
 from jan_ort.http.errors import bad_request, unsupported
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.served import EmbeddingModel
@@ -23,24 +24,8 @@ logger = logging.getLogger(__name__)
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
-    async with server.for_embedding(body.model) as model:
-        return await _answer(model, body)
-
-
-async def _answer(model: EmbeddingModel, body: CreateEmbeddingRequest) -> Response:
-    if isinstance(body.dimensions, int):
-        raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
-    inputs = await encode_prompts(model, body.input, param="input")
-    for at, token_ids in enumerate(inputs):
-        if not len(token_ids):
-            raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")
-        if len(token_ids) > model.context_length:
-            raise bad_request(
-                "input",
-                f"input {at} has {len(token_ids)} tokens, but this model's maximum context length is "
-                f"{model.context_length}; shorten the text or split it",
-                code="context_length_exceeded",
-            )
+    lease = await borrow(server.lend_to_embed(body.model))
+    model, inputs = lease.model, await _read(body, lease.model)
     started = time.perf_counter()
     vectors = await model.embed(inputs)
     num_tokens = sum(len(token_ids) for token_ids in inputs)
@@ -64,6 +49,24 @@ async def _answer(model: EmbeddingModel, body: CreateEmbeddingRequest) -> Respon
             "usage": {"prompt_tokens": num_tokens, "total_tokens": num_tokens},
         }
     )
+
+
+async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDArray[np.int64]]:
+    """Return the inputs' token ids. Raises: ApiError 400 that names the field."""
+    if isinstance(body.dimensions, int):
+        raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
+    inputs = await encode_prompts(model, body.input, param="input")
+    for at, token_ids in enumerate(inputs):
+        if not len(token_ids):
+            raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")
+        if len(token_ids) > model.context_length:
+            raise bad_request(
+                "input",
+                f"input {at} has {len(token_ids)} tokens, but this model's maximum context length is "
+                f"{model.context_length}; shorten the text or split it",
+                code="context_length_exceeded",
+            )
+    return inputs
 
 
 def _encode(vector: NDArray[np.float32], *, as_base64: bool) -> Any:

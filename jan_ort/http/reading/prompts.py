@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.http.errors import bad_request
 from jan_ort.models.tokenizer import TokenIdError
-from jan_ort.serving.served import ServedModel
+from jan_ort.serving.served import GenerativeModel, ServedModel
 
 Texts = str | list[str] | list[int] | list[list[int]]
 
@@ -45,6 +47,18 @@ def starting_token(model: ServedModel) -> NDArray[np.int64]:
     if token_id is None:
         token_id = next(iter(model.folder.eos_token_ids), 0)
     return np.array([token_id], dtype=np.int64)
+
+
+def check_known(model: GenerativeModel, prompts: Sequence[NDArray[np.int64]], param: str) -> None:
+    """Check that the model knows every token of its tokenizer that is used. Raises: ApiError 400."""
+    for token_ids in prompts:
+        largest = int(token_ids.max(initial=0))
+        if largest >= model.vocab_size:
+            name = model.tokenizer.token_text(largest)
+            raise bad_request(
+                param,
+                f"{name!r} is token {largest} of tokenizer.json, and the model has {model.vocab_size}: leave it out",
+            )
 
 
 def _checked(model: ServedModel, token_ids: list[int], param: str) -> NDArray[np.int64]:

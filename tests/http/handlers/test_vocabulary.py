@@ -10,24 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jan_ort.http.answering.generation import Job
 from jan_ort.http.errors import ApiError
-from jan_ort.sampling.params import SamplingParams
+from jan_ort.http.reading.prompts import check_known
 from jan_ort.serving.served import GenerativeModel
 from tests.http.handlers.serving import complete, loaded_models, serving
 from tests.serving.several import copied
 
 
-@pytest.mark.parametrize(("kind", "param"), [("cmpl", "prompt"), ("chatcmpl", "messages")])
-async def test_a_prompt_with_a_token_that_the_model_lacks_is_refused(kind: str, param: str) -> None:
+@pytest.mark.parametrize("param", ["prompt", "messages"])
+async def test_a_prompt_with_a_token_that_the_model_lacks_is_refused(param: str) -> None:
     async with serving() as app:
         model = loaded_models(app)[0]
         assert isinstance(model, GenerativeModel)
         smaller = replace(model, vocab_size=300)
 
         with pytest.raises(ApiError, match="is token 300 of tokenizer") as refused:
-            Job(smaller, [np.array([1, 300])], 1, [SamplingParams(1)], kind=kind, user=None)
-        Job(smaller, [np.array([1, 299])], 1, [SamplingParams(1)], kind=kind, user=None)
+            check_known(smaller, [np.array([1, 300])], param)
+        check_known(smaller, [np.array([1, 299])], param)
 
     assert (refused.value.status, refused.value.param) == (400, param)
 

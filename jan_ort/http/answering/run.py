@@ -1,0 +1,118 @@
+"""One plan while the engine carries it out: its id, its events, and what they add up to (hops 4 and 9)."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from jan_ort.engine.events import SequenceOutput
+from jan_ort.engine.generation import GenerationRequest, Prompt
+from jan_ort.engine.results import Sink, run
+from jan_ort.http.reading.plan import GenerationPlan
+
+logger = logging.getLogger(__name__)
+
+
+class GenerationRun:
+    """Submits a plan and counts what comes; ``kind`` begins the id.
+
+    ``on_end`` is called once every sequence has ended, though a slow client may still read.
+    """
+
+    def __init__(self, plan: GenerationPlan, kind: str, on_end: Callable[[], None]) -> None:
+        self.plan = plan
+        self._on_end = on_end
+        self.id = f"{kind}-{uuid.uuid4().hex}"
+        self.created = int(time.time())
+        self._num_prompt_tokens = sum(len(token_ids) for token_ids in plan.prompts)
+        self._num_cached_tokens = [0] * (len(plan.prompts) * plan.num_choices)
+        self._num_completion_tokens = 0
+        self._started = time.perf_counter()
+        self._first_token_s: float | None = None
+
+    async def outputs(
+        self, *, each_token: bool, ping_interval_s: float | None = None
+    ) -> AsyncGenerator[list[SequenceOutput], None]:
+        """Submit the plan, yield [], and then its events: each token's, or one at the end of each choice.
+
+        As ``engine.results.run``, which raises what ended it early. Closing aborts what is not over.
+        """
+        async with aclosing(
+            run(self.plan.model.engine, self._request(stream=each_token), ping_interval_s=ping_interval_s)
+        ) as results:
+            async for outputs in results:
+                for output in outputs:
+                    self._count(output)
+                yield outputs
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The usage object: each prompt counts once, however many choices it has."""
+        cached = sum(self._num_cached_tokens[:: self.plan.num_choices])
+        return {
+            "prompt_tokens": self._num_prompt_tokens,
+            "completion_tokens": self._num_completion_tokens,
+            "total_tokens": self._num_prompt_tokens + self._num_completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": cached},
+        }
+
+    def envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a response object or a chunk around ``choices``."""
+        name = self.plan.model.name
+        return {"id": self.id, "object": kind, "created": self.created, "model": name, "choices": choices}
+
+    def usage_chunks(self, kind: str) -> list[dict[str, Any]]:
+        """Return the chunk with the usage that ends a stream, where the request wants one."""
+        return [self.envelope(kind, []) | {"usage": self.usage}] if self.plan.with_usage else []
+
+    def log(self) -> None:
+        """Log the line of a request that has been answered."""
+        elapsed = time.perf_counter() - self._started
+        usage = self.usage
+        logger.info(
+            "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s",
+            self.id,
+            usage["prompt_tokens"],
+            usage["prompt_tokens_details"]["cached_tokens"],
+            usage["completion_tokens"],
+            self._first_token_s or elapsed,
+            usage["completion_tokens"] / elapsed,
+            f", user {self.plan.user!r}" if self.plan.user else "",
+        )
+
+    def _request(self, *, stream: bool) -> GenerationRequest:
+        plan = self.plan
+        prompts = tuple(
+            Prompt(
+                token_ids, at * plan.num_choices + choice, plan.params[at], choice, plan.grammar, plan.shown_token_ids
+            )
+            for at, token_ids in enumerate(plan.prompts)
+            for choice in range(plan.num_choices)
+        )
+        sink = _EndingSink(len(prompts), self._on_end)
+        return GenerationRequest(self.id, prompts, sink, stream, plan.prompt_logprobs)
+
+    def _count(self, output: SequenceOutput) -> None:
+        if self._first_token_s is None and output.first_token_at is not None:
+            self._first_token_s = output.first_token_at - self._started
+        self._num_completion_tokens += len(output.token_ids)
+        self._num_cached_tokens[output.index] = output.num_cached_tokens
+
+
+class _EndingSink(Sink):
+    """Calls ``on_end`` as soon as the last event has come, whenever that is read."""
+
+    def __init__(self, num_sequences: int, on_end: Callable[[], None]) -> None:
+        super().__init__()
+        self._num_running = num_sequences
+        self._on_end = on_end
+
+    def put_nowait(self, item: SequenceOutput) -> None:
+        super().put_nowait(item)
+        self._num_running -= item.is_last
+        if not self._num_running:
+            self._on_end()

@@ -1,0 +1,77 @@
+"""The one table from exceptions to HTTP: what a failed request is answered."""
+
+from __future__ import annotations
+
+import logging
+
+from jan_ort.chat.template import ChatTemplateError
+from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, StepFailed
+from jan_ort.http.errors import ApiError, bad_request
+from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.serving.errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
+from jan_ort.structured.errors import ConstraintFailed
+from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
+from jan_ort_openapi import MalformedBody, SchemaViolation
+
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 5
+"""What a client is told where the error does not know better."""
+
+
+def to_api_error(error: Exception) -> ApiError:
+    """Map any exception to the answer it gets; one that is not ours is logged and becomes a 500."""
+    match error:
+        case ApiError():
+            return error
+        case SchemaViolation():
+            answer = ApiError(422, str(error), param=error.param, code="schema_violation")
+            answer.detail = error.detail
+            return answer
+        case MalformedBody():
+            return ApiError(400, str(error), code="malformed_body")
+        case TokenIdError():
+            return bad_request("tokens", str(error), code="invalid_token_id")
+        case ChatTemplateError():
+            return bad_request("messages", str(error), code="chat_template_error")
+        case ContextOverflow():
+            return bad_request("input", str(error), code="context_length_exceeded")
+        case BadInput():
+            return bad_request(error.param, str(error))
+        case ConstraintFailed():
+            return ApiError(400, str(error), code="constraint_failed")
+        case NoModelForTask():
+            return bad_request("model", str(error), code=f"no_{error.kind}_model")
+        case ModelNotFound():
+            return ApiError(404, str(error), param="model", code="model_not_found")
+    return _passing(error) or _failed(error)
+
+
+def _passing(error: Exception) -> ApiError | None:
+    """Return the answer to what may succeed later, with when to come back; None for anything else."""
+    match error:
+        case QueueFull():
+            status, code, param = 429, "queue_full", None
+        case NotServing():
+            status, code, param = 503, f"server_{error.status}", None
+        case ModelUnavailable():
+            status, code, param = 503, "model_failed", "model"
+        case EngineStopped():
+            status, code, param = 503, "shutting_down", None
+        case DeviceUnavailable() | DeviceLost():
+            status, code, param = 503, "device_lost", None
+        case _:
+            return None
+    answer = ApiError(status, str(error), param=param, code=code)
+    answer.headers["Retry-After"] = f"{getattr(error, 'retry_after_s', _RETRY_AFTER_S):.0f}"
+    return answer
+
+
+def _failed(error: Exception) -> ApiError:
+    match error:
+        case StepFailed():
+            return ApiError(500, str(error), code="backend_failed")
+        case EngineFailed():
+            return ApiError(500, str(error), code="engine_failed")
+    logger.error("a request failed", exc_info=error)
+    return ApiError(500, "internal error; the server's log has the details", code="internal_error")

@@ -1,0 +1,76 @@
+"""From the body of a chat to its plan (hop 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jan_ort.chat.tools import ToolPlan
+from jan_ort.http.errors import bad_request, short
+from jan_ort.http.reading.conversation import encode_conversation, tool_plan
+from jan_ort.http.reading.fields import num_choices, sampling_params, wants_usage
+from jan_ort.http.reading.plan import GenerationPlan
+from jan_ort.http.reading.prompts import check_known
+from jan_ort.http.reading.structure import compile_calls, compile_structure
+from jan_ort.serving.served import GenerativeModel
+from jan_ort_openapi.models import CreateChatCompletionRequest
+
+if TYPE_CHECKING:
+    from jan_ort.structured.compiler import CompiledGrammar
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatPlan(GenerationPlan):
+    """A conversation to continue; ``calls`` says which tools the answer may call, None for none."""
+
+    calls: ToolPlan | None
+
+
+async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel) -> ChatPlan:
+    """Return what the body asks of the model. Raises: ApiError 400 that names the field; ChatTemplateError."""
+    with_usage = wants_usage(body)
+    plan = tool_plan(body)
+    calls = plan if plan is not None and plan.callable_tools else None
+    prompt = await encode_conversation(model, body, plan)
+    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt))
+    n = num_choices(body)
+    check_known(model, [prompt], "messages")
+    return ChatPlan(
+        model=model,
+        prompts=(prompt,),
+        params=(params,),
+        num_choices=n,
+        grammar=await _grammar(model, body, calls),
+        is_stream=bool(body.stream),
+        with_usage=with_usage,
+        with_logprobs=bool(body.logprobs),
+        user=body.user,
+        shown_token_ids=frozenset() if calls is None else frozenset(model.tool_markers.values()),
+        is_piecewise=calls is not None and not calls.is_parallel,
+        calls=calls,
+    )
+
+
+async def _grammar(
+    model: GenerativeModel, body: CreateChatCompletionRequest, calls: ToolPlan | None
+) -> CompiledGrammar | None:
+    """Return what the answer must follow: a call if one is forced, else what the request's own fields say."""
+    structure = await compile_structure(model, body)
+    if calls is None:
+        return structure
+    if structure is not None:
+        param = "response_format" if body.grammar is None else "grammar"
+        message = f"{param} cannot be combined with tools that may be called; set tool_choice to 'none' or leave it out"
+        raise bad_request(param, message)
+    return await compile_calls(model, calls)
+
+
+def _max_tokens(body: CreateChatCompletionRequest) -> int | None:
+    """Return the limit in either spelling. Raises: ApiError 400 if the two disagree."""
+    old, new = body.max_tokens, body.max_completion_tokens
+    if old is not None and new is not None and old != new:
+        message = f"max_tokens is {short(old)} and max_completion_tokens is {short(new)}; give one"
+        raise bad_request("max_completion_tokens", message)
+    if new is not None and new < 0:
+        raise bad_request("max_completion_tokens", f"max_completion_tokens must be 0 or more, not {short(new)}")
+    return old if new is None else new

@@ -1,0 +1,43 @@
+"""Why a model cannot be lent. What a client is told of it stands in the table of ``jan_ort.http.answers``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ServingError(Exception):
+    """Raised when a request gets no model; the base of every error below."""
+
+
+class NotServing(ServingError):
+    """Raised while nothing can be served: loading, failed or stopping, which ``status`` says."""
+
+    retry_after_s = 2
+
+    def __init__(self, status: str, failure: Exception | None) -> None:
+        super().__init__(f"loading failed: {failure}" if failure else f"the server is {status}")
+        self.status = status
+
+
+class NoModelForTask(ServingError):
+    """Raised when no model is configured for what a request wants; ``kind`` is the kind of model that is missing."""
+
+    def __init__(self, kind: str, option: str) -> None:
+        super().__init__(f"no {kind} model is configured; start the server with {option}")
+        self.kind = kind
+
+
+class ModelNotFound(ServingError):
+    """Raised when no model has the name that a request gives."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        names = ", ".join(dict.fromkeys(map(repr, known)))
+        super().__init__(f"there is no model {name!r}; served: {names}")
+
+
+class ModelUnavailable(ServingError):
+    """Raised when a model cannot be loaded; the next request after ``retry_after_s`` tries again."""
+
+    def __init__(self, name: str, failure: Exception, retry_after_s: float) -> None:
+        super().__init__(f"the model {name!r} cannot be loaded: {failure}")
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,24 @@
+"""A model that stays loaded while somebody uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from jan_ort.serving.served import ServedModel
+
+Model_co = TypeVar("Model_co", bound=ServedModel, covariant=True)
+
+
+class Lease(Generic[Model_co]):
+    """``model``, which is not unloaded before ``release``; to release twice is no error."""
+
+    def __init__(self, model: Model_co, on_release: Callable[[], None]) -> None:
+        self.model = model
+        self._on_release: Callable[[], None] | None = on_release
+
+    def release(self) -> None:
+        """End the use of the model."""
+        on_release, self._on_release = self._on_release, None
+        if on_release is not None:
+            on_release()
