@@ -13,10 +13,10 @@ import numpy as np
 from servers import CONTEXT_LENGTH, ours
 from workloads import complete, text
 
-from jan_ort.backend_choice import choose_backend
 from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
 from jan_ort.models.resolve import resolve_model
-from jan_ort.settings import Settings
+from jan_ort.plugins.choice import choose_backend
+from jan_ort.settings.schema import Settings
 from jan_ort_backends import OpenOptions, Session, SlotTokens, discover
 
 NUM_TOKENS = 96

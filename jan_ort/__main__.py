@@ -1,5 +1,5 @@
 """``python -m jan_ort`` is ``jan-ort``."""
 
-from jan_ort.cli import main
+from jan_ort.cli.program import main
 
 main()

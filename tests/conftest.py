@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from quart import Quart
 
-from jan_ort.config_file import LOCAL_FILE
 from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.fetch_index import fetch_package
 from jan_ort.models.resolve import resolve_model
-from jan_ort.settings import Settings
-from tests.handlers.serving import Client, serving
+from jan_ort.settings.files import LOCAL_FILE
+from jan_ort.settings.schema import Settings
+from tests.http.handlers.serving import Client, serving
 from tests.own_settings import without_own_settings
 
 

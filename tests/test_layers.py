@@ -43,11 +43,11 @@ RULES: Mapping[str, Rule] = {
 }
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
-    "jan_ort.cli": ("jan_ort.__main__",),
-    "jan_ort.commands": ("jan_ort.cli",),
-    "jan_ort.doctor": ("jan_ort.commands",),
-    "jan_ort.terminal_chat": ("jan_ort.commands",),
-    "click": ("jan_ort.cli", "jan_ort.commands", "jan_ort.terminal_chat"),
+    "jan_ort.cli.program": ("jan_ort.__main__",),
+    "jan_ort.cli.commands": ("jan_ort.cli.program",),
+    "jan_ort.cli.doctor": ("jan_ort.cli.commands",),
+    "jan_ort.cli.terminal_chat": ("jan_ort.cli.commands",),
+    "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat"),
 }
 """Who may import each room of the server, or what the command line alone is written with."""
 
@@ -117,10 +117,14 @@ def test_a_room_of_the_server_is_entered_only_from_above() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "rooms"),
     [
-        ("jan_ort.doctor.report", "from jan_ort.commands.backends import BackendReport", ["jan_ort.commands"]),
-        ("jan_ort.doctor.examination", "import click", ["click"]),
-        ("jan_ort.launcher", "def f():\n    import jan_ort.cli", ["jan_ort.cli"]),
-        ("jan_ort.commands.doctor", "import click\nfrom jan_ort.doctor.rendering import render", []),
+        (
+            "jan_ort.cli.doctor.report",
+            "from jan_ort.cli.commands.backends import BackendReport",
+            ["jan_ort.cli.commands"],
+        ),
+        ("jan_ort.cli.doctor.examination", "import click", ["click"]),
+        ("jan_ort.http.launcher", "def f():\n    import jan_ort.cli.program", ["jan_ort.cli.program"]),
+        ("jan_ort.cli.commands.doctor", "import click\nfrom jan_ort.cli.doctor.rendering import render", []),
     ],
 )
 def test_a_planted_intrusion_is_found(module: str, source: str, rooms: list[str]) -> None:
@@ -145,7 +149,7 @@ def test_every_package_of_the_source_roots_has_a_rule() -> None:
         ("jan_ort", "import importlib\nimportlib.import_module('onnxruntime')", ["onnxruntime"]),
         ("jan_ort", "import jan_ort_conformance", ["jan_ort_conformance"]),
         ("jan_ort", "import tests.conftest", ["tests.conftest"]),
-        ("jan_ort_onnxruntime", "if True:\n    import jan_ort.settings", ["jan_ort.settings"]),
+        ("jan_ort_onnxruntime", "if True:\n    import jan_ort.settings.schema", ["jan_ort.settings.schema"]),
         ("jan_ort_onnxruntime", "import jan_ort_openapi, torch", ["jan_ort_openapi", "torch"]),
         ("jan_ort_backends", "import pydantic, onnxruntime as ort", ["onnxruntime", "pydantic"]),
         ("jan_ort_backends", "__import__('jan_ort_openapi')", ["jan_ort_openapi"]),

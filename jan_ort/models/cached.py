@@ -13,8 +13,8 @@ from typing import Any
 
 from filelock import Timeout
 
+from jan_ort.ground.errors import CacheError, ModelFolderError
 from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, check_readable, find_damage, maker_lock
-from jan_ort.models.errors import CacheError, ModelFolderError
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.model_use import users
 

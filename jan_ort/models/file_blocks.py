@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from jan_ort.models.progress import Progress
+from jan_ort.ground.progress import Progress
 
 BLOCK_BYTES = 1 << 22
 """So much is read in about a hundredth of a second, and a call of ``progress`` between costs nothing beside it."""

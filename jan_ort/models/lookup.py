@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache import CacheKey, ModelCache
 from jan_ort.models.catalog import CatalogModel, Task
 from jan_ort.models.fetch import sha256_of
-from jan_ort.models.progress import Progress, silent
 from jan_ort.models.reference import (
     FolderReference,
     GgufReference,

@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
+from jan_ort.ground.errors import ConversionError, ModelFolderError
+from jan_ort.ground.progress import Progress
 from jan_ort.models.catalog import Task
-from jan_ort.models.errors import ConversionError, ModelFolderError
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.progress import Progress
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jan_ort.ground.errors import ModelFolderError, ModelReferenceError
 from jan_ort.models.cached import CachedModel, cached_models
 from jan_ort.models.catalog import CATALOG, CatalogModel, Task
 from jan_ort.models.convert.weight_schemes import SCHEMES
-from jan_ort.models.errors import ModelFolderError, ModelReferenceError
 from jan_ort.models.folder import ModelFolder
 
 GGUF_MAGIC = b"GGUF"

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache import CacheKey, ModelCache
 from jan_ort.models.catalog import CatalogModel, Task
 from jan_ort.models.convert.weight_schemes import SCHEMES
-from jan_ort.models.errors import ConversionError
 from jan_ort.models.fetch_index import fetch_package
 from jan_ort.models.lookup import cache_key
-from jan_ort.models.progress import Progress, silent
 from jan_ort.models.reference import (
     AS_IS,
     WEIGHTS,

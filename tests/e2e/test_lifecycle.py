@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.commands.running import add_plugin
+from tests.cli.commands.running import add_plugin
 from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
 
 ASKED_TO_END = pytest.mark.skipif(sys.platform == "win32", reason="a process there is ended without being asked first")

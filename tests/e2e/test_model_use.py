@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.server_process import ServerProcess, environment, serve
-from tests.residency.several import cached
+from tests.serving.several import cached
 
 UNIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="there are no SIGKILL and no links for everybody")
 ASKED_TO_END = pytest.mark.skipif(sys.platform == "win32", reason="a process there is ended without being asked first")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jan_ort.engine.embedder import RecoveringEmbedder
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.errors import DeviceUnavailable
 from jan_ort.engine.recovery import LONGEST_DELAY_S, Recovery, Reopen
-from jan_ort.errors import to_api_error
+from jan_ort.http.errors import to_api_error
 from jan_ort.sampling.params import SamplingParams
+from jan_ort.serving.recovering_embedder import RecoveringEmbedder
 from jan_ort_backends import BackendError, DeviceLost, Session
 from tests.engine.running import (
     ALL,

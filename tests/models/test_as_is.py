@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.backend_choice import NoBackendError, choose_backend
-from jan_ort.loading import LoadingStopped
-from jan_ort.model_choice import check_settings
-from jan_ort.models.errors import ConversionError
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.file_blocks import BLOCK_BYTES
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.resolve import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
-from jan_ort.settings import Settings
+from jan_ort.plugins.choice import NoBackendError, choose_backend
+from jan_ort.serving.choice import check_settings
+from jan_ort.serving.loading import LoadingStopped
+from jan_ort.settings.schema import Settings
 from jan_ort_backends import discover
-from tests.commands.running import add_plugin, last_error, run
+from tests.cli.commands.running import add_plugin, last_error, run
 from tests.models.convert.tiny_llama import TinyLlama
 
 READS_GGUF = """

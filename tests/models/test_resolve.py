@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
 from jan_ort.models.catalog import Task
-from jan_ort.models.errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.reference import (
     FolderReference,

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from jan_ort.structured.gbnf_parser import parse_gbnf
-from tests.handlers.serving import CHAT, COMPLETIONS, Client, post, serving
+from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, post, serving
 from tests.structured.gbnf_twin import Recogniser
 from tests.structured.grammars import BROKEN_GRAMMARS, GRAMMARS
 from tests.structured.schemas import BROKEN_SCHEMAS, SCHEMAS

@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
 pytest.importorskip("jan_ort_llama_cpp.descriptor", reason="jan-ort-llama-cpp is not installed")
 
-from tests.commands.running import last_error, run
-from tests.handlers.serving import COMPLETIONS, Client, complete, serving, stream
+from tests.cli.commands.running import last_error, run
+from tests.http.handlers.serving import COMPLETIONS, Client, complete, serving, stream
 
 SAMPLED = {"temperature": 1.0, "seed": 5, "max_tokens": 12}
 

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert.bert_graph import BertGraph
 from jan_ort.models.convert.bert_source import BertConfig, read_bert_config, read_json
 from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.safetensors_file import SafetensorsFile
-from jan_ort.models.errors import ConversionError
 
 _STAGE = "Converting"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jan_ort.models.errors import ConversionError
+from jan_ort.ground.errors import ConversionError
 
 _POOLING_KEYS = "pooling_mode_"
 _POOLINGS: dict[str, Literal["mean", "cls"]] = {"mean_tokens": "mean", "cls_token": "cls", "mean": "mean", "cls": "cls"}

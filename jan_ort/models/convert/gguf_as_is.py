@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jan_ort.ground.progress import Progress
 from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.gguf_texts import write_chat_template, write_configs
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
 from jan_ort.models.file_blocks import copy_in_blocks, sha256_in_blocks
-from jan_ort.models.progress import Progress
 from jan_ort.models.reference import AS_IS
 
 

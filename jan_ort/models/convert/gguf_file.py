@@ -10,8 +10,8 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert.ggml_types import FOUR_BIT_TYPES, TENSOR_TYPES, dequantize
-from jan_ort.models.errors import ConversionError
 
 _MAGIC = b"GGUF"
 

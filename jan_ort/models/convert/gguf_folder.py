@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert.calibration import (
     CALIBRATION_TEXT,
     MAX_TOKENS,
@@ -24,7 +25,6 @@ from jan_ort.models.convert.llama_graph import LlamaGraph
 from jan_ort.models.convert.llama_graph_float16 import Float16LlamaGraph
 from jan_ort.models.convert.onnx_writer import OnnxWriter
 from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
-from jan_ort.models.errors import ConversionError
 
 logger = logging.getLogger(__name__)
 

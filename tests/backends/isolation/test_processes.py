@@ -35,12 +35,12 @@ HELD = {
 }
 
 
-COMMAND = "from jan_ort import cli, process_end; process_end.GRACE_S = 0.5; cli.main()"
+COMMAND = "from jan_ort.cli import process_end, program; process_end.GRACE_S = 0.5; program.main()"
 """A command that waits half a second for threads, once it is done."""
 
 APP = """
 import asyncio, time
-from jan_ort import app
+from jan_ort.http import app
 
 async def main():
     async with app.test_app() as started:

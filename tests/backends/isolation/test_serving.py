@@ -7,10 +7,10 @@ import textwrap
 import pytest
 from click.testing import CliRunner
 
-from jan_ort.cli import main
+from jan_ort.cli.program import main
 from tests.backends.isolation.step_faults import STEP_FAULTS
 from tests.backends.plugins import ONCE, Plugins, backend_source
-from tests.handlers.serving import COMPLETIONS, post, serving, text_of
+from tests.http.handlers.serving import COMPLETIONS, post, serving, text_of
 
 
 def break_everything(plugins: Plugins) -> None:

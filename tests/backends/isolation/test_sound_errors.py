@@ -23,7 +23,7 @@ from jan_ort_backends import (
 from jan_ort_backends.isolation import open_session
 from jan_ort_backends.sound_errors import sound_error
 from tests.backends.plugins import Plugins, backend_source
-from tests.handlers.serving import COMPLETIONS, EMBEDDINGS, post, serving
+from tests.http.handlers.serving import COMPLETIONS, EMBEDDINGS, post, serving
 
 SOUND = [
     BackendError("it failed"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.backends.layouts.folders import FIXTURES, golden_paths, write_embedding_folder, write_folder
-from tests.handlers.serving import EMBEDDINGS, complete, post, serving
+from tests.http.handlers.serving import EMBEDDINGS, complete, post, serving
 
 
 @pytest.mark.parametrize("layout", ["optimum", "transformers.js", "bare", "merged", "genai", "float16"])

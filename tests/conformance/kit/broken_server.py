@@ -17,8 +17,8 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
 
-from jan_ort.app import create_app
-from jan_ort.settings import Settings
+from jan_ort.http.app import create_app
+from jan_ort.settings.schema import Settings
 from tests.conformance.kit.faults import Exchange, Fault
 from tests.conformance.kit.planted import FAULTS
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert.bert import convert_sentence_transformers
-from jan_ort.models.errors import ConversionError
 from tests.models import tiny_bert
 from tests.models.tiny_bert import write_tiny_bert
 

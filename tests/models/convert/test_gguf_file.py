@@ -12,10 +12,10 @@ from gguf import GGMLQuantizationType as Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert import convert_gguf
 from jan_ort.models.convert.ggml_types import TENSOR_TYPES
 from jan_ort.models.convert.gguf_file import GgufFile
-from jan_ort.models.errors import ConversionError
 from tests.models.convert.tiny_llama import TOKENS, TinyLlama
 
 

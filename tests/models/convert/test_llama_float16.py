@@ -10,10 +10,10 @@ import onnx
 import pytest
 from gguf import GGMLQuantizationType as Type
 
+from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert import convert_gguf
 from jan_ort.models.convert.ggml_blocks import GGML_BLOCK
 from jan_ort.models.convert.weight_schemes import Weights
-from jan_ort.models.errors import ConversionError
 from jan_ort_onnxruntime.operator_needs import read_needs, why_not
 from jan_ort_onnxruntime.provider_table import BUILT_IN
 from tests.models.convert.test_llama_graph import EXTRA_SHAPES, SOURCE_TYPES, TOKEN_IDS, convert, relative_error

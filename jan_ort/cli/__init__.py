@@ -1,0 +1,1 @@
+"""The command line: commands, the doctor, and chat in the terminal."""

@@ -1,0 +1,124 @@
+"""``jan-ort chat``: a conversation in the terminal, or the answer to one question."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from jan_ort.cli.commands.failures import reported
+from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.terminal_chat.chat_model import ChatModel
+from jan_ort.cli.terminal_chat.conversation import Conversation
+from jan_ort.cli.terminal_chat.exchange import ChatError, Server
+from jan_ort.plugins.choice import BACKEND_LISTS
+from jan_ort.settings.schema import Settings
+
+_MODEL_SETTINGS = ("model", "weights", "context_length", "cache_dir")
+_SETTINGS = (*_MODEL_SETTINGS, "backend", "backend_option", *BACKEND_LISTS, "api_key", "config")
+
+
+def _check_temperature(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 <= value < math.inf:
+        raise click.BadParameter(f"{value} is no finite number of 0 or more")
+    return value
+
+
+@click.command()
+@click.argument("question", required=False)
+@click.option("--url", help="A running server, such as http://127.0.0.1:8000; otherwise the model is loaded here.")
+@click.option("--system", help="Instruction that the model is given first.")
+@click.option(
+    "--temperature",
+    type=float,
+    callback=_check_temperature,
+    help="0 takes the likeliest token; the server's default if not given.",
+)
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Length of an answer at most.")
+@setting_options(_SETTINGS)
+def chat(
+    *,
+    question: str | None,
+    url: str | None,
+    system: str | None,
+    temperature: float | None,
+    max_tokens: int | None,
+    **flags: Any,
+) -> None:
+    """Chat with a model, or write its answer to QUESTION; "-" reads the question from standard input."""
+    _quieten(click.get_current_context())
+    options = {"temperature": temperature, "max_tokens": max_tokens}
+    given = {name: value for name, value in options.items() if value is not None}
+    question = _read_input() if question == "-" else question
+    with reported(), _reported_chat(), _model(url, flags, given) as model:
+        conversation = Conversation(model, system)
+        if question is None:
+            _edit_lines()
+            conversation.run()
+        elif not conversation.ask(question):
+            raise click.Abort
+
+
+def _read_input() -> str:
+    """Return standard input, which is text in UTF-8 whatever the terminal's encoding. Raises: UsageError."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"standard input is not UTF-8: {error}") from error
+
+
+@contextmanager
+def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any]) -> Iterator[ChatModel]:
+    settings = Settings.read(**flags)
+    server: Server
+    name = None
+    if url is not None:
+        from jan_ort.cli.terminal_chat.remote_server import RemoteServer
+
+        name = (flags["model"] or (None,))[
+            0
+        ]  # as a name of that server; what is configured for serving here is none of its business
+        server = RemoteServer(url, settings.api_key.get_secret_value() if settings.api_key else None)
+    else:
+        from jan_ort.cli.terminal_chat.local_model import load_chat_model
+
+        if sys.stderr.isatty():
+            click.echo("Loading the model; Ctrl-C gives up.", err=True)
+        server = load_chat_model(settings)
+    try:
+        yield ChatModel(server, name, options)
+    finally:
+        server.close()
+
+
+@contextmanager
+def _reported_chat() -> Iterator[None]:
+    try:
+        yield
+    except ChatError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _quieten(ctx: click.Context) -> None:
+    """Keep the server's log out of the conversation; what takes long is still shown."""
+    if not ctx.find_root().params.get("verbose"):
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger("jan_ort.ground.progress").setLevel(logging.INFO)
+        for name in (
+            "jan_ort.serving.server",
+            "jan_ort.serving.resident",
+        ):  # what keeps a model from loading is told by the chat
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _edit_lines() -> None:
+    """Let questions be edited and repeated with the arrow keys, where Python was built with readline."""
+    if sys.stdin.isatty() and importlib.util.find_spec("readline") is not None:
+        importlib.import_module("readline")

@@ -1,0 +1,36 @@
+"""``jan-ort serve``: check everything that can be checked, then serve."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import click
+
+from jan_ort.cli.commands.failures import reported
+from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.http.exposure import check_exposure
+from jan_ort.http.launcher import BindError, bind, launch
+from jan_ort.serving.choice import check_settings
+from jan_ort.settings.files import config_files
+from jan_ort.settings.schema import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@setting_options()
+def serve(**flags: Any) -> None:
+    """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000."""
+    with reported():
+        settings = Settings.read(**flags)
+        check_exposure(settings)
+        checked = check_settings(settings)
+        try:
+            listener = bind(settings.host, settings.port)
+        except BindError as error:
+            raise click.ClickException(str(error)) from error
+        for path in config_files(settings.config):
+            logger.info("settings are read from %s", path)
+    sys.exit(launch(settings, checked, listener))

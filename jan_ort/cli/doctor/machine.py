@@ -1,0 +1,70 @@
+"""Which versions are installed, and on what machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distributions, requires, version
+
+from jan_ort._version import __version__
+from jan_ort.cli.doctor.report import Platform
+from jan_ort_backends import ABI
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def read_versions() -> dict[str, str]:
+    """Return name and version of this program, of what it requires, and of every ONNX Runtime distribution."""
+    found = {_normal(each.name): each.version for each in distributions() if each.name}
+    wanted = dict.fromkeys([*_required(), *(name for name in sorted(found) if name.startswith("onnxruntime"))])
+    return {
+        "jan-ort": __version__,
+        "backend interface": ABI,
+        **{name: found.get(name, "not installed") for name in wanted},
+    }
+
+
+def read_platform() -> Platform:
+    """Return what this process runs on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return Platform(
+        system=platform.platform(),
+        machine=platform.machine(),
+        python=platform.python_version(),
+        executable=sys.executable,
+        cpus=len(affinity(0)) if affinity is not None else os.cpu_count() or 1,
+        memory_bytes=_memory_bytes(),
+    )
+
+
+def _required() -> Iterable[str]:
+    """Return the distributions that this one requires here: those for another platform are left out."""
+    try:
+        version("jan-ort")
+        lines = requires("jan-ort") or []
+    except PackageNotFoundError:  # started from a checkout that is not installed
+        return []
+    apply = [line for line in lines if "extra ==" not in line and _is_for_this_system(line)]
+    return [_normal(match.group()) for line in apply if (match := _NAME.match(line))]
+
+
+def _is_for_this_system(requirement: str) -> bool:
+    """Read the one kind of marker that this project has: ``sys_platform == "win32"`` or ``!=``."""
+    marker = requirement.partition(";")[2]
+    if "sys_platform" not in marker:
+        return True
+    return ("!=" in marker) is (sys.platform != "win32")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _memory_bytes() -> int:
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PAGE_SIZE" not in names or "SC_PHYS_PAGES" not in names:
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

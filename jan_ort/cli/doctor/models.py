@@ -1,0 +1,122 @@
+"""The model cache, and whether the models that would be served are there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jan_ort.cli.doctor.report import CacheReport, ModelReport, Problem
+from jan_ort.models.cached import cached_models
+from jan_ort.models.catalog import Task
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.lookup import find_resolved
+from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
+from jan_ort.models.resolve import work_bytes
+from jan_ort.plugins.choice import choose_backend
+from jan_ort.serving.choice import ModelChoice
+from jan_ort.serving.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
+from jan_ort.settings.schema import Settings
+from jan_ort_backends import Discovered, ModelError
+from jan_ort_backends.isolation import PluginFault, within
+
+logger = logging.getLogger(__name__)
+
+OPEN_LIMIT_S = 120.0
+"""How long opening a model may take, and closing it; the largest take minutes from a slow disk."""
+
+
+def read_cache(path: Path) -> CacheReport:
+    """Describe the cache directory, which need not exist yet. Raises: OSError."""
+    cached = cached_models(path)
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return CacheReport(
+        path=str(path),
+        writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
+        free_bytes=shutil.disk_usage(existing).free,
+        num_models=len(cached),
+        size_bytes=sum(model.size_bytes for model in cached),
+        damaged=tuple(f"{model.folder.name}: {model.damage}" for model in cached if model.damage),
+    )
+
+
+def cache_problems(cache: CacheReport, models: Sequence[ModelReport]) -> Iterator[Problem]:
+    """Say what keeps the models that are not there from being fetched or converted into the cache."""
+    to_make = [model for model in models if model.state.startswith("to be")]
+    if not to_make:
+        return
+    needed = sum(model.needs_bytes for model in to_make)
+    if not cache.writable:
+        yield Problem(f"{cache.path} is not writable", "make it so, or set JAN_ORT_CACHE_DIR")
+    elif needed > cache.free_bytes:
+        names = ", ".join(model.reference for model in to_make)
+        yield Problem(
+            f"the disk of {cache.path} has {cache.free_bytes // 10**6} MB free, and {needed // 10**6} MB are needed "
+            f"for {names}",
+            "free some, or set JAN_ORT_CACHE_DIR to a directory on another disk",
+        )
+
+
+def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
+    """Say where a model is and which backend would open it, as far as that is known without fetching anything.
+
+    Raises: CacheError; NoBackendError with each backend's reason.
+    """
+    task, reference, found = choice.task, choice.reference, choice.found
+    folder = find_resolved(found, task=task, cache_dir=settings.cache_dir, weights=settings.weights)
+    if folder is None:
+        is_local = isinstance(found, (GgufReference, SentenceTransformersReference))
+        needed = work_bytes(found, settings.weights)
+        return ModelReport(reference, task, "to be converted" if is_local else "to be fetched", needs_bytes=needed)
+    state = "local" if isinstance(found, FolderReference) else "cached"
+    backend = choose_backend(settings.backend, folder, discovered)
+    return ModelReport(reference, task, state, str(folder), backend.name)
+
+
+def model_name(model: ModelReport) -> tuple[str, Task, str]:
+    """Return the name that a model is served under, its task and its reference; one that is not there has its own."""
+    name = model.reference if model.folder is None else ModelFolder.read(Path(model.folder)).name
+    return name, model.task, model.reference
+
+
+def open_once(
+    found: ModelReport, settings: Settings, discovered: Sequence[Discovered], limit_s: float = OPEN_LIMIT_S
+) -> ModelReport:
+    """Open a model as the server would, close it, and add where it ran; each may take ``limit_s``.
+
+    Raises: BackendError, NoBackendError, ModelsError, ChatTemplateError.
+    """
+    backend = next(each.backend for each in discovered if each.name == found.backend)
+    assert backend is not None, "find_model chose it"
+    assert found.folder is not None, "only a model that is there can be opened"
+    folder = ModelFolder.read(Path(found.folder))
+    logger.info("opening %s with backend %s; given up after %g s", folder.path, backend.name, limit_s)
+    present = frozenset(threading.enumerate())
+
+    def opened() -> GenerativeModel | EmbeddingModel:
+        if found.task == "generate":
+            return open_generative(folder, backend, settings, lambda events: None)
+        return open_embedding(folder, backend, settings)
+
+    doing = "open"
+    try:
+        model = within(opened, limit_s)
+        device = model.device
+        doing = "close"
+        within(lambda: _close(model, present), limit_s)
+    except PluginFault as fault:
+        remedy = "choose another with --backend, or open none with --quick"
+        raise ModelError(f"backend {backend.name!r} failed to {doing} {folder.path}: {fault}; {remedy}") from fault
+    return replace(found, device=device)
+
+
+def _close(model: GenerativeModel | EmbeddingModel, present: Collection[threading.Thread]) -> None:
+    """Close a model and wait for its engine, whose thread was not ``present`` before."""
+    model.close()
+    for thread in threading.enumerate():
+        if thread.name == "engine" and thread not in present:
+            thread.join()  # closing gives up on a session that hangs there, without a word

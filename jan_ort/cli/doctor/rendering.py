@@ -1,0 +1,98 @@
+"""The doctor's report as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from jan_ort.cli.doctor.report import BackendTruth, DoctorReport
+from jan_ort.cli.text_table import text_table
+from jan_ort_backends import DeviceReport
+from jan_ort_backends.diagnosis import ProviderTruth
+
+
+def render(report: DoctorReport) -> str:
+    """Return the whole report, its verdict last."""
+    sections = [_machine(report), *map(_backend, report.backends), _models(report), _settings(report), _verdict(report)]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _machine(report: DoctorReport) -> str:
+    place = report.platform
+    memory = f", {_gigabytes(place.memory_bytes)}" if place.memory_bytes else ""
+    rows = [*report.versions.items()]
+    return "\n".join(
+        [
+            f"platform  {place.system}, {place.cpus} processors{memory}",
+            f"python    {place.python}, {place.executable}",
+            text_table(("package", "version"), rows),
+        ]
+    )
+
+
+def _backend(truth: BackendTruth) -> str:
+    plugin = truth.plugin
+    origin = " ".join(filter(None, (plugin.distribution, plugin.version))) or "registered in code"
+    lines = [
+        f"backend {plugin.name} ({origin}): {'usable' if plugin.usable else 'NOT usable'} {plugin.detail}".rstrip()
+    ]
+    if plugin.capabilities:
+        lines.append(f"  can: {', '.join(plugin.capabilities)}")
+    if plugin.reason:
+        lines += [f"  reason: {plugin.reason}", f"  remedy: {plugin.remedy}"]
+    if truth.error:
+        lines.append(f"  its providers could not be examined: {truth.error}")
+    for provider in truth.providers:
+        lines += _provider(provider)
+    for trace in (plugin.traceback, truth.traceback):
+        lines += [f"  | {line}" for line in (trace or "").splitlines()]
+    return "\n".join(lines)
+
+
+def _provider(provider: ProviderTruth) -> Iterator[str]:
+    state = "usable" if provider.usable else "registered, NOT usable" if provider.registered else "not there"
+    yield f"  provider {provider.name}: {state}" + (f" ({provider.detail})" if provider.detail else "")
+    if provider.remedy and not provider.usable:
+        yield f"    remedy: {provider.remedy}"
+
+
+def _models(report: DoctorReport) -> str:
+    lines = []
+    if report.cache is not None:
+        cache = report.cache
+        held = f"{cache.num_models} models of {_gigabytes(cache.size_bytes)}, {_gigabytes(cache.free_bytes)} free"
+        lines.append(f"cache {cache.path}: {held}{'' if cache.writable else ', NOT writable'}")
+        lines += [f"  damaged, made again when it is needed: {damaged}" for damaged in cache.damaged]
+    for model in report.models:
+        backend = f", backend {model.backend}" if model.backend else ""
+        lines.append(f"model {model.reference} ({model.task}): {model.state}{backend}")
+        lines += [] if model.device is None else _device(model.device)
+    return "\n".join(lines)
+
+
+def _device(device: DeviceReport) -> Iterator[str]:
+    nodes = ", ".join(f"{count} nodes on {name}" for name, count in device.nodes.items()) or "nodes are not told"
+    yield f"  asked for {device.requested}, runs on {device.used}: {nodes}"
+    for name, reason in device.declined.items():
+        yield f"  not on {name}: {reason}"
+
+
+def _settings(report: DoctorReport) -> str:
+    if not report.settings:
+        return ""
+    rows = [(setting.name, json.dumps(setting.value), setting.origin) for setting in report.settings]
+    return text_table(("setting", "value", "from"), rows)
+
+
+def _verdict(report: DoctorReport) -> str:
+    if report.can_start:
+        return "A server can start with these settings."
+    lines = ["A server can NOT start with these settings:"]
+    for problem in report.problems:
+        lines.append(f"- {problem.message}")
+        lines += [f"  remedy: {problem.remedy}"] if problem.remedy else []
+    return "\n".join(lines)
+
+
+def _gigabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB"

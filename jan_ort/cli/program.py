@@ -1,0 +1,55 @@
+"""The command line ``jan-ort``: its commands, and how it logs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import click
+
+from jan_ort._version import __version__
+from jan_ort.cli.commands.lazy_group import LazyGroup
+from jan_ort.cli.process_end import end_in_time
+
+COMMANDS = {
+    "serve": ("jan_ort.cli.commands.serve:serve", "Serve models with OpenAI's API until Ctrl-C."),
+    "chat": ("jan_ort.cli.commands.chat:chat", "Chat in the terminal, or ask one question."),
+    "models": ("jan_ort.cli.commands.models:models", "List, fetch, convert, export and remove models."),
+    "backends": ("jan_ort.cli.commands.backends:backends", "List the installed backends, and why one cannot be used."),
+    "doctor": (
+        "jan_ort.cli.commands.doctor:doctor",
+        "Say whether a server could start here, and what keeps it from that.",
+    ),
+    "config": ("jan_ort.cli.commands.config:config", "Show each setting and where it comes from."),
+}
+
+
+class Program(LazyGroup):
+    """The commands as a program of their own: when they are done, the process ends."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command. Raises: SystemExit."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except SystemExit as leaving:
+            end_in_time(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+            raise
+
+
+@click.group(cls=Program, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jan-ort")
+@click.option("-v", "--verbose", is_flag=True, help="Log more: tracebacks, and what each step does.")
+def main(*, verbose: bool) -> None:
+    """Serve ONNX models with OpenAI's API."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for name in ("asyncio", "hypercorn.error", "httpx", "httpx2", "httpcore", "filelock"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

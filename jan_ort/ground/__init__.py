@@ -1,0 +1,1 @@
+"""What every room may import: tasks, errors, progress, and reading JSON."""

@@ -1,0 +1,1 @@
+"""HTTP: the app, its edge, and what each operation reads and answers."""

@@ -1,0 +1,1 @@
+"""From the engine's events to an answer, whole or streamed (hop 9)."""

@@ -1,0 +1,153 @@
+"""The ASGI app: routes bound from the document, one edge for every request (hops 1 and 2)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from pydantic import BaseModel
+from quart import Quart, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from jan_ort.http.auth import check_request
+from jan_ort.http.errors import ApiError, to_api_error
+from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
+from jan_ort.http.shutdown import stop_when_told
+from jan_ort.serving.choice import Checked
+from jan_ort.serving.server import Server
+from jan_ort.settings.schema import Settings
+from jan_ort_openapi import Operation, operations, parse_body, spec_bytes
+
+logger = logging.getLogger(__name__)
+
+EXTENSION = "jan_ort"
+"""Where the app keeps its :class:`Server` in ``app.extensions``."""
+
+STOPPER = "jan_ort_stopper"
+"""Where it keeps the task that hears of a shutdown."""
+
+_LARGE_BODY_BYTES = 2**18
+
+Handler = Callable[..., Awaitable[Response]]
+
+HANDLERS: Mapping[str, Handler] = {
+    "create_completion_v1_completions_post": completions.create_completion,
+    "create_chat_completion_v1_chat_completions_post": chat.create_chat_completion,
+    "create_embedding_v1_embeddings_post": embeddings.create_embedding,
+    "get_models_v1_models_get": models.get_models,
+    "get_model_v1_models__model__get": models.get_model,
+    "tokenize_extras_tokenize_post": extras.tokenize,
+    "count_query_tokens_extras_tokenize_count_post": extras.count_tokens,
+    "detokenize_extras_detokenize_post": extras.detokenize,
+    "load_models_models_load_post": models.load_models,
+    "unload_models_models_unload_post": models.unload_models,
+    "get_health_health_get": health.get_health,
+}
+"""The operations of the document, each with the function that answers it."""
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    checked: Checked | None = None,
+    on_failure: Callable[[Exception], None] | None = None,
+) -> Quart:
+    """Return the app. Settings that are not given are read from the environment when serving starts.
+
+    ``checked`` spares checking the given settings again. ``on_failure`` is called if the models cannot be loaded;
+    without it the app stays up and answers 503.
+    """
+    app = Quart("jan_ort", static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect is no answer of the document: "a//b" is just an unknown model
+    app.config["RESPONSE_TIMEOUT"] = None  # generations take as long as they take
+    app.config["BODY_TIMEOUT"] = 60
+
+    @app.before_serving
+    async def start() -> None:
+        server = Server(settings or Settings.read(), checked=checked, on_failure=on_failure)
+        app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
+        app.extensions[EXTENSION] = server
+        server.start()
+        if settings is None:  # served by hypercorn's command; whoever gives settings stops the app in time
+            app.extensions[STOPPER] = asyncio.create_task(stop_when_told(server.stop))
+
+    @app.after_serving
+    async def stop() -> None:
+        if STOPPER in app.extensions:
+            app.extensions[STOPPER].cancel()
+        await app.extensions[EXTENSION].stop()
+
+    for operation in operations():
+        _bind(app, operation, HANDLERS[operation.operation_id])
+    app.add_url_rule("/openapi.json", "openapi", _openapi, methods=["GET"])
+    app.register_error_handler(Exception, _answer_error)
+    return app
+
+
+def _bind(app: Quart, operation: Operation, handler: Handler) -> None:
+    """Add the route of one operation: key, content type, readiness, body, and then its handler."""
+
+    async def view(**path: str) -> Response:
+        server: Server = app.extensions[EXTENSION]
+        if operation.secured:
+            address = request.scope.get("client")
+            headers = request.headers
+            peer = address[0] if address else None
+            check_request(server.settings, headers.get("Authorization"), peer, headers.get("Host"))
+        if operation.request_model is None:
+            if operation.secured:
+                server.check_ready()
+            return await handler(server, **path)
+        _check_content_type(request.headers.get("Content-Type"))
+        server.check_ready()
+        raw = await request.get_data(cache=False, as_text=False)
+        assert isinstance(raw, bytes), "as_text is False"
+        body = await _parse(operation.request_model, raw)
+        server.unknown_fields.log(operation.operation_id, body)
+        return await handler(server, body)
+
+    rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
+    app.add_url_rule(rule, operation.operation_id, view, methods=[operation.method], provide_automatic_options=False)
+
+
+async def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
+    """Parse a body, a large one off the event loop: a hostile one of 15 MB takes two seconds."""
+    if len(body) < _LARGE_BODY_BYTES:
+        return parse_body(model, body)
+    return await asyncio.to_thread(parse_body, model, body)
+
+
+def _check_content_type(content_type: str | None) -> None:
+    """Refuse a body that does not say it is JSON: any web page may send one, unasked, that says nothing."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(
+            415, f"the body's content type is {kind!r}; send 'Content-Type: application/json'", code="not_json"
+        )
+
+
+async def _openapi() -> Response:
+    return Response(spec_bytes(), content_type="application/json")
+
+
+async def _answer_error(error: Exception) -> Response:
+    """Answer any exception with JSON: the table's status, body and headers."""
+    answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
+    # Without the message, which may repeat what the client sent.
+    about = answer.status, answer.code, answer.param
+    logger.info("%s %.200s is answered %d (code %s, param %.100s)", request.method, request.path, *about)
+    response = jsonify(answer.body)
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    return response
+
+
+def _from_http(error: HTTPException) -> ApiError:
+    """Return the JSON form of what the framework refuses: an unknown path, a wrong method, a body too large."""
+    message = error.description or error.name
+    if isinstance(error, RequestEntityTooLarge):
+        message = "the body is too large; the limit is the setting JAN_ORT_MAX_BODY_BYTES"
+    answer = ApiError(error.code or 500, message, code=error.name.lower().replace(" ", "_"))
+    answer.headers.update({k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")})
+    return answer

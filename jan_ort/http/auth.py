@@ -1,0 +1,72 @@
+"""Who may call: the bearer key, or without one only this machine (hop 1)."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from urllib.parse import urlsplit
+
+from jan_ort.http.errors import ApiError
+from jan_ort.settings.schema import Settings
+
+_REMEDY = "set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1"
+
+
+def check_key(authorization: str | None, key: str) -> None:
+    """Check the value of an Authorization header, in constant time. Raises: ApiError 401."""
+    scheme, _, given = (authorization or "").partition(" ")
+    # Header values reach us as latin-1, whatever the client wrote; its bytes are what is compared.
+    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode()):
+        return
+    reason = "the API key is wrong" if authorization else "an API key is needed: send 'Authorization: Bearer KEY'"
+    raise _unauthorized(reason, "invalid_api_key")
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an IP address is this machine's own; what is no IP address is not."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
+
+
+def check_peer(address: str) -> None:
+    """Check that a client without a key is on this machine. Raises: ApiError 401."""
+    if not is_loopback(address):
+        raise _unauthorized(f"without an API key only this machine is served; {_REMEDY}", "api_key_required")
+
+
+def check_host(host: str | None, own_host: str) -> None:
+    """Check that a client without a key has called this machine by a name of its own. Raises: ApiError 401.
+
+    A web page can have its own name resolve to 127.0.0.1, and would be of the same origin as this server then (DNS
+    rebinding); but its name stands in the Host header.
+    """
+    if not host:
+        return  # HTTP/1.0, which no browser speaks
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        name = host
+    if name in ("localhost", own_host.lower()) or name.endswith(".localhost") or is_loopback(name):
+        return
+    called = f"the Host header calls it {host[:100]!r}; call it localhost"
+    raise _unauthorized(f"without an API key only this machine is served, and {called}, {_REMEDY}", "api_key_required")
+
+
+def _unauthorized(message: str, code: str) -> ApiError:
+    error = ApiError(401, message, code=code)
+    error.headers["WWW-Authenticate"] = 'Bearer realm="jan-ort"'
+    return error
+
+
+def check_request(settings: Settings, authorization: str | None, address: str | None, host: str | None) -> None:
+    """Let a request to a secured operation pass, or raise the 401 it is answered."""
+    if settings.api_key is not None:
+        check_key(authorization, settings.api_key.get_secret_value())
+    elif not settings.allow_unauthenticated and address is not None:
+        # None: no network between the two, but a unix socket or a client in this process.
+        check_peer(address)
+        check_host(host, settings.host)

@@ -1,0 +1,73 @@
+"""POST /v1/embeddings: one vector a text."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+import uuid
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from quart import Response, jsonify
+
+from jan_ort.http.errors import bad_request, unsupported
+from jan_ort.http.reading.prompts import encode_prompts
+from jan_ort.serving.served import EmbeddingModel
+from jan_ort.serving.server import Server
+from jan_ort_openapi.models import CreateEmbeddingRequest
+
+logger = logging.getLogger(__name__)
+
+
+async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
+    """Answer with the embedding of each input, in their order."""
+    async with server.for_embedding(body.model) as model:
+        return await _answer(model, body)
+
+
+async def _answer(model: EmbeddingModel, body: CreateEmbeddingRequest) -> Response:
+    if isinstance(body.dimensions, int):
+        raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
+    inputs = await encode_prompts(model, body.input, param="input")
+    for at, token_ids in enumerate(inputs):
+        if not len(token_ids):
+            raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")
+        if len(token_ids) > model.context_length:
+            raise bad_request(
+                "input",
+                f"input {at} has {len(token_ids)} tokens, but this model's maximum context length is "
+                f"{model.context_length}; shorten the text or split it",
+                code="context_length_exceeded",
+            )
+    started = time.perf_counter()
+    vectors = await model.embed(inputs)
+    num_tokens = sum(len(token_ids) for token_ids in inputs)
+    logger.info(
+        "embd-%s: %d prompt tokens in %d inputs, after %.3f s%s",
+        uuid.uuid4().hex,
+        num_tokens,
+        len(inputs),
+        time.perf_counter() - started,
+        f", user {body.user!r}" if body.user else "",
+    )
+    as_base64 = body.encoding_format == "base64"
+    return jsonify(
+        {
+            "object": "list",
+            "model": model.name,
+            "data": [
+                {"object": "embedding", "index": index, "embedding": _encode(vector, as_base64=as_base64)}
+                for index, vector in enumerate(vectors)
+            ],
+            "usage": {"prompt_tokens": num_tokens, "total_tokens": num_tokens},
+        }
+    )
+
+
+def _encode(vector: NDArray[np.float32], *, as_base64: bool) -> Any:
+    """Return a vector as numbers, or as base64 of its little-endian float32 bytes."""
+    if as_base64:
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+    return vector.tolist()

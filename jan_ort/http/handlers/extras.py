@@ -1,0 +1,59 @@
+"""POST /extras/tokenize, /extras/tokenize/count and /extras/detokenize."""
+
+from __future__ import annotations
+
+import asyncio
+
+from quart import Response, jsonify
+
+from jan_ort.http.errors import bad_request
+from jan_ort.http.reading.conversation import encode_conversation, tool_plan
+from jan_ort.serving.server import Server
+from jan_ort_openapi import SchemaViolation, Violation
+from jan_ort_openapi.models import (
+    CountTokensRequest,
+    CreateChatCompletionRequest,
+    DetokenizeInputRequest,
+    TokenizeInputRequest,
+)
+
+_OF_THE_PROMPT = ("messages", "tools", "tool_choice", "functions", "function_call")
+"""What of a chat request decides on its prompt."""
+
+
+async def tokenize(server: Server, body: TokenizeInputRequest) -> Response:
+    """Answer with the token ids of a text."""
+    async with server.for_tokens(body.model) as model:
+        token_ids = await model.encode(body.input)
+    return jsonify({"tokens": token_ids.tolist()})
+
+
+async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
+    """Answer with the number of tokens that ``tokenize`` would give, or that a chat request's prompt has.
+
+    Raises: SchemaViolation if the body is neither; ApiError 400 if it is both.
+    """
+    if "messages" not in body.model_fields_set:
+        if not isinstance(body.input, str):
+            missing = Violation(loc=["body", "input"], msg="Field required", type="missing")
+            raise SchemaViolation([missing], "input", missing["msg"])
+        for name in _OF_THE_PROMPT[1:]:
+            if getattr(body, name) is not None:
+                raise bad_request(name, f"{name} is part of a conversation's prompt; give messages in place of input")
+        async with server.for_tokens(body.model) as model:
+            token_ids = await model.encode(body.input)
+    elif isinstance(body.input, str):
+        raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
+    else:
+        chat = CreateChatCompletionRequest(
+            **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
+        )
+        async with server.for_generation(body.model) as chat_model:
+            token_ids = await encode_conversation(chat_model, chat, tool_plan(chat))
+    return jsonify({"count": len(token_ids)})
+
+
+async def detokenize(server: Server, body: DetokenizeInputRequest) -> Response:
+    """Answer with the text of token ids."""
+    async with server.for_tokens(body.model) as model:
+        return jsonify({"text": await asyncio.to_thread(model.tokenizer.decode, body.tokens)})

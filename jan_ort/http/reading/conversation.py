@@ -1,0 +1,66 @@
+"""From a conversation and its tools to the prompt that the model reads (hop 3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.chat.messages import MessageError, template_messages, with_instruction
+from jan_ort.chat.template import ChatTemplate
+from jan_ort.chat.tools import ToolError, ToolFormat, ToolPlan, adapt_messages, parse_tools
+from jan_ort.http.errors import bad_request
+from jan_ort.http.reading.prompts import starting_token
+from jan_ort.serving.served import GenerativeModel
+from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema
+
+
+def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
+    """Return what the request says about tools, None if it names none. Raises: ApiError 400."""
+    try:
+        return parse_tools(body)
+    except ToolError as error:
+        raise bad_request(error.param, str(error)) from error
+
+
+async def encode_conversation(
+    model: GenerativeModel, body: CreateChatCompletionRequest, plan: ToolPlan | None
+) -> NDArray[np.int64]:
+    """Return the conversation's token ids, int64 ``(n,)``; no message at all is generated from BOS.
+
+    Raises: ApiError 400 for a model without a template and for messages that cannot be given to it; ChatTemplateError.
+    """
+    if not body.messages and plan is None:
+        return starting_token(model)
+    template = model.template
+    if template is None:
+        raise bad_request(
+            "messages",
+            f"model {model.name!r} has no chat template; put a chat_template.jinja into its folder, "
+            "or use /v1/completions",
+            code="no_chat_template",
+        )
+    try:
+        plain = template_messages(body.messages)
+    except MessageError as error:
+        raise bad_request(error.param, str(error)) from error
+    described = body.response_format.json_schema if body.response_format is not None else None
+    if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
+        plain = with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
+    # In a thread: a template is a program, and may take its two seconds.
+    text = await asyncio.to_thread(_rendered, model, template, plain, plan)
+    token_ids = await model.encode(text)
+    return token_ids if len(token_ids) else starting_token(model)
+
+
+def _rendered(
+    model: GenerativeModel, template: ChatTemplate, messages: list[dict[str, Any]], plan: ToolPlan | None
+) -> str:
+    if plan is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
+        return template.render(messages)
+    tools = model.template_tools
+    describes = plan is not None and tools.tool_format is not ToolFormat.PLAIN
+    offered = plan.template_tools() if plan is not None and describes else None
+    return template.render(adapt_messages(messages, plan, tools), tools=offered)

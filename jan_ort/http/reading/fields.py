@@ -1,0 +1,140 @@
+"""Request fields to sampling parameters; whatever cannot be honoured is refused by name (hop 3)."""
+
+from __future__ import annotations
+
+from jan_ort.http.errors import bad_request, context_overflow, short
+from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.sampling.params import SamplingParams
+from jan_ort.serving.served import GenerativeModel
+from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
+
+GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
+
+MAX_CHOICES = 128
+"""Choices of one prompt, as in OpenAI's API."""
+
+MAX_SEQUENCES = 2048
+"""Choices of all prompts of one request: each costs memory and a place in the queue from the start."""
+
+MAX_STOP = 16
+"""Stop strings of one request."""
+
+MAX_BIASES = 1024
+"""Tokens whose logits one request may shift: each costs time at every step."""
+
+
+def wants_usage(body: GenerationBody) -> bool:
+    """Return whether a stream ends with its usage. Raises: ApiError 400 for stream options without a stream."""
+    if body.stream_options is None:
+        return False
+    if not body.stream:
+        raise bad_request("stream_options", "stream_options needs stream to be true; leave it out")
+    return body.stream_options.include_usage is True
+
+
+def num_choices(body: GenerationBody, *, num_prompts: int = 1) -> int:
+    """Return how many choices each prompt gets. Raises: ApiError 400."""
+    n = 1 if body.n is None else body.n
+    if not 1 <= n <= MAX_CHOICES:
+        raise bad_request("n", f"n must be between 1 and {MAX_CHOICES}, not {short(n)}")
+    if n * num_prompts > MAX_SEQUENCES:
+        message = f"{num_prompts} prompts with {n} choices each are more than the {MAX_SEQUENCES} choices allowed"
+        raise bad_request("n", f"{message}; lower n or send fewer prompts")
+    return n
+
+
+def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -> int:
+    """Return how many choices each prompt's n are the best of. Raises: ApiError 400."""
+    best_of = n if body.best_of in (None, 1) else body.best_of
+    assert best_of is not None
+    if not n <= best_of <= MAX_CHOICES:
+        message = f"best_of must be between n, which is {n}, and {MAX_CHOICES}, not {short(best_of)}"
+        raise bad_request("best_of", message)
+    if best_of * num_prompts > MAX_SEQUENCES:
+        message = f"{num_prompts} prompts with best_of {best_of} are more than the {MAX_SEQUENCES} choices allowed"
+        raise bad_request("best_of", f"{message}; lower best_of or send fewer prompts")
+    if body.stream and best_of > n:
+        raise bad_request("best_of", "best_of above n cannot be streamed: which are best is known at the end only")
+    return best_of
+
+
+def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
+    """Return the stop strings. Raises: ApiError 400 for an empty one, which would stop before anything is said."""
+    strings = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+    if "" in strings:
+        raise bad_request("stop", "a stop string must not be empty; leave it out instead")
+    if len(strings) > MAX_STOP:
+        raise bad_request("stop", f"there are {len(strings)} stop strings; {MAX_STOP} are allowed")
+    return strings
+
+
+def logit_bias(body: GenerationBody, tokenizer: TextTokenizer, vocab_size: int) -> tuple[tuple[int, float], ...]:
+    """Return what is added to which token's logit. Raises: ApiError 400 for a key that is no token of the model."""
+    biases: dict[int, float] = {}
+    for key, bias in (body.logit_bias or {}).items():
+        for token_id in _biased_tokens(key, tokenizer, vocab_size, as_text=body.logit_bias_type == "tokens"):
+            biases[token_id] = biases.get(token_id, 0.0) + bias
+    if len(biases) > MAX_BIASES:
+        raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; {MAX_BIASES} are allowed")
+    return tuple(biases.items())
+
+
+def _biased_tokens(key: str, tokenizer: TextTokenizer, vocab_size: int, *, as_text: bool) -> list[int]:
+    if as_text:
+        token_ids: list[int] = tokenizer.encode_part(key).tolist()
+        if not token_ids:
+            raise bad_request("logit_bias", f"logit_bias: the text {key!r} holds no token; leave it out")
+        return token_ids
+    if not (key.isascii() and key.isdecimal() and len(key) < 20):
+        message = f"logit_bias: the key {key[:40]!r} is no token id; for texts set logit_bias_type to 'tokens'"
+        raise bad_request("logit_bias", message)
+    if int(key) >= vocab_size:
+        raise bad_request("logit_bias", f"logit_bias: the model's token ids go from 0 to {vocab_size - 1}, not {key}")
+    return [int(key)]
+
+
+def sampling_params(
+    body: GenerationBody, model: GenerativeModel, *, max_tokens: int | None, num_prompt: int
+) -> SamplingParams:
+    """Return how to sample after a prompt of ``num_prompt`` tokens. Raises: ApiError 400.
+
+    ``max_tokens`` 0 or None is to the end of the context.
+    """
+    if body.temperature < 0:
+        raise bad_request("temperature", f"temperature must be 0 or more, not {body.temperature}")
+    if max_tokens is not None and max_tokens < 0:
+        raise bad_request("max_tokens", f"max_tokens must be 0 or more, not {short(max_tokens)}")
+    context_length, vocab_size = model.context_length, model.vocab_size
+    room = context_length - num_prompt
+    if room < max(1, max_tokens or 1):
+        field = "messages" if isinstance(body, CreateChatCompletionRequest) else "prompt"
+        raise context_overflow(field, num_prompt, max(1, max_tokens or 1), context_length)
+    return SamplingParams(
+        max_tokens=max_tokens or room,
+        min_tokens=body.min_tokens,
+        temperature=body.temperature,
+        top_k=min(body.top_k, vocab_size),
+        top_p=body.top_p,
+        min_p=body.min_p,
+        repeat_penalty=body.repeat_penalty,
+        presence_penalty=body.presence_penalty or 0.0,
+        frequency_penalty=body.frequency_penalty or 0.0,
+        logit_bias=logit_bias(body, model.tokenizer, vocab_size),
+        mirostat_mode=body.mirostat_mode,
+        mirostat_tau=body.mirostat_tau,
+        mirostat_eta=body.mirostat_eta,
+        seed=body.seed,
+        stop=stop_strings(body.stop),
+        logprobs=_num_logprobs(body, vocab_size),
+    )
+
+
+def _num_logprobs(body: GenerationBody, vocab_size: int) -> int | None:
+    """Return how many alternatives each token is to be given with, None for no log-probabilities at all."""
+    if isinstance(body, CreateCompletionRequest):
+        return None if body.logprobs is None else min(body.logprobs, vocab_size)
+    if body.logprobs:
+        return min(body.top_logprobs or 0, vocab_size)
+    if body.top_logprobs is not None:
+        raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")
+    return None

@@ -1,0 +1,55 @@
+"""Prompts and inputs in their four spellings: text, texts, token ids, lists of token ids (hop 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.http.errors import bad_request
+from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.serving.served import ServedModel
+
+Texts = str | list[str] | list[int] | list[list[int]]
+
+
+MAX_PROMPTS = 2048
+"""Prompts or inputs of one request, as in OpenAI's API."""
+
+
+async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> list[NDArray[np.int64]]:
+    """Return the token ids of each prompt, int64 ``(n,)``.
+
+    Raises: ApiError 400 for no prompt, for more than MAX_PROMPTS, and for an id out of range.
+    """
+    if isinstance(texts, str):
+        return [await model.encode(texts)]
+    if texts and isinstance(texts[0], int):  # the schema allows no mixture
+        return [_checked(model, texts, param)]
+    if not 1 <= len(texts) <= MAX_PROMPTS:
+        raise bad_request(param, f"{param} is a list of {len(texts)}; between 1 and {MAX_PROMPTS} are allowed")
+    if isinstance(texts[0], str):
+        return await model.encode_all(texts)
+    return [_checked(model, item, param) for item in texts]  # type: ignore[arg-type]
+
+
+def prompt_texts(texts: Texts, num_prompts: int) -> list[str | None]:
+    """Return each prompt's text, None for one that is given as token ids."""
+    if isinstance(texts, str):
+        return [texts]
+    return [text if isinstance(text, str) else None for text in texts] if num_prompts == len(texts) else [None]
+
+
+def starting_token(model: ServedModel) -> NDArray[np.int64]:
+    """Return what an empty prompt is generated from: BOS, or the end-of-text token where there is no BOS."""
+    token_id = model.folder.bos_token_id
+    if token_id is None:
+        token_id = next(iter(model.folder.eos_token_ids), 0)
+    return np.array([token_id], dtype=np.int64)
+
+
+def _checked(model: ServedModel, token_ids: list[int], param: str) -> NDArray[np.int64]:
+    try:
+        model.tokenizer.check(token_ids)
+    except TokenIdError as error:
+        raise bad_request(param, str(error), code="invalid_token_id") from error
+    return np.array(token_ids, dtype=np.int64)

@@ -1,0 +1,105 @@
+"""What the text must follow: ``grammar`` and ``response_format``, compiled before anything is started (hop 3)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic_core import MISSING
+
+from jan_ort.chat.tools import ToolPlan, tool_grammar
+from jan_ort.http.errors import bad_request
+from jan_ort.serving.served import GenerativeModel
+from jan_ort.structured.errors import StructuredError
+from jan_ort_openapi.models import (
+    ChatCompletionRequestResponseFormat,
+    CreateChatCompletionRequest,
+    CreateCompletionRequest,
+    ResponseFormatJsonSchema,
+)
+
+if TYPE_CHECKING:
+    from jan_ort.structured.compiler import CompiledGrammar
+
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""Names of schemas, as in OpenAI's API."""
+
+
+async def compile_structure(
+    model: GenerativeModel, body: CreateCompletionRequest | CreateChatCompletionRequest
+) -> CompiledGrammar | None:
+    """Return what the text must follow, None for nothing. Raises: ApiError 400 with the place of the mistake."""
+    response_format = body.response_format if isinstance(body, CreateChatCompletionRequest) else None
+    wants_json = response_format is not None and response_format.type != "text"
+    if response_format is not None and not wants_json:
+        _refuse_schema_of_text(response_format)
+    if body.grammar is None:
+        return await _json(model, response_format) if response_format is not None and wants_json else None
+    if wants_json:
+        raise bad_request("grammar", "grammar and response_format both say what the text must follow; give one")
+    source = body.grammar
+    return await compile_in_thread("grammar", lambda: model.grammars.gbnf(source))
+
+
+async def _json(model: GenerativeModel, asked: ChatCompletionRequestResponseFormat) -> CompiledGrammar:
+    param, schema = _schema(asked)
+    if schema is None:
+        return await compile_in_thread("response_format", model.grammars.json_object)
+    return await compile_in_thread(param, lambda: model.grammars.json_schema(schema))
+
+
+def _refuse_schema_of_text(asked: ChatCompletionRequestResponseFormat) -> None:
+    for name, given in (("schema", asked.schema_), ("json_schema", asked.json_schema)):
+        if given is not None and given is not MISSING:
+            message = f"{name} needs the type 'json_schema', not 'text'; change the type or leave it out"
+            raise bad_request(f"response_format.{name}", message)
+
+
+def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
+    """Return the JSON schema in either spelling, None for any object, and the field that holds it."""
+    newer = asked.json_schema if isinstance(asked.json_schema, ResponseFormatJsonSchema) else None
+    if asked.type == "json_object":
+        if newer is not None:
+            raise bad_request("response_format.json_schema", "json_schema needs the type 'json_schema'")
+        return "response_format.schema", asked.schema_
+    if newer is not None:
+        if not _NAME.fullmatch(newer.name):
+            message = f"{newer.name[:64]!r} cannot name a schema; use 1 to 64 letters, digits, '_' and '-'"
+            raise bad_request("response_format.json_schema.name", message)
+        if asked.schema_ is not None:
+            raise bad_request("response_format.schema", "schema and json_schema are both given; give one")
+        schema = newer.schema_ if isinstance(newer.schema_, dict) else None
+        return "response_format.json_schema.schema", schema
+    if asked.schema_ is None:
+        raise bad_request("response_format.json_schema", "the type 'json_schema' needs a json_schema with its schema")
+    return "response_format.schema", asked.schema_
+
+
+async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
+    """Return what an answer that may call tools must follow, None for a free one. Raises: ApiError 400."""
+
+    def compile_it() -> CompiledGrammar | None:
+        from jan_ort.structured.json_schema import checked_schema  # as the compiler: not at the server's start
+
+        tools = [replace(tool, parameters=checked_schema(tool.parameters)) for tool in plan.callable_tools]
+        checked = replace(plan, callable_tools=tuple(tools))
+        source = tool_grammar(checked, model.template_tools.tool_format, model.tool_markers)
+        return None if source is None else model.grammars.lark(source)
+
+    return await compile_in_thread("functions" if plan.is_legacy else "tools", compile_it)
+
+
+_Compiled = TypeVar("_Compiled", "CompiledGrammar", "CompiledGrammar | None")
+
+
+async def compile_in_thread(param: str, compile_it: Callable[[], _Compiled]) -> _Compiled:
+    """Compile off the event loop. Raises: ApiError 400 naming ``param``."""
+    try:
+        return await asyncio.to_thread(compile_it)
+    except StructuredError as error:
+        code = "invalid_grammar" if param == "grammar" else "invalid_schema"
+        raise bad_request(param, f"{param}: {error}", code=code) from error

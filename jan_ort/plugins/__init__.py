@@ -1,0 +1,1 @@
+"""The host of backend plugins: finding them, choosing one, and keeping their failures apart."""

@@ -1,0 +1,100 @@
+"""Which backend opens a model folder: the one asked for, else the first that accepts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from jan_ort.settings.schema import Settings, split_option
+from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
+from jan_ort_backends.early_options import why_not_options
+from jan_ort_backends.isolation import ask_accepts, ask_probe
+
+BACKEND_LISTS = ("allow_backend", "deny_backend")
+"""The settings that say which plugins may be imported."""
+
+
+class NoBackendError(Exception):
+    """Raised when no backend can open a model; the message gives each backend's own reason."""
+
+
+def find_backends(settings: Settings) -> tuple[Discovered, ...]:
+    """Return the installed backends, with fields that stay as they were checked.
+
+    Those that BACKEND_LISTS exclude are listed, and their code is never imported.
+    """
+    found = discover(allow=settings.allow_backend, deny=settings.deny_backend)
+    return tuple(replace(each, backend=each.checked) for each in found)
+
+
+def check_allowed(settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Check that each allowed backend is installed; a denied one need not be. Raises: NoBackendError."""
+    for each in discovered:
+        if not each.is_installed and each.name in (settings.allow_backend or ()):
+            raise NoBackendError(
+                f"--allow-backend (JAN_ORT_ALLOW_BACKEND) has {each.name!r}: {each.error} ({_installed(discovered)})"
+            )
+
+
+def check_options(settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Check the backends' options as far as that can be done without a model. Raises: NoBackendError."""
+    for given in settings.backend_option:
+        backend = split_option(given)[0]
+        if backend is not None and backend not in (each.name for each in discovered):
+            raise NoBackendError(
+                f"--backend-option (JAN_ORT_BACKEND_OPTION) has {given!r}, and there is no backend named {backend!r} "
+                f"({_installed(discovered)})"
+            )
+
+    reasons = [
+        (each.name, why_not_options(each.backend, settings.options_of(each.name)))
+        for each in discovered
+        if each.backend is not None and settings.backend in (None, each.name)
+    ]
+    if reasons and all(reason is not None for _, reason in reasons):
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons)
+        raise NoBackendError(f"--backend-option (JAN_ORT_BACKEND_OPTION) is taken by no backend: {told}")
+
+
+def check_backend(name: str | None, discovered: Sequence[Discovered]) -> None:
+    """Check that the backend asked for exists and can be used. Raises: NoBackendError."""
+    if name is None:
+        return
+    found = next((each for each in discovered if each.name == name), None)
+    if found is None:
+        close = get_close_matches(name, [each.name for each in discovered], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise NoBackendError(f"there is no backend named {name!r}{hint} ({_installed(discovered)})")
+    if found.backend is None:
+        raise NoBackendError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")
+
+
+def _installed(discovered: Sequence[Discovered]) -> str:
+    return "installed: " + ", ".join(sorted(each.name for each in discovered if each.is_installed))
+
+
+def choose_backend(name: str | None, model_dir: Path, discovered: Sequence[Discovered]) -> Backend:
+    """Return the backend to open ``model_dir`` with. Raises: NoBackendError with every backend's reason."""
+    check_backend(name, discovered)
+    reasons = []
+    for each in discovered:
+        if name is not None and each.name != name:
+            continue
+        reason = _why_not(each, model_dir)
+        if reason is None and each.backend is not None:
+            return each.backend
+        reasons.append(f"{each.name}: {reason}")
+    raise NoBackendError(f"no backend can open {model_dir}: " + "; ".join(reasons))
+
+
+def _why_not(candidate: Discovered, model_dir: Path) -> str | None:
+    """Return the candidate's own reason not to open the folder, None if it can."""
+    if candidate.backend is None:
+        return candidate.error
+    probe = ask_probe(candidate.backend)
+    if not isinstance(probe, Available):
+        return f"{probe.reason} ({probe.remedy})"
+    answer = ask_accepts(candidate.backend, model_dir)
+    return None if isinstance(answer, Accepts) else answer.reason

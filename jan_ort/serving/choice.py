@@ -1,0 +1,133 @@
+"""Which models are served: the configured ones, else those the named backend brings itself, else the default ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
+from jan_ort.models.hub_task import cached_task
+from jan_ort.models.lookup import find_resolved
+from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference
+from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
+from jan_ort.plugins.choice import check_allowed, check_backend, check_options, choose_backend, find_backends
+from jan_ort.settings.schema import Settings
+from jan_ort_backends import Accepts, Backend, Capability, Discovered
+from jan_ort_backends.isolation import ask_accepts
+
+_NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """One model to serve: what it is to do, as what it was configured, and what that means.
+
+    ``taken`` is its folder with the backend that opens it, where the folder was there when this was checked.
+    """
+
+    task: Task
+    reference: str
+    found: Reference
+    taken: tuple[Path, Backend] | None = None
+
+
+class Checked(NamedTuple):
+    """What checking the settings has found: the backends, and the models to serve."""
+
+    discovered: tuple[Discovered, ...]
+    choices: tuple[ModelChoice, ...]
+
+
+def check_settings(settings: Settings) -> Checked:
+    """Check all that can be checked before anything is started. Raises: NoBackendError, ModelReferenceError."""
+    discovered = find_backends(settings)
+    check_allowed(settings, discovered)
+    check_backend(settings.backend, discovered)
+    check_options(settings, discovered)
+    choices = choose_models(settings, discovered)
+    for choice in choices:
+        check_conversion(choice, settings, discovered)
+    return Checked(discovered, tuple(_with_backend(choice, settings, discovered) for choice in choices))
+
+
+def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelChoice:
+    """Return the choice of a model that is there already with the backend that takes it.
+
+    Raises: NoBackendError, CacheError.
+    """
+    if settings.load == "request":
+        return choice  # the others can be served, and this one says what is wrong when it is asked for
+    folder = find_resolved(choice.found, task=choice.task, cache_dir=settings.cache_dir, weights=settings.weights)
+    return (
+        choice
+        if folder is None
+        else replace(choice, taken=(folder, choose_backend(settings.backend, folder, discovered)))
+    )
+
+
+def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
+    """Return the models to serve, those that generate first. Raises: ModelReferenceError, NoBackendError."""
+    chosen = [choose_model(*each, settings, discovered) for each in configured_models(settings, discovered)]
+    once = {(choice.task, choice.reference): choice for choice in chosen}
+    return tuple(sorted(once.values(), key=lambda choice: choice.task != "generate"))
+
+
+def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> list[tuple[Task | None, str]]:
+    """Return every model as it is configured, with its task where that was said."""
+    if settings.model is None and settings.embedding_model is None:
+        return _unconfigured(settings.backend, discovered)
+    return [
+        *((None, each) for each in settings.model or ()),
+        *(("embed", each) for each in settings.embedding_model or ()),
+    ]
+
+
+def choose_model(
+    task: Task | None, reference: str, settings: Settings, discovered: Sequence[Discovered]
+) -> ModelChoice:
+    """Return what one configured model is. Raises: ModelReferenceError, NoBackendError."""
+    check_builtin_model(reference, discovered, settings.backend)
+    own = builtin_models(discovered, settings.backend)
+
+    def find(task: Task) -> ModelChoice:
+        return ModelChoice(
+            task,
+            reference,
+            check_reference(
+                reference, task=task, weights=settings.weights, builtin_models=own, cache_dir=settings.cache_dir
+            ),
+        )
+
+    if task is not None:
+        return find(task)
+    try:
+        choice = find("generate")
+    except ModelReferenceError as error:
+        try:
+            return find("embed")
+        except ModelReferenceError:
+            raise error from None
+    is_for = cached_task(choice.found, settings.cache_dir) if isinstance(choice.found, HubReference) else None
+    return choice if is_for is None else replace(choice, task=is_for)  # one that is not cached generates
+
+
+def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Refuse to convert a file, unasked, for a backend that reads it as it is. Raises: ModelReferenceError."""
+    if not isinstance(choice.found, GgufReference) or "weights" in settings.model_fields_set:
+        return
+    backend, path = settings.backend, choice.found.path
+    for each in discovered:
+        if each.name == backend and each.backend is not None and isinstance(ask_accepts(each.backend, path), Accepts):
+            raise ModelReferenceError(f"backend {backend!r} reads {path} without conversion: add --weights as-is")
+
+
+def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> list[tuple[Task | None, str]]:
+    for each in discovered:
+        if each.name == backend and each.backend is not None and each.backend.builtin_models:
+            own = next(iter(each.backend.builtin_models))
+            can = each.backend.capabilities
+            return [(task, own) for task, needed in _NEEDED.items() if needed in can]
+    return [("generate", DEFAULT_CHAT_MODEL), ("embed", DEFAULT_EMBEDDING_MODEL)]

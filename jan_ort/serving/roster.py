@@ -1,0 +1,87 @@
+"""Which of the configured models a request means, by its task and the name that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.http.errors import ApiError
+from jan_ort.models.catalog import Task
+from jan_ort.serving.resident import Resident
+
+_UNCONFIGURED: dict[Task, tuple[str, str]] = {
+    "generate": ("no chat model is configured; start the server with --model", "no_chat_model"),
+    "embed": ("no embedding model is configured; start the server with --embedding-model", "no_embedding_model"),
+}
+
+
+class Roster:
+    """The configured models, those that generate first."""
+
+    def __init__(self, residents: Sequence[Resident] = ()) -> None:
+        self.residents = tuple(residents)
+
+    def check_names(self) -> None:
+        """Check that a name and a task mean one model. Raises: ModelReferenceError."""
+        check_names((each.name, each.choice.task, each.choice.reference) for each in self.residents)
+
+    def find(self, task: Task, name: str | None) -> Resident:
+        """Return the model for a task: the only one whatever the name; of several the named one, or without a name
+        the first. Raises: ApiError 400 if there is none, 404 if none of several has the name.
+        """
+        able = self._of(task)
+        if not able:
+            message, code = _UNCONFIGURED[task]
+            raise ApiError(400, message, param="model", code=code)
+        if len(able) == 1 or not name:
+            return able[0]
+        found = next((each for each in able if is_named(each, name)), None)
+        if found is None:
+            raise not_found(name, able)
+        return found
+
+    def for_tokens(self, name: str | None) -> Resident:
+        """Return the model whose tokenizer is meant: the named one, else as for generating, else as for embedding."""
+        named = next((each for each in self.residents if name and is_named(each, name)), None)
+        return named or self.find("generate" if self._of("generate") or not self._of("embed") else "embed", name)
+
+    def named(self, name: str | None) -> list[Resident]:
+        """Return what is served under a name, all models for None. Raises: ApiError 404."""
+        found = [each for each in self.residents if name is None or is_named(each, name)]
+        if not found:
+            raise not_found(str(name), self.residents)
+        return found
+
+    def by_name(self) -> dict[str, list[Resident]]:
+        """Group the models by name: one that both generates and embeds is there twice."""
+        grouped: dict[str, list[Resident]] = {}
+        for each in self.residents:
+            grouped.setdefault(each.name, []).append(each)
+        return grouped
+
+    def _of(self, task: Task) -> list[Resident]:
+        return [each for each in self.residents if each.choice.task == task]
+
+
+def check_names(models: Iterable[tuple[str, Task, str]]) -> None:
+    """Check that a name and a task mean one of ``models``: name, task, reference. Raises: ModelReferenceError."""
+    references: dict[tuple[str, Task], list[str]] = {}
+    for name, task, reference in models:
+        references.setdefault((name, task), []).append(reference)
+    for (name, _), given in references.items():
+        if len(given) > 1:
+            raise ModelReferenceError(
+                f"{len(given)} models are named {name!r} ({', '.join(map(repr, given))}); rename a folder, or the name "
+                "in its jan_ort.json"
+            )
+
+
+def is_named(resident: Resident, name: str) -> bool:
+    """Whether a name means the model: its own, or what it was configured as."""
+    return name in (resident.name, resident.choice.reference)
+
+
+def not_found(name: str, known: Sequence[Resident]) -> ApiError:
+    """Return the answer to a name that no model has: 404 with the known names."""
+    names = ", ".join(dict.fromkeys(repr(each.name) for each in known))
+    return ApiError(404, f"there is no model {name!r}; served: {names}", param="model", code="model_not_found")

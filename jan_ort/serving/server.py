@@ -1,0 +1,175 @@
+"""The state behind the app: which models are configured, and whether requests can be taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+
+from jan_ort.engine.results import deliver_to
+from jan_ort.ground.progress import show_progress
+from jan_ort.http.errors import ApiError
+from jan_ort.http.unknown_fields import UnknownFields
+from jan_ort.serving.choice import Checked, check_settings
+from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
+from jan_ort.serving.resident import Resident
+from jan_ort.serving.roster import Roster
+from jan_ort.serving.served import EmbeddingModel, GenerativeModel
+from jan_ort.settings.schema import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """Where the server stands; only ``READY`` serves."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPING = "stopping"
+
+
+_LOADING_GRACE_S = 3.0
+"""How long a stop waits for the loading thread to tidy up what it has half fetched."""
+
+
+class Server:
+    """Finds the configured models, and lends them to the handlers.
+
+    ``checked`` is what ``check_settings`` has found, if it was asked already. ``on_failure`` is called once, in the
+    event loop, if one that is to be loaded at the start cannot be.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        checked: Checked | None = None,
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._checked = checked
+        self.status = Status.LOADING
+        self.failure: Exception | None = None
+        self.roster = Roster()
+        self.unknown_fields = UnknownFields()
+        self._on_failure = on_failure
+        self._loading: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to load in a task; requests are answered 503 until it is done."""
+        self._loading = asyncio.create_task(self._load())
+        if self.settings.model_ttl_s:
+            self._watching = asyncio.create_task(self._unload_idle(self.settings.model_ttl_s))
+
+    async def stop(self) -> None:
+        """Refuse new requests, end the running ones with an error event, free everything. May be called twice."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        self.status = Status.STOPPING
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._loading is not None:
+            await asyncio.wait({self._loading}, timeout=_LOADING_GRACE_S)
+            self._loading.cancel()
+        await asyncio.gather(*(each.close(_LOADING_GRACE_S) for each in self.roster.residents))
+
+    def check_ready(self) -> None:
+        """Raise the 503 that a request gets while nothing can be served."""
+        if self.status is not Status.READY:
+            reason = f"loading failed: {self.failure}" if self.failure else f"the server is {self.status}"
+            error = ApiError(503, reason, code=f"server_{self.status}")
+            error.headers["Retry-After"] = "2"
+            raise error
+
+    @asynccontextmanager
+    async def for_generation(self, name: str | None) -> AsyncIterator[GenerativeModel]:
+        """Lend the model that completes prompts, loaded first if need be. Raises: ApiError 400, 404, 503; QueueFull."""
+        async with self._lent(lambda: self.roster.find("generate", name)) as model:
+            assert isinstance(model, GenerativeModel), "opened to generate"
+            yield model
+
+    @asynccontextmanager
+    async def for_embedding(self, name: str | None) -> AsyncIterator[EmbeddingModel]:
+        """Lend the model that embeds, loaded first if need be. Raises: ApiError 400, 404, 503; QueueFull."""
+        async with self._lent(lambda: self.roster.find("embed", name)) as model:
+            assert isinstance(model, EmbeddingModel), "opened to embed"
+            yield model
+
+    @asynccontextmanager
+    async def for_tokens(self, name: str | None) -> AsyncIterator[GenerativeModel | EmbeddingModel]:
+        """Lend the model whose tokenizer is meant, loaded first if need be. Raises: ApiError 404, 503; QueueFull."""
+        async with self._lent(lambda: self.roster.for_tokens(name)) as model:
+            yield model
+
+    @asynccontextmanager
+    async def _lent(self, find: Callable[[], Resident]) -> AsyncIterator[GenerativeModel | EmbeddingModel]:
+        self.check_ready()  # again: the server may have begun to stop while the body was read
+        resident = find()
+        model = await resident.acquire()
+        try:
+            self.check_ready()  # and while the model was loaded
+            yield model
+        finally:
+            resident.release()
+
+    async def _load(self) -> None:
+        started = time.perf_counter()
+        try:
+            await self._load_models()
+        except LoadingStopped:
+            logger.info("stopped while loading")
+        except Exception as error:
+            self.status, self.failure = Status.FAILED, error
+            logger.error("the models cannot be loaded: %s", error, exc_info=logger.isEnabledFor(logging.DEBUG))
+            if self._on_failure is not None:
+                self._on_failure(error)
+        else:
+            if self.status is Status.STOPPING:
+                return
+            self.status = Status.READY
+            names = ", ".join(dict.fromkeys(map(_standing, self.roster.residents)))
+            logger.info("ready after %.1f s: %s", time.perf_counter() - started, names)
+
+    async def _load_models(self) -> None:
+        """Find every model, and load those that are to be loaded at the start. Raises: what keeps one from it."""
+        deliver = deliver_to(asyncio.get_running_loop())
+        self.roster = await in_daemon_thread(lambda: self._find_models(deliver))
+        self.roster.check_names()
+        if self.settings.load == "start":
+            for each in self.roster.residents:
+                await each.open()
+
+    def _find_models(self, deliver: Callable[..., None]) -> Roster:
+        discovered, choices = self._checked or check_settings(self.settings)
+        loader = ModelLoader(self.settings, discovered, deliver, lambda: self.status is Status.STOPPING)
+        residents = [Resident(choice, loader, max_waiting=self.settings.max_queued) for choice in choices]
+        with show_progress() as progress:
+            for each in residents:
+                try:
+                    each.find(progress)
+                except Exception as error:
+                    if self.settings.load == "start":
+                        raise
+                    each.fail(error)  # the others can be served
+        return Roster(residents)
+
+    async def _unload_idle(self, ttl_s: float) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, ttl_s / 4))
+            for each in self.roster.residents:
+                each.unload_if_idle(ttl_s)
+
+
+def _standing(resident: Resident) -> str:
+    if resident.failure is not None:
+        return f"{resident.name} (failed)"
+    return f"{resident.name} " + ("(not loaded)" if resident.model is None else f"on {resident.model.device.used}")

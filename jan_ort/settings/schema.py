@@ -1,0 +1,179 @@
+"""Every setting of the server, read from flags, ``JAN_ORT_*`` variables and TOML files by one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from jan_ort.models.cache import default_cache_dir
+from jan_ort.settings.files import ConfigFileSource, SettingsError
+from jan_ort.settings.origins import find_origins
+from jan_ort.settings.variables import check_variables, remedy
+
+__all__ = ["Settings", "SettingsError"]
+
+
+class Settings(BaseSettings):
+    """What the operator decides.
+
+    A flag ``--num-slots`` is the field ``num_slots``, ``JAN_ORT_NUM_SLOTS`` and ``num_slots = 4`` in a file; a flag
+    wins over a variable, and a variable over a file.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="JAN_ORT_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    api_key: SecretStr | None = Field(None, description="Bearer key that every operation of the API then needs.")
+    allow_unauthenticated: bool = Field(
+        False, description="Serve other machines without a key; otherwise only this one is served then."
+    )
+    model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Model: a name of 'jan-ort models list', a Hugging Face id, a model folder or a .gguf file. May be "
+        "given several times; in a variable, names are separated by commas.",
+    )
+    embedding_model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Embedding model, likewise; needed for a Hugging Face id that was not pulled before.",
+    )
+    load: Literal["start", "request"] = Field(
+        "start", description="When models are loaded: all at the start, or each at the first request for it."
+    )
+    model_ttl_s: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds without a request after which a model is unloaded until the next one; 0 is never.",
+    )
+    backend: str | None = Field(None, description="Backend plugin by name; otherwise the first that accepts the model.")
+    backend_option: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Option of the backend as NAME=VALUE, for instance provider=cuda, or strict=1 to fail rather than "
+        "fall back; BACKEND:NAME=VALUE is for one of several backends. May be given several times; in a variable, "
+        "separated by commas.",
+    )
+    allow_backend: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Backend plugin that may be imported; if given, no other one is. May be given several times; in a "
+        "variable, names are separated by commas.",
+    )
+    deny_backend: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Backend plugin that is never imported, installed or not; likewise.",
+    )
+    weights: Literal["int8", "int4", "fp16", "int4-fp16", "as-is"] = Field(
+        "int8",
+        description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
+    )
+    num_slots: int = Field(8, ge=1, le=1024, description="Sequences that are computed at once.")
+    context_length: int | None = Field(
+        None, ge=2, description="Tokens of each slot, prompt and answer together; the model's own if not given."
+    )
+    max_queued: int = Field(512, ge=1, description="Sequences queued or running before a request is answered 429.")
+    max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
+    cache_dir: Path = Field(
+        default_factory=default_cache_dir,
+        description="Where fetched and converted models are kept.",
+    )
+    config: Path | None = Field(
+        None, description="TOML file of settings; otherwise the user's config.toml and ./jan-ort.toml are read."
+    )
+
+    @field_validator("model", "embedding_model", "backend_option", "allow_backend", "deny_backend", mode="before")
+    @classmethod
+    def _separate(cls, given: object) -> object:
+        """Read a text, as variables have it, as one name or several."""
+        return tuple(each.strip() for each in given.split(",")) if isinstance(given, str) else given
+
+    @field_validator("backend_option")
+    @classmethod
+    def _check_pairs(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            if "=" not in each or "" in split_option(each)[:2]:
+                raise ValueError(f"{each!r} is not NAME=VALUE, nor BACKEND:NAME=VALUE")
+        return given
+
+    def options_of(self, backend: str) -> dict[str, str]:
+        """Return the options of a backend by name: its own, and those for any; the last of several values counts."""
+        given = map(split_option, self.backend_option)
+        return {name: value for meant, name, value in given if meant in (None, backend)}
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        """Read ~ as a shell does: a file or a variable may hold it, too."""
+        return path.expanduser()
+
+    @field_validator("api_key")
+    @classmethod
+    def _strip_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """Drop the line break that a key from a file ends in; a blank key would let everybody in."""
+        if key is None:
+            return None
+        stripped = key.get_secret_value().strip()
+        if not stripped:
+            raise ValueError("a key must not be blank; leave it out to serve this machine only")
+        return SecretStr(stripped)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the most important source first."""
+        return init_settings, env_settings, ConfigFileSource(settings_cls)
+
+    @classmethod
+    def read(cls, **overrides: object) -> Settings:
+        """Return the settings: overrides (flags), then environment, then files. Raises: SettingsError."""
+        return cls._read({name: value for name, value in overrides.items() if value is not None})
+
+    @classmethod
+    def read_only(cls, names: Collection[str], **overrides: object) -> Settings:
+        """Return settings with only ``names`` read and the defaults of all others, one of which may thus be wrong.
+
+        Raises: SettingsError.
+        """
+        read = {*names, "config"}
+        others = {name: field for name, field in cls.model_fields.items() if name not in read}
+        defaults = {name: field.get_default(call_default_factory=True) for name, field in others.items()}
+        return cls._read(
+            defaults | {name: value for name, value in overrides.items() if name in read and value is not None}
+        )
+
+    @classmethod
+    def _read(cls, given: Mapping[str, object]) -> Settings:
+        check_variables(cls.model_fields)
+        try:
+            return cls(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            origins = find_origins(cls, given)
+            raise SettingsError(
+                "; ".join(_describe(each["loc"], each["msg"], each["input"], origins) for each in error.errors())
+            ) from error
+
+
+def split_option(given: str) -> tuple[str | None, str, str]:
+    """Return the backend that an option is for, None for any, its name and its value."""
+    name, _, value = given.partition("=")
+    backend, colon, own = name.partition(":")
+    return (backend, own, value) if colon else (None, name, value)
+
+
+def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
+    """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
+    name = str(loc[0]) if loc else "settings"
+    shown = "hidden" if name == "api_key" else repr(value)
+    origin = origins.get(name, "")
+    place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
+    said = message.removeprefix("Value error, ")
+    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}{remedy(name, value)}"

@@ -1,0 +1,119 @@
+"""The command line: one flag for each setting, and refusals in one line before anything is started."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jan_ort._version import __version__
+from jan_ort.cli.program import COMMANDS, main
+from jan_ort.settings.schema import Settings
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_every_setting_is_a_flag_with_its_variable_in_the_help() -> None:
+    result = run("serve", "--help")
+
+    assert result.exit_code == 0
+    words = result.output.split()
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')}" in words
+        assert f"JAN_ORT_{name.upper()}]" in words
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").output.strip() == f"jan-ort, version {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needles"),
+    [
+        (["--port", "70000"], ["--port", "'70000'"]),
+        (["--num-slots", "many"], ["--num-slots", "'many'"]),
+        (["--backend", "onxruntime"], ["'onxruntime'", "did you mean 'onnxruntime'"]),
+        (["--model", "no-such-model"], ["no-such-model"]),
+        (["--model", "/no/such/folder"], ["/no/such/folder"]),
+        (["--api-key", ""], ["--api-key", "blank"]),
+        (["--host", "0.0.0.0"], ["0.0.0.0", "--api-key", "--allow-unauthenticated"]),
+        (["--host", "127.0.0.1.example.org"], ["--api-key"]),
+        (["--host", "203.0.113.7", "--api-key", "k", "--backend", "reference"], ["203.0.113.7", "choose another"]),
+        (["--no-such-flag"], ["--no-such-flag"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_what_cannot_be_right_is_refused_and_named(arguments: list[str], needles: list[str]) -> None:
+    result = run("serve", "--port", "0", *arguments)
+
+    assert result.exit_code != 0
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    error = result.output.strip().splitlines()[-1]
+    assert [needle for needle in needles if needle not in error] == []
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    result = run("serve", "--port", "0", "--model", str(tmp_path))
+
+    assert result.exit_code == 1
+    assert str(tmp_path) in result.output
+
+
+def test_a_port_in_use_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        result = run("serve", "--backend", "reference", "--port", str(port))
+
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines() == [
+        f"Error: cannot listen on 127.0.0.1:{port}: [Errno {errno.EADDRINUSE}] {os.strerror(errno.EADDRINUSE)}; "
+        "choose another --host or --port"
+    ]
+
+
+def test_a_variable_is_a_setting_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAN_ORT_BACKEND", "nobody")
+
+    result = run("serve", "--port", "0")
+
+    assert result.exit_code == 1
+    assert "'nobody'" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
+    listed, own = run("--help"), run(command, "--help")
+
+    assert f"\n  {command} " in listed.output
+    assert own.exit_code == 0
+    assert own.output.startswith(f"Usage: main {command} ")
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    result = run("sevre")
+
+    assert result.exit_code == 2
+    assert "'sevre'" in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["chat", "--help"], ["models", "--help"]])
+def test_nothing_heavy_is_imported_to_begin_with(arguments: list[str]) -> None:
+    heavy = ("onnxruntime", "onnx", "gguf", "optimum", "torch", "transformers", "huggingface_hub", "rich", "llguidance")
+    code = (
+        "import sys\nfrom jan_ort.cli.program import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        f"print('imported:', *[name for name in {heavy!r} if name in sys.modules])"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert result.stdout.splitlines()[-1] == "imported:"

@@ -1,0 +1,93 @@
+"""Fields of embeddings."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.http.fields.asking import answered, ids, refused
+from tests.http.fields.registry import field
+from tests.http.handlers.serving import EMBEDDINGS, Client
+
+EMBEDDING = "CreateEmbeddingRequest"
+
+
+async def vectors(client: Client, given: object, **fields: Any) -> list[list[float]]:
+    answer = await answered(client, EMBEDDINGS, input=given, **fields)
+    assert [each["index"] for each in answer["data"]] == [*range(len(answer["data"]))]
+    return [each["embedding"] for each in answer["data"]]
+
+
+@field(EMBEDDING, "input")
+async def test_an_input_is_the_same_in_its_four_spellings(client: Client) -> None:
+    token_ids = await ids(client, "Hello")
+    spellings: list[Any] = ["Hello", ["Hello"], token_ids, [token_ids]]
+
+    results = [await vectors(client, spelling) for spelling in spellings]
+
+    assert all(result == results[0] for result in results)
+    assert await vectors(client, ["Goodbye", "Hello"]) == [*await vectors(client, "Goodbye"), *results[0]]
+    assert await vectors(client, "Goodbye") != results[0]
+
+
+@field(EMBEDDING, "encoding_format")
+async def test_base64_holds_the_same_numbers(client: Client) -> None:
+    (numbers,) = await vectors(client, "Hello")
+    (as_text,) = [
+        each["embedding"]
+        for each in (await answered(client, EMBEDDINGS, input="Hello", encoding_format="base64"))["data"]
+    ]
+
+    assert await vectors(client, "Hello", encoding_format="float") == [numbers]
+    assert np.frombuffer(base64.b64decode(as_text), "<f4").tolist() == numbers
+
+
+@field(EMBEDDING, "input", "encoding_format", "dimensions", "user", "model")
+@pytest.mark.parametrize(
+    ("fields", "status", "name"),
+    [
+        ({"input": ""}, 400, "input"),
+        ({"input": []}, 400, "input"),
+        ({"input": [512]}, 400, "input"),
+        ({"input": [1] * 513}, 400, "input"),
+        ({"input": None}, 422, "input"),
+        ({"dimensions": 8}, 400, "dimensions"),
+        ({"dimensions": 0}, 422, "dimensions"),
+        ({"encoding_format": "hex"}, 422, "encoding_format"),
+        ({"user": 5}, 422, "user"),
+        ({"model": 5}, 422, "model"),
+    ],
+    ids=["text", "list", "id", "length", "null", "dimensions", "no_dimensions", "encoding", "user", "model"],
+)
+async def test_what_cannot_be_embedded_is_refused_by_name(
+    client: Client, fields: dict[str, Any], status: int, name: str
+) -> None:
+    assert await refused(client, EMBEDDINGS, {"input": "Hello"} | fields) == (status, name)
+
+
+@field(EMBEDDING, "dimensions")
+async def test_no_dimensions_are_all_of_them(client: Client) -> None:
+    assert await vectors(client, "Hello", dimensions=None) == await vectors(client, "Hello")
+
+
+@field(EMBEDDING, "model")
+@pytest.mark.parametrize("model", ["reference", "text-embedding-3-small", None])
+async def test_any_model_is_served_by_the_only_one(client: Client, model: str | None) -> None:
+    answer = await answered(client, EMBEDDINGS, input="Hello", model=model)
+
+    assert answer["model"] == "reference"
+    assert [each["embedding"] for each in answer["data"]] == await vectors(client, "Hello")
+
+
+@field(EMBEDDING, "user")
+async def test_the_log_names_the_user_of_an_embedding(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "jan_ort")
+
+    await vectors(client, "Hello", user="alice")
+    await vectors(client, "Hello")
+
+    assert ["alice" in line for line in caplog.messages if "prompt tokens" in line] == [True, False]

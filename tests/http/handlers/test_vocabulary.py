@@ -1,0 +1,48 @@
+"""A tokenizer and a model that do not fit one another: what works is served, and the rest is said."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jan_ort.http.answering.generation import Job
+from jan_ort.http.errors import ApiError
+from jan_ort.sampling.params import SamplingParams
+from jan_ort.serving.served import GenerativeModel
+from tests.http.handlers.serving import complete, loaded_models, serving
+from tests.serving.several import copied
+
+
+@pytest.mark.parametrize(("kind", "param"), [("cmpl", "prompt"), ("chatcmpl", "messages")])
+async def test_a_prompt_with_a_token_that_the_model_lacks_is_refused(kind: str, param: str) -> None:
+    async with serving() as app:
+        model = loaded_models(app)[0]
+        assert isinstance(model, GenerativeModel)
+        smaller = replace(model, vocab_size=300)
+
+        with pytest.raises(ApiError, match="is token 300 of tokenizer") as refused:
+            Job(smaller, [np.array([1, 300])], 1, [SamplingParams(1)], kind=kind, user=None)
+        Job(smaller, [np.array([1, 299])], 1, [SamplingParams(1)], kind=kind, user=None)
+
+    assert (refused.value.status, refused.value.param) == (400, param)
+
+
+async def test_a_model_without_an_end_of_text_token_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(copied(tmp_path, "ada"))
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        stated = json.loads((folder / name).read_bytes())
+        (folder / name).write_text(json.dumps({key: value for key, value in stated.items() if "eos" not in key}))
+
+    with caplog.at_level(logging.WARNING, "jan_ort.serving.served"):
+        async with serving(model=str(folder)) as app:
+            answer = await complete(app.test_client(), max_tokens=3)
+
+    assert "ada names no end-of-text token" in caplog.text
+    assert answer["choices"][0]["finish_reason"] == "length"

@@ -1,0 +1,284 @@
+"""The edge: what is answered before any handler is asked, to requests of every wrong kind."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from quart import Quart
+
+from jan_ort.http.app import HANDLERS, create_app
+from jan_ort.serving.server import Status
+from jan_ort_openapi import Operation, load_spec, operations
+from tests.http.handlers.serving import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    Client,
+    post,
+    reference_settings,
+    server_of,
+    serving,
+    until,
+)
+
+POSTS = [operation for operation in operations() if operation.method == "POST"]
+
+
+def test_every_operation_of_the_document_has_a_handler() -> None:
+    assert set(HANDLERS) == {operation.operation_id for operation in operations()}
+
+
+async def test_the_served_document_is_the_contract(client: Client) -> None:
+    response = await client.get("/openapi.json")
+
+    assert response.content_type == "application/json"
+    assert json.loads(await response.get_data(as_text=True)) == load_spec()
+
+
+@pytest.mark.parametrize("operation", POSTS, ids=lambda operation: operation.path)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"not json",
+        b'{"model": "\xff\xfe"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        rb'{"input": "\ud800", "prompt": "\udfff"}',
+        b'{"temperature": NaN}',
+        b'{"temperature": -Infinity}',
+        b'{"temperature": 1e999}',
+        b'{"seed": ' + b"9" * 5000 + b"}",
+    ],
+    ids=lambda body: repr(body[:30]),
+)
+async def test_a_body_that_is_no_json_text_is_400(client: Client, operation: Operation, body: bytes) -> None:
+    status, answer = await post(client, operation.path, body)
+
+    assert status == 400
+    assert answer["error"]["code"] == "malformed_body"
+    assert answer["error"]["type"] == "invalid_request_error"
+    assert answer["error"]["param"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (COMPLETIONS, {"prompt": 5}, "prompt"),
+        (COMPLETIONS, {"prompt": None}, "prompt"),
+        (COMPLETIONS, {"max_tokens": "5"}, "max_tokens"),
+        (COMPLETIONS, {"max_tokens": True}, "max_tokens"),
+        (COMPLETIONS, {"max_tokens": 1.5}, "max_tokens"),
+        (COMPLETIONS, {"max_tokens": -1}, "max_tokens"),
+        (COMPLETIONS, {"top_p": 1.1}, "top_p"),
+        (COMPLETIONS, {"stream": None}, "stream"),
+        (COMPLETIONS, {"mirostat_mode": 3}, "mirostat_mode"),
+        (COMPLETIONS, {"stop": [5]}, "stop.0"),
+        (CHAT, {"messages": "hi"}, "messages"),
+        (CHAT, {"messages": [{"role": "wizard", "content": "hi"}]}, "messages.0.role"),
+        (CHAT, {"messages": [{"role": "user"}]}, "messages.0.content"),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
+        (EMBEDDINGS, {}, "input"),
+        (EMBEDDINGS, {"input": "hi", "encoding_format": "hex"}, "encoding_format"),
+        (EMBEDDINGS, {"input": "hi", "dimensions": 0}, "dimensions"),
+        ("/extras/detokenize", {"tokens": "hi"}, "tokens"),
+        (COMPLETIONS, [], None),
+    ],
+)
+async def test_a_violated_schema_is_422_with_detail_and_param(
+    client: Client, path: str, body: object, param: str | None
+) -> None:
+    status, answer = await post(client, path, body)
+
+    assert status == 422
+    assert answer["error"]["param"] == param
+    assert answer["error"]["code"] == "schema_violation"
+    locations = [".".join(map(str, entry["loc"])) for entry in answer["detail"]]
+    assert "body" + (f".{param}" if param else "") in locations
+    assert all(entry["msg"] and entry["type"] for entry in answer["detail"])
+
+
+@pytest.mark.parametrize("operation", POSTS, ids=lambda operation: operation.path)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "a;b"])
+async def test_a_wrong_content_type_is_415(client: Client, operation: Operation, kind: str) -> None:
+    response = await client.post(operation.path, data=b"{}", headers={"Content-Type": kind})
+
+    assert response.status_code == 415
+    assert (await response.get_json())["error"]["code"] == "not_json"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+async def test_json_is_recognised_in_every_spelling(client: Client, kind: str) -> None:
+    response = await client.post(COMPLETIONS, data=b"{}", headers={"Content-Type": kind})
+
+    assert response.status_code == 200
+
+
+async def test_a_body_without_content_type_is_415(client: Client) -> None:
+    response = await client.post(COMPLETIONS, data=b"{}")
+
+    assert response.status_code == 415
+    assert "Content-Type: application/json" in (await response.get_json())["error"]["message"]
+
+
+async def test_a_body_over_the_limit_is_413_and_names_the_setting(client: Client) -> None:
+    status, answer = await post(client, COMPLETIONS, {"prompt": "a" * 20_000_000})
+
+    assert status == 413
+    assert "JAN_ORT_MAX_BODY_BYTES" in answer["error"]["message"]
+
+
+async def test_the_body_limit_is_a_setting() -> None:
+    async with serving(max_body_bytes=2000) as app:
+        client = app.test_client()
+
+        assert (await post(client, COMPLETIONS, {"prompt": "a" * 2000}))[0] == 413
+        assert (await post(client, COMPLETIONS, {"prompt": "a b " * 20}))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/completion", "/v1//models", "/v1/models/", "/v1/completions/"])
+async def test_an_unknown_path_is_a_json_404(client: Client, path: str) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert (await response.get_json())["error"]["type"] == "not_found_error"
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.operation_id)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+async def test_a_wrong_method_is_405_with_allow(client: Client, operation: Operation, method: str) -> None:
+    expected = operation.method
+    if method == expected:
+        method = "QUERY"
+
+    response = await client.open(operation.path.replace("{model}", "m"), method=method)
+
+    assert response.status_code == 405
+    assert expected in response.headers["Allow"].split(", ")
+    assert (await response.get_json())["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/reference", "/openapi.json"])
+async def test_head_is_answered_like_get(client: Client, path: str) -> None:
+    response = await client.head(path)
+
+    assert response.status_code == 200
+    assert response.content_type == "application/json"
+
+
+async def test_head_of_a_post_is_405(client: Client) -> None:
+    response = await client.head(COMPLETIONS)
+
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
+
+
+async def test_an_unknown_field_is_accepted_and_logged_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    body = {"prompt": "Hello", "max_tokens": 1, "a_field_of_tomorrow": {"x": 1}}
+
+    with caplog.at_level(logging.WARNING, "jan_ort.http.unknown_fields"):
+        answers = [await post(client, COMPLETIONS, body) for _ in range(3)]
+
+    assert [status for status, _ in answers] == [200, 200, 200]
+    assert [record.args for record in caplog.records] == [
+        ("create_completion_v1_completions_post", "a_field_of_tomorrow")
+    ]
+
+
+async def test_unknown_fields_within_objects_are_logged_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    function = {"name": "f", "parameters": {"of": "a schema"}, "cache": True}
+    parts = [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]
+    body = {
+        "messages": [{"role": "user", "content": parts}, {"role": "user", "content": "Hi", "mood": "glad"}] * 2,
+        "tools": [{"type": "function", "function": function}],
+        "stream_options": {"include_obfuscation": False},
+        "max_tokens": 1,
+    }
+
+    with caplog.at_level(logging.WARNING, "jan_ort.http.unknown_fields"):
+        await post(client, CHAT, body)
+
+    assert {record.args[1] for record in caplog.records if isinstance(record.args, tuple)} == {
+        "messages[].content[].cache_control",
+        "messages[].mood",
+        "tools[].function.cache",
+        "stream_options.include_obfuscation",
+    }
+    assert len(caplog.records) == 4
+
+
+async def test_a_refused_request_is_logged_without_what_it_says(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "jan_ort.http.app"):
+        await post(client, COMPLETIONS, {"prompt": "a secret", "top_p": "a secret"})
+
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message == "POST /v1/completions is answered 422 (code schema_violation, param top_p)"
+
+
+async def test_while_loading_every_operation_is_503_with_retry_after() -> None:
+    app = create_app(reference_settings())
+    async with app.test_app():
+        client = app.test_client()
+        await until(lambda: server_of(app).status == "ready")
+        server_of(app).status = Status.LOADING
+
+        for operation in operations():
+            response = await client.open(
+                operation.path, method=operation.method, data=b"{}", headers={"Content-Type": "application/json"}
+            )
+            assert response.status_code == 503, operation
+            assert response.headers["Retry-After"] == "2"
+            assert (await response.get_json())["error"]["code"] == "server_loading"
+
+
+async def test_a_failed_load_is_503_and_says_why() -> None:
+    async with serving(model="no-such-model-anywhere") as app:
+        client = app.test_client()
+
+        response = await client.get("/health")
+        status, answer = await post(client, COMPLETIONS, {})
+
+    assert response.status_code == status == 503
+    assert answer["error"]["code"] == "server_failed"
+    assert "no-such-model-anywhere" in answer["error"]["message"]
+
+
+async def test_a_failed_load_is_reported_once() -> None:
+    failures: list[Exception] = []
+    app = create_app(reference_settings(model="no-such-model-anywhere"), on_failure=failures.append)
+
+    async with app.test_app():
+        await until(lambda: server_of(app).status != "loading")
+
+    assert len(failures) == 1
+    assert "no-such-model-anywhere" in str(failures[0])
+
+
+async def test_a_stopped_server_refuses(app: Quart, client: Client) -> None:
+    await server_of(app).stop()
+
+    status, answer = await post(client, COMPLETIONS, {})
+
+    assert status == 503
+    assert answer["error"]["code"] == "server_stopping"
+
+
+async def test_an_unforeseen_exception_is_a_json_500_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise RuntimeError("secret")
+
+    app = create_app(reference_settings())
+    app.add_url_rule("/fail", "fail", fail)
+    async with app.test_app():
+        response = await app.test_client().get("/fail")
+        text = await response.get_data(as_text=True)
+
+    assert response.status_code == 500
+    assert json.loads(text)["error"]["code"] == "internal_error"
+    assert "secret" not in text
+    assert "secret" in caplog.text
