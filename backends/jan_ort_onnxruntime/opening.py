@@ -15,8 +15,7 @@ from jan_ort_onnxruntime.providers.provider_table import built_in
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
 from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
-from jan_ort_onnxruntime.sessions.generation_session import GenerationSession
-from jan_ort_onnxruntime.sessions.separate_session import SeparateSession
+from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
 
 
 def open_session(folder: OnnxFolder, options: OpenOptions) -> Session:

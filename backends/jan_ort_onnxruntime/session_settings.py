@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort_backends import ModelError
-from jan_ort_onnxruntime.providers.provider_table import AUTO
+
+AUTO = "auto"
+"""The value of the option ``provider`` that takes the first provider that is proven to work."""
 
 OPTION_NAMES = ("intra_op_num_threads", "memory_limit_mb", "provider", "spin_duration_us", "strict")
 

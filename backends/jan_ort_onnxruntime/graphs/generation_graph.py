@@ -11,11 +11,13 @@ from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph, is_decoder, r
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph, is_encoder, read_encoder
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
-from jan_ort_onnxruntime.sessions.largest import NUM_TOP_LOGITS
 
 GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
 POSITIONS = "position_ids"
 GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
+
+NUM_TOP_LOGITS = 64
+"""The largest logits of each row that a session of a graph returns which does not find them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ def shared_kv(decoder: DecoderGraph) -> GenerationGraph:
         num_top_logits=min(NUM_TOP_LOGITS, decoder.vocab_size),
         context_length=decoder.context_length,
     )
+
+
+def cache_names(index: int) -> tuple[str, str]:
+    """Return the names of past and present of tensor ``index``: keys and values of layer 0, of layer 1, …"""
+    name = f"{index // 2}.{'value' if index % 2 else 'key'}"
+    return f"past_key_values.{name}", f"present.{name}"
 
 
 def _recognise(file: OnnxFile, folder: OnnxFolder) -> Graph:

@@ -8,11 +8,10 @@ import numpy as np
 import onnxruntime as ort
 
 from jan_ort_backends import BackendError, DeviceLost
-from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
+from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, cache_names
 from jan_ort_onnxruntime.graphs.onnx_writer import Node, write_graph
-from jan_ort_onnxruntime.kv.host_kv_cache import cache_names
-from jan_ort_onnxruntime.providers.failures import running
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN
+from jan_ort_onnxruntime.providers.runtime_failures import running
 
 
 class DeviceKVCache:

@@ -5,34 +5,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import sys
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import OutOfMemory
-from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
-
-
-class KVRows(Protocol):
-    """The keys and values of a session's rows, wherever their memory is.
-
-    ``travels``: the memory is the host's, so that a device with its own gets a copy whenever the rows are bound.
-    """
-
-    travels: ClassVar[bool]
-
-    def bind(self, io_binding: Any, first_row: int, end_row: int) -> None:
-        """Give the graph the rows as past and present, for each layer's keys and values."""
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Copy the first ``length`` positions of row ``source`` over those of row ``target``."""
-
-    def swap(self, first: int, second: int, first_length: int, second_length: int) -> None:
-        """Swap the contents of two rows that hold so many positions.
-
-        After an error both have what they had. Raises: DeviceLost if that cannot be had again.
-        """
+from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, cache_names
 
 
 class HostKVCache:
@@ -68,12 +47,6 @@ class HostKVCache:
         kept = self._array[:, first, :, :first_length].copy()
         self.copy(second, first, second_length)
         self._array[:, second, :, :first_length] = kept
-
-
-def cache_names(index: int) -> tuple[str, str]:
-    """Return the names of past and present of tensor ``index``: keys and values of layer 0, of layer 1, …"""
-    name = f"{index // 2}.{'value' if index % 2 else 'key'}"
-    return f"past_key_values.{name}", f"present.{name}"
 
 
 def _untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 import onnxruntime as ort
 
-from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
-from jan_ort_onnxruntime.kv.host_kv_cache import cache_names
-from jan_ort_onnxruntime.providers.failures import running
+from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, cache_names
+from jan_ort_onnxruntime.providers.runtime_failures import running
 
 
 class RowKVCache:

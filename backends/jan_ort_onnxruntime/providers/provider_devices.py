@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jan_ort_onnxruntime.providers.flavours import installed_names
-from jan_ort_onnxruntime.providers.provider_table import AUTO, BUILT_IN, CPU, PLUGIN_PREFIX, Provider, plugin_provider
+from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, PLUGIN_PREFIX, Provider, plugin_provider
+from jan_ort_onnxruntime.session_settings import AUTO
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ import onnxruntime as ort
 from jan_ort_backends import BackendError
 from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_onnxruntime.graphs.onnx_writer import Node, write_graph
-from jan_ort_onnxruntime.providers.failures import running
 from jan_ort_onnxruntime.providers.placement import count_nodes
-from jan_ort_onnxruntime.providers.proven_opening import load_on
 from jan_ort_onnxruntime.providers.provider_devices import Candidate, look_around
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN
+from jan_ort_onnxruntime.providers.runtime_failures import running
+from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.session_settings import SessionSettings
 
 

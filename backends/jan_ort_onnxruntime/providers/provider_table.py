@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-AUTO = "auto"
-"""The value of the option ``provider`` that takes the first provider of ORDER that is proven to work."""
-
 CPU_PROVIDER = "CPUExecutionProvider"
 
 FLOATS = frozenset({"float32", "float16", "bfloat16"})

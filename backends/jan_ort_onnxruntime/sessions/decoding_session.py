@@ -20,10 +20,9 @@ from jan_ort_backends import (
 )
 from jan_ort_backends.checks import check_batch, check_kind, check_prefix, check_slot
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
-from jan_ort_onnxruntime.providers.failures import running
-from jan_ort_onnxruntime.sessions.decoder_inputs import input_arrays
+from jan_ort_onnxruntime.providers.runtime_failures import running
+from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_alone
 from jan_ort_onnxruntime.sessions.interruption import Interruption
-from jan_ort_onnxruntime.sessions.largest import find_largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class DecodingSession(Session):
         self, held: _Held, token_ids: NDArray[np.int64], num_logits: int, run_options: ort.RunOptions
     ) -> tuple[NDArray[np.float32], _Held]:
         """Run the graph on one sequence; the logits are those that it returned, float32 ``(n, vocab_size)``."""
-        arrays = input_arrays(self._graph, token_ids, held.length, num_logits)
+        arrays = inputs_alone(self._graph, token_ids, held.length, num_logits)
         feeds = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         feeds |= {tensor.past: past for tensor, past in zip(self._graph.caches, self._pasts(held), strict=True)}
         assert self._session is not None  # the server does not step a closed session

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jan_ort_backends import ContextOverflow, DeviceReport, OpenOptions, Session, SessionInfo
 from jan_ort_backends.checks import check_token_ids
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
-from jan_ort_onnxruntime.providers.failures import running
+from jan_ort_onnxruntime.providers.runtime_failures import running
 
 MAX_BATCH_TOKENS = 512
 """Padded tokens of one run: larger batches were up to twice as slow on 2 cores (MiniLM-L6)."""

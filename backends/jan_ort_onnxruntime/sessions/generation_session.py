@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -11,15 +12,12 @@ from jan_ort_backends import CountedSession, DeviceReport, OpenOptions, SessionI
 from jan_ort_backends.checks import check_kind, check_prefix, check_slot
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
-from jan_ort_onnxruntime.kv.host_kv_cache import KVRows
-from jan_ort_onnxruntime.kv.kv_memory import make_kv_cache
+from jan_ort_onnxruntime.kv.kv_rows import KVRows, make_kv_cache
 from jan_ort_onnxruntime.kv.slot_rows import SlotRows
-from jan_ort_onnxruntime.providers.failures import running
-from jan_ort_onnxruntime.sessions.graph_runner import GraphRunner, StepBuffers
+from jan_ort_onnxruntime.providers.runtime_failures import running
+from jan_ort_onnxruntime.sessions.graph_runner import GraphRunner, StepBuffers, make_runner
 from jan_ort_onnxruntime.sessions.interruption import Interruption
-from jan_ort_onnxruntime.sessions.masked_runner import MaskedRunner
-from jan_ort_onnxruntime.sessions.positioned_runner import PositionedRunner
-from jan_ort_onnxruntime.sessions.step_plan import Run, plan_runs
+from jan_ort_onnxruntime.sessions.step_plan import Run, plan_alone, plan_runs
 
 
 class GenerationSession(CountedSession):
@@ -38,7 +36,7 @@ class GenerationSession(CountedSession):
         self._graph = graph
         kv_rows = make_kv_cache(session, graph, options.num_slots, context_length)
         self._kv_rows: KVRows | None = kv_rows
-        self._runner: GraphRunner | None = _runner(session, kv_rows, graph, decoder)
+        self._runner: GraphRunner | None = make_runner(session, kv_rows, graph, decoder)
         self._buffers = StepBuffers(graph, options.num_slots)
         self._rows = SlotRows(options.num_slots)
         self._interruption = Interruption()
@@ -102,12 +100,32 @@ class GenerationSession(CountedSession):
         self._kv_rows = None
 
 
-def _runner(
-    session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, decoder: DecoderGraph | None
-) -> GraphRunner:
-    if decoder is not None:
-        return MaskedRunner(session, kv_rows, decoder)
-    return PositionedRunner(session, kv_rows, graph) if graph.takes_positions else GraphRunner(session, kv_rows, graph)
+class SeparateSession(GenerationSession):
+    """The session on a device that runs one sequence at a time.
+
+    Remembers each slot's tokens, for a prompt's later chunks run from the beginning; see :func:`plan_alone`."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._held = [np.zeros(0, np.int64) for _ in range(self.info.num_slots)]
+
+    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run each row; what is held changes only when all of it succeeded."""
+        output = super().step(batch)
+        for row in batch:
+            before = self.lengths[row.slot] - len(row.token_ids)
+            self._held[row.slot] = np.concatenate([self._held[row.slot][:before], row.token_ids])
+        return output
+
+    def _plan(self, batch: Sequence[SlotTokens]) -> list[Run]:
+        self._rows.place([row.slot for row in batch], self.lengths)
+        held = [token_ids[:length] for token_ids, length in zip(self._held, self.lengths, strict=True)]
+        return plan_alone(batch, self._rows.rows, held)
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        """Copy the keys and values of the first ``length`` tokens."""
+        super().fork(source, target, length)
+        self._held[target] = self._held[source][:length].copy()
 
 
 def _in_batch_order(buffers: StepBuffers, output_rows: list[int]) -> StepOutput:

@@ -8,9 +8,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
-from jan_ort_onnxruntime.kv.host_kv_cache import KVRows
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.generation_graph import POSITIONS, GenerationGraph, shared_kv
+from jan_ort_onnxruntime.kv.kv_rows import KVRows
 from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER
+from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_of_run
 from jan_ort_onnxruntime.sessions.step_plan import Run
 
 MAX_BINDINGS = 16
@@ -119,3 +121,51 @@ class GraphRunner:
                 self._bindings.popitem(last=False)
         self._bindings[key] = binding
         return binding
+
+
+class PositionedRunner(GraphRunner):
+    """A graph that takes each token's position, for its attention does not rotate by itself.
+
+    At least one position's logits are computed, so that no GPU gets an empty tensor.
+    """
+
+    def __init__(self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph) -> None:
+        super().__init__(session, kv_rows, graph, some_rows=True)
+
+    def _feed(self, binding: StepBinding, run: Run) -> None:
+        super()._feed(binding, run)
+        binding.feed(POSITIONS, run.positions())
+
+
+class MaskedRunner(GraphRunner):
+    """Genai's kind of decoder graph: its GroupQueryAttention takes each row's length from ``attention_mask``.
+
+    It writes to the KV cache in place, as ours does, and computes the logits of every position; those that are wanted
+    are copied, and their largest found here.
+    """
+
+    def __init__(self, session: ort.InferenceSession, kv_rows: KVRows, decoder: DecoderGraph) -> None:
+        super().__init__(session, kv_rows, shared_kv(decoder))
+        self._decoder = decoder
+
+    def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
+        """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
+        num_rows, width = run.token_ids.shape
+        binding = self._binding(run.first_row, run.first_row + num_rows)
+        for name, array in inputs_of_run(self._decoder, run).items():
+            binding.feed(name, array)
+        every = np.empty((num_rows, width, self._decoder.vocab_size), np.float32)
+        binding.io_binding.bind_output(self._decoder.logits, "cpu", 0, np.float32, every.shape, every.ctypes.data)
+        self._session.run_with_iobinding(binding.io_binding, run_options)
+        end = first + len(run.logits_rows)
+        buffers.logits[first:end] = every.reshape(num_rows * width, -1)[run.logits_rows]
+        buffers.top_logits[first:end], buffers.top_token_ids[first:end] = find_largest(buffers.logits[first:end])
+
+
+def make_runner(
+    session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, decoder: DecoderGraph | None
+) -> GraphRunner:
+    """Return the runner of the graph's kind; ``decoder`` None: the graph is of our own making."""
+    if decoder is not None:
+        return MaskedRunner(session, kv_rows, decoder)
+    return PositionedRunner(session, kv_rows, graph) if graph.takes_positions else GraphRunner(session, kv_rows, graph)

@@ -19,7 +19,7 @@ from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
 from jan_ort_onnxruntime.graphs.onnx_writer import Node, write_graph
 from jan_ort_onnxruntime.kv.device_kv_cache import DeviceKVCache
 from jan_ort_onnxruntime.kv.host_kv_cache import HostKVCache, _untouched_zeros
-from jan_ort_onnxruntime.kv.kv_memory import make_kv_cache
+from jan_ort_onnxruntime.kv.kv_rows import make_kv_cache
 from jan_ort_onnxruntime.sessions import generation_session
 
 GRAPH = GenerationGraph(2, 2, 16, 300, 64, 128)

@@ -16,11 +16,10 @@ from jan_ort_backends import DeviceReport, OpenOptions, Session, SlotTokens
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, read_graph
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.kv.device_kv_cache import DeviceKVCache
-from jan_ort_onnxruntime.kv.host_kv_cache import KVRows
+from jan_ort_onnxruntime.kv.kv_rows import KVRows
 from jan_ort_onnxruntime.kv.row_kv_cache import RowKVCache
 from jan_ort_onnxruntime.sessions import generation_session
-from jan_ort_onnxruntime.sessions.generation_session import GenerationSession
-from jan_ort_onnxruntime.sessions.separate_session import SeparateSession
+from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
 from tests.backends.onnxruntime.sessions.copying_session import CopyingSession
 from tests.backends.onnxruntime.weight_folders import tiny_llama
 

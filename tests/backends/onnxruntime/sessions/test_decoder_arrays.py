@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jan_ort_onnxruntime.sessions.largest import find_largest
+from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest
 
 
 @pytest.mark.parametrize("vocab_size", [1, 40, 64, 65, 5000])

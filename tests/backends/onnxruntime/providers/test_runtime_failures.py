@@ -3,7 +3,7 @@
 import pytest
 
 from jan_ort_backends import DeviceLost, OutOfMemory
-from jan_ort_onnxruntime.providers.device_failures import device_failure
+from jan_ort_onnxruntime.providers.runtime_failures import device_failure
 
 
 @pytest.mark.parametrize(

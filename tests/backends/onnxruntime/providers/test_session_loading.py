@@ -13,10 +13,10 @@ import pytest
 from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed, read_needs, why_not
 from jan_ort_onnxruntime.providers import provider_devices
-from jan_ort_onnxruntime.providers.proven_opening import load_on
 from jan_ort_onnxruntime.providers.provider_devices import Candidate, look_around
 from jan_ort_onnxruntime.providers.provider_diagnosis import diagnose
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, CUDA, DML, Provider
+from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers import fake_onnxruntime as fake
 from tests.backends.onnxruntime.providers.fake_onnxruntime import FakeRuntime, FakeSession
