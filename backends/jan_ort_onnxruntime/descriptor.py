@@ -8,8 +8,8 @@ from pathlib import Path
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
-from jan_ort_onnxruntime.graphs.generation_graph import read_graph
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+from jan_ort_onnxruntime.graphs.recognition import read_graph
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 

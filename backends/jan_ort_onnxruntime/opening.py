@@ -8,8 +8,9 @@ from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
-from jan_ort_onnxruntime.graphs.generation_graph import Graph, read_graph, shared_kv
+from jan_ort_onnxruntime.graphs.generation_graph import shared_kv
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
 from jan_ort_onnxruntime.providers.proven_opening import open_proven
 from jan_ort_onnxruntime.providers.provider_table import built_in
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
@@ -28,7 +29,7 @@ def open_session(folder: OnnxFolder, options: OpenOptions) -> Session:
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
     return open_proven(
-        folder.model_path,
+        folder.file,
         settings,
         lambda session, device: _session_of(session, graph, folder, options, device),
         optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),

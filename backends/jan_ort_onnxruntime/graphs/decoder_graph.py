@@ -58,15 +58,15 @@ class DecoderGraph:
     appends_in_place: bool
 
 
-def is_decoder(file: OnnxFile, folder: OnnxFolder) -> bool:
+def is_decoder(folder: OnnxFolder) -> bool:
     """Say whether the graph takes a cache at all, under genai_config.json's names or the usual ones."""
-    return any(_cache_place(name, _patterns(folder)) for name in file.inputs)
+    return any(_cache_place(name, _patterns(folder)) for name in folder.file.inputs)
 
 
-def read_decoder(file: OnnxFile, folder: OnnxFolder) -> DecoderGraph:
+def read_decoder(folder: OnnxFolder) -> DecoderGraph:
     """Recognise the graph's inputs and outputs. Raises: ModelError listing those that this backend cannot fill."""
-    patterns = _patterns(folder)
-    roles = _roles(file, folder, patterns)
+    file, patterns = folder.file, _patterns(folder)
+    roles = _roles(folder, patterns)
     logits = _names(folder, "outputs").get("logits", "logits")
     problems = [f"it has no output {logits!r}"] if logits not in file.outputs else []
     problems += [] if "input_ids" in roles else ["it has no input 'input_ids'"]
@@ -82,13 +82,13 @@ def read_decoder(file: OnnxFile, folder: OnnxFolder) -> DecoderGraph:
             f"{file.path}: the cache is of type {', '.join(sorted(dtypes))}; this backend keeps float32 or float16: "
             "export the model with one of these"
         )
-    caches = tuple(_cache(value, file, folder, patterns) for value in pasts)
+    caches = tuple(_cache(value, folder, patterns) for value in pasts)
     return DecoderGraph(
         inputs=roles,
         caches=caches,
         cache_dtype=dtypes.pop(),
         logits=logits,
-        vocab_size=_vocab_size(file, folder, logits),
+        vocab_size=_vocab_size(folder, logits),
         context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
         appends_in_place=_appends_in_place(file, roles, caches, logits),
     )
@@ -145,32 +145,30 @@ def _cache_place(name: str, patterns: Mapping[str, tuple[str, str]]) -> tuple[st
     return None
 
 
-def _roles(file: OnnxFile, folder: OnnxFolder, patterns: Mapping[str, tuple[str, str]]) -> dict[str, GraphValue]:
+def _roles(folder: OnnxFolder, patterns: Mapping[str, tuple[str, str]]) -> dict[str, GraphValue]:
     """Return the inputs beside the cache by what they are; an unknown one is left out."""
     stated = {name: role for role, name in _names(folder, "inputs").items() if role in _GENAI_ROLES}
     roles: dict[str, GraphValue] = {}
-    for name, value in file.inputs.items():
+    for name, value in folder.file.inputs.items():
         role = stated.get(name, _ALIASES.get(name, name))
         if role in RANKS and not _cache_place(name, patterns):
             if len(value.shape) not in RANKS[role]:
                 raise ModelError(
-                    f"{file.path}: input {name} has {len(value.shape)} dimensions, which are not understood"
+                    f"{folder.model_path}: input {name} has {len(value.shape)} dimensions, which are not understood"
                 )
             roles[role] = value
     return roles
 
 
-def _cache(
-    value: GraphValue, file: OnnxFile, folder: OnnxFolder, patterns: Mapping[str, tuple[str, str]]
-) -> CacheTensor:
+def _cache(value: GraphValue, folder: OnnxFolder, patterns: Mapping[str, tuple[str, str]]) -> CacheTensor:
     place = _cache_place(value.name, patterns)
     assert place is not None  # the caller asked
     part, layer = place
     present = patterns[part][1].replace("%d", str(layer))
-    if present not in file.outputs or len(value.shape) != 4:
+    if present not in folder.file.outputs or len(value.shape) != 4:
         raise ModelError(
-            f"{file.path}: input {value.name} must be (batch, heads, past, head size) and have an output {present}; "
-            "export the model with past (text-generation-with-past)"
+            f"{folder.model_path}: input {value.name} must be (batch, heads, past, head size) and have an output "
+            f"{present}; export the model with past (text-generation-with-past)"
         )
     config, decoder = folder.config, folder.decoder
     query_heads = decoder.get("num_attention_heads") or config.get("num_attention_heads")
@@ -200,10 +198,10 @@ def _size(value: GraphValue, axis: int, stated: object) -> int:
     )
 
 
-def _vocab_size(file: OnnxFile, folder: OnnxFolder, logits: str) -> int:
-    width = file.outputs[logits].shape[-1] if file.outputs[logits].shape else 0
+def _vocab_size(folder: OnnxFolder, logits: str) -> int:
+    *_, width = folder.file.outputs[logits].shape or (0,)
     if isinstance(width, int) and width > 0:
         return width
     if folder.vocab_size is None:
-        raise ModelError(f"{file.path} does not say the width of {logits}; add vocab_size to config.json")
+        raise ModelError(f"{folder.model_path} does not say the width of {logits}; add vocab_size to config.json")
     return folder.vocab_size

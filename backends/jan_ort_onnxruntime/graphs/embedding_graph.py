@@ -41,17 +41,19 @@ def is_encoder(file: OnnxFile) -> bool:
     return known and "logits" not in file.outputs and next(_outputs(file), None) is not None
 
 
-def read_encoder(file: OnnxFile, folder: OnnxFolder, context_length: int | None) -> EmbeddingGraph:
+def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
     """Choose the output and how it is pooled. Raises: ModelError naming what the configuration lacks."""
+    file = folder.file
     output = next(_outputs(file))
     rank = len(output.shape)
     ours = "jan_ort.graph" in file.metadata
+    context_length = folder.written_context_length() if ours else folder.text_length
     return EmbeddingGraph(
         inputs=tuple(file.inputs.values()),
         output=output.name,
         rank=rank,
         pooling=None if ours else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
-        embedding_size=_size(file, folder, output),
+        embedding_size=_size(folder, output),
         vocab_size=_vocab_size(folder),
         context_length=context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
     )
@@ -71,13 +73,13 @@ def _normalizes(folder: OnnxFolder) -> bool:
     return not (folder.path / "modules.json").is_file() or Pooling.read(folder.path).normalize
 
 
-def _size(file: OnnxFile, folder: OnnxFolder, output: GraphValue) -> int:
+def _size(folder: OnnxFolder, output: GraphValue) -> int:
     size = output.shape[-1]
     stated = folder.config.get("hidden_size", folder.config.get("dim"))
     for candidate in (size, stated):
         if isinstance(candidate, int) and candidate > 0:
             return candidate
-    raise ModelError(f"{file.path} does not say the width of {output.name}; add hidden_size to config.json")
+    raise ModelError(f"{folder.model_path} does not say the width of {output.name}; add hidden_size to config.json")
 
 
 def _vocab_size(folder: OnnxFolder) -> int:

@@ -27,14 +27,14 @@ _SAMPLE_BYTES = 2**16
 class OnnxFolder:
     """A folder with a graph; what none of its files says is None, a configuration that it does not have is empty.
 
-    ``config`` is config.json, that of its text part where it has several; ``decoder`` the part of genai_config.json
-    with the names of the graph's inputs and outputs. ``context_length`` is that of a decoder, ``text_length`` that of
-    an encoder.
+    ``file`` is what the graph says about itself. ``config`` is config.json, that of its text part where it has several;
+    ``decoder`` the part of genai_config.json with the names of the graph's inputs and outputs. ``context_length`` is
+    that of a decoder, ``text_length`` that of an encoder.
     """
 
     path: Path
     layout: str
-    model_path: Path
+    file: OnnxFile
     task: str | None
     context_length: int | None
     text_length: int | None
@@ -46,11 +46,16 @@ class OnnxFolder:
     @property
     def weights_hash(self) -> str:
         """A hex digest that identifies the weights; reads parts of them unless jan_ort.json names their source."""
-        return _weights_hash(self.model_path, self.description)
+        return _weights_hash(self.file, self.description)
+
+    @property
+    def model_path(self) -> Path:
+        """The graph's file."""
+        return self.file.path
 
     @classmethod
     def read(cls, path: Path) -> OnnxFolder:
-        """Read the small files. Raises: ModelError if there is no graph or a file is not understood."""
+        """Read the small files and the graph's own words. Raises: ModelError if one is not there or not understood."""
         genai = _read_object(path / "genai_config.json")
         location = find_graph(path, genai)
         description = _read_description(path / DESCRIPTION_FILE)
@@ -65,7 +70,7 @@ class OnnxFolder:
         return cls(
             path=path,
             layout=location.layout,
-            model_path=location.path,
+            file=OnnxFile.read(location.path),
             task=task,
             context_length=context_length or _stated_length(path, model, config, embeds=False),
             text_length=context_length or _stated_length(path, model, config, embeds=True),
@@ -80,6 +85,18 @@ class OnnxFolder:
         if self.layout == "bare":
             return usual
         raise ModelError(f"{self.path} does not say its context length; add max_position_embeddings to config.json")
+
+    def written_context_length(self) -> int:
+        """Return what jan_ort.json and the metadata of a graph of our own say. Raises: ModelError if neither does."""
+        written = self.file.metadata.get("jan_ort.context_length", "")
+        if self.context_length is not None:
+            return min(self.context_length, int(written)) if written.isdigit() else self.context_length
+        if not written.isdigit():
+            raise ModelError(
+                f"{self.model_path} does not say its context length; jan_ort.json or the graph's metadata "
+                "jan_ort.context_length must: convert the model again"
+            )
+        return int(written)
 
     def num_tokens(self) -> int | None:
         """Return the number of ids that tokenizer.json gives tokens to, None if it gives none. Raises: ModelError."""
@@ -128,13 +145,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _weights_hash(model_path: Path, description: Mapping[str, Any]) -> str:
+def _weights_hash(file: OnnxFile, description: Mapping[str, Any]) -> str:
     """Identify the weights: by their source and scheme, or else by the graph's file and those of its tensors."""
     source = description.get("source")
     if isinstance(source, dict) and isinstance(source.get("sha256"), str):
         return hashlib.sha256(f"{source['sha256']}/{description.get('weights')}".encode()).hexdigest()
     digest = hashlib.sha256()
-    for path in (model_path, *(model_path.parent / name for name in sorted(OnnxFile.read(model_path).external_files))):
+    for path in (file.path, *(file.path.parent / name for name in sorted(file.external_files))):
         for part in _parts(path):
             digest.update(part)
     return digest.hexdigest()

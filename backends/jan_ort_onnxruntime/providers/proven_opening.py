@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 
 from jan_ort_backends import BackendError, DeviceReport, ModelError, Session
 from jan_ort_backends.failure_text import one_line
-from jan_ort_onnxruntime.graphs.operator_needs import read_needs, why_not
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.providers.placement import check_placement, count_nodes, told
 from jan_ort_onnxruntime.providers.proof import prove
 from jan_ort_onnxruntime.providers.provider_devices import Candidate, choose, look_around
-from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER, Provider
+from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER, Provider, why_not
 from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.session_settings import AUTO, SessionSettings
 
@@ -30,7 +29,7 @@ Build = Callable[[Any, DeviceReport], Session]
 class _Request:
     """What is to be opened, whatever the provider."""
 
-    model_path: Path
+    file: OnnxFile
     settings: SessionSettings
     build: Build
     optimise: bool
@@ -38,7 +37,7 @@ class _Request:
 
 
 def open_proven(
-    model_path: Path, settings: SessionSettings, build: Build, *, optimise: bool = False, runtime: Any = ort
+    file: OnnxFile, settings: SessionSettings, build: Build, *, optimise: bool = False, runtime: Any = ort
 ) -> Session:
     """Open a graph on the provider asked for, or on the first of all that a run of one token proves to work.
 
@@ -54,7 +53,7 @@ def open_proven(
     if settings.strict and settings.provider == AUTO and machine.missing:
         told = "; ".join(f"{distribution}: {reason}" for distribution, reason in machine.missing.items())
         raise ModelError(f"strict is on, and what is installed cannot be used: {told}")
-    request = _Request(model_path, settings, build, optimise, runtime)
+    request = _Request(file, settings, build, optimise, runtime)
     declined = dict(machine.missing)
     for candidate in candidates:
         report = DeviceReport(
@@ -68,15 +67,15 @@ def open_proven(
             foreseen = isinstance(error, BackendError)
             reason = str(error) if foreseen else one_line(error)
             name = candidate.provider.name
-            logger.warning("%s is not opened on %s: %s", model_path, name, reason, exc_info=not foreseen)
+            logger.warning("%s is not opened on %s: %s", file.path, name, reason, exc_info=not foreseen)
             declined[name] = reason
     raise AssertionError("choose() returns a candidate or raises")
 
 
 def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> Session:
     """Open on one provider and prove it; ``report`` is completed with where the nodes run."""
-    path, settings, runtime = request.model_path, request.settings, request.runtime
-    _check_operators(candidate.provider, path)
+    path, settings, runtime = request.file.path, request.settings, request.runtime
+    _check_operators(candidate.provider, request.file)
     loaded = load_on(candidate, path, settings, optimise=request.optimise, runtime=runtime)
     nodes = count_nodes(loaded)
     check_placement(candidate.provider, nodes, path, settings)
@@ -90,7 +89,7 @@ def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> S
     return session
 
 
-def _check_operators(provider: Provider, model_path: Path) -> None:
+def _check_operators(provider: Provider, file: OnnxFile) -> None:
     """Decline a graph whose deciding operators the provider has no kernels for. Raises: ModelError."""
-    if provider.kernels and (reason := why_not(read_needs(model_path), provider)):
-        raise ModelError(f"{model_path} cannot run on {provider.name}: {reason}")
+    if reason := why_not(file.needs, provider):
+        raise ModelError(f"{file.path} cannot run on {provider.name}: {reason}")

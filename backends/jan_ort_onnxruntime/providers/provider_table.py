@@ -8,9 +8,11 @@ reads no past but the memory that present is written to).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
 
 CPU_PROVIDER = "CPUExecutionProvider"
 
@@ -27,7 +29,7 @@ _CONVERT = (
 class Kernel:
     """What one operator's kernel takes: the types of its activations, and the ``bits`` of its weights (None: any).
 
-    ``lacks`` are the forms of the operator (see operator_needs) that it does not take.
+    ``lacks`` are the forms of the operator (see OperatorNeed) that it does not take.
     """
 
     activations: frozenset[str]
@@ -139,3 +141,22 @@ def plugin_provider(ep_name: str) -> Provider:
         return known
     name = ep_name.removesuffix("ExecutionProvider").lower()
     return Provider(name, ep_name, install=f"pip install {PLUGIN_PREFIX}{name}")
+
+
+def why_not(needs: Iterable[OperatorNeed], provider: Provider) -> str | None:
+    """Say which operators of a graph ``provider`` has no kernel for, and what to convert; None if it has them all."""
+    lacking = [str(need) for need in sorted(needs) if not _has_kernel(need, provider)]
+    if not lacking:
+        return None
+    return f"{provider.ep_name} has no kernel for {', '.join(lacking)}; {provider.convert}"
+
+
+def _has_kernel(need: OperatorNeed, provider: Provider) -> bool:
+    if need.op_type not in provider.kernels:
+        return True
+    kernel = provider.kernels[need.op_type]
+    if kernel is None:
+        return False
+    fits = kernel.bits is None or need.bits == 0 or need.bits in kernel.bits
+    fits = fits and not kernel.lacks.intersection(need.forms)
+    return fits and need.activations in (*kernel.activations, "")

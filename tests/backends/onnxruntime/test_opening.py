@@ -11,7 +11,7 @@ import pytest
 
 from jan_ort_backends import Available, Declines, Missing, ModelError, OpenOptions
 from jan_ort_onnxruntime import OnnxRuntimeBackend
-from jan_ort_onnxruntime.graphs import onnx_folder
+from jan_ort_onnxruntime.graphs import onnx_file, onnx_folder
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.providers.flavours import probe_flavours
 from jan_ort_onnxruntime.session_settings import SessionSettings, _cgroup_cores, default_num_threads
@@ -30,11 +30,12 @@ def refusal(folder: Path, **extra: str) -> str:
 
 
 def test_importing_the_plugin_imports_no_runtime() -> None:
-    code = "import sys, jan_ort_onnxruntime as p; p.backend.probe(); print('onnxruntime' in sys.modules)"
+    code = "import sys, jan_ort_onnxruntime as p; p.backend.probe(); print(*sys.modules)"
 
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert shown.stdout.strip() == "False"
+    names = [f"jan_ort_onnxruntime.{room}" for room in ("sessions", "kv", "opening")]
+    assert set(shown.stdout.split()).isdisjoint({"onnxruntime", *names})
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,21 @@ def test_the_installed_flavours_are_judged(flavours: dict[str, str], reason: str
         assert status.reason == reason
         assert remedy is not None
         assert status.remedy.startswith(remedy)
+
+
+def test_a_folder_is_opened_with_one_walk_through_its_graph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, paths = onnx_file.OnnxFile.read, []
+
+    def noted(path: Path) -> onnx_file.OnnxFile:
+        paths.append(path)
+        return read(path)
+
+    monkeypatch.setattr(onnx_file.OnnxFile, "read", noted)
+    (folder / "jan_ort.json").write_text('{"format": 1, "context_length": 128}')  # the weights' source is not told
+
+    OnnxRuntimeBackend().open(folder, OpenOptions()).close()
+
+    assert paths == [folder / "model.onnx"]
 
 
 def test_a_folder_without_a_graph_is_declined_and_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
 from tests.backends.onnxruntime.layout_folders import FIXTURES, write_folder
 
 GRAPHS = sorted(FIXTURES.glob("*/model.onnx"))
@@ -61,3 +62,22 @@ def test_weights_that_are_not_ours_to_read_are_named(tmp_path: Path, monkeypatch
     (problem,) = OnnxFile.read(folder / "model.onnx").missing_files()
 
     assert problem == f"{folder / 'model.onnx.data'} cannot be read: permission denied; change its mode"
+
+
+def test_the_operators_of_our_graph_are_read(llama_folder: Path) -> None:
+    assert OnnxFile.read(llama_folder / "model.onnx").needs == {
+        OperatorNeed("GatherBlockQuantized", "float32", 8),
+        OperatorNeed("GroupQueryAttention", "float32", 0, ("packed query, key and value", "rotary embedding inside")),
+        OperatorNeed("MatMulNBits", "float32", 8),
+        OperatorNeed("QuickGelu", ""),
+        OperatorNeed("SimplifiedLayerNormalization", "float32"),
+        OperatorNeed("SkipSimplifiedLayerNormalization", "float32"),
+    }
+
+
+def test_a_node_that_lacks_the_input_of_its_type_needs_an_unknown_one(tmp_path: Path) -> None:
+    node = onnx.helper.make_node("MatMulNBits", ["a"], ["b"], domain="com.microsoft", bits=4)
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "ab"]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:])), tmp_path / "g.onnx")
+
+    assert OnnxFile.read(tmp_path / "g.onnx").needs == {OperatorNeed("MatMulNBits", "", 4)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,17 @@ import numpy as np
 import pytest
 
 from jan_ort_backends import BackendError, DeviceReport, Session, SlotTokens
-from jan_ort_onnxruntime.providers.proven_opening import open_proven
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.providers.proven_opening import Build, open_proven
 from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, FakeRuntime
 from tests.backends.onnxruntime.providers.test_proven_opening import Opened, graph
 
 __all__ = ["graph"]  # the fixture
+
+
+def prove_on(graph: Path, providers: Sequence[str], build: Build) -> Session:
+    return open_proven(OnnxFile.read(graph), SessionSettings(1), build, runtime=FakeRuntime(providers))
 
 
 def test_a_session_that_computes_no_numbers_is_closed_and_the_next_provider_tried(graph: Path) -> None:
@@ -33,7 +39,7 @@ def test_a_session_that_computes_no_numbers_is_closed_and_the_next_provider_trie
     def build(_: Any, device: DeviceReport) -> Session:
         return Broken(device) if device.used == DML else Opened(device)
 
-    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
+    session = prove_on(graph, [DML, CPU], build)
 
     assert isinstance(session, Opened)
     assert "not finite" in session.device.declined["dml"]
@@ -59,7 +65,7 @@ def test_a_session_that_loses_its_past_is_not_taken(graph: Path) -> None:
     def build(_: Any, device: DeviceReport) -> Session:
         return Opened(device) if device.used == CPU else Forgetful(device)
 
-    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
+    session = prove_on(graph, [DML, CPU], build)
 
     assert isinstance(session, Opened)
     assert session.device.used == CPU
@@ -98,7 +104,7 @@ def test_a_session_that_computes_no_numbers_after_a_past_is_not_taken(
     def build(_: Any, device: DeviceReport) -> Session:
         return Opened(device) if device.used == CPU else Spoiling(device, value, without)
 
-    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
+    session = prove_on(graph, [DML, CPU], build)
 
     assert isinstance(session, Opened)
     assert session.device.used == CPU
@@ -112,7 +118,7 @@ def test_a_token_that_is_never_meant_is_no_reason_to_pass_over_a_provider(graph:
             output.logits[:, 7] = -np.inf
             return output
 
-    session = open_proven(graph, SessionSettings(1), lambda _, device: Masking(device), runtime=FakeRuntime([DML, CPU]))
+    session = prove_on(graph, [DML, CPU], lambda _, device: Masking(device))
 
     assert isinstance(session, Masking)
     assert session.device.used == DML
@@ -129,14 +135,12 @@ def test_an_embedding_that_is_not_finite_is_refused(value: float, graph: Path) -
             return np.array([[0.5, value]] * len(batch), np.float32)
 
     with pytest.raises(BackendError, match="the first token's values are not finite"):
-        open_proven(graph, SessionSettings(1), lambda _, device: Embedder(device), runtime=FakeRuntime([CPU]))
+        prove_on(graph, [CPU], lambda _, device: Embedder(device))
 
 
 @pytest.mark.parametrize("provider", [CUDA, CPU])
 def test_the_proof_leaves_the_slots_empty(provider: str, graph: Path) -> None:
-    session = open_proven(
-        graph, SessionSettings(1), lambda _, device: Opened(device), runtime=FakeRuntime([provider, CPU])
-    )
+    session = prove_on(graph, [provider, CPU], lambda _, device: Opened(device))
 
     assert session.length(0) == 0
 
@@ -147,7 +151,7 @@ def test_a_provider_whose_answers_nobody_foresaw_is_passed_over(graph: Path) -> 
             raise ValueError("could not broadcast")
         return Opened(device)
 
-    session = open_proven(graph, SessionSettings(1), build, runtime=FakeRuntime([DML, CPU]))
+    session = prove_on(graph, [DML, CPU], build)
 
     assert isinstance(session, Opened)
     assert session.device.declined == {"dml": "ValueError: could not broadcast"}

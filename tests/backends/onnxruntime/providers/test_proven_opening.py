@@ -12,6 +12,7 @@ from jan_ort.models.convert.weight_schemes import Weights
 from jan_ort_backends import DeviceReport, ModelError, OpenOptions
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_onnxruntime import OnnxRuntimeBackend
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.providers.proven_opening import open_proven
 from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, NUM_NODES, FakeRuntime, ep_device
@@ -30,7 +31,7 @@ class Opened(ReferenceSession):
 
 def opened(runtime: FakeRuntime, graph: Path, provider: str = "auto", *, strict: bool = False) -> DeviceReport:
     settings = SessionSettings(1, provider=provider, strict=strict)
-    session = open_proven(graph, settings, lambda _, device: Opened(device), runtime=runtime)
+    session = open_proven(OnnxFile.read(graph), settings, lambda _, device: Opened(device), runtime=runtime)
     assert isinstance(session, Opened)
     return session.device
 

@@ -13,8 +13,9 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from jan_ort_backends import DeviceReport, OpenOptions, Session, SlotTokens
-from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, read_graph
+from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+from jan_ort_onnxruntime.graphs.recognition import read_graph
 from jan_ort_onnxruntime.kv.device_kv_cache import DeviceKVCache
 from jan_ort_onnxruntime.kv.kv_rows import KVRows
 from jan_ort_onnxruntime.kv.row_kv_cache import RowKVCache
