@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.context_length import stated_context_length
@@ -17,6 +17,8 @@ from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 DESCRIPTION_FILE = "jan_ort.json"
 FORMAT = 1
 TASKS = ("generate", "embed")
+
+Content = TypeVar("Content", dict[str, Any], list[Any])
 
 _WHOLE_BYTES = 2**26
 _NUM_SAMPLES = 1024
@@ -56,10 +58,10 @@ class OnnxFolder:
     @classmethod
     def read(cls, path: Path) -> OnnxFolder:
         """Read the small files and the graph's own words. Raises: ModelError if one is not there or not understood."""
-        genai = _read_object(path / "genai_config.json")
+        genai = read_json(path / "genai_config.json", {})
         location = find_graph(path, genai)
         description = _read_description(path / DESCRIPTION_FILE)
-        config = _read_object(path / "config.json")
+        config = read_json(path / "config.json", {})
         config = config | _object(config.get("text_config"))
         model = _object(genai.get("model"))
         task, context_length = description.get("task"), description.get("context_length")
@@ -100,7 +102,7 @@ class OnnxFolder:
 
     def num_tokens(self) -> int | None:
         """Return the number of ids that tokenizer.json gives tokens to, None if it gives none. Raises: ModelError."""
-        tokenizer = _read_object(self.path / "tokenizer.json")
+        tokenizer = read_json(self.path / "tokenizer.json", {})
         vocabulary = _object(tokenizer.get("model")).get("vocab") or {}
         ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
         added = [entry.get("id") for entry in tokenizer.get("added_tokens") or () if isinstance(entry, dict)]
@@ -111,8 +113,8 @@ def _stated_length(path: Path, genai: Mapping[str, Any], config: Mapping[str, An
     return stated_context_length(
         config=config,
         genai_model=genai,
-        sentence_bert=_read_object(path / "sentence_bert_config.json"),
-        tokenizer_config=_read_object(path / "tokenizer_config.json"),
+        sentence_bert=read_json(path / "sentence_bert_config.json", {}),
+        tokenizer_config=read_json(path / "tokenizer_config.json", {}),
         embeds=embeds,
     )
 
@@ -126,22 +128,26 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    description = _read_object(path)
+    description = read_json(path, {})
     if path.is_file() and description.get("format") != FORMAT:
         raise ModelError(f"{path} is not of format {FORMAT}; convert the model again with this version")
     return description
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in ``path``, empty if there is no such file."""
+def read_json(path: Path, absent: Content) -> Content:
+    """Return the JSON in ``path``, which is of the type of ``absent``; that itself if there is no such file.
+
+    Raises: ModelError for a file that is not JSON, or JSON of another type.
+    """
     if not path.is_file():
-        return {}
+        return absent
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON ({error}); convert the model again") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no JSON object; convert the model again")
+        raise ModelError(f"{path} is not valid JSON ({error}); convert or download the model again") from error
+    if not isinstance(content, type(absent)):
+        kind = "object" if isinstance(absent, dict) else "array"
+        raise ModelError(f"{path} holds no JSON {kind}; convert or download the model again")
     return content
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import ModelError
+from jan_ort_onnxruntime.graphs.onnx_folder import read_json
 
 _OLD_KEYS = "pooling_mode_"
 _MODES = {
@@ -71,7 +70,7 @@ class Pooling:
 def _module_places(folder: Path) -> dict[str, str]:
     """Return the folder of each module by its class name, empty without modules.json. Raises: ModelError."""
     path = folder / "modules.json"
-    modules = [module for module in _read(path, []) if isinstance(module, Mapping)]
+    modules = [module for module in read_json(path, []) if isinstance(module, Mapping)]
     places = {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
     if unknown := [name for name in places if name not in _KNOWN_MODULES]:
         raise ModelError(
@@ -84,7 +83,7 @@ def _module_places(folder: Path) -> dict[str, str]:
 def _check_prompt(folder: Path) -> None:
     """Refuse a model whose every text gets a prompt in front, rather than leave it out silently."""
     path = folder / "config_sentence_transformers.json"
-    if (prompt := _read(path, {}).get("default_prompt_name")) is not None:
+    if (prompt := read_json(path, {}).get("default_prompt_name")) is not None:
         raise ModelError(
             f"{path}: default_prompt_name is {prompt!r}, and prompts are not put before texts here; remove it, and "
             "send texts with the prompt"
@@ -94,7 +93,7 @@ def _check_prompt(folder: Path) -> None:
 def _mode(folder: Path) -> str:
     """Return the one way of pooling that is asked for; mean where the folder says nothing."""
     path = folder / "config.json"
-    config = _read(path, {})
+    config = read_json(path, {})
     chosen = [key.removeprefix(_OLD_KEYS) for key, on in config.items() if key.startswith(_OLD_KEYS) and on is True]
     if "pooling_mode" in config:
         chosen = [str(config["pooling_mode"])]
@@ -103,15 +102,3 @@ def _mode(folder: Path) -> str:
             f"{path} asks for {', '.join(chosen) or 'no pooling'}; it must ask for one of {', '.join(_MODES)}"
         )
     return _MODES[chosen[0]] if chosen else "mean"
-
-
-def _read(path: Path, absent: Any) -> Any:
-    if not path.is_file():
-        return absent
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON ({error}); download the model again") from error
-    if type(content) is not type(absent):
-        raise ModelError(f"{path} holds a {type(content).__name__}; download the model again")
-    return content

@@ -106,7 +106,7 @@ def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> N
     ("path", "content", "message"),
     [
         ("modules.json", '[{"type": "sentence_transformers.models.Dense"}]', "has a module Dense"),
-        ("modules.json", "{}", "holds a dict"),
+        ("modules.json", "{}", "holds no JSON array"),
         ("modules.json", "[", "is not valid JSON"),
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "weightedmean_tokens"),
         ("1_Pooling/config.json", '{"pooling_mode": "weightedmean"}', "asks for weightedmean"),
