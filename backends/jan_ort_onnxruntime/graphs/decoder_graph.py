@@ -170,27 +170,20 @@ def _cache(value: GraphValue, folder: OnnxFolder, patterns: Mapping[str, tuple[s
             f"{folder.model_path}: input {value.name} must be (batch, heads, past, head size) and have an output "
             f"{present}; export the model with past (text-generation-with-past)"
         )
-    config, decoder = folder.config, folder.decoder
-    query_heads = decoder.get("num_attention_heads") or config.get("num_attention_heads")
-    hidden = decoder.get("hidden_size") or config.get("hidden_size")
-    head_dim = decoder.get("head_size") or config.get("head_dim")
-    if not head_dim and query_heads and hidden:
+    query_heads, hidden = folder.stated_size("num_attention_heads"), folder.stated_size("hidden_size")
+    head_dim = folder.stated_size("head_size", "head_dim")
+    if head_dim is None and query_heads and hidden:
         head_dim = hidden // query_heads
-    heads = decoder.get("num_key_value_heads") or config.get("num_key_value_heads") or query_heads
-    return CacheTensor(
-        value.name,
-        present,
-        _size(value, 1, heads),
-        _size(value, 3, head_dim),
-    )
+    heads = folder.stated_size("num_key_value_heads") or query_heads
+    return CacheTensor(value.name, present, _size(value, 1, heads), _size(value, 3, head_dim))
 
 
-def _size(value: GraphValue, axis: int, stated: object) -> int:
+def _size(value: GraphValue, axis: int, stated: int | None) -> int:
     """Return a dimension of the cache: the graph's own where it is fixed, else that of the configuration."""
     size = value.shape[axis]
     if isinstance(size, int) and size > 0:
         return size
-    if isinstance(stated, int) and stated > 0:
+    if stated:
         return stated
     raise ModelError(
         f"dimension {axis} of {value.name} is {size!r}, and no configuration file says it; add num_key_value_heads and "

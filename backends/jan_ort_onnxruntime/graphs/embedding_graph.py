@@ -75,10 +75,10 @@ def _normalizes(folder: OnnxFolder) -> bool:
 
 def _size(folder: OnnxFolder, output: GraphValue) -> int:
     size = output.shape[-1]
-    stated = folder.config.get("hidden_size", folder.config.get("dim"))
-    for candidate in (size, stated):
-        if isinstance(candidate, int) and candidate > 0:
-            return candidate
+    if isinstance(size, int) and size > 0:
+        return size
+    if stated := folder.stated_size("hidden_size", "dim"):
+        return stated
     raise ModelError(f"{folder.model_path} does not say the width of {output.name}; add hidden_size to config.json")
 
 

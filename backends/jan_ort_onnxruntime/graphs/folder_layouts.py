@@ -22,12 +22,16 @@ class GraphLocation:
     path: Path
 
 
-def find_graph(folder: Path, genai: Mapping[str, Any]) -> GraphLocation:
-    """Find the graph of ``folder``, ``genai`` being its genai_config.json, empty if there is none.
+def find_graph(folder: Path, decoder: Mapping[str, Any]) -> GraphLocation:
+    """Find the graph of ``folder``, ``decoder`` being that of its genai_config.json, empty if there is none.
 
     Raises: ModelError that says which files were looked for and which there are.
     """
-    decoder = _decoder(folder, genai)
+    if decoder.get("pipeline"):
+        raise ModelError(
+            f"{folder / 'genai_config.json'} describes a pipeline of several graphs, which this backend does not run; "
+            "build the model as one graph"
+        )
     if decoder:
         named = folder / str(decoder.get("filename", MODEL_FILE))
         if not named.is_file():
@@ -37,16 +41,6 @@ def find_graph(folder: Path, genai: Mapping[str, Any]) -> GraphLocation:
     if path is None:
         raise ModelError(f"{folder / MODEL_FILE} does not exist{_what_there_is(folder)}")
     return GraphLocation(_layout(folder, path), path)
-
-
-def _decoder(folder: Path, genai: Mapping[str, Any]) -> Mapping[str, Any]:
-    decoder = (genai.get("model") or {}).get("decoder") or {}
-    if decoder.get("pipeline"):
-        raise ModelError(
-            f"{folder / 'genai_config.json'} describes a pipeline of several graphs, which this backend does not run; "
-            "build the model as one graph"
-        )
-    return decoder if isinstance(decoder, Mapping) else {}
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

@@ -58,12 +58,12 @@ class OnnxFolder:
     @classmethod
     def read(cls, path: Path) -> OnnxFolder:
         """Read the small files and the graph's own words. Raises: ModelError if one is not there or not understood."""
-        genai = read_json(path / "genai_config.json", {})
-        location = find_graph(path, genai)
+        model = _object(read_json(path / "genai_config.json", {}).get("model"))
+        decoder = _object(model.get("decoder"))
+        location = find_graph(path, decoder)
         description = _read_description(path / DESCRIPTION_FILE)
         config = read_json(path / "config.json", {})
         config = config | _object(config.get("text_config"))
-        model = _object(genai.get("model"))
         task, context_length = description.get("task"), description.get("context_length")
         if task not in (None, *TASKS):
             raise ModelError(f"{path / DESCRIPTION_FILE}: task is {task!r}; this backend knows {', '.join(TASKS)}")
@@ -78,9 +78,14 @@ class OnnxFolder:
             text_length=context_length or _stated_length(path, model, config, embeds=True),
             vocab_size=_count(config.get("vocab_size")) or _count(model.get("vocab_size")),
             config=config,
-            decoder=_object(model.get("decoder")),
+            decoder=decoder,
             description=description,
         )
+
+    def stated_size(self, *names: str) -> int | None:
+        """Return the first of ``names`` that genai_config.json's decoder or config.json has as a positive number."""
+        sizes = (_count(place.get(name)) for name in names for place in (self.decoder, self.config))
+        return next((size for size in sizes if size is not None), None)
 
     def bare_length(self, usual: int) -> int:
         """Return ``usual`` for a folder of no more than a graph; the files of others must say. Raises: ModelError."""
@@ -103,9 +108,10 @@ class OnnxFolder:
     def num_tokens(self) -> int | None:
         """Return the number of ids that tokenizer.json gives tokens to, None if it gives none. Raises: ModelError."""
         tokenizer = read_json(self.path / "tokenizer.json", {})
-        vocabulary = _object(tokenizer.get("model")).get("vocab") or {}
-        ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
-        added = [entry.get("id") for entry in tokenizer.get("added_tokens") or () if isinstance(entry, dict)]
+        vocabulary, added_tokens = _object(tokenizer.get("model")).get("vocab"), tokenizer.get("added_tokens")
+        ids = range(len(vocabulary)) if isinstance(vocabulary, list) else _object(vocabulary).values()
+        entries = added_tokens if isinstance(added_tokens, list) else []
+        added = [entry.get("id") for entry in entries if isinstance(entry, dict)]
         return max((token_id for token_id in (*ids, *added) if type(token_id) is int), default=-1) + 1 or None
 
 
