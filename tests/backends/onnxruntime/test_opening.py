@@ -9,13 +9,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from jan_ort_backends import Available, Declines, Missing, ModelError, OpenOptions
+from jan_ort_backends import Declines, ModelError, OpenOptions
 from jan_ort_onnxruntime import OnnxRuntimeBackend
-from jan_ort_onnxruntime.graphs import onnx_file, onnx_folder
-from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
-from jan_ort_onnxruntime.providers.flavours import probe_flavours
-from jan_ort_onnxruntime.session_settings import SessionSettings, _cgroup_cores, default_num_threads
-from tests.backends.onnxruntime.layout_folders import write_folder as write_layout
+from jan_ort_onnxruntime.graphs import onnx_file
 
 
 @pytest.fixture
@@ -36,32 +32,6 @@ def test_importing_the_plugin_imports_no_runtime() -> None:
 
     names = [f"jan_ort_onnxruntime.{room}" for room in ("sessions", "kv", "opening")]
     assert set(shown.stdout.split()).isdisjoint({"onnxruntime", *names})
-
-
-@pytest.mark.parametrize(
-    ("flavours", "reason", "remedy"),
-    [
-        ({}, None, None),
-        ({"onnxruntime": "1.24.0"}, None, None),
-        ({"onnxruntime-gpu": "1.100"}, None, None),
-        ({"onnxruntime": "1.23.2"}, "onnxruntime 1.23.2 is older than 1.24", "pip install --upgrade"),
-        (
-            {"onnxruntime": "1.26.0", "onnxruntime-gpu": "1.26.0"},
-            "2 flavours of onnxruntime are installed over one another: onnxruntime, onnxruntime-gpu",
-            "pip uninstall -y onnxruntime onnxruntime-gpu",
-        ),
-    ],
-)
-def test_the_installed_flavours_are_judged(flavours: dict[str, str], reason: str | None, remedy: str | None) -> None:
-    status = probe_flavours(flavours)
-
-    if reason is None:
-        assert isinstance(status, Available)
-    else:
-        assert isinstance(status, Missing)
-        assert status.reason == reason
-        assert remedy is not None
-        assert status.remedy.startswith(remedy)
 
 
 def test_a_folder_is_opened_with_one_walk_through_its_graph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,21 +130,6 @@ def test_a_wrong_option_is_named(folder: Path, extra: dict[str, str], message: s
     assert message in refusal(folder, **extra)
 
 
-def test_options_are_read() -> None:
-    settings = SessionSettings.parse({"intra_op_num_threads": "3", "spin_duration_us": "0"})
-
-    assert settings == SessionSettings(3, spin_duration_us=0, provider="auto", strict=False)
-
-
-@pytest.mark.parametrize(
-    ("limit", "cores"),
-    [("max 100000", None), ("", None), ("150000 100000", 1), ("50000 100000", 1), ("400000 100000", 4)],
-)
-def test_a_quota_limits_the_threads(limit: str, cores: int | None) -> None:
-    assert _cgroup_cores(limit) == cores
-    assert default_num_threads() >= 0
-
-
 def test_the_weights_hash_follows_the_source_and_the_scheme(folder: Path) -> None:
     def weights_hash(**changes: object) -> str:
         description = json.loads((folder / "jan_ort.json").read_text()) | changes
@@ -196,31 +151,3 @@ def test_the_context_length_is_what_was_asked_for_or_the_model_s_own(folder: Pat
     assert backend.open(folder, OpenOptions()).info.context_length == 128
     assert backend.open(folder, OpenOptions(context_length=50)).info.context_length == 50
     assert backend.open(folder, OpenOptions(num_slots=3)).info.num_slots == 3
-
-
-def test_the_weights_hash_follows_the_tensors_wherever_they_are(tmp_path: Path) -> None:
-    first = weights_hash_of(tmp_path)
-    (weights,) = (tmp_path / "folder").glob("*.data")
-
-    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
-
-    assert OnnxFolder.read(tmp_path / "folder").weights_hash != first
-
-
-def weights_hash_of(root: Path) -> str:
-    return OnnxFolder.read(write_layout("genai", "llama", root / "folder")).weights_hash
-
-
-def test_a_large_file_is_told_from_another_by_pieces_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_folder, "_WHOLE_BYTES", 2**16)
-    monkeypatch.setattr(onnx_folder, "_SAMPLE_BYTES", 2**6)
-    monkeypatch.setattr(onnx_folder, "_NUM_SAMPLES", 2**8)
-    first = weights_hash_of(tmp_path)
-    (weights,) = (tmp_path / "folder").glob("*.data")
-    stored = weights.read_bytes()
-    middle = len(stored) // 2
-
-    weights.write_bytes(stored[:middle] + bytes(4096) + stored[middle + 4096 :])
-
-    assert len(stored) > 2**16
-    assert OnnxFolder.read(tmp_path / "folder").weights_hash != first

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 
 from jan_ort_backends import BackendError, DeviceLost, OpenOptions, OutOfMemory, Session, SlotTokens
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
-from jan_ort_onnxruntime.graphs.onnx_writer import Node, write_graph
 from jan_ort_onnxruntime.kv.device_kv_cache import DeviceKVCache
 from jan_ort_onnxruntime.kv.host_kv_cache import HostKVCache, _untouched_zeros
 from jan_ort_onnxruntime.kv.kv_rows import make_kv_cache
@@ -225,17 +223,6 @@ def test_rows_are_copied_and_swapped_alike_in_every_memory(dtype: str) -> None:
 def test_host_memory_is_chosen_for_providers_that_read_it() -> None:
     for ep_name in ("CPUExecutionProvider", "OpenVINOExecutionProvider"):
         assert isinstance(make_kv_cache(Loaded(ep_name), GRAPH, 2, 16), HostKVCache)
-
-
-def test_a_graph_that_is_written_by_hand_is_one_that_onnx_accepts() -> None:
-    matrix = np.arange(600, dtype=np.float32).reshape(2, 300)
-    nodes = [Node("MatMul", ("a", "weights"), ("b",)), Node("Identity", ("b",), ("c",))]
-
-    model = onnx.load_from_string(write_graph(nodes, {"a": ["n", "m"]}, {"c": ["n", "k"]}, {"weights": matrix}))
-
-    onnx.checker.check_model(model, full_check=True)
-    assert np.array_equal(onnx.numpy_helper.to_array(model.graph.initializer[0]), matrix)
-    assert [node.op_type for node in model.graph.node] == ["MatMul", "Identity"]
 
 
 def test_a_kernel_without_huge_pages_takes_no_advice_about_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,7 @@ from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.providers.proven_opening import Build, open_proven
 from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, FakeRuntime
-from tests.backends.onnxruntime.providers.test_proven_opening import Opened, graph
-
-__all__ = ["graph"]  # the fixture
+from tests.backends.onnxruntime.providers.opened import Opened
 
 
 def prove_on(graph: Path, providers: Sequence[str], build: Build) -> Session:

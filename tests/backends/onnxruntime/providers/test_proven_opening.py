@@ -5,44 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
 
 from jan_ort.models.convert.weight_schemes import Weights
-from jan_ort_backends import DeviceReport, ModelError, OpenOptions
-from jan_ort_backends.reference import ReferenceSession
+from jan_ort_backends import ModelError, OpenOptions
 from jan_ort_onnxruntime import OnnxRuntimeBackend
-from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
-from jan_ort_onnxruntime.providers.proven_opening import open_proven
-from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, NUM_NODES, FakeRuntime, ep_device
+from tests.backends.onnxruntime.providers.opened import opened
 from tests.backends.onnxruntime.weight_folders import tiny_llama
 
 QNN, VINO = "QNNExecutionProvider", "OpenVINOExecutionProvider"
-
-
-class Opened(ReferenceSession):
-    """A working session that remembers where it was told it runs."""
-
-    def __init__(self, device: DeviceReport) -> None:
-        super().__init__(1, 16)
-        self.device = device
-
-
-def opened(runtime: FakeRuntime, graph: Path, provider: str = "auto", *, strict: bool = False) -> DeviceReport:
-    settings = SessionSettings(1, provider=provider, strict=strict)
-    session = open_proven(OnnxFile.read(graph), settings, lambda _, device: Opened(device), runtime=runtime)
-    assert isinstance(session, Opened)
-    return session.device
-
-
-@pytest.fixture
-def graph(tmp_path: Path) -> Path:
-    """A graph of one operator that every provider has."""
-    node = onnx.helper.make_node("Identity", ["a"], ["b"])
-    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "ab"]
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:])), tmp_path / "g.onnx")
-    return tmp_path / "g.onnx"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How each provider's session is set up, which graphs it can run, and how runs on one device wait for one another."""
+"""How each provider's session is set up, and how runs on one device wait for one another."""
 
 from __future__ import annotations
 
@@ -11,18 +11,11 @@ import onnxruntime as real
 import pytest
 
 from jan_ort_backends import ModelError
-from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
-from jan_ort_onnxruntime.providers import provider_devices
-from jan_ort_onnxruntime.providers.provider_devices import Candidate, look_around
-from jan_ort_onnxruntime.providers.provider_diagnosis import diagnose
-from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, CUDA, DML, Provider, why_not
+from jan_ort_onnxruntime.providers.provider_devices import Candidate
+from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, CUDA, DML, Provider
 from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.session_settings import SessionSettings
-from tests.backends.onnxruntime.providers import fake_onnxruntime as fake
 from tests.backends.onnxruntime.providers.fake_onnxruntime import FakeRuntime, FakeSession
-from tests.backends.onnxruntime.providers.test_proven_opening import graph, opened
-
-__all__ = ["graph"]  # the fixture
 
 
 def loaded(provider: Provider, runtime: FakeRuntime) -> FakeSession:
@@ -94,91 +87,6 @@ def test_runs_of_two_sessions_on_one_directml_device_never_overlap(
         thread.join()
 
     assert FakeSession.overlapped.is_set() is overlaps
-
-
-@pytest.mark.parametrize(
-    ("need", "lacking"),
-    [
-        (OperatorNeed("GroupQueryAttention", "float32"), ["cuda"]),
-        (OperatorNeed("GroupQueryAttention", "float16"), []),
-        (OperatorNeed("MatMulNBits", "float32", 8), ["dml"]),
-        (OperatorNeed("MatMulNBits", "float16", 4), []),
-        (OperatorNeed("GatherBlockQuantized", "float16", 4), ["dml"]),
-        (OperatorNeed("GroupQueryAttention", ""), []),
-        (OperatorNeed("GroupQueryAttention", "float16", 0, ("packed query, key and value",)), ["dml"]),
-        (OperatorNeed("GroupQueryAttention", "float16", 0, ("rotary embedding inside",)), ["dml"]),
-        (OperatorNeed("MatMulNBits", "float16", 4, ("bias",)), ["dml"]),
-        (OperatorNeed("RotaryEmbedding", "bfloat16"), ["dml"]),
-    ],
-)
-def test_a_graph_is_declined_by_the_providers_without_its_kernels(need: OperatorNeed, lacking: list[str]) -> None:
-    reasons = {provider.name: why_not([need], provider) for provider in BUILT_IN}
-
-    assert [name for name, reason in reasons.items() if reason] == lacking
-    for name in lacking:
-        assert need.op_type in str(reasons[name])
-        assert "jan-ort models convert FILE.gguf --weights int4-fp16" in str(reasons[name])
-
-
-@pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Installed provider libraries: one is sound, one broken, one raises, and one does not say what it brings."""
-    for name, code in {
-        "sound": 'get_library_path = lambda: "sound"\nget_ep_names = lambda: ["SoundExecutionProvider"]',
-        "broken": 'get_library_path = lambda: "broken"\nget_ep_names = lambda: ["BrokenExecutionProvider"]',
-        "raising": 'raise ImportError("no driver")',
-        "nameless": 'get_library_path = lambda: "nameless"',
-    }.items():
-        (tmp_path / f"onnxruntime_ep_{name}.py").write_text(code)
-        info = tmp_path / f"onnxruntime_ep_{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: onnxruntime-ep-{name}\nVersion: 1.0\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(provider_devices, "_registrations", {})
-
-
-@pytest.mark.usefixtures("plugins")
-def test_a_broken_provider_library_is_named_and_the_others_are_registered() -> None:
-    runtime = FakeRuntime(devices=[fake.ep_device("SoundExecutionProvider", "GPU")])
-
-    machine = look_around(runtime)
-
-    assert runtime.libraries == {"onnxruntime-ep-sound": "sound"}
-    assert [candidate.provider.name for candidate in machine.candidates] == ["sound", "cpu"]
-    assert "Failed to load library broken" in machine.missing["onnxruntime-ep-broken"]
-    assert "no driver" in machine.missing["onnxruntime-ep-raising"]
-    assert "has no attribute 'get_ep_name'" in machine.missing["onnxruntime-ep-nameless"]
-
-
-@pytest.mark.usefixtures("plugins")
-def test_strict_is_strict_about_what_is_installed_and_cannot_be_used(graph: Path) -> None:
-    runtime = FakeRuntime(devices=[fake.ep_device("SoundExecutionProvider", "GPU")])
-
-    assert opened(runtime, graph).used == "SoundExecutionProvider"
-    assert opened(runtime, graph, "sound", strict=True).used == "SoundExecutionProvider"
-    with pytest.raises(ModelError, match=r"strict is on, and .*onnxruntime-ep-broken: .*cannot be registered"):
-        opened(runtime, graph, strict=True)
-
-
-@pytest.mark.usefixtures("plugins")
-def test_a_registered_library_without_a_device_is_not_usable() -> None:
-    truths = {truth.name: truth for truth in diagnose(FakeRuntime())}
-
-    sound = truths["onnxruntime-ep-sound"]
-    assert (sound.registered, sound.usable) == (True, False)
-    assert "offers no device" in sound.detail
-    assert truths["onnxruntime-ep-broken"].registered is False
-
-
-def test_the_diagnosis_runs_a_graph_on_each_provider() -> None:
-    runtime = FakeRuntime([fake.DML, fake.CUDA, fake.CPU], left_out=[fake.CUDA], on_provider={fake.DML: 0})
-
-    truths = {truth.name: truth for truth in diagnose(runtime)}
-
-    assert truths["cpu"].usable
-    assert (truths["cuda"].registered, truths["cuda"].usable) == (True, False)
-    assert truths["dml"].detail == "its node ran on CPUExecutionProvider"
-    assert {truth.name for truth in diagnose() if truth.usable} >= {"cpu"}
 
 
 def test_what_would_run_beside_the_lock_of_a_device_is_not_passed_on() -> None:
