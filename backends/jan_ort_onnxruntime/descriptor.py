@@ -8,8 +8,6 @@ from pathlib import Path
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
-from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
-from jan_ort_onnxruntime.graphs.recognition import read_graph
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 
@@ -30,6 +28,9 @@ class OnnxRuntimeBackend:
 
     def accepts(self, model_dir: Path) -> Accepts | Declines:
         """Accept a folder whose graph is one that this backend runs, with all its files; nothing is loaded."""
+        from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder  # not for who only asks what is installed
+        from jan_ort_onnxruntime.graphs.recognition import read_graph
+
         try:
             read_graph(OnnxFolder.read(model_dir))
         except ModelError as error:
@@ -46,7 +47,7 @@ class OnnxRuntimeBackend:
             raise ModelError(f"onnxruntime cannot be used: {status.reason}; {status.remedy}")
         from jan_ort_onnxruntime.opening import open_session  # onnxruntime is imported only now
 
-        return open_session(OnnxFolder.read(model_dir), options)
+        return open_session(model_dir, options)
 
     def check_options(self, extra: Mapping[str, str]) -> None:
         """Check the options' names and values; whether a provider is there is known only later. Raises: ModelError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnxruntime as ort
 
 from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
@@ -19,8 +21,9 @@ from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
 
 
-def open_session(folder: OnnxFolder, options: OpenOptions) -> Session:
-    """Load ``folder`` on a provider proven to run it. Raises: ModelError naming the file or option, OutOfMemory."""
+def open_session(model_dir: Path, options: OpenOptions) -> Session:
+    """Load the graph on a provider proven to run it. Raises: ModelError naming the file or option, OutOfMemory."""
+    folder = OnnxFolder.read(model_dir)
     check_options(options, OPTION_NAMES, folder.context_length)
     settings = SessionSettings.parse(options.extra)
     graph = read_graph(folder)
