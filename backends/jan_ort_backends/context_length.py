@@ -35,7 +35,7 @@ def stated_context_length(
     if not embeds:
         stated = (sentence_bert.get("max_seq_length"), genai_model.get("context_length"), positions, of_tokenizer)
         return next(_counts(*stated), None)
-    if positions is not None and text.get("model_type") in _PAST_PADDING:
+    if positions is not None and str(text.get("model_type")) in _PAST_PADDING:
         padding = text.get("pad_token_id")
         positions -= 1 + (padding if type(padding) is int else 1)
     wanted = next(_counts(sentence_bert.get("max_seq_length"), of_tokenizer), None)

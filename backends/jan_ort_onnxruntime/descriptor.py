@@ -8,10 +8,8 @@ from pathlib import Path
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
-from jan_ort_onnxruntime.distributions import installed_flavours, probe_flavours
-from jan_ort_onnxruntime.graph import read_graph
-from jan_ort_onnxruntime.model_folder import ModelFolder
-from jan_ort_onnxruntime.settings import OPTION_NAMES, SessionSettings
+from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
+from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 
 
 class OnnxRuntimeBackend:
@@ -30,8 +28,11 @@ class OnnxRuntimeBackend:
 
     def accepts(self, model_dir: Path) -> Accepts | Declines:
         """Accept a folder whose graph is one that this backend runs, with all its files; nothing is loaded."""
+        from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder  # not for who only asks what is installed
+        from jan_ort_onnxruntime.graphs.recognition import read_graph
+
         try:
-            read_graph(ModelFolder.read(model_dir))
+            read_graph(OnnxFolder.read(model_dir))
         except ModelError as error:
             return Declines(str(error))
         return Accepts()
@@ -46,7 +47,7 @@ class OnnxRuntimeBackend:
             raise ModelError(f"onnxruntime cannot be used: {status.reason}; {status.remedy}")
         from jan_ort_onnxruntime.opening import open_session  # onnxruntime is imported only now
 
-        return open_session(ModelFolder.read(model_dir), options)
+        return open_session(model_dir, options)
 
     def check_options(self, extra: Mapping[str, str]) -> None:
         """Check the options' names and values; whether a provider is there is known only later. Raises: ModelError."""
@@ -57,6 +58,6 @@ class OnnxRuntimeBackend:
         """Run a small graph on every execution provider and say which of them work. Takes up to seconds."""
         if isinstance(self.probe(), Missing):
             return []
-        from jan_ort_onnxruntime.diagnosis import diagnose  # onnxruntime is imported only now
+        from jan_ort_onnxruntime.providers.provider_diagnosis import diagnose  # onnxruntime is imported only now
 
         return diagnose()

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnxruntime as ort
 
 from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
-from jan_ort_onnxruntime.decoder_graph import DecoderGraph
-from jan_ort_onnxruntime.decoding import DecodingSession
-from jan_ort_onnxruntime.embedding import EmbeddingSession
-from jan_ort_onnxruntime.embedding_graph import EmbeddingGraph
-from jan_ort_onnxruntime.generation import GenerationSession
-from jan_ort_onnxruntime.graph import Graph, read_graph, shared_kv
-from jan_ort_onnxruntime.model_folder import ModelFolder
-from jan_ort_onnxruntime.provider_table import built_in
-from jan_ort_onnxruntime.providers import open_proven
-from jan_ort_onnxruntime.separate_session import SeparateSession
-from jan_ort_onnxruntime.settings import OPTION_NAMES, SessionSettings
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
+from jan_ort_onnxruntime.graphs.generation_graph import shared_kv
+from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
+from jan_ort_onnxruntime.providers.proven_opening import open_proven
+from jan_ort_onnxruntime.providers.provider_table import built_in
+from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
+from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
+from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
+from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
 
 
-def open_session(folder: ModelFolder, options: OpenOptions) -> Session:
-    """Load ``folder`` on a provider proven to run it. Raises: ModelError naming the file or option, OutOfMemory."""
+def open_session(model_dir: Path, options: OpenOptions) -> Session:
+    """Load the graph on a provider proven to run it. Raises: ModelError naming the file or option, OutOfMemory."""
+    folder = OnnxFolder.read(model_dir)
     check_options(options, OPTION_NAMES, folder.context_length)
     settings = SessionSettings.parse(options.extra)
     graph = read_graph(folder)
@@ -29,7 +32,7 @@ def open_session(folder: ModelFolder, options: OpenOptions) -> Session:
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
     return open_proven(
-        folder.model_path,
+        folder.file,
         settings,
         lambda session, device: _session_of(session, graph, folder, options, device),
         optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
@@ -37,7 +40,7 @@ def open_session(folder: ModelFolder, options: OpenOptions) -> Session:
 
 
 def _session_of(
-    session: ort.InferenceSession, graph: Graph, folder: ModelFolder, options: OpenOptions, device: DeviceReport
+    session: ort.InferenceSession, graph: Graph, folder: OnnxFolder, options: OpenOptions, device: DeviceReport
 ) -> Session:
     if isinstance(graph, EmbeddingGraph):
         return EmbeddingSession(session, graph, options, device, folder.weights_hash)

@@ -12,7 +12,7 @@ from jan_ort_backends import Backend, OpenOptions, Session
 from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_onnxruntime import OnnxRuntimeBackend
-from tests.backends.tiny_llama import write_tiny_llama
+from tests.backends.onnxruntime.tiny_llama import write_tiny_llama
 
 OpenSession = Callable[..., Session]
 

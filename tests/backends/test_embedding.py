@@ -11,7 +11,7 @@ from jan_ort_backends.checks import session_capabilities
 from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_onnxruntime import OnnxRuntimeBackend
-from jan_ort_onnxruntime.embedding import MAX_BATCH_TOKENS, _groups
+from jan_ort_onnxruntime.sessions.embedding_session import MAX_BATCH_TOKENS, _groups
 from tests.models.tiny_bert import HIDDEN, VOCABULARY, write_tiny_bert
 
 

@@ -14,8 +14,8 @@ from jan_ort.ground.errors import ConversionError
 from jan_ort.models.convert import convert_gguf
 from jan_ort.models.convert.ggml_blocks import GGML_BLOCK
 from jan_ort.models.convert.weight_schemes import Weights
-from jan_ort_onnxruntime.operator_needs import read_needs, why_not
-from jan_ort_onnxruntime.provider_table import BUILT_IN
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, why_not
 from tests.models.convert.test_llama_graph import EXTRA_SHAPES, SOURCE_TYPES, TOKEN_IDS, convert, relative_error
 from tests.models.convert.test_llama_mixed_types import mixed_llama
 from tests.models.convert.tiny_llama import HEAD_DIM, HIDDEN, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
@@ -165,7 +165,7 @@ def test_float16_graphs_are_for_gpus_too_and_the_others_for_a_cpu(
 ) -> None:
     folder = convert(TinyLlama(Type.Q4_1), tmp_path, weights)
 
-    needs = read_needs(folder / "model.onnx")
+    needs = OnnxFile.read(folder / "model.onnx").needs
 
     assert {provider.name for provider in BUILT_IN if why_not(needs, provider) is None} == providers
 

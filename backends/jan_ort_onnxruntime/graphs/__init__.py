@@ -1,0 +1,1 @@
+"""What an ONNX model folder says about itself, read without loading it."""

@@ -1,0 +1,88 @@
+"""A decoder graph of our own making: its KV cache is shared, past and present being one memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from jan_ort_backends import ModelError
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+
+GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
+POSITIONS = "position_ids"
+GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
+
+NUM_TOP_LOGITS = 64
+"""The largest logits of each row that a session of a graph returns which does not find them itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationGraph:
+    """A decoder with a shared KV cache: graph "gqa-shared-kv/1", or "/2", which also takes each token's position."""
+
+    num_layers: int
+    num_key_value_heads: int
+    head_dim: int
+    vocab_size: int
+    num_top_logits: int
+    context_length: int
+    cache_dtype: str = "float32"
+    takes_positions: bool = False
+
+
+def is_generation(file: OnnxFile) -> bool:
+    """Say whether inputs and outputs are exactly those of our own generation graph."""
+    layers = sum(re.fullmatch(r"past_key_values\.\d+\.key", name) is not None for name in file.inputs)
+    cache = {f"past_key_values.{layer}.{part}" for layer in range(layers) for part in ("key", "value")}
+    presents = {name.replace("past_key_values", "present") for name in cache}
+    inputs, outputs = {*GENERATION_INPUTS, *cache}, {*GENERATION_OUTPUTS, *presents}
+    return layers > 0 and set(file.inputs) - {POSITIONS} == inputs and set(file.outputs) == outputs
+
+
+def read_generation(folder: OnnxFolder) -> GenerationGraph:
+    """Read the sizes of the model and of its cache. Raises: ModelError naming one that is not there."""
+    file = folder.file
+    past = file.inputs["past_key_values.0.key"]
+    return GenerationGraph(
+        num_layers=sum(name.endswith(".key") for name in file.inputs),
+        num_key_value_heads=_fixed(file, past.name, past.shape[1]),
+        head_dim=_fixed(file, past.name, past.shape[3]),
+        vocab_size=_fixed(file, "logits", file.outputs["logits"].shape[1]),
+        num_top_logits=_fixed(file, "top_logits", file.outputs["top_logits"].shape[1]),
+        context_length=folder.written_context_length(),
+        cache_dtype=_cache_dtype(file),
+        takes_positions=POSITIONS in file.inputs,
+    )
+
+
+def shared_kv(decoder: DecoderGraph) -> GenerationGraph:
+    """Return the KV cache and sizes of a decoder that appends in place."""
+    return GenerationGraph(
+        num_layers=len(decoder.caches) // 2,
+        num_key_value_heads=decoder.caches[0].num_heads,
+        head_dim=decoder.caches[0].head_dim,
+        vocab_size=decoder.vocab_size,
+        num_top_logits=min(NUM_TOP_LOGITS, decoder.vocab_size),
+        context_length=decoder.context_length,
+    )
+
+
+def cache_names(index: int) -> tuple[str, str]:
+    """Return the names of past and present of tensor ``index``: keys and values of layer 0, of layer 1, …"""
+    name = f"{index // 2}.{'value' if index % 2 else 'key'}"
+    return f"past_key_values.{name}", f"present.{name}"
+
+
+def _cache_dtype(file: OnnxFile) -> str:
+    dtypes = {value.dtype for name, value in file.inputs.items() if name.startswith("past_key_values.")}
+    if len(dtypes) > 1 or not dtypes <= {"float32", "float16"}:
+        raise ModelError(f"{file.path}: the cache is of type {', '.join(sorted(dtypes))}; convert the model again")
+    return dtypes.pop()
+
+
+def _fixed(file: OnnxFile, name: str, size: object) -> int:
+    if not isinstance(size, int) or size < 1:
+        raise ModelError(f"{file.path}: a dimension of {name} is {size!r} and must be fixed; convert the model again")
+    return size

@@ -1,0 +1,104 @@
+"""From the hidden states of a text's tokens to one vector, where the graph leaves that to us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort_backends import ModelError
+from jan_ort_onnxruntime.graphs.onnx_folder import read_json
+
+_OLD_KEYS = "pooling_mode_"
+_MODES = {
+    "mean": "mean",
+    "cls": "cls",
+    "max": "max",
+    "lasttoken": "last",
+    "mean_tokens": "mean",
+    "cls_token": "cls",
+    "max_tokens": "max",
+}
+"""sentence-transformers' names: the first four are values of "pooling_mode", from 5.3 on; before, keys ended so."""
+_KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """How the vectors of a text's tokens become one: ``mode`` is "mean", "cls", "max" or "last"."""
+
+    mode: str
+    normalize: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Pooling:
+        """Read modules.json and the pooling's config.json; without the former, mean and normalised to length 1.
+
+        Raises: ModelError naming a module or mode that is not known, or a prompt before every text. Source: the file
+        formats of sentence-transformers 5 and 6.
+        """
+        places = _module_places(folder)
+        _check_prompt(folder)
+        return cls(
+            _mode(folder / (places.get("Pooling") or "1_Pooling")), normalize=not places or "Normalize" in places
+        )
+
+    def apply(self, hidden: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return float32 ``(rows, size)`` of ``hidden`` ``(rows, width, size)``, padded on the right of ``lengths``."""
+        inside = np.arange(hidden.shape[1]) < lengths[:, np.newaxis]  # (rows, width)
+        if self.mode == "mean":
+            vectors = np.einsum("rws,rw->rs", hidden, inside.astype(np.float32)) / lengths[:, np.newaxis]
+        elif self.mode == "max":
+            vectors = np.where(inside[:, :, np.newaxis], hidden, -np.inf).max(axis=1)
+        else:
+            places = lengths - 1 if self.mode == "last" else np.zeros_like(lengths)
+            vectors = hidden[np.arange(len(hidden)), places]
+        return self.scale(vectors.astype(np.float32))
+
+    def scale(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the vectors with length 1, if the model is to normalise (torch.nn.functional.normalize)."""
+        if not self.normalize:
+            return vectors
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        scaled: NDArray[np.float32] = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+        return scaled
+
+
+def _module_places(folder: Path) -> dict[str, str]:
+    """Return the folder of each module by its class name, empty without modules.json. Raises: ModelError."""
+    path = folder / "modules.json"
+    modules = [module for module in read_json(path, []) if isinstance(module, Mapping)]
+    places = {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
+    if unknown := [name for name in places if name not in _KNOWN_MODULES]:
+        raise ModelError(
+            f"{path} has a module {unknown[0]}, which is not known outside the graph; export the model with a "
+            "sentence_embedding output"
+        )
+    return places
+
+
+def _check_prompt(folder: Path) -> None:
+    """Refuse a model whose every text gets a prompt in front, rather than leave it out silently."""
+    path = folder / "config_sentence_transformers.json"
+    if (prompt := read_json(path, {}).get("default_prompt_name")) is not None:
+        raise ModelError(
+            f"{path}: default_prompt_name is {prompt!r}, and prompts are not put before texts here; remove it, and "
+            "send texts with the prompt"
+        )
+
+
+def _mode(folder: Path) -> str:
+    """Return the one way of pooling that is asked for; mean where the folder says nothing."""
+    path = folder / "config.json"
+    config = read_json(path, {})
+    chosen = [key.removeprefix(_OLD_KEYS) for key, on in config.items() if key.startswith(_OLD_KEYS) and on is True]
+    if "pooling_mode" in config:
+        chosen = [str(config["pooling_mode"])]
+    if len(chosen) > 1 or not set(chosen) <= set(_MODES) or (config and not chosen):
+        raise ModelError(
+            f"{path} asks for {', '.join(chosen) or 'no pooling'}; it must ask for one of {', '.join(_MODES)}"
+        )
+    return _MODES[chosen[0]] if chosen else "mean"

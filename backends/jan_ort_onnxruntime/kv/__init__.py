@@ -1,0 +1,1 @@
+"""Keys and values: which memory they are in, and which row of it each slot has."""

@@ -1,0 +1,95 @@
+"""Open a graph on an execution provider, prove by a run that it works there, and say what was really used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnxruntime as ort
+
+from jan_ort_backends import BackendError, DeviceReport, ModelError, Session
+from jan_ort_backends.failure_text import one_line
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.providers.placement import check_placement, count_nodes, told
+from jan_ort_onnxruntime.providers.proof import prove
+from jan_ort_onnxruntime.providers.provider_devices import Candidate, choose, look_around
+from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER, Provider, why_not
+from jan_ort_onnxruntime.providers.session_loading import load_on
+from jan_ort_onnxruntime.session_settings import AUTO, SessionSettings
+
+logger = logging.getLogger(__name__)
+
+Build = Callable[[Any, DeviceReport], Session]
+"""Makes a session of a loaded InferenceSession; raises ModelError if the graph is none that it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is to be opened, whatever the provider."""
+
+    file: OnnxFile
+    settings: SessionSettings
+    build: Build
+    optimise: bool
+    runtime: Any
+
+
+def open_proven(
+    file: OnnxFile, settings: SessionSettings, build: Build, *, optimise: bool = False, runtime: Any = ort
+) -> Session:
+    """Open a graph on the provider asked for, or on the first of all that a run of one token proves to work.
+
+    ``optimise``: let ONNX Runtime rewrite the graph, for one that was not written fused. With ``settings.strict`` the
+    first provider that fails, and the first node that runs elsewhere, is an error.
+    Raises: ModelError naming the option or the file and the remedy; OutOfMemory; DeviceLost; BackendError.
+    """
+    machine = look_around(runtime)
+    try:
+        candidates = choose(machine, settings.provider)
+    except LookupError as error:
+        raise ModelError(f"option provider is {settings.provider!r}: {error.args[0]}") from error
+    if settings.strict and settings.provider == AUTO and machine.missing:
+        told = "; ".join(f"{distribution}: {reason}" for distribution, reason in machine.missing.items())
+        raise ModelError(f"strict is on, and what is installed cannot be used: {told}")
+    request = _Request(file, settings, build, optimise, runtime)
+    declined = dict(machine.missing)
+    for candidate in candidates:
+        report = DeviceReport(
+            settings.provider, candidate.provider.ep_name, registered=machine.registered, declined=dict(declined)
+        )
+        try:
+            return _open_on(candidate, request, report)
+        except Exception as error:  # whatever a provider's answers lead to, the next one may work
+            if settings.strict or candidate is candidates[-1]:
+                raise
+            foreseen = isinstance(error, BackendError)
+            reason = str(error) if foreseen else one_line(error)
+            name = candidate.provider.name
+            logger.warning("%s is not opened on %s: %s", file.path, name, reason, exc_info=not foreseen)
+            declined[name] = reason
+    raise AssertionError("choose() returns a candidate or raises")
+
+
+def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> Session:
+    """Open on one provider and prove it; ``report`` is completed with where the nodes run."""
+    path, settings, runtime = request.file.path, request.settings, request.runtime
+    _check_operators(candidate.provider, request.file)
+    loaded = load_on(candidate, path, settings, optimise=request.optimise, runtime=runtime)
+    nodes = count_nodes(loaded)
+    check_placement(candidate.provider, nodes, path, settings)
+    session = request.build(loaded, replace(report, nodes=nodes))
+    try:
+        prove(session, with_cache=candidate.provider.ep_name != CPU_PROVIDER)
+    except BaseException:
+        session.close()
+        raise
+    logger.info("%s runs on %s (asked for: %s): %s", path, report.used, report.requested, told(nodes))
+    return session
+
+
+def _check_operators(provider: Provider, file: OnnxFile) -> None:
+    """Decline a graph whose deciding operators the provider has no kernels for. Raises: ModelError."""
+    if reason := why_not(file.needs, provider):
+        raise ModelError(f"{file.path} cannot run on {provider.name}: {reason}")

@@ -1,0 +1,162 @@
+"""What is known of each execution provider, as data: its options, its limits, and which operators it has kernels for.
+
+Sources: the kernels of ONNX Runtime's docs/OperatorKernels.md (types); its pull request 24509 (CUDA has 8 bits since
+1.22); its documentation of the DirectML provider (no memory pattern, sequential execution, one Run at a time);
+DmlOperatorGroupQueryAttention.cpp and DmlOperatorMatMulNBits.cpp (the forms that DirectML lacks, and that its attention
+reads no past but the memory that present is written to).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
+
+CPU_PROVIDER = "CPUExecutionProvider"
+
+FLOATS = frozenset({"float32", "float16", "bfloat16"})
+_DML_FLOATS = frozenset({"float32", "float16"})
+
+_CONVERT = (
+    "convert its GGUF file for this provider: jan-ort models convert FILE.gguf --weights int4-fp16 (or serve it with "
+    "--weights int4-fp16; fp16 if there is memory for it)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What one operator's kernel takes: the types of its activations, and the ``bits`` of its weights (None: any).
+
+    ``lacks`` are the forms of the operator (see OperatorNeed) that it does not take.
+    """
+
+    activations: frozenset[str]
+    bits: frozenset[int] | None = None
+    lacks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One execution provider.
+
+    ``name`` is the value of the option ``provider``; ``ep_name`` is ONNX Runtime's name. ``options`` are given to it,
+    ``memory_limit_option`` is its own option for the most bytes of its arena, ``memory_device`` is IOBinding's name
+    for memory that it reads in place ("cpu" for host memory). ``separate_rows``: that memory has no addresses, and
+    attention takes several tokens only at the beginning of a sequence. ``serial_runs``: no two Runs on one device at
+    once, whatever their sessions. ``kernels`` tells of the operators that decide whether a graph can run; None is an
+    operator without a kernel, and one that is not named is left to the report of where its nodes ran.
+    What to do: ``install`` where onnxruntime has no such provider, ``repair`` where it has and cannot use it,
+    ``convert`` where the graph does not fit.
+    """
+
+    name: str
+    ep_name: str
+    install: str
+    repair: str = "repair or uninstall its distribution"
+    options: Mapping[str, str] = field(default_factory=dict)
+    memory_limit_option: str | None = None
+    memory_device: str = "cpu"
+    separate_rows: bool = False
+    memory_pattern: bool = True
+    serial_runs: bool = False
+    preloads_libraries: bool = False
+    kernels: Mapping[str, Kernel | None] = field(default_factory=dict)
+    convert: str = ""
+
+
+CPU = Provider("cpu", CPU_PROVIDER, install="pip install onnxruntime")
+
+CUDA = Provider(
+    "cuda",
+    "CUDAExecutionProvider",
+    install="pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'",
+    repair="pip install 'onnxruntime-gpu[cuda,cudnn]', and see whether nvidia-smi shows a GPU",
+    # The arena doubles what it takes by default, and would take memory that the KV cache is to have.
+    # float16 norms are summed in float32, as onnxruntime-genai has it (builders/base.py, ep_attrs).
+    options=MappingProxyType({"arena_extend_strategy": "kSameAsRequested", "enable_skip_layer_norm_strict_mode": "1"}),
+    memory_limit_option="gpu_mem_limit",
+    memory_device="cuda",
+    preloads_libraries=True,
+    kernels=MappingProxyType(
+        {
+            "GroupQueryAttention": Kernel(frozenset({"float16", "bfloat16"})),
+            "MatMulNBits": Kernel(FLOATS, frozenset({4, 8})),
+            "GatherBlockQuantized": Kernel(FLOATS),
+            "RotaryEmbedding": Kernel(FLOATS),
+            "SimplifiedLayerNormalization": Kernel(FLOATS | {"float64"}),
+            "SkipSimplifiedLayerNormalization": Kernel(FLOATS),
+            "QuickGelu": Kernel(FLOATS | {"float64"}),
+        }
+    ),
+    convert=_CONVERT,
+)
+
+DML = Provider(
+    "dml",
+    "DmlExecutionProvider",
+    install="on Windows: pip uninstall -y onnxruntime && pip install onnxruntime-windowsml",
+    repair="update the graphics driver: DirectML needs DirectX 12",
+    memory_device="dml",
+    separate_rows=True,
+    memory_pattern=False,
+    serial_runs=True,
+    kernels=MappingProxyType(
+        {
+            "GroupQueryAttention": Kernel(
+                _DML_FLOATS, lacks=frozenset({"packed query, key and value", "rotary embedding inside"})
+            ),
+            "MatMulNBits": Kernel(_DML_FLOATS, frozenset({4}), lacks=frozenset({"bias", "g_idx"})),
+            "GatherBlockQuantized": None,
+            "RotaryEmbedding": Kernel(_DML_FLOATS),
+            "SimplifiedLayerNormalization": Kernel(_DML_FLOATS),
+            "SkipSimplifiedLayerNormalization": Kernel(_DML_FLOATS),
+            "QuickGelu": Kernel(_DML_FLOATS),
+        }
+    ),
+    convert=_CONVERT,
+)
+
+BUILT_IN = (CUDA, DML, CPU)
+"""The providers that come with a flavour of ONNX Runtime, in the order in which they are tried."""
+
+
+def built_in(ep_name: str) -> Provider | None:
+    """Return what is known of a provider by ONNX Runtime's name for it, None if it is not one of BUILT_IN."""
+    return next((provider for provider in BUILT_IN if provider.ep_name == ep_name), None)
+
+
+PLUGIN_PREFIX = "onnxruntime-ep-"
+"""Distributions of this prefix bring a provider as a library; its devices are tried before BUILT_IN."""
+
+
+def plugin_provider(ep_name: str) -> Provider:
+    """Return what is assumed of a provider that came as a library: it reads host memory, and nothing of its kernels.
+
+    Its ``name`` is ONNX Runtime's name in lower case, without the suffix: "openvino", "webgpu".
+    """
+    known = built_in(ep_name)
+    if known is not None:
+        return known
+    name = ep_name.removesuffix("ExecutionProvider").lower()
+    return Provider(name, ep_name, install=f"pip install {PLUGIN_PREFIX}{name}")
+
+
+def why_not(needs: Iterable[OperatorNeed], provider: Provider) -> str | None:
+    """Say which operators of a graph ``provider`` has no kernel for, and what to convert; None if it has them all."""
+    lacking = [str(need) for need in sorted(needs) if not _has_kernel(need, provider)]
+    if not lacking:
+        return None
+    return f"{provider.ep_name} has no kernel for {', '.join(lacking)}; {provider.convert}"
+
+
+def _has_kernel(need: OperatorNeed, provider: Provider) -> bool:
+    if need.op_type not in provider.kernels:
+        return True
+    kernel = provider.kernels[need.op_type]
+    if kernel is None:
+        return False
+    fits = kernel.bits is None or need.bits == 0 or need.bits in kernel.bits
+    fits = fits and not kernel.lacks.intersection(need.forms)
+    return fits and need.activations in (*kernel.activations, "")

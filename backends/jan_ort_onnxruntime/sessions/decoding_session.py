@@ -1,0 +1,153 @@
+"""The session of a decoder graph that returns its cache longer: each slot keeps the tensors of its last run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from jan_ort_backends import (
+    BackendError,
+    DeviceReport,
+    OpenOptions,
+    Session,
+    SessionInfo,
+    SlotTokens,
+    StepOutput,
+)
+from jan_ort_backends.checks import check_batch, check_kind, check_prefix, check_slot
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.providers.runtime_failures import running
+from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_alone
+from jan_ort_onnxruntime.sessions.interruption import Interruption
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a slot holds: the first ``length`` positions of ``caches``, which may be longer and are never written to.
+
+    So a fork shares them, and truncating costs nothing until the next step.
+    """
+
+    length: int = 0
+    caches: tuple[ort.OrtValue, ...] = ()
+
+
+class DecodingSession(Session):
+    """A decoder of optimum's, transformers.js' or genai's making.
+
+    Each row of a step is a run of its own, so a sequence has the same tokens alone and in company, whatever the
+    graph's kernels and its side of padding; decoding several sequences together takes as long as one after the other.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        graph: DecoderGraph,
+        options: OpenOptions,
+        device: DeviceReport,
+        weights_hash: str,
+    ) -> None:
+        self._session: ort.InferenceSession | None = session
+        self._graph = graph
+        self._outputs = [graph.logits, *(cache.present for cache in graph.caches)]
+        self._held = [_Held()] * options.num_slots
+        self._interruption = Interruption()
+        self.info = SessionInfo(
+            vocab_size=graph.vocab_size,
+            context_length=options.context_length or graph.context_length,
+            num_slots=options.num_slots,
+            embedding_size=0,
+            device=device,
+            weights_hash=weights_hash,
+        )
+
+    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Run each row; what the slots hold changes only when all of it succeeded."""
+        lengths = [held.length for held in self._held]
+        check_batch(batch, lengths, self.info)
+        check_kind(batch, lengths)
+        with self._interruption.step() as run_options, running():
+            results = [self._run_row(row, run_options) for row in batch]
+        logits = np.concatenate([rows for rows, _ in results])
+        output = StepOutput(logits, *find_largest(logits))
+        for row, (_, held) in zip(batch, results, strict=True):
+            self._held[row.slot] = held
+        return output
+
+    def _run_row(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
+        """Return the logits that ``row`` wants and what its slot will hold."""
+        held = self._held[row.slot]
+        logits, held = self._run(held, row.token_ids, row.num_logits, run_options)
+        if len(logits) < row.num_logits:  # a graph that computes only the last position's
+            return self._run_each(row, run_options)
+        return logits[len(logits) - row.num_logits :], held
+
+    def _run_each(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
+        """Run the wanted positions one by one, after the others together."""
+        held, first = self._held[row.slot], len(row.token_ids) - row.num_logits
+        chunks = [row.token_ids[:first]] if first else []
+        chunks += [row.token_ids[index : index + 1] for index in range(first, len(row.token_ids))]
+        rows = []
+        for chunk in chunks:
+            logits, held = self._run(held, chunk, 1, run_options)
+            rows.append(logits[-1:])
+        return np.concatenate(rows[len(rows) - row.num_logits :]), held
+
+    def _run(
+        self, held: _Held, token_ids: NDArray[np.int64], num_logits: int, run_options: ort.RunOptions
+    ) -> tuple[NDArray[np.float32], _Held]:
+        """Run the graph on one sequence; the logits are those that it returned, float32 ``(n, vocab_size)``."""
+        arrays = inputs_alone(self._graph, token_ids, held.length, num_logits)
+        feeds = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        feeds |= {tensor.past: past for tensor, past in zip(self._graph.caches, self._pasts(held), strict=True)}
+        assert self._session is not None  # the server does not step a closed session
+        outputs = self._session.run_with_ort_values(self._outputs, feeds, run_options)
+        length = held.length + len(token_ids)
+        for tensor, present in zip(self._graph.caches, outputs[1:], strict=True):
+            if present.shape()[2] != length:
+                raise BackendError(
+                    f"{tensor.present} holds {present.shape()[2]} positions after {length} tokens; a graph that "
+                    "forgets, as one with a sliding window of its own, cannot be run here"
+                )
+        logits = outputs[0].numpy().reshape(-1, self.info.vocab_size).astype(np.float32, copy=False)
+        return logits, _Held(length, tuple(outputs[1:]))
+
+    def _pasts(self, held: _Held) -> tuple[ort.OrtValue, ...]:
+        """Return the caches of exactly ``held.length`` positions."""
+        dtype = np.dtype(self._graph.cache_dtype)
+        if held.length == 0:
+            shapes = [(1, tensor.num_heads, 0, tensor.head_dim) for tensor in self._graph.caches]
+            return tuple(ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype)) for shape in shapes)
+        if held.caches[0].shape()[2] == held.length:
+            return held.caches
+        arrays = (np.ascontiguousarray(cache.numpy()[:, :, : held.length]) for cache in held.caches)
+        return tuple(ort.OrtValue.ortvalue_from_numpy(array) for array in arrays)
+
+    def length(self, slot: int) -> int:
+        """Return the number of tokens in ``slot``."""
+        check_slot("slot", slot, self.info.num_slots)
+        return self._held[slot].length
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Forget the tokens from ``length`` on; the memory is freed by the next step, or at once if none is left."""
+        check_prefix(slot, length, self.length(slot))
+        self._held[slot] = _Held(length, self._held[slot].caches) if length else _Held()
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        """Share the tensors of ``source``; nothing is copied before one of the two goes on."""
+        check_slot("target", target, self.info.num_slots)
+        check_prefix(source, length, self.length(source))
+        self._held[target] = _Held(length, self._held[source].caches) if length else _Held()
+
+    def interrupt(self) -> None:
+        """End the running step within a node's time; between steps, do nothing."""
+        self._interruption.interrupt()
+
+    def close(self) -> None:
+        """Free the weights and the caches."""
+        self._session = None
+        self._held = []

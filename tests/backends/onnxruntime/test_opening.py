@@ -1,0 +1,153 @@
+"""What the onnxruntime backend says before and while a folder is opened."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+from jan_ort_backends import Declines, ModelError, OpenOptions
+from jan_ort_onnxruntime import OnnxRuntimeBackend
+from jan_ort_onnxruntime.graphs import onnx_file
+
+
+@pytest.fixture
+def folder(llama_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(llama_folder, tmp_path / "copy"))
+
+
+def refusal(folder: Path, **extra: str) -> str:
+    with pytest.raises(ModelError) as caught:
+        OnnxRuntimeBackend().open(folder, OpenOptions(extra=extra))
+    return str(caught.value)
+
+
+def test_importing_the_plugin_imports_no_runtime() -> None:
+    code = "import sys, jan_ort_onnxruntime as p; p.backend.probe(); print(*sys.modules)"
+
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    names = [f"jan_ort_onnxruntime.{room}" for room in ("graphs", "kv", "opening", "sessions")]
+    assert set(shown.stdout.split()).isdisjoint({"onnxruntime", *names})
+
+
+def test_a_folder_is_opened_with_one_walk_through_its_graph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, paths = onnx_file.OnnxFile.read, []
+
+    def noted(path: Path) -> onnx_file.OnnxFile:
+        paths.append(path)
+        return read(path)
+
+    monkeypatch.setattr(onnx_file.OnnxFile, "read", noted)
+    (folder / "jan_ort.json").write_text('{"format": 1, "context_length": 128}')  # the weights' source is not told
+
+    OnnxRuntimeBackend().open(folder, OpenOptions()).close()
+
+    assert paths == [folder / "model.onnx"]
+
+
+def test_a_folder_without_a_graph_is_declined_and_refused(tmp_path: Path) -> None:
+    answer = OnnxRuntimeBackend().accepts(tmp_path)
+
+    assert isinstance(answer, Declines)
+    assert "model.onnx" in answer.reason
+    assert "model.onnx does not exist" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "holds no JSON object"),
+        ('{"format": 2}', "is not of format 1"),
+        ('{"format": 1, "task": "rerank"}', "task is 'rerank'; this backend knows generate, embed"),
+        ('{"format": 1, "context_length": true}', "context_length is True"),
+        ('{"format": 1, "task": "embed"}', "jan_ort.json says task 'embed' and the graph does 'generate'"),
+    ],
+)
+def test_a_description_that_is_not_understood_is_named(folder: Path, content: str, message: str) -> None:
+    (folder / "jan_ort.json").write_text(content)
+
+    assert message in refusal(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"no protobuf at all", b"\x08\x0a"])
+def test_a_corrupt_graph_is_named(folder: Path, content: bytes) -> None:
+    (folder / "model.onnx").write_bytes(content)
+
+    message = refusal(folder)
+
+    assert str(folder / "model.onnx") in message
+    assert "convert or download the model again" in message
+
+
+def test_missing_or_truncated_weights_are_named(folder: Path) -> None:
+    weights = folder / "model.onnx.data"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    truncated = refusal(folder)
+    weights.unlink()
+
+    assert "model.onnx.data" in truncated
+    assert "model.onnx.data" in refusal(folder)
+
+
+def test_a_graph_of_another_kind_is_told_what_was_expected(folder: Path) -> None:
+    value = onnx.helper.make_tensor_value_info("pixels", onnx.TensorProto.FLOAT, [1])
+    out = onnx.helper.make_tensor_value_info("labels", onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node("Identity", ["pixels"], ["labels"])
+    graph = onnx.helper.make_graph([node], "other", [value], [out])
+    opset = [onnx.helper.make_opsetid("", 21)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=10), folder / "model.onnx")
+
+    message = refusal(folder)
+
+    assert "it has inputs pixels and outputs labels" in message
+    assert "expected inputs input_ids, seqlens_k" in message
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (
+            {"intra_op_threads": "2"},
+            "unknown option 'intra_op_threads'",
+        ),
+        ({"spin_duration": "1"}, "did you mean 'spin_duration_us'?"),
+        ({"intra_op_num_threads": "two"}, "option intra_op_num_threads is 'two'"),
+        ({"intra_op_num_threads": "-1"}, "option intra_op_num_threads is '-1'"),
+        ({"spin_duration_us": "long"}, "option spin_duration_us is 'long'"),
+        (
+            {"provider": "tpu"},
+            "option provider is 'tpu': the installed onnxruntime has no such provider; there are: auto, cpu",
+        ),
+        ({"strict": "yes"}, "option strict is 'yes'; give 1 or 0"),
+    ],
+)
+def test_a_wrong_option_is_named(folder: Path, extra: dict[str, str], message: str) -> None:
+    assert message in refusal(folder, **extra)
+
+
+def test_the_weights_hash_follows_the_source_and_the_scheme(folder: Path) -> None:
+    def weights_hash(**changes: object) -> str:
+        description = json.loads((folder / "jan_ort.json").read_text()) | changes
+        (folder / "jan_ort.json").write_text(json.dumps(description))
+        session = OnnxRuntimeBackend().open(folder, OpenOptions(num_slots=1))
+        session.close()
+        return session.info.weights_hash
+
+    first = weights_hash()
+
+    assert weights_hash(name="other") == first
+    assert weights_hash(weights="int4-cat") != first
+    assert weights_hash(source=None) != first
+
+
+def test_the_context_length_is_what_was_asked_for_or_the_model_s_own(folder: Path) -> None:
+    backend = OnnxRuntimeBackend()
+
+    assert backend.open(folder, OpenOptions()).info.context_length == 128
+    assert backend.open(folder, OpenOptions(context_length=50)).info.context_length == 50
+    assert backend.open(folder, OpenOptions(num_slots=3)).info.num_slots == 3
