@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.task import Task
 from jan_ort.http.errors import ApiError
-from jan_ort.models.catalog import Task
 from jan_ort.serving.resident import Resident
 
 _UNCONFIGURED: dict[Task, tuple[str, str]] = {

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 import pytest
 
-from jan_ort.models.convert.weight_schemes import Weights
+from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import DeviceReport, ModelError, OpenOptions
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_onnxruntime import OnnxRuntimeBackend
