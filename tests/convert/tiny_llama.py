@@ -12,6 +12,8 @@ import onnxruntime
 from gguf import GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
 
+from jan_ort.convert.inputs.ggml_types import is_readable
+
 HIDDEN, LAYERS, HEADS, KV_HEADS, HEAD_DIM, INNER = 64, 2, 4, 2, 32, 96
 BASE_TOKENS = sorted(map(chr, [*range(33, 127), *range(161, 173), *range(174, 324)]))
 TOKENS = [*BASE_TOKENS[:256], "<s>", "</s>", "th", "he", "the"]
@@ -44,7 +46,8 @@ class TinyLlama:
         for name, values in self.tensors.items():
             kind, raw = self.blocks.get(name) or self._quantize(name, values)
             writer.add_tensor(name, raw, raw_dtype=kind)
-            self.tensors[name] = gguf.dequantize(raw, kind).reshape(values.shape).astype(np.float32)
+            if is_readable(kind):
+                self.tensors[name] = gguf.dequantize(raw, kind).reshape(values.shape).astype(np.float32)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

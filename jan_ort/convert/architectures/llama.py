@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.convert.inputs.ggml_blocks import GGML_BLOCK
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.inputs.gguf_file import GgufFile
 
 ARCHITECTURES = ("llama",)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jan_ort.convert.architectures.llama import LlamaConfig, rotary_frequencies
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
-from jan_ort.convert.inputs.ggml_blocks import GGML_BLOCK
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.calibration import LayerSmoothing, Scale
 from jan_ort.convert.weights.matrices import LlamaWeights, Part

@@ -15,7 +15,7 @@ from onnx import TensorProto
 
 from jan_ort.convert.graph.decoder import LlamaGraph
 from jan_ort.convert.graph.onnx_writer import MICROSOFT
-from jan_ort.convert.inputs.ggml_blocks import GGML_BLOCK
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.calibration import LayerSmoothing
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.quantization import QuantizedMatrix, with_even_blocks

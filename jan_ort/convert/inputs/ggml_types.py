@@ -1,66 +1,50 @@
-"""The tensor types of GGUF files that can be read, by ggml's names."""
+"""The tensor types of GGUF files, by ggml's names: all that the gguf package can dequantise are read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 from numpy.typing import NDArray
 
-from jan_ort.convert.inputs.ggml_blocks import (
-    AffineBlocks,
-    SymmetricBlocks,
-    q4_0_blocks,
-    q4_1_blocks,
-    q5_0_blocks,
-    q5_1_blocks,
-    q8_0_blocks,
-)
-from jan_ort.convert.inputs.ggml_super_blocks import (
-    q2_k_blocks,
-    q3_k_blocks,
-    q4_k_blocks,
-    q5_k_blocks,
-    q6_k_blocks,
-)
+_ROWS_AT_ONCE_BYTES = 1 << 24  # of float32 values: gguf holds each piece twice while it computes it
 
-_BLOCKS: dict[str, Callable[[NDArray[np.uint8]], AffineBlocks | SymmetricBlocks]] = {
-    "Q2_K": q2_k_blocks,
-    "Q3_K": q3_k_blocks,
-    "Q4_0": q4_0_blocks,
-    "Q4_1": q4_1_blocks,
-    "Q4_K": q4_k_blocks,
-    "Q5_0": q5_0_blocks,
-    "Q5_1": q5_1_blocks,
-    "Q5_K": q5_k_blocks,
-    "Q6_K": q6_k_blocks,
-    "Q8_0": q8_0_blocks,
-}
 
-TENSOR_TYPES = (*_BLOCKS, "F16", "BF16", "F32")
-"""The tensor types that can be read."""
+@cache
+def is_readable(kind: GGMLQuantizationType) -> bool:
+    """Say whether the gguf package that is installed can dequantise the type: one block of it is tried."""
+    _, block_bytes = GGML_QUANT_SIZES[kind]
+    try:
+        quants.dequantize(np.zeros((1, block_bytes), np.uint8), kind)
+    except NotImplementedError:
+        return False
+    return True
 
-FOUR_BIT_TYPES = ("Q4_0", "Q4_1", "Q4_K")
-"""The types of :func:`four_bit_blocks`."""
+
+def readable_types() -> list[str]:
+    """Return the names of the tensor types that can be read."""
+    return [kind.name for kind in GGMLQuantizationType if is_readable(kind)]
 
 
 def dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
-    """Return stored values as float32; ``raw`` is float, or uint8 ``(rows, bytes)``, and rows are kept."""
-    if type_name in ("F32", "F16"):
-        return raw.astype(np.float32)
-    if type_name == "BF16":
-        return (np.ascontiguousarray(raw).view("<u2").astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(invalid="ignore"):  # a damaged scale may be infinite: the reader refuses what comes out
-        values = _BLOCKS[type_name](raw).values()
-    rows, num_blocks, block_size = values.shape
-    return values.reshape(rows, num_blocks * block_size)
+    """Return stored values as float32 ``(rows, columns)``, or ``(size,)`` of a vector.
+
+    Args: raw: floats of that shape, or uint8 ``(rows, bytes)``, which are dequantised a few rows at a time.
+    """
+    if raw.ndim == 1 or type_name in ("F32", "F16"):
+        return _dequantize(type_name, raw)
+    block_size, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType[type_name]]
+    matrix = raw.reshape(-1, raw.shape[-1])
+    values = np.empty((len(matrix), raw.shape[-1] // block_bytes * block_size), np.float32)
+    num_rows = max(1, _ROWS_AT_ONCE_BYTES // (4 * values.shape[1]))
+    for first in range(0, len(matrix), num_rows):
+        values[first : first + num_rows] = _dequantize(type_name, matrix[first : first + num_rows])
+    return values
 
 
-def four_bit_blocks(type_name: str, raw: NDArray[np.uint8]) -> AffineBlocks:
-    """Return the blocks of 32 values of a 4-bit type with codes 0…15; Q4_0 gets the minimum -8 · scale it implies."""
-    assert type_name in FOUR_BIT_TYPES, type_name
-    blocks = _BLOCKS[type_name](raw)
-    if isinstance(blocks, AffineBlocks):
-        return blocks
-    return AffineBlocks(blocks.scale, -8 * blocks.scale, (blocks.codes + np.int8(8)).view(np.uint8))
+def _dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(all="ignore"):  # a damaged scale may be infinite: the reader refuses what comes out
+        values: NDArray[np.float32] = quants.dequantize(raw, GGMLQuantizationType[type_name])
+    return values

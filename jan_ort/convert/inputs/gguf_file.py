@@ -10,7 +10,8 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
-from jan_ort.convert.inputs.ggml_types import FOUR_BIT_TYPES, TENSOR_TYPES, dequantize
+from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
+from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
 from jan_ort.ground.errors import ConversionError
 
 _MAGIC = b"GGUF"
@@ -151,13 +152,13 @@ class GgufFile:
             self._type_name(name)
 
     def _type_name(self, name: str) -> str:
-        type_name = GGMLQuantizationType(self._tensors[name].tensor_type).name
-        if type_name not in TENSOR_TYPES:
+        kind = GGMLQuantizationType(self._tensors[name].tensor_type)
+        if not is_readable(kind):
             self.refuse(
-                f"tensor {name!r} has the type {type_name}, which is not supported; take a file with other types "
-                f"(supported: {', '.join(TENSOR_TYPES)})"
+                f"tensor {name!r} has the type {kind.name}, which is not supported; take a file with other types "
+                f"(supported: {', '.join(readable_types())})"
             )
-        return type_name
+        return kind.name
 
     def _must_have(self, name: str) -> None:
         if name not in self._tensors:

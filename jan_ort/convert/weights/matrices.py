@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.convert.inputs.ggml_blocks import GGML_BLOCK, AffineBlocks, q8_0_blocks
-from jan_ort.convert.inputs.ggml_types import FOUR_BIT_TYPES, four_bit_blocks
+from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK, AffineBlocks, four_bit_blocks, q8_0_blocks
 from jan_ort.convert.inputs.gguf_file import GgufFile, GgufTensor
 from jan_ort.convert.weights.calibration import Scale
 from jan_ort.convert.weights.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
@@ -90,8 +89,7 @@ class LlamaWeights:
         """Return the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
         tensor = self._source.tensor("token_embd.weight", (rows, columns))
         if tensor.type_name == "Q8_0":
-            blocks = q8_0_blocks(tensor.raw)
-            return from_q8_0(blocks.scale, blocks.codes)
+            return from_q8_0(*q8_0_blocks(tensor.raw))
         return quantize_8bit(tensor.dequantize(), GGML_BLOCK)
 
 

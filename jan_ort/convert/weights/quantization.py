@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.convert.inputs.ggml_blocks import GGML_BLOCK, AffineBlocks
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK, AffineBlocks
 
 _MIDDLE_8BIT = 128  # the zero point that both operators assume for 8 bits
 _MAX_4BIT = 15

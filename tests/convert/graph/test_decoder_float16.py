@@ -11,7 +11,7 @@ import pytest
 from gguf import GGMLQuantizationType as Type
 
 from jan_ort.convert import convert_gguf
-from jan_ort.convert.inputs.ggml_blocks import GGML_BLOCK
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.schemes import Weights
 from jan_ort.ground.errors import ConversionError
 from jan_ort_onnxruntime.operator_needs import read_needs, why_not

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jan_ort.convert import convert_gguf
-from jan_ort.convert.inputs.ggml_types import TENSOR_TYPES
+from jan_ort.convert.inputs.ggml_types import readable_types
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.errors import ConversionError
 from tests.convert.tiny_llama import TOKENS, TinyLlama
@@ -102,18 +102,18 @@ def test_metadata_that_lie_are_refused_by_name(metadata: dict[str, Any], message
         convert(source, tmp_path)
 
 
-@pytest.mark.parametrize("kind", [Type.IQ4_NL, Type.IQ4_XS, Type.TQ2_0, Type.MXFP4], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [Type.I8, Type.F64, Type.Q8_K], ids=lambda kind: kind.name)
 def test_an_unsupported_tensor_type_is_refused_before_anything_is_written(kind: Type, tmp_path: Path) -> None:
     block_size, block_bytes = GGML_QUANT_SIZES[kind]
-    head = np.zeros((261, 256), np.float32)
-    blocks = {"output.weight": (kind, np.zeros((261, 256 // block_size * block_bytes), np.uint8))}
-    source = TinyLlama(tensors={"output.weight": head}, blocks=blocks).write(tmp_path / "tiny.gguf")
+    raw = np.zeros((261, 256 // block_size * block_bytes), np.uint8)
+    values = {"output.weight": np.zeros((261, 256), np.float32)}
+    source = TinyLlama(tensors=values, blocks={"output.weight": (kind, raw)}).write(tmp_path / "tiny.gguf")
 
     with pytest.raises(ConversionError) as refusal:
         convert(source, tmp_path)
 
     assert f"tiny.gguf: tensor 'output.weight' has the type {kind.name}, which is not supported" in str(refusal.value)
-    assert all(name in str(refusal.value) for name in TENSOR_TYPES)
+    assert all(name in str(refusal.value) for name in readable_types())
     assert list((tmp_path / "target").iterdir()) == []
 
 

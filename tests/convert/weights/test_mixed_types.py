@@ -27,6 +27,13 @@ MIXTURES = {
     "Q4_K_M": (Type.Q4_K, Type.Q6_K, Type.Q6_K, Type.Q5_0),
     "Q5_K_M": (Type.Q5_K, Type.Q6_K, Type.Q6_K, Type.Q5_1),
     "Q6_K": (Type.Q6_K, Type.Q6_K, Type.Q6_K, Type.Q8_0),
+    "IQ1_S": (Type.IQ1_S, Type.IQ1_M, Type.Q4_K, Type.IQ4_NL),
+    "IQ2_XS": (Type.IQ2_XS, Type.IQ2_XXS, Type.Q4_K, Type.IQ4_NL),
+    "IQ3_S": (Type.IQ3_S, Type.IQ2_S, Type.Q5_K, Type.IQ4_NL),
+    "IQ4_XS": (Type.IQ4_XS, Type.IQ3_XXS, Type.Q6_K, Type.Q5_0),
+    "MXFP4": (Type.MXFP4, Type.Q8_0, Type.Q6_K, Type.MXFP4),
+    "NVFP4": (Type.NVFP4, Type.NVFP4, Type.Q6_K, Type.NVFP4),
+    "TQ1_0": (Type.TQ1_0, Type.TQ2_0, Type.Q4_K, Type.IQ4_NL),
 }
 
 mixtures = pytest.mark.parametrize("mixture", MIXTURES)

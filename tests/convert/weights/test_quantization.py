@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from jan_ort.convert.inputs.ggml_blocks import AffineBlocks, q8_0_blocks
-from jan_ort.convert.inputs.ggml_types import four_bit_blocks
+from jan_ort.convert.inputs.ggml_codes import AffineBlocks, four_bit_blocks, q8_0_blocks
 from jan_ort.convert.weights.quantization import (
     QuantizedMatrix,
     affine_4bit,
@@ -64,8 +63,7 @@ def test_q8_0_is_carried_over_without_loss(seed: int) -> None:
     weights = np.random.default_rng(seed).normal(0, 3, (4, 64)).astype(np.float32)
     raw = gguf.quantize(weights, Type.Q8_0)
 
-    blocks = q8_0_blocks(raw)
-    matrix = from_q8_0(blocks.scale, blocks.codes)
+    matrix = from_q8_0(*q8_0_blocks(raw))
 
     np.testing.assert_array_equal(values_of(matrix).astype(np.float32), gguf.dequantize(raw, Type.Q8_0))
 
