@@ -27,7 +27,21 @@ TYPES = {
     "Q5_K": (13, 256, 176),
     "Q6_K": (14, 256, 210),
     "Q8_0": (8, 32, 34),
+    "IQ1_M": (29, 256, 56),
+    "IQ1_S": (19, 256, 50),
+    "IQ2_S": (22, 256, 82),
+    "IQ2_XS": (17, 256, 74),
+    "IQ2_XXS": (16, 256, 66),
+    "IQ3_S": (21, 256, 110),
+    "IQ3_XXS": (18, 256, 98),
+    "IQ4_NL": (20, 32, 18),
+    "IQ4_XS": (23, 256, 136),
+    "MXFP4": (39, 32, 17),
+    "NVFP4": (40, 64, 36),
+    "TQ1_0": (34, 256, 54),
+    "TQ2_0": (35, 256, 66),
 }
+SPELLINGS = {f"Q{bits}_K": f"q{bits}_K" for bits in (2, 3, 4, 5, 6)}
 ROWS, COLUMNS = 2, 512
 
 
@@ -54,14 +68,16 @@ def quantize(ggml, name, weights, raw):
     call.restype = ctypes.c_size_t
     count = ctypes.c_int64
     call.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, count, count, count, ctypes.c_void_p]
-    written = call(TYPES[name][0], weights.ctypes.data, raw.ctypes.data, 0, ROWS, COLUMNS, None)
+    importance = np.ones(COLUMNS, np.float32)  # types of few bits are not written without one
+    pointer = importance.ctypes.data if name.startswith(("IQ1", "IQ2")) else None
+    written = call(TYPES[name][0], weights.ctypes.data, raw.ctypes.data, 0, ROWS, COLUMNS, pointer)
     if written != raw.nbytes:
         raise SystemExit(f"{name}: ggml wrote {written} bytes, expected {raw.nbytes}")
 
 
 def dequantize(ggml, name, raw, values):
     """Fill ``values`` with ggml's reading of ``raw``."""
-    call = getattr(ggml, f"dequantize_row_{name[:2].lower()}{name[2:]}")
+    call = getattr(ggml, f"dequantize_row_{SPELLINGS.get(name, name.lower())}")
     call.restype = None
     call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
     call(raw.ctypes.data, values.ctypes.data, values.size)

@@ -47,9 +47,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "jan_ort.cli.commands": ("jan_ort.cli.program",),
     "jan_ort.cli.doctor": ("jan_ort.cli.commands",),
     "jan_ort.cli.terminal_chat": ("jan_ort.cli.commands",),
+    "jan_ort.convert": ("jan_ort.models", "jan_ort.cli.commands"),
     "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat"),
 }
 """Who may import each room of the server, or what the command line alone is written with."""
+
+GROUNDED = ("jan_ort.convert", "jan_ort.ground")
+"""Rooms that stand on the ground alone: of the server they import no other room."""
 
 
 def imported(source: str) -> Iterator[str]:
@@ -112,6 +116,18 @@ def test_a_room_of_the_server_is_entered_only_from_above() -> None:
     found = {module: intrusions(module, path.read_text(encoding="utf-8")) for module, path in files.items()}
 
     assert {module: rooms for module, rooms in found.items() if rooms} == {}
+
+
+@pytest.mark.parametrize("room", GROUNDED)
+def test_a_room_that_stands_on_the_ground_imports_no_other_room(room: str) -> None:
+    files = sorted((ROOT / room.replace(".", "/")).rglob("*.py"))
+
+    found = {
+        module for path in files for module in imported(path.read_text(encoding="utf-8")) if is_in(module, "jan_ort")
+    }
+
+    assert files
+    assert {module for module in found if not (is_in(module, room) or is_in(module, "jan_ort.ground"))} == set()
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What every room may import: tasks, errors, progress, and reading JSON."""
+"""What the whole server stands on: leaves that every room may import."""

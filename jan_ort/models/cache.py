@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
 from jan_ort.ground.errors import CacheError
+from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.models.file_blocks import sha256_in_blocks
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-Task = Literal["generate", "embed"]
+from jan_ort.ground.task import Task
 
 
 @dataclass(frozen=True, slots=True)

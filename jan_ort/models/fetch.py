@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 from jan_ort.ground.errors import FetchError
-from jan_ort.models.catalog import PackageSource, Task
+from jan_ort.ground.task import Task
+from jan_ort.models.catalog import PackageSource
 
 
 def offline_remedies(task: Task, *others: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from jan_ort.ground.errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.progress import Progress
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.models.fetch import offline_remedies, verify_sha256
 from jan_ort.models.reference import HubReference
 from jan_ort_backends.graph_names import first_graph
@@ -31,7 +31,7 @@ Kind = Literal["gguf", "sentence-transformers", "onnx"]
 # The types that conversion reads, the most exact for its size first.
 _GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
 CONVERTIBLE_MODEL_TYPES = ("bert",)
-"""What conversion makes a graph of; see jan_ort/models/convert/bert_source.py."""
+"""What conversion makes a graph of; see jan_ort/convert/architectures/bert.py."""
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 _POLL_S = 0.25

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from jan_ort.ground.errors import ModelFolderError
 from jan_ort.ground.json_object import read_object
+from jan_ort.ground.task import Task
 from jan_ort.models.cache import MANIFEST
-from jan_ort.models.catalog import Task
 from jan_ort_backends.context_length import stated_context_length
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")

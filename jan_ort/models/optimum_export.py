@@ -9,7 +9,7 @@ from typing import Literal
 
 from jan_ort.ground.errors import ConversionError, ModelFolderError
 from jan_ort.ground.progress import Progress
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
 
 logger = logging.getLogger(__name__)

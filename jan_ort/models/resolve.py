@@ -6,15 +6,15 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.errors import ConversionError
 from jan_ort.ground.progress import Progress, silent
+from jan_ort.ground.task import Task
 from jan_ort.models.cache import CacheKey, ModelCache
-from jan_ort.models.catalog import CatalogModel, Task
-from jan_ort.models.convert.weight_schemes import SCHEMES
+from jan_ort.models.catalog import CatalogModel
 from jan_ort.models.fetch_index import fetch_package
 from jan_ort.models.lookup import cache_key
 from jan_ort.models.reference import (
-    AS_IS,
     WEIGHTS,
     FolderReference,
     GgufReference,
@@ -157,11 +157,11 @@ def convert_gguf_file(
     ``sha256`` is the file's, if it is known. Raises: ConversionError; OSError.
     """
     if weights == AS_IS:
-        from jan_ort.models.convert.gguf_as_is import keep_gguf
+        from jan_ort.convert import keep_gguf
 
         keep_gguf(source, target, name=name, progress=progress, sha256=sha256)
         return
-    from jan_ort.models.convert import convert_gguf  # imported late: onnx takes a quarter of a second
+    from jan_ort.convert import convert_gguf  # imported late: onnx takes a quarter of a second
 
     scheme = next((each for each in SCHEMES if each == weights), None)
     if scheme is None:
@@ -170,7 +170,7 @@ def convert_gguf_file(
 
 
 def _convert_sentence_transformers(source: Path, target: Path, name: str, progress: Progress) -> None:
-    from jan_ort.models.convert.bert import convert_sentence_transformers  # imported late, as above
+    from jan_ort.convert import convert_sentence_transformers  # imported late, as above
 
     convert_sentence_transformers(source, target, name=name, progress=_named(progress, name))
 

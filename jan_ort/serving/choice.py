@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jan_ort.ground.errors import ModelReferenceError
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, Task
+from jan_ort.ground.task import Task
+from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.hub_task import cached_task
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jan_ort.ground.errors import ModelReferenceError
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.serving.errors import ModelNotFound, NoModelForTask
 from jan_ort.serving.resident import Resident
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.models.convert.gguf_folder import convert_gguf
+from jan_ort.convert import convert_gguf
 from jan_ort_backends import Backend, OpenOptions, Session
 from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_backends.reference_tokenizer import FOLDER

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.models.convert.bert import convert_sentence_transformers
+from jan_ort.convert import convert_sentence_transformers
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_conformance.backend.subject import Subject, Tolerances
 from jan_ort_conformance.backend.test_conformance import test_the_backend_conforms
-from tests.models.tiny_bert import write_tiny_bert
+from tests.convert.tiny_bert import write_tiny_bert
 
 __all__ = ["test_the_backend_conforms"]
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jan_ort.models.convert.bert import convert_sentence_transformers
+from jan_ort.convert import convert_sentence_transformers
 from jan_ort_backends import BadInput, Capability, ContextOverflow, OpenOptions, Session, check_session
 from jan_ort_backends.checks import session_capabilities
 from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.sessions.embedding_session import MAX_BATCH_TOKENS, _groups
-from tests.models.tiny_bert import HIDDEN, VOCABULARY, write_tiny_bert
+from tests.convert.tiny_bert import HIDDEN, VOCABULARY, write_tiny_bert
 
 
 @pytest.fixture(scope="module")

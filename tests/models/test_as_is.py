@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import ConversionError
-from jan_ort.models.file_blocks import BLOCK_BYTES
+from jan_ort.ground.file_blocks import BLOCK_BYTES
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.resolve import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
@@ -20,7 +20,7 @@ from jan_ort.serving.loading import LoadingStopped
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import discover
 from tests.cli.commands.running import add_plugin, last_error, run
-from tests.models.convert.tiny_llama import TinyLlama
+from tests.convert.tiny_llama import TinyLlama
 
 READS_GGUF = """
 from jan_ort_backends import Accepts, Available, Declines

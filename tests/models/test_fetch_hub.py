@@ -7,7 +7,7 @@ import pytest
 
 from jan_ort.ground.errors import CacheError, FetchError
 from jan_ort.ground.progress import silent
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.models.fetch_hub import Selection, fetch_hub, select_files
 from jan_ort.models.reference import HubReference
 from tests.models.fake_hub import FakeHub, running, sha256

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import FetchError
+from jan_ort.ground.task import Task
 from jan_ort.models.cache import CacheKey, ModelCache
-from jan_ort.models.catalog import Task
 from jan_ort.models.hub_task import hub_task
 from jan_ort.models.reference import HubReference
 from tests.models.fake_hub import FakeHub, running

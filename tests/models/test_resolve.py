@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.reference import (
     FolderReference,
@@ -18,8 +18,8 @@ from jan_ort.models.reference import (
     check_reference,
 )
 from jan_ort.models.resolve import resolve_model
-from tests.models.convert.tiny_llama import TinyLlama
-from tests.models.tiny_bert import write_tiny_bert
+from tests.convert.tiny_bert import write_tiny_bert
+from tests.convert.tiny_llama import TinyLlama
 
 
 @pytest.fixture

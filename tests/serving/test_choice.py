@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.task import Task
 from jan_ort.models.cache import CacheKey, ModelCache
-from jan_ort.models.catalog import Task
 from jan_ort.models.reference import HubReference
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.serving.choice import check_settings, choose_models

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.plugins.report import BackendReport
 from jan_ort.settings.in_force import SettingInForce
 from jan_ort_backends import DeviceReport

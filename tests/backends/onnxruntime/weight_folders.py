@@ -6,8 +6,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from jan_ort.models.convert.gguf_folder import convert_gguf
-from jan_ort.models.convert.weight_schemes import Weights
+from jan_ort.convert import convert_gguf
+from jan_ort.convert.weights.schemes import Weights
 from tests.backends.onnxruntime.tiny_llama import write_tiny_llama
 
 _ROOT = tempfile.TemporaryDirectory()

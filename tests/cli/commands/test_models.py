@@ -12,8 +12,8 @@ from filelock import FileLock
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.model_use import ModelUse
 from tests.cli.commands.running import cache_model, last_error, run
-from tests.models.convert.tiny_llama import TinyLlama
-from tests.models.tiny_bert import write_tiny_bert
+from tests.convert.tiny_bert import write_tiny_bert
+from tests.convert.tiny_llama import TinyLlama
 
 
 def listed() -> dict[str, Any]:

@@ -12,10 +12,10 @@ import pytest
 
 from jan_ort.models.cache import find_damage
 from jan_ort.models.folder import ModelFolder
+from tests.convert.tiny_bert import write_tiny_bert
+from tests.convert.tiny_llama import TinyLlama
 from tests.e2e.server_process import environment
-from tests.models.convert.tiny_llama import TinyLlama
 from tests.models.fake_hub import FakeHub, running
-from tests.models.tiny_bert import write_tiny_bert
 
 
 @pytest.fixture(scope="session")

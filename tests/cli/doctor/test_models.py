@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from jan_ort.cli.doctor.examination import examine_all
+from jan_ort.ground.task import Task
 from jan_ort.models.cache import ModelCache
-from jan_ort.models.catalog import Task
 from jan_ort.models.lookup import cache_key
 from jan_ort.models.reference import FolderReference, check_reference
 from jan_ort.models.resolve import resolve_model
 from jan_ort_backends.reference import ReferenceBackend
-from tests.models.convert.tiny_llama import TinyLlama
-from tests.models.tiny_bert import write_tiny_bert
+from tests.convert.tiny_bert import write_tiny_bert
+from tests.convert.tiny_llama import TinyLlama
 
 
 def found(tmp_path: Path, reference: str, task: Task = "generate", weights: str = "int8") -> tuple[str, bool]:

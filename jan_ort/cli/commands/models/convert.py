@@ -11,7 +11,7 @@ from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, show_progress
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.models.output_folder import output_folder
 from jan_ort.models.reference import GgufReference, SentenceTransformersReference, check_reference
 from jan_ort.models.resolve import convert_gguf_file, resolve_model
@@ -64,6 +64,6 @@ def _convert(source: Convertible, target: Path, weights: str, progress: Progress
         convert_gguf_file(source.path, target, weights=weights, name=source.path.stem, progress=progress)
     else:
         # Imported late: onnx takes a quarter of a second, and a wrong source is told before that.
-        from jan_ort.models.convert.bert import convert_sentence_transformers
+        from jan_ort.convert import convert_sentence_transformers
 
         convert_sentence_transformers(source.path, target, name=source.path.name, progress=progress)

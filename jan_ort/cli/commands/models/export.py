@@ -8,7 +8,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.ground.progress import show_progress
-from jan_ort.models.catalog import Task
+from jan_ort.ground.task import Task
 from jan_ort.models.optimum_export import Dtype, export_model
 from jan_ort.models.output_folder import output_folder
 

@@ -11,7 +11,8 @@ from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.errors import ModelReferenceError
 from jan_ort.ground.progress import show_progress
-from jan_ort.models.catalog import CATALOG, Task
+from jan_ort.ground.task import Task
+from jan_ort.models.catalog import CATALOG
 from jan_ort.models.hub_task import hub_task
 from jan_ort.models.reference import HubReference, check_reference
 from jan_ort.models.resolve import resolve_model

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jan_ort.models.convert.weight_schemes import Weights
+from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import ModelError, OpenOptions
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, NUM_NODES, FakeRuntime, ep_device

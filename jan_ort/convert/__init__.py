@@ -1,0 +1,29 @@
+"""Conversion of model files that people have (GGUF, safetensors) into model folders with one ONNX graph.
+
+Of the server, it imports the ground only; ``jan_ort.models`` and the command line import these functions.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jan_ort.convert.gguf_as_is import keep_gguf
+    from jan_ort.convert.gguf_folder import convert_gguf
+    from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
+
+__all__ = ["convert_gguf", "convert_sentence_transformers", "keep_gguf"]
+
+# Lazy: onnx and gguf take a quarter of a second to import, and most starts convert nothing.
+_MODULES = {
+    "convert_gguf": "jan_ort.convert.gguf_folder",
+    "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
+    "keep_gguf": "jan_ort.convert.gguf_as_is",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,0 +1,1 @@
+"""Architectures that can be converted, one a file."""

@@ -1,0 +1,44 @@
+"""A model folder around a GGUF file that stays as it is, for backends that read such files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jan_ort.convert.description import describe, write_json
+from jan_ort.convert.gguf_texts import write_chat_template, write_configs
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.weights.schemes import AS_IS
+from jan_ort.ground.file_blocks import copy_in_blocks, sha256_in_blocks
+from jan_ort.ground.progress import Progress
+
+
+def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha256: str | None = None) -> None:
+    """Write the folder of the GGUF file ``source``, of any architecture, into the existing, empty ``target``.
+
+    The file itself is linked, or copied where the file system cannot link; it is read for its ``sha256`` if that is
+    not known. Raises: ConversionError; OSError; what ``progress`` raises.
+    """
+    model = GgufFile(source)
+    if (num_parts := model.integer("split.count", 1)) > 1:
+        model.refuse(f"it is one of {num_parts} parts; join them with llama.cpp's llama-gguf-split --merge")
+    tokenizer = GgufTokenizer(model)
+    architecture = model.string("general.architecture")
+    length = model.integer(f"{architecture}.context_length")
+    tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
+    write_chat_template(target, model)
+    write_configs(target, tokenizer, {"model_type": architecture, "max_position_embeddings": length})
+    _link(source, target / "model.gguf", progress)
+    digest = sha256 or sha256_in_blocks(source, progress)
+    description = describe(
+        name=name, task="generate", context_length=length, weights=AS_IS, source=source, sha256=digest
+    )
+    write_json(target / "jan_ort.json", description)
+
+
+def _link(source: Path, target: Path, progress: Progress) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without links
+        copy_in_blocks(source, target, progress)

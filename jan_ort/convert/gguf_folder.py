@@ -1,0 +1,120 @@
+"""Convert a GGUF file of the llama architecture into a model folder, without torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from jan_ort.convert.architectures.llama import LlamaConfig, read_llama_config
+from jan_ort.convert.description import describe, write_json
+from jan_ort.convert.gguf_texts import write_chat_template, write_configs
+from jan_ort.convert.graph.decoder import LlamaGraph
+from jan_ort.convert.graph.decoder_float16 import Float16LlamaGraph
+from jan_ort.convert.graph.onnx_writer import OnnxWriter
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.weights.calibration import (
+    CALIBRATION_TEXT,
+    MAX_TOKENS,
+    Calibration,
+    LayerSmoothing,
+    smoothing,
+)
+from jan_ort.convert.weights.schemes import SCHEMES, Weights
+from jan_ort.ground.errors import ConversionError
+
+logger = logging.getLogger(__name__)
+
+_STAGE = "Converting"
+_CALIBRATION_BEGINS, _GRAPH_BEGINS, _GRAPH_ENDS = 0.2, 0.5, 0.95  # shares of the time, measured
+
+
+def convert_gguf(
+    source: Path,
+    target: Path,
+    *,
+    weights: Weights = "int8",
+    name: str | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    sha256: str | None = None,
+) -> None:
+    """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
+
+    ``weights`` is a scheme of :data:`weight_schemes.SCHEMES`. ``name`` is the display name, by default the file's
+    general.name. ``progress`` is called with a stage and a fraction. ``sha256`` is the file's, if it is known.
+    Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
+    """
+    report = progress or (lambda stage, fraction: None)
+    if not target.is_dir() or any(target.iterdir()):
+        raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
+    report(_STAGE, 0.0)
+    model = GgufFile(source)
+    config = read_llama_config(model)
+    model.check_types()  # now: some tensors are needed only when much has been written
+    tokenizer = _read_tokenizer(model, config)
+    built_tokenizer = tokenizer.build()
+    report(_STAGE, _CALIBRATION_BEGINS)
+    layers = _smooth(model, config, built_tokenizer, weights, report)
+    report(_STAGE, _GRAPH_BEGINS)
+    _write_graph(target, model, config, weights, layers, report)
+    built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
+    if not write_chat_template(target, model):
+        logger.warning("%s has no chat template: only text completion will work", model.path)
+    write_configs(target, tokenizer, config.to_json())
+    description = describe(
+        name=name or model.string("general.name", source.stem),
+        task="generate",
+        context_length=config.max_position_embeddings,
+        weights=SCHEMES[weights].written_as,
+        source=source,
+        sha256=sha256,
+    )
+    write_json(target / "jan_ort.json", description)
+    report(_STAGE, 1.0)
+
+
+def _read_tokenizer(model: GgufFile, config: LlamaConfig) -> GgufTokenizer:
+    tokenizer = GgufTokenizer(model)
+    if len(tokenizer.tokens) > config.vocab_size:
+        model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    return tokenizer
+
+
+def _smooth(
+    model: GgufFile,
+    config: LlamaConfig,
+    tokenizer: Tokenizer,
+    weights: Weights,
+    report: Callable[[str, float], None],
+) -> list[LayerSmoothing]:
+    """Return each layer's smoothing. With 4 bits it is the attention's only: the codes of a file cannot be scaled."""
+    scheme, num_layers = SCHEMES[weights], config.num_hidden_layers
+    if not scheme.smooths:
+        return [LayerSmoothing()] * num_layers
+    encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
+    token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
+    layers: list[LayerSmoothing] = []
+    for activations in Calibration(model, config, token_ids).layers():
+        layers.append(smoothing(activations))
+        done = len(layers) / num_layers
+        report(_STAGE, _CALIBRATION_BEGINS + done * (_GRAPH_BEGINS - _CALIBRATION_BEGINS))
+    return layers if scheme.bits == 8 else [LayerSmoothing(attention=layer.attention) for layer in layers]
+
+
+def _write_graph(
+    target: Path,
+    model: GgufFile,
+    config: LlamaConfig,
+    weights: Weights,
+    layers: list[LayerSmoothing],
+    report: Callable[[str, float], None],
+) -> None:
+    kind = Float16LlamaGraph if SCHEMES[weights].activations == "float16" else LlamaGraph
+    with OnnxWriter(target) as writer:
+        graph = kind(model, config, writer, weights, layers)
+        graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
+    if unused := model.unused_tensors():
+        model.refuse(f"tensor {unused[0]!r} belongs to no part of a llama model that is supported; use another model")

@@ -1,0 +1,165 @@
+"""The ONNX graph of a BERT sentence embedder: tokens in, one pooled vector a row out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from jan_ort.convert.architectures.bert import BertConfig
+
+GRAPH_NAME = "sentence-embedding/1"
+_MICROSOFT = "com.microsoft"
+_OPSET = 17
+_MICROSOFT_OPSET = 1
+_IR_VERSION = 10
+
+ReadTensor = Callable[[str, tuple[int, ...]], NDArray[np.float32]]
+"""Returns a tensor by its name in the checkpoint, and checks its shape."""
+
+
+class BertGraph:
+    """Build the graph layer by layer; every method appends nodes and returns the name of its result.
+
+    Inputs: ``input_ids`` and ``attention_mask``, int64 ``(batch, sequence)``, padded on the right. Output:
+    ``sentence_embedding`` float32 ``(batch, hidden_size)``. Token types are all zero, so their embedding is part of
+    the position embedding. The fused operators are ONNX Runtime's own (docs/ContribOperators.md there); Attention and
+    BiasGelu compute what BERT does, the erf form of GELU included.
+    """
+
+    def __init__(self, config: BertConfig, read: ReadTensor) -> None:
+        self._config = config
+        self._read = read
+        self._nodes: list[NodeProto] = []
+        self._initializers: list[TensorProto] = []
+
+    def build(self) -> ModelProto:
+        """Return the whole model; all weights are inside."""
+        mask = self._node("Cast", "attention_mask", to=TensorProto.INT32)
+        hidden = self.embeddings()
+        for layer in range(self._config.num_hidden_layers):
+            hidden = self.attention(layer, hidden, mask)
+            hidden = self.mlp(layer, hidden)
+        pooled = self.mean_pooling(hidden) if self._config.pooling == "mean" else self.cls_pooling(hidden)
+        vector = self.normalize(pooled) if self._config.normalize else pooled
+        self._nodes.append(helper.make_node("Identity", [vector], ["sentence_embedding"]))
+        return self._model()
+
+    def embeddings(self) -> str:
+        """Add the word, position and (zeroth) token type embeddings, and normalise the sum."""
+        config = self._config
+        types = self._read("embeddings.token_type_embeddings.weight", (config.type_vocab_size, config.hidden_size))
+        positions = self._read(
+            "embeddings.position_embeddings.weight", (config.max_position_embeddings, config.hidden_size)
+        )
+        words = self._weight("embeddings.word_embeddings.weight", config.vocab_size, config.hidden_size)
+        ids = self._node("Cast", "input_ids", to=TensorProto.INT32)
+        table = self._constant("position_and_type_embeddings", positions + types[0])
+        norm = self._layer_norm("embeddings.LayerNorm")
+        return self._node(
+            "EmbedLayerNormalization",
+            *(ids, "", words, table, "", *norm),
+            unused_outputs=("unused_mask_index",),  # not optional, says the operator's shape inference
+            domain=_MICROSOFT,
+            epsilon=config.layer_norm_eps,
+        )
+
+    def attention(self, layer: int, hidden: str, mask: str) -> str:
+        """Self-attention over the unmasked positions, then the output projection, residual and normalisation."""
+        size, prefix = self._config.hidden_size, f"encoder.layer.{layer}.attention"
+        names = [f"{prefix}.self.{part}" for part in ("query", "key", "value")]
+        weights = np.concatenate([self._read(f"{name}.weight", (size, size)).T for name in names], axis=1)
+        biases = np.concatenate([self._read(f"{name}.bias", (size,)) for name in names])
+        context = self._node(
+            "Attention",
+            hidden,
+            self._constant(f"{prefix}.self.qkv.weight", weights),  # (hidden, 3 * hidden)
+            self._constant(f"{prefix}.self.qkv.bias", biases),
+            mask,
+            domain=_MICROSOFT,
+            num_heads=self._config.num_attention_heads,
+        )
+        return self._project_and_add(f"{prefix}.output", context, hidden, size)
+
+    def mlp(self, layer: int, hidden: str) -> str:
+        """The two-layer perceptron with GELU, then residual and normalisation."""
+        prefix, inner = f"encoder.layer.{layer}", self._config.intermediate_size
+        up = self._linear(f"{prefix}.intermediate.dense", hidden, self._config.hidden_size, inner)
+        bias = self._weight(f"{prefix}.intermediate.dense.bias", inner)
+        activated = self._node("BiasGelu", up, bias, domain=_MICROSOFT)
+        return self._project_and_add(f"{prefix}.output", activated, hidden, inner)
+
+    def mean_pooling(self, hidden: str) -> str:
+        """Average the hidden states of the unmasked positions; an empty row gives zeros."""
+        mask = self._node("Cast", "attention_mask", to=TensorProto.FLOAT)
+        axis = self._constant("sequence_axis", np.array([1], np.int64))
+        row = self._node("Unsqueeze", mask, axis)  # (batch, 1, sequence)
+        total = self._node("Squeeze", self._node("MatMul", row, hidden), axis)  # (batch, hidden)
+        count = self._node("ReduceSum", mask, axis, keepdims=1)  # (batch, 1)
+        return self._node("Div", total, self._node("Max", count, self._constant("min_count", np.float32(1e-9))))
+
+    def cls_pooling(self, hidden: str) -> str:
+        """Take the hidden state of the first position."""
+        return self._node("Gather", hidden, self._constant("first", np.int64(0)), axis=1)
+
+    def normalize(self, vector: str) -> str:
+        """Divide each row by its Euclidean length, at least 1e-12 (torch.nn.functional.normalize)."""
+        length = self._node("ReduceL2", vector, axes=[1], keepdims=1)
+        return self._node("Div", vector, self._node("Max", length, self._constant("min_length", np.float32(1e-12))))
+
+    def _project_and_add(self, prefix: str, hidden: str, residual: str, width: int) -> str:
+        size = self._config.hidden_size
+        projected = self._linear(f"{prefix}.dense", hidden, width, size)
+        bias = self._weight(f"{prefix}.dense.bias", size)
+        scale, shift = self._layer_norm(f"{prefix}.LayerNorm")
+        return self._node(
+            "SkipLayerNormalization",
+            projected,
+            residual,
+            scale,
+            shift,
+            bias,
+            domain=_MICROSOFT,
+            epsilon=self._config.layer_norm_eps,
+        )
+
+    def _linear(self, prefix: str, hidden: str, num_inputs: int, num_outputs: int) -> str:
+        weight = self._read(f"{prefix}.weight", (num_outputs, num_inputs)).T
+        return self._node("MatMul", hidden, self._constant(f"{prefix}.weight", weight))
+
+    def _layer_norm(self, prefix: str) -> tuple[str, str]:
+        size = self._config.hidden_size
+        return self._weight(f"{prefix}.weight", size), self._weight(f"{prefix}.bias", size)
+
+    def _weight(self, name: str, *shape: int) -> str:
+        return self._constant(name, self._read(name, shape))
+
+    def _constant(self, name: str, values: NDArray[np.float32] | NDArray[np.int64] | np.generic) -> str:
+        self._initializers.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
+        return name
+
+    def _node(
+        self, op_type: str, *inputs: str, domain: str = "", unused_outputs: tuple[str, ...] = (), **attributes: Any
+    ) -> str:
+        output = f"{op_type}_{len(self._nodes)}"
+        outputs = [output, *unused_outputs]
+        self._nodes.append(helper.make_node(op_type, inputs, outputs, output, domain=domain, **attributes))
+        return output
+
+    def _model(self) -> ModelProto:
+        config = self._config
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+            for name in ("input_ids", "attention_mask")
+        ]
+        output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", config.hidden_size])
+        graph = helper.make_graph(self._nodes, "sentence_embedding", inputs, [output], self._initializers)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, _MICROSOFT_OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, producer_name="jan-ort", ir_version=_IR_VERSION)
+        helper.set_model_props(
+            model, {"jan_ort.graph": GRAPH_NAME, "jan_ort.context_length": str(config.context_length)}
+        )
+        return model

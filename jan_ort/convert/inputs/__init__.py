@@ -1,0 +1,1 @@
+"""Model files as they come: GGUF and safetensors, read and checked."""

@@ -1,0 +1,50 @@
+"""The tensor types of GGUF files, by ggml's names: all that the gguf package can dequantise are read."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
+from numpy.typing import NDArray
+
+_ROWS_AT_ONCE_BYTES = 1 << 24  # of float32 values: gguf holds each piece twice while it computes it
+
+
+@cache
+def is_readable(kind: GGMLQuantizationType) -> bool:
+    """Say whether the gguf package that is installed can dequantise the type: one block of it is tried."""
+    _, block_bytes = GGML_QUANT_SIZES[kind]
+    try:
+        quants.dequantize(np.zeros((1, block_bytes), np.uint8), kind)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def readable_types() -> list[str]:
+    """Return the names of the tensor types that can be read."""
+    return [kind.name for kind in GGMLQuantizationType if is_readable(kind)]
+
+
+def dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
+    """Return stored values as float32 ``(rows, columns)``, or ``(size,)`` of a vector.
+
+    Args: raw: floats of that shape, or uint8 ``(rows, bytes)``, which are dequantised a few rows at a time.
+    """
+    if raw.ndim == 1 or type_name in ("F32", "F16"):
+        return _dequantize(type_name, raw)
+    block_size, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType[type_name]]
+    matrix = raw.reshape(-1, raw.shape[-1])
+    values = np.empty((len(matrix), raw.shape[-1] // block_bytes * block_size), np.float32)
+    num_rows = max(1, _ROWS_AT_ONCE_BYTES // (4 * values.shape[1]))
+    for first in range(0, len(matrix), num_rows):
+        values[first : first + num_rows] = _dequantize(type_name, matrix[first : first + num_rows])
+    return values
+
+
+def _dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(all="ignore"):  # a damaged scale may be infinite: the reader refuses what comes out
+        values: NDArray[np.float32] = quants.dequantize(raw, GGMLQuantizationType[type_name])
+    return values

@@ -1,0 +1,169 @@
+"""A GGUF file opened for reading: typed metadata, and tensors whose shapes are checked before they are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFReader
+from numpy.typing import NDArray
+
+from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
+from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
+from jan_ort.ground.errors import ConversionError
+
+_MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True, slots=True)
+class GgufTensor:
+    """One tensor of ``path``: ``type_name`` is ggml's, ``shape`` outermost dimension first, ``raw`` as stored."""
+
+    path: Path
+    name: str
+    type_name: str
+    shape: tuple[int, ...]
+    raw: NDArray[Any]
+
+    def dequantize(self) -> NDArray[np.float32]:
+        """Return the values as float32, in ``shape``. Raises: ConversionError if one is infinite or no number."""
+        values = dequantize(self.type_name, self.raw).reshape(self.shape)
+        if not np.isfinite(values).all():
+            raise ConversionError(f"{self.path}: tensor {self.name!r} is damaged (not finite); download the file again")
+        return values
+
+    def rows(self, indices: list[int]) -> NDArray[np.float32]:
+        """Return some rows of a matrix as float32 ``(len(indices), columns)``."""
+        return dequantize(self.type_name, self.raw[indices]).reshape(len(indices), -1)
+
+
+class GgufFile:
+    """The metadata and tensors of one GGUF file. Every error is a ConversionError that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._used: set[str] = set()
+        self._check_magic()
+        try:
+            reader = GGUFReader(path)
+            self._fields = {key: field.contents() for key, field in reader.fields.items()}
+        except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+            raise ConversionError(
+                f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes; download it again and compare "
+                "its checksum"
+            ) from error
+        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
+
+    def _check_magic(self) -> None:
+        try:
+            with self.path.open("rb") as stream:
+                magic = stream.read(len(_MAGIC))
+        except OSError as error:
+            raise ConversionError(f"{self.path}: cannot be read ({error.strerror}); check the path") from error
+        if magic != _MAGIC:
+            raise ConversionError(f"{self.path}: not a GGUF file, it starts with {magic!r}; give a .gguf file")
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Raise the ConversionError that names this file and ``reason``."""
+        raise ConversionError(f"{self.path}: {reason}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._fields
+
+    def present_and_not_zero(self, key: str) -> bool:
+        """Say whether a key is there with a value that is not 0, false or empty."""
+        return bool(self._fields.get(key))
+
+    def string(self, key: str, default: str | None = None) -> str:
+        """Return a string; ``default`` if the key is missing, and without one that is refused."""
+        value = self._fields.get(key, default)
+        return value if isinstance(value, str) else self._wrong(key, value, "a string")
+
+    def integer(self, key: str, default: int | None = None, *, low: int = 1, high: int = 2**31 - 1) -> int:
+        """Return an integer in [low, high]."""
+        value = self._fields.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self._wrong(key, value, f"an integer from {low} to {high}")
+        return value
+
+    def number(self, key: str, default: float | None = None) -> float:
+        """Return a finite number greater than 0."""
+        value = self._fields.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            self._wrong(key, value, "a finite number greater than 0")
+        return float(value)
+
+    def boolean(self, key: str, default: bool) -> bool:
+        """Return a boolean."""
+        value = self._fields.get(key, default)
+        return value if isinstance(value, bool) else self._wrong(key, value, "a boolean")
+
+    def strings(self, key: str) -> list[str]:
+        """Return a non-empty list of strings."""
+        return self._array(key, str, "a list of strings")
+
+    def integers(self, key: str) -> list[int]:
+        """Return a non-empty list of integers."""
+        return self._array(key, int, "a list of integers")
+
+    def _array(self, key: str, kind: type, wanted: str) -> list[Any]:
+        value = self._fields.get(key)
+        if not isinstance(value, list) or not value or not isinstance(value[0], kind):
+            self._wrong(key, value, wanted)
+        return value
+
+    def _wrong(self, key: str, value: object, wanted: str) -> NoReturn:
+        if value is None:
+            self.refuse(f"metadata key {key!r} is missing; the file is incomplete, convert it again with llama.cpp")
+        self.refuse(f"metadata key {key!r} is {str(value)[:80]!r}, but {wanted} is needed; the file is damaged")
+
+    def has_tensor(self, name: str) -> bool:
+        """Say whether the file holds a tensor of this name."""
+        return name in self._tensors
+
+    def has_4bit_tensors(self) -> bool:
+        """Say whether any tensor is stored in 4 bits."""
+        return any(GGMLQuantizationType(each.tensor_type).name in FOUR_BIT_TYPES for each in self._tensors.values())
+
+    def num_rows(self, name: str) -> int:
+        """Return the outermost dimension of a tensor."""
+        self._must_have(name)
+        return int(self._tensors[name].shape[-1])
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> GgufTensor:
+        """Return a tensor, which must have ``shape`` (outermost dimension first) and a supported type."""
+        self._must_have(name)
+        stored = self._tensors[name]
+        self._used.add(name)
+        actual = tuple(int(n) for n in reversed(stored.shape))  # GGUF lists the innermost dimension first
+        if actual != shape:
+            self.refuse(f"tensor {name!r} has the shape {actual}, but the metadata say {shape}; the file is damaged")
+        return GgufTensor(self.path, name, self._type_name(name), shape, np.asarray(stored.data))
+
+    def vector(self, name: str, size: int) -> NDArray[np.float32]:
+        """Return a one-dimensional tensor as float32 ``(size,)``."""
+        return self.tensor(name, (size,)).dequantize()
+
+    def check_types(self) -> None:
+        """Refuse the file if any tensor has a type that cannot be read."""
+        for name in self._tensors:
+            self._type_name(name)
+
+    def _type_name(self, name: str) -> str:
+        kind = GGMLQuantizationType(self._tensors[name].tensor_type)
+        if not is_readable(kind):
+            self.refuse(
+                f"tensor {name!r} has the type {kind.name}, which is not supported; take a file with other types "
+                f"(supported: {', '.join(readable_types())})"
+            )
+        return kind.name
+
+    def _must_have(self, name: str) -> None:
+        if name not in self._tensors:
+            self.refuse(f"tensor {name!r} is missing; the file is incomplete, download it again")
+
+    def unused_tensors(self) -> list[str]:
+        """Return the names of the tensors that nobody has asked for: parts of the model that would be ignored."""
+        return [name for name in self._tensors if name not in self._used]

@@ -1,0 +1,1 @@
+"""Tokenizers of GGUF files, one kind a file."""

@@ -1,0 +1,134 @@
+"""The matrices of a llama model, from GGUF tensors to the initialisers of matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK, AffineBlocks, four_bit_blocks, q8_0_blocks
+from jan_ort.convert.inputs.gguf_file import GgufFile, GgufTensor
+from jan_ort.convert.weights.calibration import Scale
+from jan_ort.convert.weights.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
+from jan_ort.convert.weights.schemes import SCHEMES, Weights
+
+EIGHT_BIT_BLOCK = 64
+"""Values with one scale in a matrix of 8 bits; "int8-block64" in jan_ort.json names it."""
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a packed matrix that come from one tensor: ``name`` without ".weight", ``rows`` of them.
+
+    ``rotary_heads`` is the number of heads if llama.cpp has permuted the rows for its rotary embedding, else 0.
+    The columns are multiplied by ``column_scale``, and the rows and the bias divided by ``row_scale``.
+    """
+
+    name: str
+    rows: int
+    rotary_heads: int = 0
+    column_scale: Scale | None = None
+    row_scale: Scale | None = None
+
+
+class LlamaWeights:
+    """Reads the matrices of ``source``; parts are concatenated row-wise, each ``(rows, columns)`` in the file.
+
+    With "int8" every matrix becomes 8-bit in blocks of 64. With "int4" 4-bit matrices that are not scaled keep their
+    codes (the "cat" scheme) and all others become 8-bit. The embedding keeps its Q8_0 blocks,
+    or gets 8 bits in blocks of 32.
+    """
+
+    def __init__(self, source: GgufFile, weights: Weights) -> None:
+        self._source = source
+        self._weights = weights
+
+    def matrix(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
+        """Return the parts as a scheme of 8 bits or 4 has them."""
+        if SCHEMES[self._weights].bits == 4 and (kept := self.kept_4bit(parts, columns)) is not None:
+            return kept
+        return quantize_8bit(self.floats(parts, columns), EIGHT_BIT_BLOCK)
+
+    def kept_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix | None:
+        """Return the parts with the codes that they have in the file; None if any has other bits or is scaled."""
+        pairs = self._pairs(parts, columns)
+        if not all(_keeps_4bit(tensor, part) for tensor, part in pairs):
+            return None
+        return cat_4bit(_stack([_blocks(tensor, part) for tensor, part in pairs]))
+
+    def rounded_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
+        """Return the parts rounded to 4 bits, whatever they have in the file; ``columns`` are whole blocks of 32."""
+        return cat_4bit(affine_4bit(self.floats(parts, columns)))
+
+    def floats(self, parts: Sequence[Part], columns: int) -> NDArray[np.float32]:
+        """Return the parts dequantised, float32 ``(rows, columns)``."""
+        return np.concatenate([_floats(tensor, part) for tensor, part in self._pairs(parts, columns)])
+
+    def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[GgufTensor, Part]]:
+        return [(self._source.tensor(f"{part.name}.weight", (part.rows, columns)), part) for part in parts]
+
+    def bias(self, parts: Sequence[Part]) -> NDArray[np.float32] | None:
+        """Return the concatenated biases float32 ``(rows,)``, 0 where a part has none; None if no part has one."""
+        names = [f"{part.name}.bias" for part in parts]
+        if not any(self._source.has_tensor(name) for name in names):
+            return None
+        biases = [
+            _divide(_unpermute(self._source.vector(name, part.rows), part), part.row_scale)
+            if self._source.has_tensor(name)
+            else np.zeros(part.rows, np.float32)
+            for name, part in zip(names, parts, strict=True)
+        ]
+        return np.concatenate(biases)
+
+    def embedding(self, rows: int, columns: int) -> QuantizedMatrix:
+        """Return the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
+        tensor = self._source.tensor("token_embd.weight", (rows, columns))
+        if tensor.type_name == "Q8_0":
+            return from_q8_0(*q8_0_blocks(tensor.raw))
+        return quantize_8bit(tensor.dequantize(), GGML_BLOCK)
+
+
+def _keeps_4bit(tensor: GgufTensor, part: Part) -> bool:
+    return tensor.type_name in FOUR_BIT_TYPES and part.column_scale is None and part.row_scale is None
+
+
+def _floats(tensor: GgufTensor, part: Part) -> NDArray[np.float32]:
+    weights = _unpermute(tensor.dequantize(), part)
+    if part.column_scale is not None:
+        weights = weights * part.column_scale
+    return weights if part.row_scale is None else weights / part.row_scale[:, np.newaxis]
+
+
+def _divide(vector: NDArray[np.float32], scale: Scale | None) -> NDArray[np.float32]:
+    return vector if scale is None else vector / scale
+
+
+def _blocks(tensor: GgufTensor, part: Part) -> AffineBlocks:
+    blocks = four_bit_blocks(tensor.type_name, tensor.raw)
+    return AffineBlocks(
+        _unpermute(blocks.scale, part), _unpermute(blocks.minimum, part), _unpermute(blocks.codes, part)
+    )
+
+
+def _stack(parts: Sequence[AffineBlocks]) -> AffineBlocks:
+    return AffineBlocks(
+        np.concatenate([part.scale for part in parts]),
+        np.concatenate([part.minimum for part in parts]),
+        np.concatenate([part.codes for part in parts]),
+    )
+
+
+def _unpermute(rows: _Array, part: Part) -> _Array:
+    """Bring rows from llama.cpp's order (rotary pairs side by side) back to halves, as the rotary operator wants.
+
+    Source: LlamaModel.permute in llama.cpp's convert_hf_to_gguf.py, inverted.
+    """
+    if not part.rotary_heads:
+        return rows
+    pairs = rows.reshape(part.rotary_heads, -1, 2, *rows.shape[1:])  # (heads, head_dim / 2, 2, …)
+    return pairs.swapaxes(1, 2).reshape(rows.shape)  # type: ignore[return-value]

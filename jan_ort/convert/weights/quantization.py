@@ -1,0 +1,139 @@
+"""Block quantisation as the MatMulNBits and GatherBlockQuantized operators read it.
+
+Source: the contrib operator documentation of ONNX Runtime (com.microsoft.MatMulNBits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK, AffineBlocks
+
+_MIDDLE_8BIT = 128  # the zero point that both operators assume for 8 bits
+_MAX_4BIT = 15
+_TINY_SCALE = 1e-8  # stands in for a scale of 0, whose block is constant
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedMatrix:
+    """The initialisers of one MatMulNBits with ``rows`` outputs.
+
+    ``codes`` uint8 ``(rows, num_blocks, block_size * bits / 8)``, 4-bit codes packed low nibble first; ``scales``
+    float32 ``(rows, num_blocks)``; ``zero_points`` uint8 packed like the codes, or None for the operator's default.
+    ``columns`` is the operator's K: the columns of the matrix, and in the "cat" scheme ``extra_columns`` more.
+    """
+
+    codes: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.uint8] | None
+    bits: int
+    block_size: int
+    columns: int
+    extra_columns: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The operator's N."""
+        return int(self.codes.shape[0])
+
+
+def quantize_8bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMatrix:
+    """Quantise float32 ``(rows, columns)`` symmetrically to 8 bits; a last block that is short is padded with 0."""
+    rows, columns = weights.shape
+    num_blocks = -(-columns // block_size)
+    if columns != num_blocks * block_size:
+        weights = np.pad(weights, ((0, 0), (0, num_blocks * block_size - columns)))
+    blocks = weights.reshape(rows, num_blocks, block_size)
+    scales = np.abs(blocks).max(axis=-1) / np.float32(127)  # (rows, num_blocks)
+    # A block of zeros needs any scale; subnormal scales are too coarse to divide by, and their blocks are as good as 0.
+    scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(1))
+    codes = np.rint(blocks / scales[..., np.newaxis]) + _MIDDLE_8BIT
+    return QuantizedMatrix(codes.astype(np.uint8), scales, None, 8, block_size, columns)
+
+
+def from_q8_0(scales: NDArray[np.float32], codes: NDArray[np.int8]) -> QuantizedMatrix:
+    """Carry Q8_0 blocks over without loss: only the codes are moved up by 128."""
+    rows, num_blocks, block = codes.shape
+    moved = (codes.view(np.uint8) ^ np.uint8(0x80)).reshape(rows, num_blocks, block)
+    return QuantizedMatrix(moved, scales, None, 8, block, num_blocks * block)
+
+
+def cat_4bit(blocks: AffineBlocks) -> QuantizedMatrix:
+    """Keep the scales and codes of 4-bit affine blocks, and put what a 4-bit zero point cannot say into extra columns.
+
+    With zero point z = round(-minimum / scale), a block's value is scale · (code - z) + residual, where residual =
+    minimum + z · scale is one number per block. So ``x @ W.T`` is the plain 4-bit product plus (sums of x over
+    blocks) @ residuals.T, and both are one product if the sums are appended to x and the residuals, quantised to
+    4 bits themselves, to W. Without residuals (Q4_0) there are no extra columns.
+    """
+    scales = np.where(blocks.scale == 0, _TINY_SCALE, blocks.scale).astype(np.float32)
+    zero_points = np.clip(np.rint(-blocks.minimum / scales), 0, _MAX_4BIT).astype(np.uint8)
+    residuals = blocks.minimum + zero_points * scales  # (rows, num_blocks)
+    columns = blocks.codes.shape[1] * GGML_BLOCK
+    if not residuals.any():
+        return QuantizedMatrix(pack_4bit(blocks.codes), scales, _pack_zero_points(zero_points), 4, GGML_BLOCK, columns)
+    extra = quantize_4bit(residuals)
+    codes = np.concatenate([pack_4bit(blocks.codes), pack_4bit(extra.codes)], axis=1)
+    scales = np.concatenate([scales, extra.scale], axis=1)
+    extra_zero_points = np.rint(-extra.minimum / extra.scale).astype(np.uint8)
+    zero_points = np.concatenate([zero_points, extra_zero_points], axis=1)
+    extra_columns = extra.codes.shape[1] * GGML_BLOCK
+    return QuantizedMatrix(
+        codes, scales, _pack_zero_points(zero_points), 4, GGML_BLOCK, columns + extra_columns, extra_columns
+    )
+
+
+def with_even_blocks(matrix: QuantizedMatrix) -> QuantizedMatrix:
+    """Add an extra block of zeros if the number of blocks is odd.
+
+    DirectML reads the zero points as one run of nibbles, where MatMulNBits begins each row at a byte (the tensor
+    descriptions of its DmlOperatorMatMulNBits.cpp): the two agree if no row ends within a byte.
+    """
+    rows, num_blocks, block_bytes = matrix.codes.shape
+    if num_blocks % 2 == 0:
+        return matrix
+    return replace(
+        matrix,
+        codes=np.concatenate([matrix.codes, np.zeros((rows, 1, block_bytes), np.uint8)], axis=1),
+        scales=np.concatenate([matrix.scales, np.zeros((rows, 1), np.float32)], axis=1),
+        columns=matrix.columns + matrix.block_size,
+        extra_columns=matrix.extra_columns + matrix.block_size,
+    )  # the row's last nibble of zero points is there already
+
+
+def quantize_4bit(weights: NDArray[np.float32]) -> AffineBlocks:
+    """Quantise float32 ``(rows, columns)`` to 4 bits in blocks of 32 whose minimum is an integer times the scale."""
+    rows, columns = weights.shape
+    num_blocks = -(-columns // GGML_BLOCK)
+    padded = np.pad(weights, ((0, 0), (0, num_blocks * GGML_BLOCK - columns)))
+    blocks = padded.reshape(rows, num_blocks, GGML_BLOCK)
+    low = np.minimum(blocks.min(axis=-1), 0)
+    high = np.maximum(blocks.max(axis=-1), 0)
+    scale = np.maximum((high - low) / _MAX_4BIT, 1e-12).astype(np.float32)
+    zero_points = np.clip(np.rint(-low / scale), 0, _MAX_4BIT)
+    codes = np.clip(np.rint(blocks / scale[..., np.newaxis]) + zero_points[..., np.newaxis], 0, _MAX_4BIT)
+    return AffineBlocks(scale, (-zero_points * scale).astype(np.float32), codes.astype(np.uint8))
+
+
+def affine_4bit(weights: NDArray[np.float32]) -> AffineBlocks:
+    """Quantise float32 ``(rows, columns)``, whole blocks of 32, to 4 bits between each block's least and largest."""
+    rows, columns = weights.shape
+    blocks = weights.reshape(rows, columns // GGML_BLOCK, GGML_BLOCK)
+    low, high = blocks.min(axis=-1), blocks.max(axis=-1)
+    scale = np.maximum((high - low) / _MAX_4BIT, 1e-12).astype(np.float32)
+    codes = np.clip(np.rint((blocks - low[..., np.newaxis]) / scale[..., np.newaxis]), 0, _MAX_4BIT)
+    return AffineBlocks(scale, low, codes.astype(np.uint8))
+
+
+def pack_4bit(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pack pairs of neighbours along the last axis, the first of a pair into the low nibble."""
+    return (codes[..., 0::2] | (codes[..., 1::2] << 4)).astype(np.uint8)
+
+
+def _pack_zero_points(zero_points: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if zero_points.shape[1] % 2:
+        zero_points = np.pad(zero_points, ((0, 0), (0, 1)))
+    return pack_4bit(zero_points)

@@ -1,0 +1,42 @@
+"""The weight schemes as data: what a converted graph stores and computes in, and how large it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Weights = Literal["int8", "int4", "fp16", "int4-fp16"]
+"""The schemes that a GGUF file can be converted to."""
+
+AS_IS = "as-is"
+"""The scheme of a GGUF file that is kept, for a backend that reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightScheme:
+    """How one scheme's graph is written; its names of types are numpy's.
+
+    ``written_as`` is what jan_ort.json says. ``bits`` of the layers' matrices, 16 being float16. ``activations`` is the
+    type of all that is computed, of scales and of the KV cache. ``smooths``: large channels of activations are
+    balanced, which only int8 products need. ``growth``: a folder is at most this many times the size of a GGUF file
+    whose matrices have 4 bits.
+    """
+
+    written_as: str
+    bits: Literal[4, 8, 16]
+    activations: Literal["float32", "float16"]
+    smooths: bool
+    growth: int
+
+
+SCHEMES: Mapping[Weights, WeightScheme] = MappingProxyType(
+    {
+        "int8": WeightScheme("int8-block64", 8, "float32", True, 2),
+        "int4": WeightScheme("int4-cat", 4, "float32", True, 2),
+        "fp16": WeightScheme("fp16", 16, "float16", False, 4),
+        "int4-fp16": WeightScheme("int4-fp16-cat", 4, "float16", False, 2),
+    }
+)
+"""A CPU multiplies 8 bits fastest, with int8 activations; a GPU wants float16 and as few bytes of weights as it can."""

@@ -1,0 +1,62 @@
+"""The calibration's forward pass is the model's, and smoothing changes nothing but the quantisation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+
+from jan_ort.convert.architectures.llama import read_llama_config
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.calibration import Calibration, LayerActivations, smoothing
+from tests.convert.tiny_llama import HIDDEN, INNER, LAYERS, TinyLlama, rms_norm
+
+TOKEN_IDS = [3, 200, 17, 45, 45, 9]
+
+
+def test_the_residual_after_the_last_layer_gives_the_models_logits(tmp_path: Path) -> None:
+    model = TinyLlama(Type.Q8_0, tensors={"blk.0.attn_k.bias": np.full(64, 0.5, np.float32)})
+    source = GgufFile(model.write(tmp_path / "tiny.gguf"))
+    calibration = Calibration(source, read_llama_config(source), TOKEN_IDS)
+
+    layers = list(calibration.layers())
+    normed = rms_norm(calibration.residual.astype(np.float64), model.tensors["output_norm.weight"].astype(np.float64))
+
+    assert len(layers) == LAYERS
+    np.testing.assert_allclose(
+        normed @ model.tensors["token_embd.weight"].T, model.forward(TOKEN_IDS), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_activations_are_root_mean_squares_of_the_inputs(tmp_path: Path) -> None:
+    model = TinyLlama()
+    source = GgufFile(model.write(tmp_path / "tiny.gguf"))
+    weight = {name: values.astype(np.float64) for name, values in model.tensors.items()}
+    normed = rms_norm(weight["token_embd.weight"][[7]], weight["blk.0.attn_norm.weight"])[0]
+
+    first = next(Calibration(source, read_llama_config(source), [7]).layers())
+
+    np.testing.assert_allclose(first.attention, np.abs(normed), rtol=1e-5)
+    assert (first.mlp.shape, first.down.shape) == ((HIDDEN,), (INNER,))
+
+
+def test_smoothing_takes_the_root_of_a_channels_size_and_has_mean_1() -> None:
+    sizes = np.array([1, 1, 1, 100], np.float32)
+
+    scale = smoothing(LayerActivations(sizes, sizes, sizes)).attention
+
+    assert scale is not None
+    np.testing.assert_allclose(scale / scale[0], [1, 1, 1, 10], rtol=1e-6)
+    np.testing.assert_allclose(np.log(scale).sum(), 0, atol=1e-6)
+
+
+def test_a_channel_that_is_never_used_gets_no_enormous_weight() -> None:
+    sizes = np.array([0, 1, 1, 1], np.float32)
+    nothing = np.zeros(4, np.float32)
+
+    smooth = smoothing(LayerActivations(sizes, nothing, sizes))
+
+    assert smooth.attention is not None
+    assert smooth.attention[1] / smooth.attention[0] < 10.1
+    np.testing.assert_array_equal(smooth.mlp, np.ones(4))
