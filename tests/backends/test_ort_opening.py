@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from jan_ort_backends import Available, Declines, Missing, ModelError, OpenOptions
-from jan_ort_onnxruntime import OnnxRuntimeBackend, model_folder
+from jan_ort_backends import Available, Declines, Missing, ModelError, OpenOptions, file_samples
+from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.distributions import probe_flavours
 from jan_ort_onnxruntime.model_folder import ModelFolder
 from jan_ort_onnxruntime.settings import SessionSettings, _cgroup_cores, default_num_threads
@@ -195,9 +195,9 @@ def weights_hash_of(root: Path) -> str:
 
 
 def test_a_large_file_is_told_from_another_by_pieces_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_folder, "_WHOLE_BYTES", 2**16)
-    monkeypatch.setattr(model_folder, "_SAMPLE_BYTES", 2**6)
-    monkeypatch.setattr(model_folder, "_NUM_SAMPLES", 2**8)
+    monkeypatch.setattr(file_samples, "_WHOLE_BYTES", 2**16)
+    monkeypatch.setattr(file_samples, "_SAMPLE_BYTES", 2**6)
+    monkeypatch.setattr(file_samples, "_NUM_SAMPLES", 2**8)
     first = weights_hash_of(tmp_path)
     (weights,) = (tmp_path / "folder").glob("*.data")
     stored = weights.read_bytes()
