@@ -2,6 +2,7 @@
 
 from jan_ort_backends.checks import check_session, session_capabilities
 from jan_ort_backends.counted_session import CountedSession
+from jan_ort_backends.diagnosis import DiagnosesProviders, ProviderTruth
 from jan_ort_backends.errors import (
     BackendError,
     BadInput,
@@ -18,6 +19,7 @@ from jan_ort_backends.interface import (
     Available,
     Backend,
     Capability,
+    ChecksOptions,
     Declines,
     DeviceReport,
     Missing,
@@ -37,17 +39,20 @@ __all__ = [
     "BackendError",
     "BadInput",
     "Capability",
+    "ChecksOptions",
     "ContextOverflow",
     "CountedSession",
     "Declines",
     "DeviceLost",
     "DeviceReport",
+    "DiagnosesProviders",
     "Discovered",
     "Interrupted",
     "Missing",
     "ModelError",
     "OpenOptions",
     "OutOfMemory",
+    "ProviderTruth",
     "Session",
     "SessionInfo",
     "SlotTokens",

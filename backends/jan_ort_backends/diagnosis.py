@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from jan_ort_backends.failure_text import plain
-from jan_ort_backends.interface import Backend
-from jan_ort_backends.isolation import InvalidAnswer, within
-
-LIMIT_S = 120.0
-"""How long a backend may try its providers; a GPU's first kernels may take a minute to compile."""
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +22,10 @@ class ProviderTruth:
     remedy: str = ""
 
 
-def diagnose_providers(backend: Backend, limit_s: float = LIMIT_S) -> tuple[ProviderTruth, ...]:
-    """Return what ``backend.diagnose_providers()`` finds, nothing if the backend has no such method.
+@runtime_checkable
+class DiagnosesProviders(Protocol):
+    """A :class:`Backend` that can try its execution providers; without it the doctor reports ``probe`` alone."""
 
-    The method is optional and may take seconds: it opens a small graph on each provider.
-    Raises: what it raises, SystemExit and the like included; PluginFault.
-    """
-    return within(lambda: _diagnose(backend), limit_s)
-
-
-def _diagnose(backend: Backend) -> tuple[ProviderTruth, ...]:
-    ask = getattr(backend, "diagnose_providers", None)
-    return () if ask is None else tuple(_checked(truth) for truth in ask())
-
-
-def _checked(truth: object) -> ProviderTruth:
-    """Return a copy of what was said of one provider. Raises: InvalidAnswer."""
-    if not isinstance(truth, ProviderTruth):
-        raise InvalidAnswer(f"it returned {truth!r:.80} among its providers, which is no ProviderTruth")
-    texts = (truth.name, truth.detail, truth.remedy)
-    if not all(isinstance(text, str) for text in texts):
-        raise InvalidAnswer(f"it returned {truth!r:.80}, whose name, detail or remedy is no text")
-    name, detail, remedy = map(plain, texts)
-    return ProviderTruth(name, bool(truth.registered), bool(truth.usable), detail, remedy)
+    def diagnose_providers(self) -> Iterable[ProviderTruth]:
+        """Run something small on each provider and say which of them work. May take seconds, up to two minutes."""
+        ...

@@ -1,4 +1,7 @@
-"""The typed errors that a backend may raise; the server maps each to one HTTP status."""
+"""The typed errors that a backend may raise; the server maps each to one HTTP status.
+
+A field has a value in its class, too, for a plugin's subclass whose constructor leaves it out.
+"""
 
 
 class BackendError(Exception):
@@ -8,6 +11,8 @@ class BackendError(Exception):
 class Unsupported(BackendError):
     """Raised when a method is called whose capability the backend does not declare."""
 
+    capability = "(not told)"
+
     def __init__(self, capability: str) -> None:
         super().__init__(f"this backend does not support {capability!r}")
         self.capability = capability
@@ -16,6 +21,8 @@ class Unsupported(BackendError):
 class BadInput(BackendError):
     """Raised when an argument is outside what the method documents; ``param`` names it."""
 
+    param = "input"
+
     def __init__(self, param: str, message: str) -> None:
         super().__init__(f"{param}: {message}")
         self.param = param
@@ -23,6 +30,8 @@ class BadInput(BackendError):
 
 class ContextOverflow(BackendError):
     """Raised when a step would write past the slot's context length."""
+
+    slot = length = num_tokens = context_length = 0
 
     def __init__(self, *, slot: int, length: int, num_tokens: int, context_length: int) -> None:
         super().__init__(
@@ -44,6 +53,8 @@ class OutOfMemory(BackendError):
 
 class DeviceLost(BackendError):
     """Raised when the device went away; ``recoverable`` says whether opening a new session can help."""
+
+    recoverable = True  # opening again does no harm
 
     def __init__(self, message: str, *, recoverable: bool) -> None:
         super().__init__(message)

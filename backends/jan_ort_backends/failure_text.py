@@ -1,33 +1,20 @@
-"""An error as text that any stream can take, whatever a plugin put into it."""
+"""An error as text: one line of bounded length for a message, or its traceback, both such that UTF-8 can hold them."""
 
 from __future__ import annotations
 
 import traceback
 
-from jan_ort_backends.interrupts import is_ctrl_c
+from jan_ort_backends.errors import BackendError
 
 LIMIT = 1000
-"""The longest message of an error, in characters: clients are sent it, and a plugin may put megabytes there."""
+"""The longest message of an error, in characters: clients are sent it, and some libraries put megabytes there."""
 
 _CUT = " [...] "
 
 
-def plain(text: str) -> str:
-    """Return a plugin's text with what UTF-8 cannot hold, half of a surrogate pair, written as an escape."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def message_line(error: BaseException, limit: int = LIMIT) -> str:
-    """Return an error's message without line breaks, its middle left out if it is longer than ``limit``.
-
-    One that cannot be read is said to be so.
-    """
-    try:
-        line = plain(" ".join(str(error).split()))
-    except BaseException as failure:  # a plugin's own __str__
-        if is_ctrl_c(failure):
-            raise
-        return f"(its message cannot be read: {type(failure).__name__})"
+    """Return an error's message without line breaks, its middle left out if it is longer than ``limit``."""
+    line = _plain(" ".join(str(error).split()))
     if len(line) <= limit:
         return line
     half = (limit - len(_CUT)) // 2  # both ends: what a message is about may stand at either
@@ -40,11 +27,16 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, in one line; the interface's own errors say it without their type."""
+    return message_line(error) if isinstance(error, BackendError) else one_line(error)
+
+
 def trace(error: BaseException) -> str:
     """Return an error's traceback."""
-    try:
-        return plain("".join(traceback.format_exception(error)))
-    except BaseException as failure:  # its notes may be the plugin's code
-        if is_ctrl_c(failure):
-            raise
-        return f"(its traceback cannot be read: {type(failure).__name__})"
+    return _plain("".join(traceback.format_exception(error)))
+
+
+def _plain(text: str) -> str:
+    """Return the text with half of a surrogate pair, as a path that is no UTF-8 has, written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

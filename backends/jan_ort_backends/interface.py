@@ -193,6 +193,7 @@ class Backend(Protocol):
     ``abi`` is the version of this contract that it was written for, as a literal. ``builtin_models`` maps the names
     of models that the plugin itself brings to their folders (tokenizer and configuration; the weights may be in code).
     A class that subclasses this has no built-in model and is available everywhere, unless it says otherwise.
+    What it may have besides are protocols of their own: :class:`ChecksOptions` and ``DiagnosesProviders``.
     """
 
     name: str
@@ -214,4 +215,16 @@ class Backend(Protocol):
 
     def open(self, model_dir: Path, options: OpenOptions) -> Session:
         """Load the model. Raises: ModelError, OutOfMemory, DeviceLost."""
+        ...
+
+
+@runtime_checkable
+class ChecksOptions(Protocol):
+    """A :class:`Backend` that can say what is wrong with its own options before a model is fetched for it.
+
+    Without it the options are checked by ``open`` alone.
+    """
+
+    def check_options(self, extra: Mapping[str, str]) -> None:
+        """Check ``OpenOptions.extra`` as far as that needs no model. Raises: ModelError naming the option."""
         ...

@@ -1,27 +1,35 @@
-"""Find the installed backends by their entry points, and keep one broken plugin from the next (hop 6)."""
+"""Find the installed backends by their entry points; one broken plugin does not keep out the next (hop 6)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import shlex
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from pathlib import Path
+from typing import cast
 
-from jan_ort_backends.checked_backend import CheckedBackend
 from jan_ort_backends.descriptor_checks import NotABackend, check_descriptor
-from jan_ort_backends.entries import GROUP as GROUP
-from jan_ort_backends.entries import OWN, Entry, installed_entries, state_of_path
 from jan_ort_backends.errors import BackendError
-from jan_ort_backends.failure_text import message_line, trace
+from jan_ort_backends.failure_text import one_line, reason_of, trace
 from jan_ort_backends.interface import Backend
-from jan_ort_backends.isolation import LIMIT_S, PluginHangs, how_to_deny, reason_of, within
 from jan_ort_backends.spelling import did_you_mean
 
 logger = logging.getLogger(__name__)
 
+GROUP = "jan_ort.backends"
+"""The entry-point group that plugins register in."""
+
+OWN = "jan-ort"
+"""The distribution that this package is in; nobody is told to uninstall it, and its models keep their names."""
+
 _ALLOW, _DENY = "--allow-backend (JAN_ORT_ALLOW_BACKEND)", "--deny-backend (JAN_ORT_DENY_BACKEND)"
 """Where the user sets the lists: what a remedy names."""
 
-_registered: dict[str, CheckedBackend] = {}
+Import = Callable[[Callable[[], Backend]], Backend]
+"""Calls what imports a plugin; the server's sets it a time limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +37,7 @@ class Discovered:
     """One backend that is installed, was registered, or was asked for: usable, or the reason why it is not.
 
     ``value`` is what the entry point names ("module:attribute"). ``backend`` is None if and only if ``error``, one
-    line, is set; ``traceback`` is there when the plugin's own code raised; ``remedy`` is what to do about it.
-    ``checked`` is the same backend with fields that were read once and cannot change or fail: what a server uses.
+    line, is set; ``traceback`` is there when loading it raised; ``remedy`` is what to do about it.
     """
 
     name: str
@@ -41,7 +48,6 @@ class Discovered:
     error: str | None = None
     traceback: str | None = None
     remedy: str | None = None
-    checked: Backend | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -49,6 +55,7 @@ class Discovered:
         return bool(self.distribution or self.value)
 
 
+_registered: dict[str, Backend] = {}
 _last: dict[object, tuple[Discovered, ...]] = {}
 """The last answer of ``discover``, by what it was asked and what was installed: a start asks more than once."""
 
@@ -76,111 +83,121 @@ def unregister(name: str) -> None:
 
 
 def discover(
-    *, allow: Collection[str] | None = None, deny: Collection[str] = (), limit_s: float = LIMIT_S
+    *,
+    allow: Collection[str] | None = None,
+    deny: Collection[str] = (),
+    importing: Import | None = None,
 ) -> tuple[Discovered, ...]:
     """List every backend, loaded if it can be: registered ones first, then the entry points by name.
 
     A plugin that is not in ``allow`` (None allows all) or is in ``deny`` is listed with that reason, and its code is
-    never imported. A plugin that fails in any way, or takes longer than ``limit_s`` to import, is listed with its
-    error; nothing but the user's KeyboardInterrupt is raised. The same question again has the same answer, without
-    importing anything, until something is installed. Not to be called while a module is being imported.
+    never imported. Any other is loaded, by ``importing`` if that is given, and one that fails is listed with its error.
+    The same question again has the same answer, without importing anything, until something is installed.
     """
-    asked = (None if allow is None else frozenset(allow), frozenset(deny), limit_s, state_of_path())
+    state = tuple((folder, _modified_ns(folder)) for folder in sys.path)
+    asked = (None if allow is None else frozenset(allow), frozenset(deny), importing, state)
     if asked not in _last:
-        rows = _discover(allow, deny, limit_s)
+        rows = tuple(_discover(allow, deny, importing))
         _last.clear()
         _last[asked] = rows
-        return rows
     return _last[asked]
 
 
-def _discover(allow: Collection[str] | None, deny: Collection[str], limit_s: float) -> tuple[Discovered, ...]:
-    found = [
-        _excluded(name, allow, deny) or Discovered(name, "", "", "register()", backend=checked.own, checked=checked)
-        for name, checked in _registered.items()
-    ]
-    entries = [entry for entry in installed_entries() if entry.name not in _registered]
-    for entry in entries:
-        rivals = [other for other in entries if other.name == entry.name]
-        found.append(_discover_one(entry, allow, deny, rivals, limit_s))
-    names = {row.name for row in found}
-    found.extend(_not_installed(name, names) for name in sorted(set(allow or ()) - names))
-    return tuple(found)
+def _discover(allow: Collection[str] | None, deny: Collection[str], importing: Import | None) -> Iterator[Discovered]:
+    names = set(_registered)
+    for name, backend in _registered.items():
+        row = Discovered(name, "", "", "register()")
+        yield _excluded(row, allow, deny) or replace(row, backend=backend)
+    installed = [(row, point) for row, point in _installed() if row.name not in _registered]
+    for row, point in installed:
+        names.add(row.name)
+        rivals = [other for other, _ in installed if other.name == row.name]
+        excluded = _excluded(row, allow, deny) or (_clash(row, rivals) if len(rivals) > 1 else None)
+        yield excluded or _load(row, point, importing)
+    for name in sorted(set(allow or ()) - names):
+        error = f"no backend named {name!r} is installed{did_you_mean(name, names)}"
+        yield Discovered(name, "", "", "", error=error, remedy=f"install its package, or correct {_ALLOW}")
 
 
-def _discover_one(
-    entry: Entry,
-    allow: Collection[str] | None,
-    deny: Collection[str],
-    rivals: Sequence[Entry],
-    limit_s: float,
-) -> Discovered:
-    excluded = _excluded(entry.name, allow, deny, entry)
-    if excluded is not None:
-        return excluded
-    if len(rivals) > 1:
-        return _failed(entry, *_clash(entry.name, rivals))
-    return _load(entry, limit_s)
+def _installed() -> list[tuple[Discovered, EntryPoint]]:
+    """Return each entry point with what its metadata says of it, by name; of two versions of one the first counts."""
+    points = {(point.name, point.value, id(point.dist)): point for point in _entry_points()}  # a line twice is one
+    owners = {id(point.dist): cast(Distribution, point.dist) for point in points.values()}
+    known = {key: _identity(owner) for key, owner in owners.items()}
+    rows = [(Discovered(point.name, *known[id(point.dist)], point.value), point) for point in points.values()]
+    return sorted(rows, key=lambda pair: (pair[0].name, pair[0].distribution, pair[0].version))
 
 
-def _load(entry: Entry, limit_s: float) -> Discovered:
-    mend = f"repair or uninstall {entry.distribution or 'its package'}, or {how_to_deny(entry.name)}"
-    point = entry.point
-    if point is None or entry.error:
-        return _failed(entry, entry.error, mend)
-    logger.debug("backend %s: import %s", entry.name, point.value)  # the last line in the log if that ends the process
+def _entry_points() -> Iterator[EntryPoint]:
     try:
-        checked = within(lambda: check_descriptor(point.load(), expected_name=point.name), limit_s)
+        yield from entry_points(group=GROUP)
+    except Exception:  # some distribution's list is in another encoding or form, which says nothing of the others
+        for owner in distributions():
+            try:
+                yield from owner.entry_points.select(group=GROUP)
+            except Exception as error:
+                logger.warning("the entry points of %s cannot be read: %s", _identity(owner)[0], one_line(error))
+
+
+def _identity(owner: Distribution) -> tuple[str, str]:
+    """Return name and version, empty where the metadata has none."""
+    try:
+        metadata = owner.metadata  # read at once
+        return metadata["Name"] or "", metadata["Version"] or ""
+    except Exception as error:  # what a later Python raises for metadata that is not there
+        logger.debug("a distribution has no metadata: %s", one_line(error))
+        return "", ""
+
+
+def _load(row: Discovered, point: EntryPoint, importing: Import | None) -> Discovered:
+    mend = f"repair or uninstall {row.distribution or 'its package'}, or {how_to_deny(row.name)}"
+    if EntryPoint.pattern.match(point.value) is None:
+        return replace(row, error=f"{point.value!r} is no module:attribute", remedy=mend)
+    logger.debug("backend %s: import %s", row.name, point.value)  # the last line in the log if that ends the process
+
+    def load() -> Backend:
+        return check_descriptor(point.load(), expected_name=point.name)
+
+    try:
+        return replace(row, backend=importing(load) if importing else load())
     except KeyboardInterrupt:
         raise
     except NotABackend as error:
-        return _failed(entry, message_line(error), error.remedy)
-    except PluginHangs as error:
-        failed = _failed(entry, f"{point.value} does not import: {error}", mend)
-    except BaseException as error:  # a plugin that calls sys.exit() must not end the server either
+        return replace(row, error=str(error), remedy=error.remedy)
+    except BaseException as error:  # a plugin that calls sys.exit() must not end the process either
         reason = f"{point.value} failed to import: {reason_of(error)}"
-        failed = _failed(entry, reason, mend, trace(error))
-    else:
-        identity = (entry.name, entry.distribution, entry.version, point.value)
-        return Discovered(*identity, backend=checked.own, checked=checked)
-    logger.warning("backend %s (%s) is skipped: %s", entry.name, entry.distribution, failed.error)
-    return failed
+        logger.warning("backend %s (%s) is skipped: %s", row.name, row.distribution, reason)
+        return replace(row, error=reason, traceback=trace(error), remedy=mend)
 
 
-def _clash(name: str, rivals: Sequence[Entry]) -> tuple[str, str]:
-    """Return what is wrong when one name is offered more than once, and its remedy."""
+def how_to_deny(name: str) -> str:
+    """Return how a user keeps a backend from being imported, as a part of a remedy."""
+    return f"exclude it with --deny-backend {shlex.quote(name)}"
+
+
+def _clash(row: Discovered, rivals: Sequence[Discovered]) -> Discovered:
+    """Return what is wrong when one name is offered more than once."""
     owners = list(dict.fromkeys(rival.distribution for rival in rivals))
     if len(owners) == 1:
         values = ", ".join(rival.value for rival in rivals)
-        return f"{owners[0]} offers {len(rivals)} backends named {name!r}: {values}", f"repair or uninstall {owners[0]}"
+        error = f"{owners[0]} offers {len(rivals)} backends named {row.name!r}: {values}"
+        return replace(row, error=error, remedy=f"repair or uninstall {owners[0]}")
     listed = ", ".join(owners)
-    others = [owner for owner in owners if owner != OWN]
-    return (
-        f"{len(owners)} distributions offer a backend named {name!r}: {listed}",
-        f"uninstall {', '.join(others)}" if OWN in owners else f"uninstall all but one of them: {listed}",
-    )
+    others = ", ".join(owner for owner in owners if owner != OWN) if OWN in owners else f"all but one of them: {listed}"
+    error = f"{len(owners)} distributions offer a backend named {row.name!r}: {listed}"
+    return replace(row, error=error, remedy=f"uninstall {others}")
 
 
-def _excluded(
-    name: str, allow: Collection[str] | None, deny: Collection[str], entry: Entry | None = None
-) -> Discovered | None:
-    if name in deny:
-        reason, remedy = "excluded by the deny list", f"remove {name!r} from {_DENY}"
-    elif allow is not None and name not in allow:
-        reason, remedy = "not in the allow list", f"add {name!r} to {_ALLOW}"
-    else:
-        return None
-    if entry is None:
-        return Discovered(name, "", "", "register()", error=reason, remedy=remedy)
-    return _failed(entry, reason, remedy)
+def _excluded(row: Discovered, allow: Collection[str] | None, deny: Collection[str]) -> Discovered | None:
+    if row.name in deny:
+        return replace(row, error="excluded by the deny list", remedy=f"remove {row.name!r} from {_DENY}")
+    if allow is not None and row.name not in allow:
+        return replace(row, error="not in the allow list", remedy=f"add {row.name!r} to {_ALLOW}")
+    return None
 
 
-def _failed(entry: Entry, error: str, remedy: str, traceback: str | None = None) -> Discovered:
-    return Discovered(
-        entry.name, entry.distribution, entry.version, entry.value, error=error, traceback=traceback, remedy=remedy
-    )
-
-
-def _not_installed(name: str, names: Collection[str]) -> Discovered:
-    error = f"no backend named {name!r} is installed{did_you_mean(name, names)}"
-    return Discovered(name, "", "", "", error=error, remedy=f"install its package, or correct {_ALLOW}")
+def _modified_ns(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,1 +1,1 @@
-"""The host of backend plugins: finding them, choosing one, and keeping their failures apart."""
+"""The host of backend plugins: what the server asks them, within which time, and the guard around a session (hop 6)."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from jan_ort.models.catalog import CATALOG
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort_backends import Backend, Discovered
-from jan_ort_backends.entries import OWN
+from jan_ort_backends.registry import OWN
 
 logger = logging.getLogger(__name__)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from jan_ort.plugins.asking import ask_accepts, ask_probe, why_not_options, within
 from jan_ort.settings.schema import Settings, split_option
 from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
-from jan_ort_backends.early_options import why_not_options
-from jan_ort_backends.isolation import ask_accepts, ask_probe
 
 BACKEND_LISTS = ("allow_backend", "deny_backend")
 """The settings that say which plugins may be imported."""
@@ -21,12 +19,11 @@ class NoBackendError(Exception):
 
 
 def find_backends(settings: Settings) -> tuple[Discovered, ...]:
-    """Return the installed backends, with fields that stay as they were checked.
+    """Return the installed backends, each imported within a time limit.
 
     Those that BACKEND_LISTS exclude are listed, and their code is never imported.
     """
-    found = discover(allow=settings.allow_backend, deny=settings.deny_backend)
-    return tuple(replace(each, backend=each.checked) for each in found)
+    return discover(allow=settings.allow_backend, deny=settings.deny_backend, importing=within)
 
 
 def check_allowed(settings: Settings, discovered: Sequence[Discovered]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jan_ort.plugins.asking import LIMIT_S, probe, why_probe_failed
 from jan_ort_backends import Discovered, Missing
 from jan_ort_backends.failure_text import trace
-from jan_ort_backends.isolation import LIMIT_S, how_to_deny, probe, why_probe_failed
+from jan_ort_backends.registry import how_to_deny
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,7 @@ def report_backend(found: Discovered, limit_s: float = LIMIT_S) -> BackendReport
     capabilities = sorted(str(capability) for capability in backend.capabilities)
     try:
         answer = probe(backend, limit_s)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a plugin may even call sys.exit(); the others are reported all the same
+    except Exception as error:
         remedy = f"repair or uninstall {found.distribution or found.name}, or {how_to_deny(found.name)}"
         reason = why_probe_failed(error)
         return BackendReport(*identity, False, capabilities, reason=reason, remedy=remedy, traceback=trace(error))

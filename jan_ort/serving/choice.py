@@ -13,11 +13,11 @@ from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.hub_task import cached_task
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference
+from jan_ort.plugins.asking import ask_accepts
 from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
 from jan_ort.plugins.choice import check_allowed, check_backend, check_options, choose_backend, find_backends
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Accepts, Backend, Capability, Discovered
-from jan_ort_backends.isolation import ask_accepts
 
 _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
 

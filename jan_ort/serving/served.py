@@ -23,6 +23,7 @@ from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.model_use import ModelUse
 from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.serving.recovering_embedder import RecoveringEmbedder
 from jan_ort.settings.schema import Settings
@@ -36,7 +37,6 @@ from jan_ort_backends import (
     DeviceReport,
     OpenOptions,
     Session,
-    isolation,
 )
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def open_session(path: Path, backend: Backend, settings: Settings, needed: Capab
         raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
     length = settings.context_length if needed is Capability.GENERATE else None
     options = OpenOptions(settings.num_slots, context_length=length, extra=settings.options_of(backend.name))
-    return isolation.open_session(backend, path, options)
+    return guarded_session.open_session(backend, path, options)
 
 
 def _tokenizer(folder: ModelFolder) -> TextTokenizer:

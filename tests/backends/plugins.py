@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jan_ort_backends import Backend, Discovered, discover
+from jan_ort_backends.registry import Import
 
 BACKEND = """
 import os, sys, threading, time
@@ -39,16 +40,6 @@ class backend(ReferenceBackend):
 
 {backend}
 """
-
-ONCE = """
-class Once:
-    def __init__(self, *values):
-        self.values = list(values)
-    def __get__(self, instance, owner):
-        return self.values.pop(0) if len(self.values) else 1 / 0
-
-"""
-"""An attribute that has another value each time it is read, and then none."""
 
 
 def backend_source(name: str, session: str = "", backend: str = "") -> str:
@@ -92,10 +83,15 @@ class Plugins:
         return self.install(name, backend_source(name, session, backend), distribution=distribution or None)
 
     def find(
-        self, name: str, *, limit_s: float = 30.0, allow: Collection[str] | None = None, deny: Collection[str] = ()
+        self,
+        name: str,
+        *,
+        allow: Collection[str] | None = None,
+        deny: Collection[str] = (),
+        importing: Import | None = None,
     ) -> Discovered:
         """Discover everything and return the one row of this name."""
-        (row,) = [row for row in discover(allow=allow, deny=deny, limit_s=limit_s) if row.name == name]
+        (row,) = [row for row in discover(allow=allow, deny=deny, importing=importing) if row.name == name]
         return row
 
     def load(self, name: str) -> Backend:

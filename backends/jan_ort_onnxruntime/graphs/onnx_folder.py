@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.context_length import stated_context_length
+from jan_ort_backends.file_samples import file_samples
 from jan_ort_onnxruntime.graphs.folder_layouts import find_graph
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 
@@ -19,10 +20,6 @@ FORMAT = 1
 TASKS = ("generate", "embed")
 
 Content = TypeVar("Content", dict[str, Any], list[Any])
-
-_WHOLE_BYTES = 2**26
-_NUM_SAMPLES = 1024
-_SAMPLE_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +161,7 @@ def _weights_hash(file: OnnxFile, description: Mapping[str, Any]) -> str:
         return hashlib.sha256(f"{source['sha256']}/{description.get('weights')}".encode()).hexdigest()
     digest = hashlib.sha256()
     for path in (file.path, *(file.path.parent / name for name in sorted(file.external_files))):
-        for part in _parts(path):
-            digest.update(part)
+        digest.update(f"{path.name}/".encode())
+        for sample in file_samples(path):
+            digest.update(sample)
     return digest.hexdigest()
-
-
-def _parts(path: Path) -> Iterator[bytes]:
-    """Yield a file's size and its bytes, of a large file a thousand pieces (64 MB): all of 8 GB would take 20 seconds.
-
-    The pieces lie evenly, so that weights which differ in a tensor of any size that counts differ in one of them.
-    """
-    size = path.stat().st_size
-    yield f"{path.name}/{size}".encode()
-    with path.open("rb") as stream:
-        if size <= _WHOLE_BYTES:
-            yield stream.read()
-            return
-        for index in range(_NUM_SAMPLES):
-            stream.seek(index * (size - _SAMPLE_BYTES) // (_NUM_SAMPLES - 1))
-            yield stream.read(_SAMPLE_BYTES)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jan_ort.cli.doctor.report import BackendTruth
+from jan_ort.plugins.asking import DIAGNOSIS_LIMIT_S, LIMIT_S, diagnose_providers
 from jan_ort.plugins.report import report_backend
 from jan_ort_backends import Discovered
-from jan_ort_backends.diagnosis import LIMIT_S as DIAGNOSIS_LIMIT_S
-from jan_ort_backends.diagnosis import diagnose_providers
-from jan_ort_backends.failure_text import trace
-from jan_ort_backends.isolation import LIMIT_S, reason_of
+from jan_ort_backends.failure_text import reason_of, trace
 
 
 def examine(
@@ -26,7 +24,5 @@ def _examine(found: Discovered, probe_limit_s: float, diagnosis_limit_s: float) 
         return BackendTruth(plugin)
     try:
         return BackendTruth(plugin, diagnose_providers(found.backend, diagnosis_limit_s))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a plugin may even call sys.exit(); the doctor goes on
+    except Exception as error:
         return BackendTruth(plugin, error=reason_of(error), traceback=trace(error))

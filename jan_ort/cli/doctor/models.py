@@ -17,12 +17,12 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.models.lookup import find_resolved
 from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
 from jan_ort.models.resolve import work_bytes
+from jan_ort.plugins.asking import PluginFault, within
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.serving.choice import ModelChoice
 from jan_ort.serving.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered, ModelError
-from jan_ort_backends.isolation import PluginFault, within
 
 logger = logging.getLogger(__name__)
 

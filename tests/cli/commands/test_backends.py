@@ -46,7 +46,7 @@ def test_a_usable_backend_is_listed_with_its_origin_and_capabilities() -> None:
         ("leaves", "import sys\nsys.exit(7)", "SystemExit: 7"),
         ("probing", probing("probing", "raise OSError('no ink')"), "OSError: no ink"),
         ("exiting", probing("exiting", "raise SystemExit(3)"), "SystemExit: 3"),
-        ("interrupting", probing("interrupting", "raise KeyboardInterrupt"), "it raised KeyboardInterrupt"),
+        ("interrupting", probing("interrupting", "raise KeyboardInterrupt"), "its probe failed: KeyboardInterrupt"),
         ("silent", probing("silent", "return None"), "neither Available nor Missing"),
     ],
 )

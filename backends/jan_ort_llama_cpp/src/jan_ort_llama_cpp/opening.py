@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ def open_session(path: Path, options: OpenOptions) -> Session:
     num_gpu_layers = _integer(options.extra, "num_gpu_layers", 0, at_least=-1)
     num_threads = _integer(options.extra, "num_threads", _num_processors(), at_least=1)
     library = load_library()
-    model = _load(library, path, num_gpu_layers)
-    try:
+    with ExitStack() as undo:  # what is open already, if a later part fails; the context before its model
+        model = _load(library, path, num_gpu_layers)
+        undo.callback(library.llama_model_free, model)
         _check_kind(library, model, path)
         longest = library.llama_model_n_ctx_train(model)
         check_options(options, OPTIONS, longest)
@@ -39,10 +41,11 @@ def open_session(path: Path, options: OpenOptions) -> Session:
             device=_device(library, num_gpu_layers),
             weights_hash=weights_hash(path),
         )
-        return LlamaCppSession(library, model, _context(library, model, info, num_threads), info)
-    except BaseException:
-        library.llama_model_free(model)
-        raise
+        context = _context(library, model, info, num_threads)
+        undo.callback(library.llama_free, context)
+        session = LlamaCppSession(library, model, context, info)
+        undo.pop_all()
+    return session
 
 
 def _load(library: Any, path: Path, num_gpu_layers: int) -> Any:

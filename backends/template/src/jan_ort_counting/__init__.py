@@ -1,6 +1,6 @@
 """A backend that predicts that each token is followed by its successor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jan_ort_backends as api
@@ -32,6 +32,10 @@ class CountingBackend(api.Backend):
         """Say whether the folder holds one of our models."""
         found = (model_dir / "counting.json").exists()
         return api.Accepts() if found else api.Declines(f"{model_dir} has no counting.json")
+
+    def check_options(self, extra: Mapping[str, str]) -> None:
+        """Refuse every option: there is none. The server asks this before it fetches a model."""
+        check_options(api.OpenOptions(extra=extra), known=(), max_context_length=None)
 
     def open(self, model_dir: Path, options: api.OpenOptions) -> api.Session:
         """Load the model."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_onnxruntime.graphs import onnx_folder
+from jan_ort_backends import file_samples
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from tests.backends.onnxruntime.layout_folders import write_folder
 
@@ -23,9 +23,9 @@ def weights_hash_of(root: Path) -> str:
 
 
 def test_a_large_file_is_told_from_another_by_pieces_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_folder, "_WHOLE_BYTES", 2**16)
-    monkeypatch.setattr(onnx_folder, "_SAMPLE_BYTES", 2**6)
-    monkeypatch.setattr(onnx_folder, "_NUM_SAMPLES", 2**8)
+    monkeypatch.setattr(file_samples, "_WHOLE_BYTES", 2**16)
+    monkeypatch.setattr(file_samples, "_SAMPLE_BYTES", 2**6)
+    monkeypatch.setattr(file_samples, "_NUM_SAMPLES", 2**8)
     first = weights_hash_of(tmp_path)
     (weights,) = (tmp_path / "folder").glob("*.data")
     stored = weights.read_bytes()

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-BACKENDS = Path(__file__).parents[3] / "backends"
+BACKENDS = Path(__file__).parents[2] / "backends"
 
 
 def test_the_readme_shows_the_templates_own_source() -> None:

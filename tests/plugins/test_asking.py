@@ -6,37 +6,38 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_backends import BackendError, Declines, DeviceReport, Missing, ModelError, OpenOptions
-from jan_ort_backends.early_options import why_not_options
-from jan_ort_backends.isolation import ask_accepts, ask_probe, open_session
-from tests.backends.plugins import Plugins, backend_source
+from jan_ort.plugins.asking import ask_accepts, ask_probe, diagnose_providers, why_not_options
+from jan_ort.plugins.guarded_session import open_session
+from jan_ort_backends import (
+    BackendError,
+    ChecksOptions,
+    Declines,
+    DiagnosesProviders,
+    Missing,
+    ModelError,
+    OpenOptions,
+    ProviderTruth,
+    discover,
+)
+from tests.backends.plugins import Plugins
 
 FAULTS = {
     "raise ValueError('two\\nlines')": "ValueError: two lines",
     "sys.exit(3)": "SystemExit: 3",
-    "raise KeyboardInterrupt": "it raised KeyboardInterrupt",
+    "raise KeyboardInterrupt": "KeyboardInterrupt",
     "time.sleep(3)": "it has not come back after 0.2 s",
     "return 'yes'": "'yes'",
     "return None": "None",
-    "raise Unreadable": "Unreadable: (its message cannot be read: OSError)",
-    "return Unreadable()": "OSError",
+    "raise ModelError('no driver')": "no driver",
     "return {no}": "no text",
 }
 """What a method may do that should answer one of two classes, the second with a text."""
-
-UNREADABLE = """
-class Unreadable(BaseException):
-    def __str__(self):
-        raise OSError
-    __repr__ = __str__
-
-"""
 
 
 @pytest.mark.parametrize(("body", "reason"), FAULTS.items())
 def test_a_faulty_probe_says_missing(plugins: Plugins, body: str, reason: str) -> None:
     method = f"def probe(self):\n    {body.format(no='Missing(None, None)')}"
-    plugins.install("faulty", UNREADABLE + backend_source("faulty", backend=method))
+    plugins.install_backend("faulty", backend=method)
 
     answer = ask_probe(plugins.load("faulty"), limit_s=0.2)
 
@@ -48,7 +49,7 @@ def test_a_faulty_probe_says_missing(plugins: Plugins, body: str, reason: str) -
 @pytest.mark.parametrize(("body", "reason"), FAULTS.items())
 def test_faulty_acceptance_declines(plugins: Plugins, tmp_path: Path, body: str, reason: str) -> None:
     method = f"def accepts(self, model_dir):\n    {body.format(no='Declines(None)')}"
-    plugins.install("faulty", UNREADABLE + backend_source("faulty", backend=method))
+    plugins.install_backend("faulty", backend=method)
 
     answer = ask_accepts(plugins.load("faulty"), tmp_path, limit_s=0.2)
 
@@ -60,7 +61,7 @@ def test_faulty_acceptance_declines(plugins: Plugins, tmp_path: Path, body: str,
 @pytest.mark.parametrize("is_property", [True, False])
 def test_a_faulty_check_of_options_is_a_reason(plugins: Plugins, body: str, reason: str, is_property: bool) -> None:
     head = "@property\ndef check_options(self" if is_property else "def check_options(self, extra"
-    plugins.install("faulty", UNREADABLE + backend_source("faulty", backend=f"{head}):\n    {body}"))
+    plugins.install_backend("faulty", backend=f"{head}):\n    {body}")
 
     assert reason in (why_not_options(plugins.load("faulty"), {}, limit_s=0.2) or "")
 
@@ -143,26 +144,10 @@ def test_a_session_whose_info_cannot_be_true_is_refused_and_closed(
     assert capsys.readouterr().out == "closed\n"
 
 
-def test_the_texts_of_an_info_are_such_that_any_client_can_be_sent_them(plugins: Plugins, tmp_path: Path) -> None:
-    session = (
-        "def __init__(self, *sizes):\n    super().__init__(*sizes)\n"
-        "    device = DeviceReport('a\\udcff', 'b\\udcff', {'c\\udcff': 1}, ('d\\udcff',), {'e\\udcff': 'f\\udcff'})\n"
-        "    self.info = replace(self.info, weights_hash='g\\udcff', device=device)"
-    )
-    plugins.install_backend("halved", session=session)
-
-    info = open_session(plugins.load("halved"), tmp_path, OpenOptions()).info
-
-    assert info.weights_hash == "g\\udcff"
-    assert info.device == DeviceReport(
-        *("a\\udcff", "b\\udcff"), {"c\\udcff": 1}, ("d\\udcff",), {"e\\udcff": "f\\udcff"}
-    )
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("return 3", "has a int as info"),
+        ("return 3", "it is a int; it must be a SessionInfo"),
         ("raise OSError('gone')", "cannot be checked: OSError: gone"),
         ("sys.exit(1)", "cannot be checked: SystemExit: 1"),
     ],
@@ -182,3 +167,47 @@ def test_typed_errors_pass_as_they_are(plugins: Plugins, tmp_path: Path) -> None
         open_session(plugins.load("full"), tmp_path, OpenOptions())
 
     assert type(caught.value).__name__ == "OutOfMemory"
+
+
+PLAIN = """
+from jan_ort_backends import Accepts, Available, ModelError, ProviderTruth
+
+name, abi, capabilities, builtin_models = "module", "1.0", frozenset({"embed"}), {}
+probe, accepts, open = Available, Accepts, print
+"""
+"""A module that is a backend, with all that it must have and no more."""
+
+ABLE = """
+def check_options(extra):
+    raise ModelError(f"unknown option {list(extra)}")
+
+def diagnose_providers():
+    yield ProviderTruth("npu", True, False, "no driver")
+"""
+"""What a backend may have besides."""
+
+
+def test_what_a_backend_may_have_besides_is_asked(plugins: Plugins) -> None:
+    plugins.install("module", PLAIN + ABLE, entries="module = jan_ort_module")
+    backend = plugins.load("module")
+
+    assert (isinstance(backend, ChecksOptions), isinstance(backend, DiagnosesProviders)) == (True, True)
+    assert why_not_options(backend, {"spin": "1"}) == "unknown option ['spin']"
+    assert diagnose_providers(backend) == (ProviderTruth("npu", True, False, "no driver"),)
+
+
+def test_a_backend_with_no_more_than_it_must_have_takes_every_option_and_tells_no_providers(plugins: Plugins) -> None:
+    plugins.install("module", PLAIN, entries="module = jan_ort_module")
+    backend = plugins.load("module")
+
+    assert (isinstance(backend, ChecksOptions), isinstance(backend, DiagnosesProviders)) == (False, False)
+    assert why_not_options(backend, {"spin": "1"}) is None
+    assert diagnose_providers(backend) == ()
+
+
+def test_our_own_backends_have_what_they_may_have_besides() -> None:
+    onnxruntime, reference = (row.backend for row in discover() if row.distribution == "jan-ort")
+
+    assert isinstance(onnxruntime, ChecksOptions)
+    assert isinstance(onnxruntime, DiagnosesProviders)
+    assert isinstance(reference, ChecksOptions)

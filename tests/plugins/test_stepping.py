@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jan_ort.plugins.guarded_session import GuardedSession, open_session
 from jan_ort_backends import BackendError, Interrupted, OpenOptions, Session, SlotTokens
-from jan_ort_backends.guarded_session import GuardedSession
-from jan_ort_backends.isolation import open_session
 from jan_ort_backends.reference import ReferenceSession
-from tests.backends.isolation.step_faults import STEP_FAULTS
 from tests.backends.plugins import Plugins
+from tests.plugins.step_faults import STEP_FAULTS
 
 
 def guarded(plugins: Plugins, fault: str = "return output", **parts: str) -> Session:

@@ -59,14 +59,10 @@ ENDS_THE_PROCESS = "import os\nos._exit(5)"
 
 HALVES = {
     "an import": "raise RuntimeError('cannot find \\udcff.so')",
-    "a reason": "def probe(self):\n    return Missing('no \\udcff', 'mkdir \\udcff')",
-    "a detail": "def probe(self):\n    return Available('in \\udcff')",
     "a failure": "def probe(self):\n    raise OSError('no \\udcff')",
     "an answer": "def probe(self):\n    class Odd:\n        __repr__ = lambda self: '\\udcff'\n    return Odd()",
-    "providers": "def diagnose_providers(self):\n    from jan_ort_backends.diagnosis import ProviderTruth\n"
-    "    return [ProviderTruth('\\udcff', True, False, 'no \\udcff', 'take \\udcff')]",
 }
-"""Where a plugin may have half of a surrogate pair: a path that is no UTF-8 has them in Python."""
+"""Where a failure may have half of a surrogate pair: a path that is no UTF-8 has them in Python."""
 
 
 def run(plugins: Plugins, *arguments: str, program: str = COMMAND, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A plugin's own KeyboardInterrupt is its failure, and the user's Ctrl-C is still that."""
+"""A KeyboardInterrupt out of a session is the plugin's failure; the user's Ctrl-C ends the waiting for an answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jan_ort.plugins.asking import within
+from jan_ort.plugins.guarded_session import open_session
 from jan_ort_backends import BackendError, ModelError, OpenOptions, Session, SlotTokens
-from jan_ort_backends.isolation import open_session, within
 from tests.backends.plugins import Plugins
 
 RAISE = "raise KeyboardInterrupt"
@@ -71,22 +72,6 @@ def test_while_closing_it_is_only_logged(plugins: Plugins, caplog: pytest.LogCap
     assert "failed to close a session" in caplog.text
 
 
-def test_in_a_message_it_is_said(plugins: Plugins) -> None:
-    error = f"class Odd(Exception):\n    def __str__(self):\n        {RAISE}\nraise Odd"
-    session = opened(plugins, session="def embed(self, batch):\n" + "".join(f"    {x}\n" for x in error.split("\n")))
-
-    raised = in_a_thread(lambda: session.embed([]))
-
-    assert str(raised) == "backend 'faulty' raised Odd in embed: (its message cannot be read: KeyboardInterrupt)"
-
-
 def test_the_users_own_ends_the_waiting_for_a_plugin() -> None:
     with pytest.raises(KeyboardInterrupt):
         within(lambda: _thread.interrupt_main() or time.sleep(0.1))
-
-
-def test_in_the_main_thread_it_is_taken_for_the_users(plugins: Plugins) -> None:
-    session = opened(plugins, session=f"def embed(self, batch):\n    {RAISE}")
-
-    with pytest.raises(KeyboardInterrupt):
-        session.embed([])
