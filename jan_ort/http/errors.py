@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.structured.errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
@@ -16,6 +16,8 @@ from jan_ort_openapi import MalformedBody, SchemaViolation, Violation
 logger = logging.getLogger(__name__)
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+_CODES = {StepFailed: "backend_failed", EngineFailed: "engine_failed", SequenceFailed: "internal_error"}
 
 
 class ApiError(Exception):
@@ -97,9 +99,8 @@ def to_api_error(error: Exception) -> ApiError:
             return _unavailable(error)
         case ConstraintFailed():
             return ApiError(400, str(error), code="constraint_failed")
-        case StepFailed() | EngineFailed():
-            code = "backend_failed" if isinstance(error, StepFailed) else "engine_failed"
-            return ApiError(500, str(error), code=code)
+        case StepFailed() | EngineFailed() | SequenceFailed():  # the engine has logged it
+            return ApiError(500, str(error), code=_CODES[type(error)])
     logger.error("a request failed", exc_info=error)
     return ApiError(500, "internal error; the server's log has the details", code="internal_error")
 

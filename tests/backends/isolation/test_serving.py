@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from jan_ort.cli.program import main
-from tests.backends.isolation.step_faults import STEP_FAULTS
+from tests.backends.isolation.step_faults import ROW_FAULTS, STEP_FAULTS
 from tests.backends.plugins import ONCE, Plugins, backend_source
 from tests.http.handlers.serving import COMPLETIONS, post, serving, text_of
 
@@ -44,7 +44,7 @@ def test_the_command_lists_the_broken_ones_with_their_reasons(plugins: Plugins) 
         assert reason in result.stdout
 
 
-FAULTS = STEP_FAULTS | {"raise KeyboardInterrupt": "raised KeyboardInterrupt in step"}
+FAULTS = STEP_FAULTS | ROW_FAULTS | {"raise KeyboardInterrupt": "raised KeyboardInterrupt in step"}
 """Of the server's threads none but the main one is interrupted by the user."""
 
 
