@@ -125,10 +125,14 @@ class Scheduler:
 
     def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:
         """Give free slots to waiting sequences in order, but let one wait whose prefix is being computed."""
+        if not self.slots.num_free:
+            return
+        told_to_wait: set[int] = set()  # prompts by identity: the choices of one share it, and there may be thousands
         for sequence in list(self.waiting):
-            if not self.slots.num_free:
-                return
+            if id(sequence.prompt) in told_to_wait and not sequence.wants_prompt_logits:
+                continue
             if self._prefix_is_coming(sequence):
+                told_to_wait.add(id(sequence.prompt))
                 continue
             placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
             assert placement is not None, "a slot is free"
@@ -138,6 +142,9 @@ class Scheduler:
             sequence.slot = placement.slot
             sequence.num_computed = sequence.num_cached = placement.length
             yield placement, sequence
+            if not self.slots.num_free:
+                return
+            told_to_wait.clear()  # it may have a slot now to copy from
 
     def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
         """Whether a running prefill will soon hold much more of this prompt than any slot does now."""
