@@ -123,10 +123,10 @@ class GenerativeModel(ServedModel):
         """Whether the engine has anything to do."""
         return self.engine.num_queued > 0
 
-    def close(self) -> None:
-        """End its requests and free it. May be called twice."""
+    def close(self) -> bool:
+        """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
         try:
-            self.engine.close()
+            return self.engine.close()
         finally:
             self.use.close()
 
@@ -178,14 +178,18 @@ class EmbeddingModel(ServedModel):
         """Whether a batch is queued or running."""
         return bool(self.queued)
 
-    def close(self) -> None:
-        """Wait for the batch that is running, but not for ever, and free the model. May be called twice."""
+    def close(self) -> bool:
+        """Wait for the batch that is running, but not for ever, and free the model. May be called twice.
+
+        Returns whether it is free.
+        """
         try:
             self.thread.shutdown(wait=False, cancel_futures=True)
             if wait(list(self.queued), CLOSE_S).not_done:
                 logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
-            else:
-                self.session.close()
+                return False
+            self.session.close()
+            return True
         finally:
             self.use.close()
 
