@@ -55,6 +55,7 @@ def measure(session: Session, batch_size: int, num_steps: int) -> dict[str, list
             top = output.top_logits, output.top_token_ids
             tokens = timed(times[kind], partial(sampler.sample, output.logits, states, *top))
             for state, token in zip(states, tokens, strict=True):
+                assert isinstance(token, int)
                 state.accept(token)
             if kind == "greedy":
                 timed(times[LOGPROBS], partial(token_logprobs, output.logits, tokens, [5] * batch_size, *top))

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
-
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.errors import EngineError, EngineFailed, EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import EngineError, EngineFailed, EngineStopped, QueueFull, as_told, step_failed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
+from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
 from jan_ort.engine.recovery import Recovery, Reopen
-from jan_ort.engine.row_sampling import Sampled, sample_rows, within_vocabulary
-from jan_ort.engine.scheduler import Batch, Batching, Row, Scheduler
-from jan_ort.engine.sequence import Sequence as TokenSequence
+from jan_ort.engine.row_sampling import Sampled, sample_rows
+from jan_ort.engine.scheduler import Batch, Batching, Scheduler
+from jan_ort.engine.sequence import TokenSequence
 from jan_ort.sampling.chain import Sampler
-from jan_ort_backends import BackendError, Capability, DeviceReport, Interrupted, Session, SlotTokens, StepOutput
+from jan_ort_backends import Capability, DeviceReport, Session
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,9 @@ class Engine:
         max_queued: int = 512,
         reopen: Reopen | None = None,
     ) -> None:
-        self._session = session
-        self._can_interrupt = Capability.INTERRUPT in capabilities
+        num_tokens = session.info.vocab_size if vocab_size is None else vocab_size
+        self._runner = ModelRunner(session, num_tokens, can_interrupt=Capability.INTERRUPT in capabilities)
         self._tokens = tokens
-        self._vocab_size = session.info.vocab_size if vocab_size is None else vocab_size
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
         self._max_queued = max_queued
@@ -69,9 +68,7 @@ class Engine:
         self._lock = threading.Lock()
         self._num_queued = 0  # guarded by the lock
         self._closing = False  # guarded by the lock
-        self._failure: Exception | None = None  # guarded by the lock
-        self._interrupting = False  # whether the running step was interrupted by us; guarded by the lock
-        self._prefilling: str | None = None  # the request that alone is being prefilled; guarded by the lock
+        self._failure: BaseException | None = None  # guarded by the lock
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -94,22 +91,23 @@ class Engine:
 
     def abort(self, request_id: str) -> None:
         """Forget a request in whatever phase it is, silently if it is over; a prefill of it alone is interrupted."""
+        self._runner.abort(request_id)  # first: the command that forgets the request undoes it
         self._commands.put(lambda: self._forget(request_id))
-        with self._lock:
-            if self._prefilling == request_id:
-                self._interrupt()
 
-    def close(self, timeout_s: float = CLOSE_S) -> None:
-        """End every request with EngineStopped, end the thread and close the session. May be called twice."""
+    def close(self, timeout_s: float = CLOSE_S) -> bool:
+        """End every request with EngineStopped, end the thread and close the session. May be called twice.
+
+        Returns whether the thread has ended: a session that hangs keeps it.
+        """
         with self._lock:
             self._closing = True
-            if self._prefilling is not None:
-                self._interrupt()
+        self._runner.stop()
         self._commands.put(lambda: None)
         if self._thread.ident is None:
             self._stop()
         else:
             self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     @property
     def num_queued(self) -> int:
@@ -118,44 +116,42 @@ class Engine:
             return self._num_queued
 
     @property
+    def failure(self) -> EngineFailed | None:
+        """What every request is told once the engine has ended by an error of its own, None until then."""
+        with self._lock:
+            return None if self._failure is None else EngineFailed(self._failure)
+
+    @property
     def device(self) -> DeviceReport:
         """Where the model runs now; it may run elsewhere after its device was lost."""
-        return self._session.info.device
+        return self._runner.session.info.device
 
     def step(self) -> bool:
         """Compute one step: schedule, forward, sample, post-process. Returns False when there was nothing to do."""
         batch = self._scheduler.schedule()
         if batch is None:
             return False
-        try:
-            output = self._forward(batch)
-            sampled = sample_rows(self._sampler, batch, output, self._generations)
-        except Exception as error:
-            if isinstance(error, Interrupted) and self._interrupting:
-                return True  # nothing was computed; whoever interrupted has put an abort into the queue
-            self._fail(batch, error)
-            return True
-        self._scheduler.commit(batch)
-        self._deliver(self._post_process(sampled))
+        for computed in self._forward(batch):
+            sampled = self._sample(computed)
+            self._scheduler.commit(computed.batch)
+            self._deliver(self._post_process(sampled))
         return True
 
     def _run(self) -> None:
+        # Here no signal arrives, so whatever is raised is a failure: a SystemExit and a native library's panic, too.
         busy = False
         try:
             while not self._closing:
                 self._take_commands(wait=not busy, timeout_s=self._recovery.wait_s)
                 busy = self.step() if self._recovery.unavailable is None else self._recover()
-        except Exception as error:
+        except BaseException as error:
             logger.exception("the engine stops after an error of its own")
             with self._lock:
                 self._closing, self._failure = True, error
-        self._stop()
-
-    def _interrupt(self) -> None:
-        """End the running step early, where the backend can; the lock is held."""
-        if self._can_interrupt:
-            self._interrupting = True
-            self._session.interrupt()
+        try:
+            self._stop()
+        except BaseException:
+            logger.exception("the engine has not stopped in good order")
 
     def _take_commands(self, *, wait: bool, timeout_s: float | None = None) -> None:
         try:
@@ -168,80 +164,67 @@ class Engine:
 
     def _add(self, request: GenerationRequest) -> None:
         for prompt in request.prompts:
-            sequence = TokenSequence(
-                prompt.token_ids, request.id, prompt.index, wants_prompt_logits=request.prompt_logprobs
-            )
-            generation = Generation(
-                sequence,
-                prompt.params,
-                self._tokens,
-                sink=request.sink,
-                choice=prompt.choice,
-                stream=request.stream,
-                constraint=None if prompt.grammar is None else prompt.grammar.start(),
-                shown_token_ids=prompt.shown_token_ids,
-            )
-            self._generations[sequence.id] = generation
-            self._scheduler.add(sequence)
+            try:
+                generation = Generation(request, prompt, self._tokens)
+            except BaseException as error:
+                with self._lock:
+                    self._num_queued -= 1
+                self._deliver([(request.sink, SequenceOutput(prompt.index, "", error=as_told(error)))])
+            else:
+                self._generations[generation.sequence.id] = generation
+                self._scheduler.add(generation.sequence)
 
     def _forget(self, request_id: str) -> None:
         for sequence in self._scheduler.abort(request_id):
             self._drop(sequence)
+        self._runner.forget(request_id)
 
     def _drop(self, sequence: TokenSequence) -> Generation:
         with self._lock:
             self._num_queued -= 1
         return self._generations.pop(sequence.id)
 
-    def _forward(self, batch: Batch) -> StepOutput:
-        """Carry out the placements and run the session once."""
-        for placement, _ in batch.placements:
-            if placement.source != placement.slot:
-                self._session.fork(placement.source, placement.slot, placement.length)
-            else:
-                self._session.truncate(placement.slot, placement.length)
-        requests = {row.sequence.request_id for row in batch.rows}
-        alone = next(iter(requests)) if len(requests) == 1 and batch.rows[0].num_tokens > 1 else None
-        with self._lock:
-            self._prefilling, self._interrupting = alone, False
+    def _forward(self, batch: Batch) -> Iterator[Computed]:
+        """Run the session, the grammars' masks beside it, and end what failed by itself."""
         self._masks.begin(self._generations[row.sequence.id] for row in batch.rows if row.is_sampled)
-        try:
-            output = self._session.step([_slot_tokens(row) for row in batch.rows])
-            return within_vocabulary(output, self._vocab_size)
-        finally:
+        for part in self._runner.run(batch):
             self._masks.finish()
-            with self._lock:
-                self._prefilling = None
+            if isinstance(part, Failed):
+                self._fail(part.sequences, part.error)
+            else:
+                yield part
+        self._masks.finish()  # an interrupted step has no part
+
+    def _sample(self, computed: Computed) -> list[Sampled]:
+        try:
+            return sample_rows(self._sampler, computed.batch, computed.output, self._generations)
+        except BaseException as error:
+            self._fail([row.sequence for row in computed.batch.rows], error)
+            return []
 
     def _post_process(self, sampled: Sequence[Sampled]) -> list[tuple[Any, SequenceOutput]]:
         """Detokenize, look for the end, free the slots of what ended, and return the step's events."""
         events: list[tuple[Any, SequenceOutput]] = []
-        for generation, token_id, logprobs in sampled:
-            event = generation.accept(token_id, logprobs, self._eos)
+        for generation, drawn, logprobs in sampled:
+            event = generation.accept(drawn, logprobs, self._eos)
             if event is None:
                 continue
             events.append((generation.sink, event))
             if event.is_last:
-                self._scheduler.finish(generation.sequence)
+                end = self._scheduler.finish if event.error is None else self._scheduler.fail
+                end(generation.sequence)
                 self._drop(generation.sequence)
         return events
 
-    def _fail(self, batch: Batch, error: Exception) -> None:
-        """End every sequence of the batch, and no other, with an error event; every one if the device was lost."""
+    def _fail(self, sequences: Sequence[TokenSequence], error: BaseException) -> None:
+        """End these sequences, and no other, with an error event; every one if the device was lost."""
         lost = self._recovery.begin(error)
         if lost is not None:
             self._end_all(lost)
             return
-        if isinstance(error, BackendError):
-            logger.warning("the backend failed in a step: %s", error)
-        else:
-            logger.error("a step failed", exc_info=error)
-        failed = StepFailed(f"the backend failed: {error}")
-        failed.__cause__ = error
-        touched = {row.sequence.id: row.sequence for row in batch.rows}
-        touched |= {sequence.id: sequence for _, sequence in batch.placements}
+        failed = step_failed(error)
         events = []
-        for sequence in touched.values():
+        for sequence in sequences:
             self._scheduler.fail(sequence)
             generation = self._drop(sequence)
             events.append((generation.sink, generation.fail(failed)))
@@ -250,9 +233,9 @@ class Engine:
     def _recover(self) -> bool:
         """Try to open the session again, if it is time to. Returns False: there is nothing to compute yet."""
         self._end_all(self._recovery.unavailable)  # what was submitted before the loss was known
-        session = self._recovery.attempt(self._session)
+        session = self._recovery.attempt(self._runner.session)
         if session is not None:
-            self._session = session
+            self._runner.session = session
         return False
 
     def _end_all(self, error: EngineError | None) -> None:
@@ -267,24 +250,18 @@ class Engine:
             self._deliver(events)
 
     def _stop(self) -> None:
-        self._take_commands(wait=False)
-        ended = EngineStopped() if self._failure is None else EngineFailed(self._failure)
+        """End what is left; each of the four is done, whatever another one raises."""
+        with ExitStack() as last_first:
+            last_first.callback(self._runner.session.close)
+            last_first.callback(self._masks.close)
+            last_first.callback(self._end_rest)
+            self._take_commands(wait=False)
+
+    def _end_rest(self) -> None:
+        ended = self.failure or EngineStopped()
         events = [(generation.sink, generation.fail(ended)) for generation in self._generations.values()]
         self._generations.clear()
         with self._lock:
             self._num_queued = 0
         if events:
             self._deliver(events)
-        self._masks.close()
-        self._session.close()
-
-
-def _slot_tokens(row: Row) -> SlotTokens:
-    """Return the backend's form of a row: the next tokens of the prompt, or the one that was sampled last."""
-    sequence = row.sequence
-    assert sequence.slot is not None, "a scheduled row has a slot"
-    if sequence.is_prefilled:
-        token_ids = np.array(sequence.tail[-1:], dtype=np.int64)
-    else:
-        token_ids = sequence.prompt[sequence.num_computed : sequence.num_computed + row.num_tokens]
-    return SlotTokens(sequence.slot, token_ids, row.num_logits)

@@ -11,44 +11,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.detokenizer import Detokenizer, TokenBytes
+from jan_ort.engine.errors import as_told
 from jan_ort.engine.events import FinishReason, SequenceOutput, TokenLogprobs
-from jan_ort.engine.sequence import Sequence
+from jan_ort.engine.sequence import TokenSequence
+from jan_ort.sampling.chain import Drawn
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
-from jan_ort.structured.errors import ConstraintFailed
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
     from jan_ort.structured.constraint import Constraint
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One sequence that a request asks for.
+
+    ``token_ids``: int64 ``(n,)``, n >= 1. ``index`` is its place in the request, ``choice`` the one among the choices
+    of the same prompt. ``grammar`` is what its text must follow; ``shown_token_ids`` are special tokens that its text
+    shows by their names, where others stand for nothing.
+    """
+
+    token_ids: NDArray[np.int64]
+    index: int
+    params: SamplingParams
+    choice: int = 0
+    grammar: CompiledGrammar | None = None
+    shown_token_ids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """Everything the engine needs of one HTTP request; ``sink`` is handed back with each of its events."""
+
+    id: str
+    prompts: tuple[Prompt, ...]
+    sink: Any = field(repr=False)
+    stream: bool = False
+    prompt_logprobs: bool = False
+
+
 class Generation:
     """What is kept of a sequence beside its slot: sampler state, detokenizer, and what was not sent yet.
 
     With ``stream`` every step's news is an event; without it one event comes at the end. ``sink`` is handed to the
-    engine's delivery with each of them.
+    engine's delivery with each of them. Whatever its grammar or its detokenizer raises, a native library's panic
+    included, ends this sequence alone.
     """
 
-    def __init__(
-        self,
-        sequence: Sequence,
-        params: SamplingParams,
-        tokens: TokenBytes,
-        *,
-        sink: Any = None,
-        choice: int = 0,
-        stream: bool = False,
-        constraint: Constraint | None = None,
-        shown_token_ids: frozenset[int] = frozenset(),
-    ) -> None:
-        self.sequence = sequence
-        self.sink = sink
-        self.params = params
-        self.sampler = SamplerState(params, sequence.prompt, choice=choice)
-        self.constraint = constraint
-        self._failure: ConstraintFailed | None = None
-        self._detokenizer = Detokenizer(tokens, params.stop, shown_token_ids)
-        self._stream = stream
+    def __init__(self, request: GenerationRequest, prompt: Prompt, tokens: TokenBytes) -> None:
+        self.sequence = TokenSequence(
+            prompt.token_ids, request.id, prompt.index, wants_prompt_logits=request.prompt_logprobs
+        )
+        self.sink = request.sink
+        self.params = prompt.params
+        self.sampler = SamplerState(prompt.params, prompt.token_ids, choice=prompt.choice)
+        self.constraint = None if prompt.grammar is None else prompt.grammar.start()
+        self._failure: BaseException | None = None  # of the constraint, beside a step
+        self._detokenizer = Detokenizer(tokens, prompt.params.stop, prompt.shown_token_ids)
+        self._stream = request.stream
         self._text: list[str] = []
         self._num_released = 0  # characters of the sequence's text that are certain
         self._token_ids: list[int] = []
@@ -61,40 +82,49 @@ class Generation:
         try:
             closing = self.constraint.closing(self._num_remaining)
             self.sampler.allowed = self.constraint.allowed() if closing is None else closing
-        except ConstraintFailed as error:
+        except BaseException as error:
             self._failure = error
 
-    def settle(self, token_id: int) -> int:
-        """Return the token to take for a sampled one: another where the constraint could not be met after it."""
-        if self.constraint is None or self._failure is not None:
-            return token_id
+    def settle(self, drawn: Drawn) -> Drawn:
+        """Return the token to take for a drawn one: another where the constraint could not be met after it."""
+        if self.constraint is None or self._failure is not None or isinstance(drawn, Exception):
+            return drawn
         try:
-            return self.constraint.settle(token_id, self._num_remaining)
-        except ConstraintFailed as error:
+            return self.constraint.settle(drawn, self._num_remaining)
+        except BaseException as error:
             self._failure = error
-            return token_id
+            return drawn
 
     def accept(
-        self, token_id: int, logprobs: TokenLogprobs | None, eos_token_ids: Collection[int]
+        self, drawn: Drawn, logprobs: TokenLogprobs | None, eos_token_ids: Collection[int]
     ) -> SequenceOutput | None:
-        """Take a sampled token and return the event it causes, if any; the last one carries the finish reason."""
+        """Take a drawn token and return the event it causes, if any; the last one says how the sequence ended."""
         if self._first_token_at is None:
             self._first_token_at = time.perf_counter()
-        self.sequence.append(token_id)
         try:
-            finish_reason = self._take(token_id, logprobs, ends=token_id in eos_token_ids)
-            if finish_reason is None and self.constraint is not None:
-                finish_reason = self._take_forced(self.constraint)
-        except ConstraintFailed as error:
+            finish_reason = self._take_drawn(drawn, logprobs, eos_token_ids)
+        except BaseException as error:
             return self.fail(error)
         if finish_reason is None and not self._stream:
             return None
         return self._output(finish_reason=finish_reason)
 
-    def _take(self, token_id: int, logprobs: TokenLogprobs | None, *, ends: bool) -> FinishReason | None:
-        """Note one token of the sequence and return why it ends with it, if it does. Raises: ConstraintFailed."""
+    def _take_drawn(
+        self, drawn: Drawn, logprobs: TokenLogprobs | None, eos_token_ids: Collection[int]
+    ) -> FinishReason | None:
+        """Note a drawn token and what the constraint forces after it. Raises: what kept the token from being drawn."""
+        if isinstance(drawn, Exception):
+            raise drawn
         if self._failure is not None:
             raise self._failure
+        self.sequence.append(drawn)
+        finish_reason = self._take(drawn, logprobs, ends=drawn in eos_token_ids)
+        if finish_reason is None and self.constraint is not None:
+            finish_reason = self._take_forced(self.constraint)
+        return finish_reason
+
+    def _take(self, token_id: int, logprobs: TokenLogprobs | None, *, ends: bool) -> FinishReason | None:
+        """Note one token of the sequence and return why it ends with it, if it does. Raises: ConstraintFailed."""
         self.sampler.accept(token_id)
         if self.constraint is not None and not ends:
             self.constraint.accept(token_id)
@@ -122,13 +152,13 @@ class Generation:
             self.sequence.append_known(taken)
         return None
 
-    def add_prompt_logprobs(self, logprobs: list[TokenLogprobs]) -> None:
-        """Keep the log-probabilities of prompt tokens; they go out before those of the generated ones."""
-        self._logprobs.extend(logprobs)
+    def add_prompt_logprobs(self, logprobs: TokenLogprobs) -> None:
+        """Keep the log-probabilities of a prompt token; they go out before those of the generated ones."""
+        self._logprobs.append(logprobs)
 
-    def fail(self, error: Exception) -> SequenceOutput:
-        """Return the event that ends the sequence with ``error``."""
-        return self._output(error=error)
+    def fail(self, error: BaseException) -> SequenceOutput:
+        """Return the event that ends the sequence with ``error``, or with what a request is told of it."""
+        return self._output(error=as_told(error))
 
     def _advance(self, token_id: int, *, ends: bool) -> FinishReason | None:
         if not ends:
@@ -170,31 +200,3 @@ class Generation:
         )
         self._text, self._token_ids = [], []
         return output
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """One sequence that a request asks for.
-
-    ``token_ids``: int64 ``(n,)``, n >= 1. ``index`` is its place in the request, ``choice`` the one among the choices
-    of the same prompt. ``grammar`` is what its text must follow; ``shown_token_ids`` are special tokens that its text
-    shows by their names, where others stand for nothing.
-    """
-
-    token_ids: NDArray[np.int64]
-    index: int
-    params: SamplingParams
-    choice: int = 0
-    grammar: CompiledGrammar | None = None
-    shown_token_ids: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationRequest:
-    """Everything the engine needs of one HTTP request; ``sink`` is handed back with each of its events."""
-
-    id: str
-    prompts: tuple[Prompt, ...]
-    sink: Any = field(repr=False)
-    stream: bool = False
-    prompt_logprobs: bool = False

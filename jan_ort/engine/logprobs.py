@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,17 +36,19 @@ def token_logprobs(
     num_top: Sequence[int],
     top_logits: NDArray[np.float32] | None = None,
     top_token_ids: NDArray[np.int64] | None = None,
-) -> list[TokenLogprobs]:
+) -> list[TokenLogprobs | BackendError]:
     """Return one chosen token's log-probability a row, with the ``num_top`` likeliest ones of that row.
 
+    A row with a NaN in it has an error instead.
+
     Args: logits: float32 ``(rows, vocab_size)``. top_logits, top_token_ids: ``(rows, k)``, the largest, or None.
-    Raises: BackendError for a NaN.
     """
     normaliser = log_sum_exp(logits)
-    if np.isnan(normaliser).any():
-        raise BackendError("logits are not finite: a row has a NaN; the model's run failed")
-    results = []
+    results: list[TokenLogprobs | BackendError] = []
     for row, (token_id, num) in enumerate(zip(token_ids, num_top, strict=True)):
+        if math.isnan(normaliser[row]):
+            results.append(BackendError("logits are not finite: a row has a NaN; the model's run failed"))
+            continue
         if top_logits is not None and top_token_ids is not None and num <= top_logits.shape[1]:
             values, ids = top_logits[row, :num], top_token_ids[row, :num]
         else:

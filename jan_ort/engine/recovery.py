@@ -39,7 +39,7 @@ class Recovery:
             return None
         return DeviceUnavailable(reason, retry_after_s=60 if self._hopeless else 5)
 
-    def begin(self, error: Exception) -> DeviceUnavailable | None:
+    def begin(self, error: BaseException) -> DeviceUnavailable | None:
         """Note a failed step; return what its sequences are told if it lost the device, None if it did not."""
         if self._reopen is None or not isinstance(error, DeviceLost):
             return None

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jan_ort.engine.sequence import Sequence
+from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
 
 MIN_SHARED_GAIN = 16
@@ -38,7 +38,7 @@ class Batching:
 class Row:
     """The next ``num_tokens`` tokens of a sequence; logits of the last ``num_logits`` of them are wanted."""
 
-    sequence: Sequence
+    sequence: TokenSequence
     num_tokens: int
     num_logits: int
 
@@ -52,7 +52,7 @@ class Row:
 class Batch:
     """One step: first carry out the placements in order, then run the rows, which are never empty."""
 
-    placements: tuple[tuple[Placement, Sequence], ...]
+    placements: tuple[tuple[Placement, TokenSequence], ...]
     rows: tuple[Row, ...]
 
 
@@ -62,16 +62,16 @@ class Scheduler:
     def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
         self.batching = batching or Batching()
         self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork)
-        self.waiting: deque[Sequence] = deque()
-        self.running: list[Sequence] = []
+        self.waiting: deque[TokenSequence] = deque()
+        self.running: list[TokenSequence] = []
         self._prefilled_last = False
         self._oldest_last = False  # whether the last chunk was one of the oldest prompt's
 
-    def add(self, sequence: Sequence) -> None:
+    def add(self, sequence: TokenSequence) -> None:
         """Queue a sequence."""
         self.waiting.append(sequence)
 
-    def abort(self, request_id: str) -> list[Sequence]:
+    def abort(self, request_id: str) -> list[TokenSequence]:
         """Drop all sequences of a request, in any state, free their slots and return them."""
         dropped = [s for s in (*self.waiting, *self.running) if s.request_id == request_id]
         for sequence in dropped:
@@ -81,14 +81,14 @@ class Scheduler:
                 self.finish(sequence)
         return dropped
 
-    def finish(self, sequence: Sequence) -> None:
+    def finish(self, sequence: TokenSequence) -> None:
         """Take a running sequence off its slot."""
         assert sequence.slot is not None, "only a running sequence can finish"
         self.running.remove(sequence)
         self.slots.release(sequence.slot)
         sequence.slot = None
 
-    def fail(self, sequence: Sequence) -> None:
+    def fail(self, sequence: TokenSequence) -> None:
         """Take a running sequence off its slot and forget what the slot caches, for its content is in doubt."""
         assert sequence.slot is not None, "only a running sequence can fail"
         self.slots.extend(sequence.slot, sequence.prompt[:0])
@@ -123,12 +123,16 @@ class Scheduler:
             if is_prefill and start == len(self.slots.slots[sequence.slot].cached):
                 self.slots.extend(sequence.slot, sequence.prompt[: sequence.num_computed])
 
-    def _admit(self) -> Iterable[tuple[Placement, Sequence]]:
+    def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:
         """Give free slots to waiting sequences in order, but let one wait whose prefix is being computed."""
+        if not self.slots.num_free:
+            return
+        told_to_wait: set[int] = set()  # prompts by identity: the choices of one share it, and there may be thousands
         for sequence in list(self.waiting):
-            if not self.slots.num_free:
-                return
+            if id(sequence.prompt) in told_to_wait and not sequence.wants_prompt_logits:
+                continue
             if self._prefix_is_coming(sequence):
+                told_to_wait.add(id(sequence.prompt))
                 continue
             placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
             assert placement is not None, "a slot is free"
@@ -138,8 +142,11 @@ class Scheduler:
             sequence.slot = placement.slot
             sequence.num_computed = sequence.num_cached = placement.length
             yield placement, sequence
+            if not self.slots.num_free:
+                return
+            told_to_wait.clear()  # it may have a slot now to copy from
 
-    def _prefix_is_coming(self, sequence: Sequence) -> bool:
+    def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
         """Whether a running prefill will soon hold much more of this prompt than any slot does now."""
         if not self.batching.can_fork or sequence.wants_prompt_logits:
             return False
@@ -150,7 +157,7 @@ class Scheduler:
         cached = max(reusable_length(sequence.prompt, slot.cached) for slot in self.slots.slots)
         return coming >= cached + MIN_SHARED_GAIN
 
-    def _prefill_rows(self, prefilling: list[Sequence], *, beside_decode: bool) -> list[Row]:
+    def _prefill_rows(self, prefilling: list[TokenSequence], *, beside_decode: bool) -> list[Row]:
         """Return a chunk of one prompt, or several whole prompts where the kind of step allows it.
 
         The oldest prompt and the one with the fewest chunks to go take turns: so a long one holds no short one up by
@@ -166,7 +173,7 @@ class Scheduler:
         first = self._first_prompts(in_turn, budget)
         return first if len(first) > 1 else [self._chunk(in_turn[0], budget)]
 
-    def _fill(self, prefilling: list[Sequence], budget: int) -> list[Row]:
+    def _fill(self, prefilling: list[TokenSequence], budget: int) -> list[Row]:
         rows: list[Row] = []
         for sequence in prefilling:
             if budget < MIN_CHUNK:
@@ -175,7 +182,7 @@ class Scheduler:
             budget -= rows[-1].num_tokens
         return rows
 
-    def _first_prompts(self, prefilling: list[Sequence], budget: int) -> list[Row]:
+    def _first_prompts(self, prefilling: list[TokenSequence], budget: int) -> list[Row]:
         """Return whole prompts of empty slots, in this order, whose right-padded rectangle fits the budget."""
         rows: list[Row] = []
         longest = 0
@@ -192,7 +199,7 @@ class Scheduler:
             rows.append(Row(sequence, num, 1))
         return rows
 
-    def _chunk(self, sequence: Sequence, budget: int) -> Row:
+    def _chunk(self, sequence: TokenSequence, budget: int) -> Row:
         """Return the next chunk of a prompt, never leaving a last chunk of one token."""
         if sequence.wants_prompt_logits:
             budget = min(budget, self.batching.chunk_with_logits)
@@ -204,6 +211,6 @@ class Scheduler:
         return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends))
 
 
-def _num_remaining(sequence: Sequence) -> int:
+def _num_remaining(sequence: TokenSequence) -> int:
     """Return how many tokens of its prompt are not computed yet."""
     return sequence.num_prompt_tokens - sequence.num_computed

@@ -12,7 +12,7 @@ _ids = itertools.count()
 
 
 @dataclass(slots=True, eq=False)
-class Sequence:
+class TokenSequence:
     """A prompt and the tokens generated after it, as the scheduler sees them.
 
     ``prompt``: int64 ``(n,)``, n >= 1, what is to be computed in chunks; ``tail`` the tokens that were generated after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
 from jan_ort.http.errors import ApiError, bad_request
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.serving.errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
@@ -73,5 +73,7 @@ def _failed(error: Exception) -> ApiError:
             return ApiError(500, str(error), code="backend_failed")
         case EngineFailed():
             return ApiError(500, str(error), code="engine_failed")
+        case SequenceFailed():  # the engine has logged it
+            return ApiError(500, str(error), code="internal_error")
     logger.error("a request failed", exc_info=error)
     return ApiError(500, "internal error; the server's log has the details", code="internal_error")

@@ -22,6 +22,9 @@ from jan_ort.sampling.state import SamplerState
 from jan_ort.sampling.whole_row import choose_by_mirostat, choose_without_top_k
 from jan_ort_backends import BackendError
 
+Drawn = int | Exception
+"""The token of one row, or what kept it from one: rows fail one by one."""
+
 
 class Sampler:
     """Chooses one token for each row of logits, for a model whose generation ends at ``eos_token_ids``."""
@@ -37,8 +40,8 @@ class Sampler:
         states: Sequence[SamplerState],
         top_logits: NDArray[np.float32] | None = None,
         top_token_ids: NDArray[np.int64] | None = None,
-    ) -> list[int]:
-        """Return one token id a row; the states' random generators move on by one draw.
+    ) -> list[Drawn]:
+        """Return one token id a row, or why that row has none; the states' random generators move on by one draw.
 
         Args: logits: ``(rows, vocab_size)``, left as it is. top_logits, top_token_ids: ``(rows, k)``, each row's
         largest logits, sorted, or None; the result is the same with and without them.
@@ -85,8 +88,15 @@ class Sampler:
         picked = values if len(rows) == len(values) else values[rows]
         return choose(picked, self._columns, [uniform[row] for row in rows])
 
-    def _from_row(self, logits: NDArray[np.float32], state: SamplerState, uniform: float) -> int:
-        """Return the token of one row, chosen from its whole vocabulary. Raises: BackendError for a NaN in it."""
+    def _from_row(self, logits: NDArray[np.float32], state: SamplerState, uniform: float) -> Drawn:
+        """Return the token of one row, chosen from its whole vocabulary, or what was raised while it was chosen."""
+        try:
+            return self._choose_alone(logits, state, uniform)
+        except Exception as error:
+            return error
+
+    def _choose_alone(self, logits: NDArray[np.float32], state: SamplerState, uniform: float) -> int:
+        """Return the token chosen from a whole vocabulary. Raises: BackendError for a NaN in it."""
         if np.isnan(logits.max()):
             raise BackendError("logits are not finite: a row has a NaN beside the largest ones; the model's run failed")
         values, token_ids = adjusted_row(logits, state, self._banned(state))

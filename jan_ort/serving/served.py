@@ -118,10 +118,10 @@ class GenerativeModel(ServedModel):
         """Where the model runs now; it may run elsewhere after its device was lost."""
         return self.engine.device
 
-    def close(self) -> None:
-        """End its requests and free it. May be called twice."""
+    def close(self) -> bool:
+        """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
         try:
-            self.engine.close()
+            return self.engine.close()
         finally:
             self.use.close()
 
@@ -167,14 +167,18 @@ class EmbeddingModel(ServedModel):
         """Where the model runs now; it may run elsewhere after its device was lost."""
         return self.session.info.device
 
-    def close(self) -> None:
-        """Wait for the batch that is running, but not for ever, and free the model. May be called twice."""
+    def close(self) -> bool:
+        """Wait for the batch that is running, but not for ever, and free the model. May be called twice.
+
+        Returns whether it is free.
+        """
         try:
             self.thread.shutdown(wait=False, cancel_futures=True)
             if wait(list(self.queued), CLOSE_S).not_done:
                 logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
-            else:
-                self.session.close()
+                return False
+            self.session.close()
+            return True
         finally:
             self.use.close()
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.engine.detokenizer import TokenBytes
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
@@ -40,6 +41,10 @@ def encode(text: str) -> Tokens:
     return TOKENIZER.encode(text)
 
 
+class Panic(BaseException):
+    """What a library in Rust raises for an assertion of its own: no Exception."""
+
+
 class HeldSession(ReferenceSession):
     """A reference session whose steps wait for ``allow`` while ``held``, and fail where ``fails`` says so."""
 
@@ -49,7 +54,7 @@ class HeldSession(ReferenceSession):
         self.allow = threading.Semaphore(0)
         self.entered: queue.SimpleQueue[list[SlotTokens]] = queue.SimpleQueue()
         self.batches: list[list[tuple[int, int]]] = []
-        self.fails: Callable[[Sequence[SlotTokens]], Exception | None] = lambda batch: None
+        self.fails: Callable[[Sequence[SlotTokens]], BaseException | None] = lambda batch: None
         self.interrupted = threading.Event()
         self.num_closed = 0
 
@@ -92,12 +97,13 @@ def running(
     capabilities: Collection[Capability] = ALL,
     max_queued: int = 512,
     deliver: Delivery = put_all,
+    tokens: TokenBytes = TOKENIZER,
 ) -> Iterator[Engine]:
     """Start an engine over ``session`` and close it at the end."""
     engine = Engine(
         session or backend.open(FOLDER, OpenOptions(num_slots=8)),
         capabilities=capabilities,
-        tokens=TOKENIZER,
+        tokens=tokens,
         eos_token_ids=[EOS_TOKEN_ID],
         deliver=deliver,
         max_queued=max_queued,
@@ -156,6 +162,7 @@ def twin_generate(prompt: Tokens, params: SamplingParams, *, choice: int = 0) ->
     token_ids: list[int] = []
     while True:
         (token_id,) = Sampler([EOS_TOKEN_ID]).sample(output.logits, [state])
+        assert isinstance(token_id, int)
         state.accept(token_id)
         if token_id == EOS_TOKEN_ID:
             return token_ids, "stop"

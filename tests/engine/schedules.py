@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jan_ort.engine.scheduler import Batch, Row, Scheduler
-from jan_ort.engine.sequence import Sequence as TokenSequence
+from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK
 
 PlacementRecord = tuple[str, int, int, int]

@@ -15,9 +15,11 @@ from jan_ort_backends import DeviceLost, Interrupted, OutOfMemory, SlotTokens
 from tests.engine.running import (
     ALL,
     CHUNKED,
+    PLAIN,
     TOKENIZER,
     WAIT_S,
     HeldSession,
+    Panic,
     Sink,
     ask,
     encode,
@@ -93,16 +95,17 @@ def test_a_failing_fork_fails_its_sequence_also_where_the_step_is_a_decode_of_ot
 
     session = ForkFails(num_slots=2)
     session.held = True
-    stream, copy = ask(LONG, ENDLESS), ask(LONG, SHORT)
+    stream, copy = ask(LONG, SHORT), ask(LONG, SHORT)
     with running(session, capabilities=CHUNKED) as engine:
         engine.submit(stream)
         session.entered.get(timeout=WAIT_S)
         engine.submit(copy)  # the next step decodes, and copies for the step after it
         session.release()
-        errors = [events_of(asked)[-1].error for asked in (stream, copy)]
+        (output,), (failed,) = events_of(stream), events_of(copy)
 
-    assert [type(error) for error in errors] == [StepFailed, StepFailed]
-    assert len(session.batches) == 1
+    assert isinstance(failed.error, StepFailed)
+    assert output.token_ids == tuple(twin_generate(encode(LONG), SHORT)[0])
+    assert len(session.batches) == SHORT.max_tokens  # none of them is the copy's
 
 
 def test_close_ends_everything_and_may_be_called_twice(held: HeldSession) -> None:
@@ -171,13 +174,16 @@ def test_requests_submitted_while_the_engine_closes_are_refused_or_ended() -> No
     assert len(taken) >= 20
 
 
-def test_an_error_of_the_engine_itself_ends_every_request(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, Panic, SystemExit])
+def test_an_error_of_the_engine_itself_ends_every_request(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     calls: list[int] = []
 
     def deliver_badly(events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
         calls.append(len(events))
         if len(calls) == 1:
-            raise RuntimeError("the loop is gone")
+            raise kind("the loop is gone")
         put_all(events)
 
     asked = ask("Hello", ENDLESS)
@@ -186,9 +192,37 @@ def test_an_error_of_the_engine_itself_ends_every_request(caplog: pytest.LogCapt
         (event,) = events_of(asked)
 
         assert isinstance(event.error, EngineFailed)
-        with pytest.raises(EngineFailed, match=r"has failed \(RuntimeError\): unload the model"):
+        with pytest.raises(EngineFailed, match=rf"has failed \({kind.__name__}\): unload the model"):
             engine.submit(ask("Hello", SHORT))
+        assert isinstance(engine.failure, EngineFailed)
     assert "the loop is gone" in caplog.text
+
+
+def test_an_engine_that_can_tell_nobody_still_frees_its_session(caplog: pytest.LogCaptureFixture) -> None:
+    def deliver_nothing(events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
+        raise Panic("no loop at all")
+
+    session = HeldSession(num_slots=1)
+    with running(session, deliver=deliver_nothing) as engine:
+        engine.submit(ask("Hello", SHORT))
+        wait_until(lambda: session.num_closed == 1)
+
+        assert engine.num_queued == 0
+        with pytest.raises(EngineFailed):
+            engine.submit(ask("Hello", SHORT))
+        assert engine.close()
+    assert "has not stopped in good order" in caplog.text
+
+
+def test_close_says_whether_the_thread_has_ended(held: HeldSession) -> None:
+    with running(held, capabilities=PLAIN) as engine:
+        engine.submit(ask("Hello", SHORT))
+        held.entered.get(timeout=WAIT_S)
+
+        hangs = engine.close(timeout_s=0.01)
+        held.release()
+
+        assert (hangs, engine.close()) == (False, True)
 
 
 def test_a_step_that_nobody_interrupted_and_says_so_has_failed() -> None:

@@ -58,7 +58,7 @@ def test_after_a_loss_every_request_is_told_and_a_new_session_serves_on() -> Non
     engine.submit(running)
     engine.submit(waiting)
     (failed,) = events_of(running)
-    wait_until(lambda: engine.num_queued == 0 and engine._session is fresh)
+    wait_until(lambda: engine.num_queued == 0 and engine._runner.session is fresh)
     output = generate(engine, "The river", SHORT)
     engine.close()
 

@@ -33,7 +33,7 @@ def twin(smollm2_folder: Path) -> Twin:
 
 
 def is_prefilling(engine: Engine) -> bool:
-    return engine._prefilling is not None
+    return engine._runner._prefill is not None
 
 
 def num_free(engine: Engine) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jan_ort.engine.engine import Engine
-from jan_ort.engine.events import SequenceOutput
+from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.logprobs import token_logprobs
 from jan_ort.engine.scheduler import Batching, Scheduler
@@ -82,12 +82,14 @@ class Twin:
         logits = self.session.step([SlotTokens(0, prompt)]).logits
         while True:
             (token_id,) = Sampler(self.eos_token_ids).sample(logits, [state])
+            assert isinstance(token_id, int)
             state.accept(token_id)
             if token_id in self.eos_token_ids:
                 break
             token_ids.append(token_id)
             if state.params.logprobs is not None:
                 (value,) = token_logprobs(logits, [token_id], [state.params.logprobs])
+                assert isinstance(value, TokenLogprobs)
                 values.append((value.token_id, value.logprob, value.top))
             if len(token_ids) == state.params.max_tokens:
                 break

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import EngineFailed, EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.errors import EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
 from jan_ort.http.answers import to_api_error
 from jan_ort.http.errors import ApiError, context_overflow, short
 from jan_ort.models.tokenizer import TokenIdError
@@ -28,6 +28,7 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (EngineStopped(), 503, None, "shutting_down"),
         (StepFailed("the device is lost"), 500, None, "backend_failed"),
         (EngineFailed(ZeroDivisionError("secret")), 500, None, "engine_failed"),
+        (SequenceFailed(), 500, None, "internal_error"),
         (ZeroDivisionError("secret"), 500, None, "internal_error"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from jan_ort.cli.program import main
 from tests.backends.plugins import Plugins
 from tests.http.handlers.serving import COMPLETIONS, post, serving, text_of
-from tests.plugins.step_faults import STEP_FAULTS
+from tests.plugins.step_faults import ROW_FAULTS, STEP_FAULTS
 
 
 def break_everything(plugins: Plugins) -> None:
@@ -44,8 +44,8 @@ def test_the_command_lists_the_broken_ones_with_their_reasons(plugins: Plugins) 
         assert reason in result.stdout
 
 
-FAULTS = STEP_FAULTS | {"raise KeyboardInterrupt": "raised KeyboardInterrupt in step"}
-"""In the engine's thread no user's Ctrl-C arrives, so that this one is the plugin's."""
+FAULTS = STEP_FAULTS | ROW_FAULTS | {"raise KeyboardInterrupt": "raised KeyboardInterrupt in step"}
+"""Of the server's threads none but the main one is interrupted by the user."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,7 +94,6 @@ def open_once(
     assert found.folder is not None, "only a model that is there can be opened"
     folder = ModelFolder.read(Path(found.folder))
     logger.info("opening %s with backend %s; given up after %g s", folder.path, backend.name, limit_s)
-    present = frozenset(threading.enumerate())
 
     def opened() -> GenerativeModel | EmbeddingModel:
         if found.task == "generate":
@@ -107,16 +105,14 @@ def open_once(
         model = within(opened, limit_s)
         device = model.device
         doing = "close"
-        within(lambda: _close(model, present), limit_s)
+        within(lambda: _close(model), limit_s)
     except PluginFault as fault:
         remedy = "choose another with --backend, or open none with --quick"
         raise ModelError(f"backend {backend.name!r} failed to {doing} {folder.path}: {fault}; {remedy}") from fault
     return replace(found, device=device)
 
 
-def _close(model: GenerativeModel | EmbeddingModel, present: Collection[threading.Thread]) -> None:
-    """Close a model and wait for its engine, whose thread was not ``present`` before."""
-    model.close()
-    for thread in threading.enumerate():
-        if thread.name == "engine" and thread not in present:
-            thread.join()  # closing gives up on a session that hangs there, without a word
+def _close(model: GenerativeModel | EmbeddingModel) -> None:
+    """Close a model, and go on until it is free: closing once gives up on a session that hangs."""
+    while not model.close():
+        logger.debug("%s is not closed yet", model.name)

@@ -1,13 +1,18 @@
-"""GET /health: 200 once everything configured is loaded, 503 before and while stopping."""
+"""GET /health: 200 once everything configured is loaded, 503 before, while stopping, and once an engine has failed."""
 
 from __future__ import annotations
 
 from quart import Response, jsonify
 
+from jan_ort.http.errors import ApiError
+from jan_ort.serving.served import GenerativeModel
 from jan_ort.serving.server import Server
 
 
 async def get_health(server: Server) -> Response:
     """Answer with ``ok``, or with the error that every operation gets now."""
     server.check_ready()
+    for resident in server.roster.residents:
+        if isinstance(resident.model, GenerativeModel) and (failure := resident.model.engine.failure) is not None:
+            raise ApiError(503, f"{resident.name}: {failure}", code="engine_failed") from failure
     return jsonify({"status": "ok"})

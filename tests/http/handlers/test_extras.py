@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from jan_ort_openapi import parse_body
 from jan_ort_openapi.models import ModelData, ModelList
-from tests.http.handlers.serving import CHAT, HELLO, Client, post
+from tests.http.handlers.serving import CHAT, COMPLETIONS, HELLO, Client, complete, engine_of, post, serving, until
 
 
 @pytest.mark.parametrize("text", ["", "Hello", "two\nlines", "naïve café ☃ 👩‍🚀", "\u2028\u0000"])
@@ -111,3 +113,21 @@ async def test_health_is_ok_when_everything_is_loaded(client: Client) -> None:
     response = await client.get("/health")
 
     assert await response.get_json() == {"status": "ok"}
+
+
+async def test_health_is_503_once_an_engine_has_failed_until_its_model_is_unloaded() -> None:
+    async with serving() as app:
+        client, engine = app.test_client(), engine_of(app)
+        engine._commands.put(lambda: sys.exit("a bug"))
+        await until(lambda: engine.failure is not None)
+
+        sick = await client.get("/health")
+        refused, _ = await post(client, COMPLETIONS, {"prompt": "Hello"})
+        await post(client, "/models/unload", {"model": "reference"})
+        well = await client.get("/health")
+        text = await complete(client, max_tokens=1)
+
+    error = (await sick.get_json())["error"]
+    assert (sick.status_code, error["code"], refused) == (503, "engine_failed", 500)
+    assert "reference: the engine of this model has failed (SystemExit): unload the model" in error["message"]
+    assert (well.status_code, text["object"]) == (200, "text_completion")

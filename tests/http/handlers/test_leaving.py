@@ -37,7 +37,7 @@ def delayed(function: Callable[[Any], Any], seconds: float) -> Callable[[Any], A
 
 def slow_down(app: Quart, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.02) -> None:
     """Let every step take a while, so that a request is surely still running when the test looks at it."""
-    session = engine_of(app)._session
+    session = engine_of(app)._runner.session
     monkeypatch.setattr(session, "step", delayed(session.step, seconds))
 
 

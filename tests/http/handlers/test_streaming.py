@@ -128,7 +128,7 @@ async def test_usage_stays_away_when_it_is_not_asked_for(client: Client, options
 async def test_a_failure_in_the_midst_is_an_event_before_done(
     app: Quart, client: Client, monkeypatch: pytest.MonkeyPatch, path: str, num_chunks: int
 ) -> None:
-    session = engine_of(app)._session
+    session = engine_of(app)._runner.session
     step = session.step
 
     def fail_while_decoding(batch: list[SlotTokens]) -> StepOutput:
@@ -154,7 +154,7 @@ async def test_after_a_failure_the_next_request_is_served(
         raise BadInput("batch", "once")
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine_of(app)._session, "step", fail)
+        patched.setattr(engine_of(app)._runner.session, "step", fail)
         failed, _ = await post(client, path, {})
     served, _ = await post(client, path, {})
 
@@ -165,7 +165,7 @@ async def test_after_a_failure_the_next_request_is_served(
 async def test_a_silent_stream_is_kept_alive_with_comments(
     client: Client, monkeypatch: pytest.MonkeyPatch, app: Quart
 ) -> None:
-    session = engine_of(app)._session
+    session = engine_of(app)._runner.session
     step = session.step
 
     def slow(batch: list[SlotTokens]) -> StepOutput:

@@ -1,0 +1,97 @@
+"""Schedules of choices that share their prompt's array, against a twin that compares every waiting prompt each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jan_ort.engine.scheduler import Scheduler
+from jan_ort.engine.sequence import TokenSequence
+from jan_ort.engine.slots import Placement
+from tests.engine.running import Tokens
+from tests.engine.schedules import Job, Run
+from tests.engine.test_scheduler_runs import FAMILIES, batchings, live
+
+
+@cache
+def array(prompt: tuple[int, ...]) -> Tokens:
+    return np.array(prompt, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Choice(Job):
+    """One of the choices of a prompt, which all have the same array."""
+
+    def sequence(self) -> TokenSequence:
+        return TokenSequence(array(tuple(self.prompt)), self.name, wants_prompt_logits=self.prompt_logits)
+
+
+class SlowScheduler(Scheduler):
+    def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:
+        for sequence in list(self.waiting):
+            if not self.slots.num_free:
+                return
+            if self._prefix_is_coming(sequence):
+                continue
+            placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
+            assert placement is not None
+            self.slots.hold(placement, sequence.id)
+            self.waiting.remove(sequence)
+            self.running.append(sequence)
+            sequence.slot = placement.slot
+            sequence.num_computed = sequence.num_cached = placement.length
+            yield placement, sequence
+
+
+@st.composite
+def choices(draw: st.DrawFn) -> list[Job]:
+    jobs: list[Job] = []
+    for at in range(draw(st.integers(1, 5))):
+        prompt = (*draw(st.sampled_from(FAMILIES))[: draw(st.integers(1, 60))], *draw(st.lists(st.just(0), max_size=2)))
+        generated, arrives, logits = draw(st.tuples(st.integers(1, 4), st.integers(0, 8), st.booleans()))
+        for choice in range(draw(st.integers(1, 5))):
+            jobs.append(Choice(f"job{len(jobs)}", prompt, generated, arrives, logits and (at + choice) % 3 == 0))
+    return sorted(jobs, key=lambda job: job.arrives)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    jobs=choices(),
+    num_slots=st.integers(1, 4),
+    batching=batchings,
+    aborts=st.dictionaries(st.integers(0, 25), st.integers(0, 8), max_size=3),
+    outcomes=st.dictionaries(st.integers(0, 25), st.sampled_from(["interrupted", "failed"]), max_size=3),
+)
+def test_choices_are_scheduled_as_if_each_prompt_were_compared(
+    jobs: list[Job], num_slots: int, batching: object, aborts: dict[int, int], outcomes: dict[int, str]
+) -> None:
+    fast, slow = (Run(kind(num_slots, batching)) for kind in (Scheduler, SlowScheduler))  # type: ignore[arg-type]
+
+    live(fast, jobs, aborts, outcomes)
+    live(slow, jobs, aborts, outcomes)
+
+    assert (fast.steps, fast.ended) == (slow.steps, slow.ended)
+
+
+def test_the_choices_of_a_prompt_are_compared_once() -> None:
+    class Counting(Scheduler):
+        num_compared = 0
+
+        def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
+            self.num_compared += 1
+            return super()._prefix_is_coming(sequence)
+
+    scheduler = Counting(2)
+    prompts = [tuple(range(500)), (*range(400), 7), (*range(400), 8)]
+    for prompt in prompts:
+        for at in range(100):
+            scheduler.add(Choice(f"{len(prompt)}-{at}", prompt).sequence())
+
+    scheduler.schedule()
+
+    assert scheduler.num_compared == 1 + len(prompts)
