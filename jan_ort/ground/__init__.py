@@ -1,1 +1,1 @@
-"""What every room may import: tasks, errors, progress, and reading JSON."""
+"""What every room may import, and what imports none of them."""
