@@ -85,7 +85,11 @@ async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGramm
     def compile_it() -> CompiledGrammar | None:
         from jan_ort.structured.json_schema import checked_schema  # as the compiler: not at the server's start
 
-        tools = [replace(tool, parameters=checked_schema(tool.parameters)) for tool in plan.callable_tools]
+        # A schema that nothing holds the answer to may say anything.
+        tools = [
+            replace(tool, parameters=checked_schema(tool.parameters)) if plan.is_forced or tool.is_strict else tool
+            for tool in plan.callable_tools
+        ]
         checked = replace(plan, callable_tools=tuple(tools))
         source = tool_grammar(checked, model.template_tools.tool_format, model.tool_markers)
         return None if source is None else model.grammars.lark(source)
