@@ -8,6 +8,7 @@ from typing import Any
 
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, StepFailed
+from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.structured.errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
@@ -91,9 +92,9 @@ def to_api_error(error: Exception) -> ApiError:
             return bad_request("input", str(error), code="context_length_exceeded")
         case BadInput():
             return bad_request(error.param, str(error))
-        case QueueFull():
+        case QueueFull() | PoolBusy():
             return _retry(429, str(error), "queue_full", error.retry_after_s)
-        case EngineStopped() | DeviceUnavailable() | DeviceLost():
+        case EngineStopped() | PoolClosed() | DeviceUnavailable() | DeviceLost():
             return _unavailable(error)
         case ConstraintFailed():
             return ApiError(400, str(error), code="constraint_failed")
@@ -104,8 +105,8 @@ def to_api_error(error: Exception) -> ApiError:
     return ApiError(500, "internal error; the server's log has the details", code="internal_error")
 
 
-def _unavailable(error: EngineStopped | DeviceUnavailable | DeviceLost) -> ApiError:
-    if isinstance(error, EngineStopped):
+def _unavailable(error: EngineStopped | PoolClosed | DeviceUnavailable | DeviceLost) -> ApiError:
+    if isinstance(error, EngineStopped | PoolClosed):
         return _retry(503, str(error), "shutting_down", 5)
     return _retry(503, str(error), "device_lost", error.retry_after_s if isinstance(error, DeviceUnavailable) else 5)
 
