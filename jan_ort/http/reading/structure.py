@@ -14,6 +14,7 @@ from jan_ort.chat.tools import ToolPlan, tool_grammar
 from jan_ort.http.errors import bad_request
 from jan_ort.serving.served import GenerativeModel
 from jan_ort.structured.errors import StructuredError
+from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort_openapi.models import (
     ChatCompletionRequestResponseFormat,
     CreateChatCompletionRequest,
@@ -92,8 +93,6 @@ async def _calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | No
 
 
 def _source_of_calls(model: GenerativeModel, plan: ToolPlan) -> str | None:
-    from jan_ort.structured.json_schema import checked_schema  # as the compiler: not at the server's start
-
     # A schema that nothing holds the answer to may say anything.
     tools = [
         replace(tool, parameters=checked_schema(tool.parameters)) if plan.is_forced or tool.is_strict else tool
