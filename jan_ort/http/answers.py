@@ -6,6 +6,7 @@ import logging
 
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
+from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.errors import ApiError, bad_request
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.serving.errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
@@ -50,13 +51,13 @@ def to_api_error(error: Exception) -> ApiError:
 def _passing(error: Exception) -> ApiError | None:
     """Return the answer to what may succeed later, with when to come back; None for anything else."""
     match error:
-        case QueueFull():
+        case QueueFull() | PoolBusy():
             status, code, param = 429, "queue_full", None
         case NotServing():
             status, code, param = 503, f"server_{error.status}", None
         case ModelUnavailable():
             status, code, param = 503, "model_failed", "model"
-        case EngineStopped():
+        case EngineStopped() | PoolClosed():
             status, code, param = 503, "shutting_down", None
         case DeviceUnavailable() | DeviceLost():
             status, code, param = 503, "device_lost", None

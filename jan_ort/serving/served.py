@@ -40,7 +40,7 @@ from jan_ort_backends import (
 )
 
 if TYPE_CHECKING:
-    from jan_ort.structured.compiler import GrammarCompiler
+    from jan_ort.structured.grammar_pool import GrammarPool
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +86,15 @@ class GenerativeModel(ServedModel):
     """How many token ids tokenizer and model share."""
 
     @cached_property
-    def grammars(self) -> GrammarCompiler:
+    def grammars(self) -> GrammarPool:
         """Compiles grammars and schemas for this model."""
         # Imported when the first one is asked for: the library costs the start 50 ms.
         from jan_ort.structured.compiler import GrammarCompiler
+        from jan_ort.structured.grammar_pool import GrammarPool
         from jan_ort.structured.vocabulary import GrammarVocabulary
 
-        return GrammarCompiler(GrammarVocabulary(self.tokenizer, self.folder.eos_token_ids, self.vocab_size))
+        vocabulary = GrammarVocabulary(self.tokenizer, self.folder.eos_token_ids, self.vocab_size)
+        return GrammarPool(GrammarCompiler(vocabulary))
 
     @cached_property
     def template_tools(self) -> TemplateTools:
@@ -120,6 +122,8 @@ class GenerativeModel(ServedModel):
 
     def close(self) -> bool:
         """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
+        if "grammars" in self.__dict__:  # made when the first one is asked for
+            self.grammars.close()
         try:
             return self.engine.close()
         finally:

@@ -7,7 +7,7 @@ from llguidance import LLMatcher
 from numpy.typing import NDArray
 
 from jan_ort.structured.closing import Closer, JsonPosition
-from jan_ort.structured.errors import ConstraintFailed
+from jan_ort.structured.errors import ConstraintFailed, panics_fail
 from jan_ort.structured.vocabulary import GrammarVocabulary
 
 UNCHECKED_AFTER_FAILURE = 16
@@ -48,6 +48,7 @@ class Constraint:
         """Return whether the text so far is a sentence, so that it may end here."""
         return bool(self._matcher.is_accepting())
 
+    @panics_fail()
     def allowed(self) -> NDArray[np.bool_]:
         """Return which tokens may come next, bool ``(vocab_size,)``; end-of-text ids where the text may end.
 
@@ -63,6 +64,7 @@ class Constraint:
             raise ConstraintFailed("no token of the vocabulary continues the text; simplify the grammar or schema")
         return mask
 
+    @panics_fail()
     def accept(self, token_id: int) -> None:
         """Move on by one token, which ``allowed`` allows. Raises: ConstraintFailed otherwise."""
         if not self._matcher.consume_token(token_id):
@@ -81,6 +83,7 @@ class Constraint:
             self._bound += self._growth
         self._checked = None
 
+    @panics_fail()
     def forced(self) -> list[int]:
         """Return the tokens that must come next, mostly none; they are canonical, and asking does not consume them."""
         token_ids = list(self._matcher.compute_ff_tokens())
@@ -88,6 +91,7 @@ class Constraint:
         ends = [at for at, token_id in enumerate(token_ids) if not self._bytes(token_id)]
         return token_ids[: ends[0]] if ends else token_ids
 
+    @panics_fail()
     def closing(self, remaining: int) -> NDArray[np.bool_] | None:
         """Return a mask of the one token that still completes the JSON in ``remaining`` tokens, bool ``(vocab_size,)``.
 
@@ -104,6 +108,7 @@ class Constraint:
         self.was_closed |= bool(np.count_nonzero(self.allowed()) > 1)
         return mask
 
+    @panics_fail()
     def settle(self, token_id: int, remaining: int) -> int:
         """Return the token to take: ``token_id``, or another one if the JSON could not be completed after it.
 

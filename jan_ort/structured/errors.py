@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class StructuredError(Exception):
     """Raised when text cannot be held to what was asked; the base of every error below."""
@@ -30,3 +33,14 @@ class SchemaError(StructuredError):
 
 class ConstraintFailed(StructuredError):
     """Raised when one sequence's constraint cannot go on: a token that it forbids, or a limit of its parser."""
+
+
+@contextmanager
+def panics_fail() -> Iterator[None]:
+    """Raise ConstraintFailed for a panic of the matcher, which is no ``Exception`` and would end the thread."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ConstraintFailed(f"the matcher failed ({error}); simplify the grammar or schema") from error

@@ -11,10 +11,10 @@ import numpy as np
 from llguidance import LLTokenizer
 from numpy.typing import NDArray
 
-from jan_ort.models.tokenizer import TextTokenizer
-
 if TYPE_CHECKING:
     from llguidance._tokenizer import TokenizerWrapper
+
+    from jan_ort.models.tokenizer import TextTokenizer
 
 
 class GrammarVocabulary:

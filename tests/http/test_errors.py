@@ -8,6 +8,7 @@ import pytest
 
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.engine.errors import EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
+from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.answers import to_api_error
 from jan_ort.http.errors import ApiError, context_overflow, short
 from jan_ort.models.tokenizer import TokenIdError
@@ -26,6 +27,8 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (BadInput("slot", "is 9"), 400, "slot", "invalid_value"),
         (QueueFull(3, 2), 429, None, "queue_full"),
         (EngineStopped(), 503, None, "shutting_down"),
+        (PoolBusy("3 others wait"), 429, None, "queue_full"),
+        (PoolClosed("stopping"), 503, None, "shutting_down"),
         (StepFailed("the device is lost"), 500, None, "backend_failed"),
         (EngineFailed(ZeroDivisionError("secret")), 500, None, "engine_failed"),
         (SequenceFailed(), 500, None, "internal_error"),
@@ -46,7 +49,9 @@ def test_an_api_error_is_its_own_answer() -> None:
     assert to_api_error(error) is error
 
 
-@pytest.mark.parametrize("error", [QueueFull(3, 2, retry_after_s=7), EngineStopped()])
+@pytest.mark.parametrize(
+    "error", [QueueFull(3, 2, retry_after_s=7), EngineStopped(), PoolBusy("full"), PoolClosed("stopping")]
+)
 def test_what_passes_says_when_to_come_back(error: Exception) -> None:
     assert int(to_api_error(error).headers["Retry-After"]) >= 1
 

@@ -8,6 +8,7 @@ import pytest
 
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.structured.compiler import GrammarCompiler
+from jan_ort.structured.grammar_pool import GrammarPool
 from jan_ort.structured.vocabulary import GrammarVocabulary
 from jan_ort_backends import reference_tokenizer as reference
 from tests.structured.walking import Model
@@ -22,6 +23,12 @@ def model() -> Model:
     tokenizer = TextTokenizer(reference.FOLDER / "tokenizer.json")
     eos = (reference.BOS_TOKEN_ID, reference.EOS_TOKEN_ID)
     return Model(tokenizer, GrammarCompiler(GrammarVocabulary(tokenizer, eos, reference.VOCAB_SIZE + 8)), eos)
+
+
+@pytest.fixture
+def grammars(model: Model) -> GrammarPool:
+    """The compiler's threads, with nothing compiled yet."""
+    return GrammarPool(model.compiler)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Compilation: once per source, within bounds, off the caller's stack."""
+"""Compilation within bounds of time and stack, whatever is asked for."""
 
 from __future__ import annotations
 
@@ -7,35 +7,12 @@ from typing import Any
 
 import pytest
 
-from jan_ort.structured.compiler import CACHE_SIZE
-from jan_ort.structured.errors import ConstraintFailed, GrammarError, SchemaError, StructuredError
+from jan_ort.structured.errors import ConstraintFailed, GrammarError, SchemaError
+from jan_ort.structured.grammar_pool import GrammarPool
 from tests.structured.walking import Model, read
 
 MOST_SECONDS = 15.0
 """A compilation ends, or is refused, within this; the slowest took 2.7 s on two busy cores."""
-
-
-def test_the_same_source_is_compiled_once(model: Model) -> None:
-    assert model.compiler.gbnf('root ::= "once"') is model.compiler.gbnf('root ::= "once"')
-    assert model.compiler.json_schema({"const": 1}) is model.compiler.json_schema({"const": 1})
-    assert model.compiler.json_object() is model.compiler.json_object()
-
-
-def test_an_order_of_properties_is_a_schema_of_its_own(model: Model) -> None:
-    first = model.compiler.json_schema({"properties": {"a": {}, "b": {}}})
-
-    assert model.compiler.json_schema({"properties": {"b": {}, "a": {}}}) is not first
-
-
-def test_the_least_recently_used_is_forgotten(model: Model) -> None:
-    kept, forgotten = model.compiler.gbnf('root ::= "kept"'), model.compiler.gbnf('root ::= "forgotten"')
-
-    for number in range(CACHE_SIZE - 1):
-        model.compiler.gbnf(f'root ::= "{number}"')
-        model.compiler.gbnf('root ::= "kept"')
-
-    assert model.compiler.gbnf('root ::= "kept"') is kept
-    assert model.compiler.gbnf('root ::= "forgotten"') is not forgotten
 
 
 def _chain(length: int, body: str) -> str:
@@ -61,11 +38,11 @@ HEAVY_GRAMMARS = {
 
 
 @pytest.mark.parametrize("name", HEAVY_GRAMMARS)
-def test_a_heavy_grammar_is_served_or_refused_soon(name: str, model: Model) -> None:
+async def test_a_heavy_grammar_is_served_or_refused_soon(name: str, grammars: GrammarPool) -> None:
     started = time.monotonic()
 
     try:
-        constraint = model.compiler.gbnf(HEAVY_GRAMMARS[name]).start()
+        constraint = (await grammars.gbnf(HEAVY_GRAMMARS[name])).start()
         for _ in range(10):
             constraint.accept(int(constraint.allowed().argmax()))
     except (GrammarError, ConstraintFailed) as error:
@@ -111,11 +88,11 @@ HEAVY_SCHEMAS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", HEAVY_SCHEMAS)
-def test_a_heavy_schema_is_served_or_refused_soon(name: str, model: Model) -> None:
+async def test_a_heavy_schema_is_served_or_refused_soon(name: str, grammars: GrammarPool) -> None:
     started = time.monotonic()
 
     try:
-        constraint = model.compiler.json_schema(HEAVY_SCHEMAS[name]).start()
+        constraint = (await grammars.json_schema(HEAVY_SCHEMAS[name])).start()
         for _ in range(10):
             constraint.accept(constraint.settle(int(constraint.allowed().argmax()), 100))
     except (SchemaError, ConstraintFailed) as error:
@@ -135,14 +112,8 @@ def test_a_schema_beyond_the_limits_is_refused(schema: Any, model: Model) -> Non
         model.compiler.json_schema(schema)
 
 
-def test_a_failure_is_not_kept(model: Model) -> None:
-    for _ in range(2):
-        with pytest.raises(StructuredError, match="line 1, column 1"):
-            model.compiler.gbnf("")
-
-
-def test_what_is_compiled_in_a_small_stack_serves_there(model: Model) -> None:
-    constraint = model.compiler.gbnf('root ::= "a" root "b" | "c"').start()
+async def test_what_is_compiled_in_a_large_stack_serves_in_a_small_one(model: Model, grammars: GrammarPool) -> None:
+    constraint = (await grammars.gbnf('root ::= "a" root "b" | "c"')).start()
 
     assert read(model, constraint, "aaacbbb")
     assert constraint.is_complete

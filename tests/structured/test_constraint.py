@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jan_ort.structured.errors import ConstraintFailed
-from tests.structured.schemas import SCHEMAS
+from tests.structured.json_schema.schemas import SCHEMAS
 from tests.structured.walking import Model, read, walk
 
 _REQUIRED = {

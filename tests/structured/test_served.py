@@ -12,11 +12,11 @@ import jsonschema_rs
 import pytest
 import pytest_asyncio
 
-from jan_ort.structured.gbnf_parser import parse_gbnf
+from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
 from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, post, serving
-from tests.structured.gbnf_twin import Recogniser
-from tests.structured.grammars import BROKEN_GRAMMARS, GRAMMARS
-from tests.structured.schemas import BROKEN_SCHEMAS, SCHEMAS
+from tests.structured.gbnf.gbnf_twin import Recogniser
+from tests.structured.gbnf.grammars import BROKEN_GRAMMARS, GRAMMARS
+from tests.structured.json_schema.schemas import BROKEN_SCHEMAS, SCHEMAS
 
 QUESTION = [{"role": "user", "content": "Give me an example of what you were asked for."}]
 MAX_TOKENS = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from jan_ort.chat.tools import ToolPlan, tool_grammar
 from jan_ort.http.errors import bad_request
 from jan_ort.serving.served import GenerativeModel
 from jan_ort.structured.errors import StructuredError
+from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort_openapi.models import (
     ChatCompletionRequestResponseFormat,
     CreateChatCompletionRequest,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Names of schemas, as in OpenAI's API."""
+
+_Compiled = TypeVar("_Compiled")
 
 
 async def compile_structure(
@@ -42,14 +45,14 @@ async def compile_structure(
     if wants_json:
         raise bad_request("grammar", "grammar and response_format both say what the text must follow; give one")
     source = body.grammar
-    return await compile_in_thread("grammar", lambda: model.grammars.gbnf(source))
+    return await _refusing("grammar", model.grammars.gbnf(source))
 
 
 async def _json(model: GenerativeModel, asked: ChatCompletionRequestResponseFormat) -> CompiledGrammar:
     param, schema = _schema(asked)
     if schema is None:
-        return await compile_in_thread("response_format", model.grammars.json_object)
-    return await compile_in_thread(param, lambda: model.grammars.json_schema(schema))
+        return await _refusing("response_format", model.grammars.json_object())
+    return await _refusing(param, model.grammars.json_schema(schema))
 
 
 def _refuse_schema_of_text(asked: ChatCompletionRequestResponseFormat) -> None:
@@ -81,25 +84,28 @@ def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
 
 async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
     """Return what an answer that may call tools must follow, None for a free one. Raises: ApiError 400."""
-
-    def compile_it() -> CompiledGrammar | None:
-        from jan_ort.structured.json_schema import checked_schema  # as the compiler: not at the server's start
-
-        tools = [replace(tool, parameters=checked_schema(tool.parameters)) for tool in plan.callable_tools]
-        checked = replace(plan, callable_tools=tuple(tools))
-        source = tool_grammar(checked, model.template_tools.tool_format, model.tool_markers)
-        return None if source is None else model.grammars.lark(source)
-
-    return await compile_in_thread("functions" if plan.is_legacy else "tools", compile_it)
+    return await _refusing("functions" if plan.is_legacy else "tools", _calls(model, plan))
 
 
-_Compiled = TypeVar("_Compiled", "CompiledGrammar", "CompiledGrammar | None")
+async def _calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
+    source = await asyncio.to_thread(_source_of_calls, model, plan)
+    return None if source is None else await model.grammars.lark(source)
 
 
-async def compile_in_thread(param: str, compile_it: Callable[[], _Compiled]) -> _Compiled:
-    """Compile off the event loop. Raises: ApiError 400 naming ``param``."""
+def _source_of_calls(model: GenerativeModel, plan: ToolPlan) -> str | None:
+    # A schema that nothing holds the answer to may say anything.
+    tools = [
+        replace(tool, parameters=checked_schema(tool.parameters)) if plan.is_forced or tool.is_strict else tool
+        for tool in plan.callable_tools
+    ]
+    checked = replace(plan, callable_tools=tuple(tools))
+    return tool_grammar(checked, model.template_tools.tool_format, model.tool_markers)
+
+
+async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:
+    """Return what is compiled. Raises: ApiError 400 naming ``param`` for what cannot be."""
     try:
-        return await asyncio.to_thread(compile_it)
+        return await compiled
     except StructuredError as error:
         code = "invalid_grammar" if param == "grammar" else "invalid_schema"
         raise bad_request(param, f"{param}: {error}", code=code) from error

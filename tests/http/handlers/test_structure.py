@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from jan_ort.structured.compiler import GrammarCompiler
 from tests.http.handlers.serving import CHAT, COMPLETIONS, HELLO, Client, complete, post, stream
 
 DATE = 'root ::= [0-9]{4} "-" [0-9]{2} "-" [0-9]{2}'
@@ -106,3 +107,30 @@ async def test_a_constrained_sequence_leaves_its_company_alone(client: Client) -
     )
 
     assert answer["choices"][0]["text"] == alone
+
+
+class Panic(BaseException):
+    """As pyo3's PanicException: no ``Exception``."""
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (COMPLETIONS, {"prompt": "a", "grammar": DATE}, "grammar"),
+        (CHAT, {"messages": HELLO, "response_format": {"type": "json_object"}}, "response_format"),
+    ],
+)
+async def test_a_panic_of_the_compiler_is_400_and_ends_nothing(
+    client: Client, path: str, body: dict[str, Any], param: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(_: GrammarCompiler, __: str) -> None:
+        raise Panic("index out of bounds")
+
+    monkeypatch.setattr(GrammarCompiler, "_matcher", panic)
+    statuses = [await post(client, path, SAMPLED | body) for _ in range(4)]
+    monkeypatch.undo()
+
+    for status, answer in statuses:
+        assert (status, answer["error"]["param"].split(".")[0]) == (400, param)
+        assert "the compiler failed on it" in answer["error"]["message"]
+    assert (await post(client, path, SAMPLED | body))[0] == 200

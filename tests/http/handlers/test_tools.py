@@ -145,3 +145,106 @@ async def test_a_schema_that_cannot_be_served_is_refused(client: Client, streame
     assert status == 400
     assert answer["error"]["param"] == "tools"
     assert "nothing" in answer["error"]["message"]
+
+
+def _deep() -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(70):
+        schema = {"items": schema}
+    return schema
+
+
+UNSERVED: dict[str, dict[str, Any]] = {
+    "uniqueItems": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+    "not": {"not": {"type": "null"}},
+    "propertyNames": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}},
+    "if": {"if": {"type": "string"}, "then": {"minLength": 1}},
+    "contains": {"type": "array", "contains": {"const": 1}},
+    "dependentRequired": {"type": "object", "dependentRequired": {"a": ["b"]}},
+    "external reference": {"$ref": "https://example.com/schema.json"},
+    "unknown type": {"type": "nothing"},
+    "no schema": {"anyOf": 3},
+    "impossible": {"allOf": [{"type": "string"}, {"type": "integer"}]},
+    "unknown format": {"type": "string", "format": "zip-code"},
+    "lookahead": {"type": "string", "pattern": "^(?=a)b$"},
+    "repetitions": {"type": "string", "pattern": "((a{1000}){1000}){1000}"},
+    "long": {"type": "string", "minLength": 100_000},
+    "deep": _deep(),
+    "huge": {"enum": ["x" * 600_000]},
+}
+"""Schemas of one argument that no grammar can be made of."""
+
+
+def tool(schema: dict[str, Any], name: str = "f", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "parameters": {"type": "object", "properties": {"a": schema}, "required": ["a"]}} | fields
+
+
+def tools_of(*functions: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": function} for function in functions]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda unserved: {"tools": tools_of(unserved)},
+        lambda unserved: {"tools": tools_of(unserved), "tool_choice": "auto", "parallel_tool_calls": False},
+        lambda unserved: {"tools": tools_of(unserved | {"strict": True}), "tool_choice": "none"},
+        lambda unserved: {"tools": tools_of(unserved, WEATHER | {"strict": True})},
+        lambda unserved: {"tools": tools_of(unserved, WEATHER), "tool_choice": NAMED},
+        lambda unserved: {"functions": [unserved]},
+        lambda unserved: {"functions": [unserved, WEATHER], "function_call": {"name": "get_weather"}},
+        lambda unserved: {"functions": [unserved], "function_call": "none"},
+    ],
+    ids=[
+        "default",
+        "auto",
+        "none",
+        "beside strict",
+        "beside named",
+        "functions",
+        "beside named function",
+        "no function",
+    ],
+)
+async def test_a_schema_that_nothing_enforces_may_say_anything(client: Client, body: Any) -> None:
+    # The reference model's context is short: with two of the schemas in the prompt, that is what is wrong.
+    for name, schema in UNSERVED.items():
+        status, answer = await post(client, CHAT, BODY | body(tool(schema)) | {"max_tokens": 2})
+
+        is_only_long = (
+            name in ("deep", "huge") and status == 400 and answer["error"]["code"] == "context_length_exceeded"
+        )
+        assert (name, 200 if is_only_long else status) == (name, 200), answer
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda unserved: {"tools": tools_of(unserved | {"strict": True})},
+        lambda unserved: {"tools": tools_of(WEATHER, unserved | {"strict": True})},
+        lambda unserved: {"tools": tools_of(unserved), "tool_choice": "required"},
+        lambda unserved: {"tools": tools_of(unserved, WEATHER), "tool_choice": "required"},
+        lambda unserved: {"functions": [unserved], "function_call": {"name": "f"}},
+    ],
+    ids=["strict", "strict beside another", "required", "required beside another", "named function"],
+)
+async def test_a_schema_that_is_enforced_is_refused_if_it_cannot_be(client: Client, body: Any) -> None:
+    for name, schema in UNSERVED.items():
+        status, answer = await post(client, CHAT, BODY | body(tool(schema)) | {"max_tokens": 2})
+
+        assert (name, status) == (name, 400), answer
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+@pytest.mark.parametrize(
+    ("parameters", "param"),
+    [({"type": "array"}, "type"), ({"properties": []}, "properties"), ({"required": [1]}, "required")],
+)
+async def test_parameters_that_are_no_object_are_refused_always(
+    client: Client, choice: str, parameters: dict[str, Any], param: str
+) -> None:
+    function = {"name": "f", "parameters": parameters}
+
+    status, answer = await post(client, CHAT, BODY | {"tools": tools_of(function), "tool_choice": choice})
+
+    assert (status, answer["error"]["param"]) == (400, f"tools.0.function.parameters.{param}")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jan_ort.structured.gbnf_checks import ROOT
-from jan_ort.structured.gbnf_regular import Rules
-from jan_ort.structured.gbnf_syntax import (
+from jan_ort.structured.gbnf.grammar_checks import ROOT
+from jan_ort.structured.gbnf.regular_rules import Rules
+from jan_ort.structured.gbnf.syntax_tree import (
     EMPTY,
     Characters,
     Choice,

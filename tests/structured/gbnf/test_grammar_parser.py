@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from jan_ort.structured.errors import GrammarError
-from jan_ort.structured.gbnf_checks import check
-from jan_ort.structured.gbnf_parser import parse_gbnf
-from jan_ort.structured.gbnf_syntax import EMPTY, Characters, Choice, Literal, Node, Reference, Repeat, Sequence
-from tests.structured.grammars import BROKEN_GRAMMARS
+from jan_ort.structured.gbnf.grammar_checks import check
+from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
+from jan_ort.structured.gbnf.syntax_tree import EMPTY, Characters, Choice, Literal, Node, Reference, Repeat, Sequence
+from tests.structured.gbnf.grammars import BROKEN_GRAMMARS
 
 A, B = Literal("a"), Literal("b")
 

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 
 from jan_ort.structured.errors import GrammarError
-from jan_ort.structured.gbnf_syntax import (
+from jan_ort.structured.gbnf.syntax_tree import (
     EMPTY,
     LAST_CODE_POINT,
     Characters,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort.structured.gbnf_checks import check
-from jan_ort.structured.gbnf_lark import gbnf_to_lark, pieces_of
-from jan_ort.structured.gbnf_lexemes import Lexeme, walk_piece
-from jan_ort.structured.gbnf_parser import parse_gbnf
-from jan_ort.structured.gbnf_regular import with_regular
-from jan_ort.structured.gbnf_syntax import Literal, Node, Reference, Repeat, children
-from tests.structured.grammars import GRAMMARS
+from jan_ort.structured.gbnf.grammar_checks import check
+from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
+from jan_ort.structured.gbnf.lark_writer import gbnf_to_lark, pieces_of
+from jan_ort.structured.gbnf.lexemes import Lexeme, walk_piece
+from jan_ort.structured.gbnf.regular_rules import with_regular
+from jan_ort.structured.gbnf.syntax_tree import Literal, Node, Reference, Repeat, children
+from tests.structured.gbnf.grammars import GRAMMARS
 
 SOURCES = {example.name: example.source for example in GRAMMARS}
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jan_ort.structured.gbnf_lexemes import Lexeme, Loop, Options, Parts, Piece, walk_piece
-from jan_ort.structured.gbnf_syntax import Reference
+from jan_ort.structured.gbnf.lexemes import Lexeme, Loop, Options, Parts, Piece, walk_piece
+from jan_ort.structured.gbnf.syntax_tree import Reference
 
 
 class Follow:

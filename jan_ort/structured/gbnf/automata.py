@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from jan_ort.structured.gbnf_regular import Rules
-from jan_ort.structured.gbnf_syntax import Characters, Choice, Literal, Node, Reference, Repeat, walk
-from jan_ort.structured.gbnf_syntax import Sequence as InOrder
+from jan_ort.structured.gbnf.regular_rules import Rules
+from jan_ort.structured.gbnf.syntax_tree import Characters, Choice, Literal, Node, Reference, Repeat, walk
+from jan_ort.structured.gbnf.syntax_tree import Sequence as InOrder
 
 MAX_POSITIONS = 10_000
 """The most characters in all automata together: their sets take its square in bits."""

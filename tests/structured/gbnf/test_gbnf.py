@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jan_ort.structured.gbnf_checks import check
-from jan_ort.structured.gbnf_parser import parse_gbnf
-from tests.structured.gbnf_twin import Recogniser
-from tests.structured.grammars import GRAMMARS, Example
+from jan_ort.structured.gbnf.grammar_checks import check
+from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
+from tests.structured.gbnf.gbnf_twin import Recogniser
+from tests.structured.gbnf.grammars import GRAMMARS, Example
 from tests.structured.walking import Model, read, walk
 
 each_grammar = pytest.mark.parametrize("example", GRAMMARS, ids=[example.name for example in GRAMMARS])

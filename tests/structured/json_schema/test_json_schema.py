@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from jan_ort.structured.ecma_regex import to_rust
 from jan_ort.structured.errors import SchemaError
-from tests.structured.schemas import BROKEN_SCHEMAS, SCHEMAS
+from jan_ort.structured.json_schema.ecma_regex import to_rust
+from tests.structured.json_schema.schemas import BROKEN_SCHEMAS, SCHEMAS
 from tests.structured.walking import Model, Walk, read, walk
 
 each_schema = pytest.mark.parametrize("schema", [case[1] for case in SCHEMAS], ids=[case[0] for case in SCHEMAS])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jan_ort.structured.gbnf_syntax import Characters, Choice, Grammar, Literal, Node, Reference, Repeat, Sequence
+from jan_ort.structured.gbnf.syntax_tree import Characters, Choice, Grammar, Literal, Node, Reference, Repeat, Sequence
 
 
 class Recogniser:

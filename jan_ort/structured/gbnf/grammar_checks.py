@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from jan_ort.structured.errors import GrammarError
-from jan_ort.structured.gbnf_syntax import (
+from jan_ort.structured.gbnf.syntax_tree import (
     Choice,
     Grammar,
     Literal,

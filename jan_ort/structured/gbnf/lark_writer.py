@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 
 from jan_ort.structured.errors import GrammarError
-from jan_ort.structured.gbnf_automata import MAX_POSITIONS, Alphabet, Automata
-from jan_ort.structured.gbnf_checks import ROOT, check
-from jan_ort.structured.gbnf_follow import Follow
-from jan_ort.structured.gbnf_lexemes import (
+from jan_ort.structured.gbnf.automata import MAX_POSITIONS, Alphabet, Automata
+from jan_ort.structured.gbnf.follow_sets import Follow
+from jan_ort.structured.gbnf.grammar_checks import ROOT, check
+from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
+from jan_ort.structured.gbnf.lexemes import (
     MAX_WHOLE_SIZE,
     NOTHING,
     Cutter,
@@ -22,9 +23,8 @@ from jan_ort.structured.gbnf_lexemes import (
     Piece,
     walk_piece,
 )
-from jan_ort.structured.gbnf_parser import parse_gbnf
-from jan_ort.structured.gbnf_regular import Rules, with_regular
-from jan_ort.structured.gbnf_syntax import EMPTY, Characters, Choice, Literal, Node, Reference, Repeat, Sequence
+from jan_ort.structured.gbnf.regular_rules import Rules, with_regular
+from jan_ort.structured.gbnf.syntax_tree import EMPTY, Characters, Choice, Literal, Node, Reference, Repeat, Sequence
 
 MAX_DEFINITIONS = 8000
 """The most rules and terminals that llguidance is given: its compiler calls itself along a chain of them."""

@@ -1,24 +1,16 @@
-"""A JSON schema to the matcher's grammar, strictly: what is no schema or is not supported is refused by name.
+"""A JSON schema checked strictly: what is no schema or is not supported is refused by name.
 
-Source: JSON Schema 2020-12; llguidance, docs/json_schema.md, for what is supported. The order of the properties in
-the output is their order in the schema.
+Source: JSON Schema 2020-12; llguidance, docs/json_schema.md, for what is supported.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any
 
-from llguidance import LLMatcher
-
-from jan_ort.structured.ecma_regex import repetitions, to_rust
 from jan_ort.structured.errors import SchemaError
-from jan_ort.structured.json_whitespace import WHITESPACE
-
-JSON_OBJECT: dict[str, Any] = {"type": "object"}
-"""The schema of any JSON object."""
+from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
 
 MAX_SCHEMA_CHARACTERS = 512 * 1024
 """The longest schema, as compact JSON: what is larger takes seconds to compile."""
@@ -31,9 +23,6 @@ MAX_LEAST = 4096
 """The largest ``minLength`` and ``minItems``: the matcher keeps some four states for each character it counts."""
 MAX_REPETITIONS = 100_000
 """The largest product of nested counts in a pattern: beyond it the matcher needs gigabytes."""
-MAX_LOCATED = 200
-"""How many schemas inside a refused one are tried to find the place."""
-
 _LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
 _REAL_DATE = f"^({_LEAP_YEAR}-02-29|....-02-([01]|2[0-8])|....-(0[13-9]|1))"
 _NO_LEAP_SECOND = "([^:]*:){2}[0-5]"
@@ -79,11 +68,6 @@ _LIST_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions")
 
 
-def schema_grammar(schema: object) -> str:
-    """Return the matcher's grammar of a schema that is JSON: a dict or a bool. Raises: SchemaError."""
-    return grammar_of_checked(checked_schema(schema))
-
-
 def checked_schema(schema: object) -> dict[str, Any]:
     """Return the schema as the matcher is given it. Raises: SchemaError for what is none or is not supported."""
     if schema is False:
@@ -91,23 +75,6 @@ def checked_schema(schema: object) -> dict[str, Any]:
     if schema is not True and not isinstance(schema, dict):
         raise SchemaError("", f"{_shown(schema)} is not a JSON schema", "give an object, or true for any JSON value")
     return _checked({} if schema is True else schema)
-
-
-def grammar_of_checked(checked: dict[str, Any]) -> str:
-    """Return the matcher's grammar of a schema that has been checked."""
-    return str(
-        LLMatcher.grammar_from_json_schema(
-            json.dumps(checked),
-            overrides={
-                "whitespace_pattern": WHITESPACE,
-                "whitespace_flexible": True,
-                "item_separator": ",",
-                "key_separator": ":",
-                "lenient": False,
-                "coerce_one_of": False,
-            },
-        )
-    )
 
 
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:
@@ -213,13 +180,6 @@ def _children(path: str, schema: dict[str, Any]) -> Iterator[tuple[str, object]]
             if not isinstance(value, dict):
                 raise SchemaError(below, f"{_shown(value)} is not an object of schemas", "give an object")
             yield from ((f"{below}/{_escaped(name)}", item) for name, item in value.items())
-
-
-def locate(schema: dict[str, Any], fails: Callable[[str], bool]) -> str:
-    """Return the path of the innermost of the first schemas whose grammar alone ``fails``; "" for the whole."""
-    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
-    found = [path for path, part in islice(subschemas(schema), MAX_LOCATED) if fails(grammar_of_checked(shared | part))]
-    return max(found, key=lambda path: path.count("/"), default="")
 
 
 def _depth_of_target(path: str, reference: str, root: dict[str, Any]) -> int:

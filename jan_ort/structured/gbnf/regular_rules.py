@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jan_ort.structured.gbnf_checks import settled
-from jan_ort.structured.gbnf_syntax import (
+from jan_ort.structured.gbnf.grammar_checks import settled
+from jan_ort.structured.gbnf.syntax_tree import (
     EMPTY,
     Characters,
     Choice,

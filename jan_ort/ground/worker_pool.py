@@ -1,0 +1,162 @@
+"""A few threads of their own for slow work, so that it holds up nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_stack_size_lock = threading.Lock()
+
+
+class PoolBusy(Exception):
+    """Raised when work cannot begin: too much waits already, or no thread came free in time."""
+
+    retry_after_s = 5
+
+
+class PoolClosed(Exception):
+    """Raised when work has not begun, and will not, because its pool is closed."""
+
+
+class WorkTooSlow(Exception):
+    """Raised when work has begun and takes longer than its caller waits; it goes on in its thread."""
+
+
+class WorkCrashed(Exception):
+    """Raised when work ends in what is no ``Exception``, such as a panic of native code."""
+
+
+class WorkerPool:
+    """At most ``num_threads`` threads that work, and ``max_waiting`` calls that wait for one of them.
+
+    Work that has begun cannot be stopped. It holds its thread until it ends, so what callers have given up is bounded
+    too. The threads are daemons: none keeps the process from ending. One ends when nothing waits, so an idle pool has
+    none. Thread-safe, and bound to no event loop.
+    """
+
+    def __init__(self, name: str, num_threads: int, max_waiting: int, *, stack_bytes: int = 0) -> None:
+        self._name = name
+        self._num_threads = num_threads
+        self._max_waiting = max_waiting
+        self._stack_bytes = stack_bytes
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._num_working = 0
+        self._is_closed = False
+
+    @property
+    def num_waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return len(self._waiting)
+
+    async def run(self, work: Callable[[], _Result], *, timeout_s: float | None = None) -> _Result:
+        """Return what ``work`` returns, or raise what it raises.
+
+        When the caller is cancelled or ``timeout_s`` has passed, work that has not begun is dropped.
+        Raises: PoolBusy, PoolClosed, WorkTooSlow, WorkCrashed.
+        """
+        future = self.submit(work)
+        try:
+            return await outcome(future, timeout_s)
+        finally:
+            future.cancel()  # no effect on work that has begun
+
+    def submit(self, work: Callable[[], _Result]) -> Future[_Result]:
+        """Return the future of ``work``; to cancel it drops work that has not begun. Raises: PoolBusy, PoolClosed."""
+        future: Future[_Result] = Future()
+        with self._lock:
+            if self._is_closed:
+                raise PoolClosed("the server is stopping; try again when it is back")
+            if self._num_working < self._num_threads:
+                self._start(future, work)
+                self._num_working += 1
+            elif self.num_waiting < self._max_waiting:
+                self._waiting.append((future, work))
+            else:
+                raise PoolBusy(f"the server is busy: {self.num_waiting} others wait already; try again later")
+        future.add_done_callback(self._forget)
+        return future
+
+    def close(self) -> None:
+        """Drop what waits; what has begun goes on to its end, and nobody waits for it. May be called twice."""
+        with self._lock:
+            self._is_closed = True
+            dropped = list(self._waiting)
+            self._waiting.clear()
+        for future, _ in dropped:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(PoolClosed("the server is stopping; try again when it is back"))
+
+    def _start(self, future: Future[_Result], work: Callable[[], _Result]) -> None:
+        thread = threading.Thread(target=self._work_on, args=(future, work), name=self._name, daemon=True)
+        with _stack_size_lock:
+            usual = threading.stack_size(self._stack_bytes)
+            try:
+                thread.start()
+            finally:
+                threading.stack_size(usual)
+
+    def _work_on(self, future: Future[Any], work: Callable[[], Any]) -> None:
+        """Do this work, then whatever waits."""
+        following: tuple[Future[Any], Callable[[], Any]] | None = future, work
+        while following is not None:
+            answer = _done(*following)
+            with self._lock:
+                following = self._waiting.popleft() if self._waiting else None
+                if following is None:
+                    self._num_working -= 1
+            answer()  # last, so that the thread is free again when its caller goes on
+
+    def _forget(self, future: Future[Any]) -> None:
+        """Take what was cancelled out of the queue, so that its place is free."""
+        if future.cancelled():
+            with self._lock:
+                self._waiting = deque(each for each in self._waiting if each[0] is not future)
+
+
+async def outcome(future: Future[_Result], timeout_s: float | None = None) -> _Result:
+    """Return a pool's future's result once it is there; it may have other waiters, and is not cancelled.
+
+    Raises: what the work raises; PoolBusy or WorkTooSlow after ``timeout_s``.
+    """
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: Future[_Result]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    future.add_done_callback(wake)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await ended.wait()
+    if future.done():
+        return future.result()
+    if future.running():
+        raise WorkTooSlow(f"it takes more than {timeout_s:g} s")
+    raise PoolBusy(f"the server is busy: others were first for {timeout_s:g} s; try again later")
+
+
+def _done(future: Future[Any], work: Callable[[], Any]) -> Callable[[], None]:
+    """Do the work unless it is cancelled, and return what tells its caller."""
+    if not future.set_running_or_notify_cancel():
+        return lambda: None
+    try:
+        result = work()
+    except Exception as error:
+        return partial(future.set_exception, error)
+    except BaseException as error:  # a thread has no one above it to tell
+        logger.error("work in the thread %r crashed", threading.current_thread().name, exc_info=error)
+        crashed = WorkCrashed(f"{type(error).__name__}: {error}")
+        crashed.__cause__ = error
+        return partial(future.set_exception, crashed)
+    return partial(future.set_result, result)

@@ -1,0 +1,1 @@
+"""Grammars in llama.cpp's language, read, checked and written in the matcher's."""

@@ -1,0 +1,1 @@
+"""JSON schemas, checked strictly and written in the matcher's language."""

@@ -1,0 +1,44 @@
+"""A checked JSON schema as the matcher's grammar. The properties come in the order of the schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from llguidance import LLMatcher
+
+from jan_ort.structured.json_schema.schema_checks import subschemas
+
+JSON_OBJECT: dict[str, Any] = {"type": "object"}
+"""The schema of any JSON object."""
+
+MAX_LOCATED = 200
+"""How many schemas inside a refused one are tried to find the place."""
+WHITESPACE = r"\x20|\r?\n(\x20{0,20}|\t{0,10})"
+"""Between two tokens of JSON: nothing, one space, or one line break with its indentation. It cannot run away."""
+
+
+def grammar_of_checked(checked: dict[str, Any]) -> str:
+    """Return the matcher's grammar of a schema that has been checked."""
+    return str(
+        LLMatcher.grammar_from_json_schema(
+            json.dumps(checked),
+            overrides={
+                "whitespace_pattern": WHITESPACE,
+                "whitespace_flexible": True,
+                "item_separator": ",",
+                "key_separator": ":",
+                "lenient": False,
+                "coerce_one_of": False,
+            },
+        )
+    )
+
+
+def locate(schema: dict[str, Any], fails: Callable[[str], bool]) -> str:
+    """Return the path of the innermost of the first schemas whose grammar alone ``fails``; "" for the whole."""
+    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    found = [path for path, part in islice(subschemas(schema), MAX_LOCATED) if fails(grammar_of_checked(shared | part))]
+    return max(found, key=lambda path: path.count("/"), default="")

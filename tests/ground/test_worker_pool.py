@@ -1,0 +1,191 @@
+"""Slow work in threads of its own: bounded, dropped when nobody waits, and never in anyone's way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from jan_ort.ground.worker_pool import PoolBusy, PoolClosed, WorkCrashed, WorkerPool, WorkTooSlow
+
+
+class Gate:
+    """Work that waits until it is let go, and says that it has begun."""
+
+    def __init__(self) -> None:
+        self.has_begun = threading.Event()
+        self._opened = threading.Event()
+
+    def __call__(self) -> str:
+        self.has_begun.set()
+        assert self._opened.wait(20)
+        return threading.current_thread().name
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+class Panic(BaseException):
+    """As the panics of native libraries: no ``Exception``."""
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+async def until_waiting(pool: WorkerPool, number: int) -> None:
+    async with asyncio.timeout(20):
+        while pool.num_waiting != number:  # noqa: ASYNC110  (the queue tells nobody)
+            await asyncio.sleep(0.001)
+
+
+async def test_work_is_done_in_a_named_thread_and_answered() -> None:
+    pool = WorkerPool("named", 1, 0)
+
+    assert await pool.run(lambda: threading.current_thread().name) == "named"
+
+
+async def test_an_error_of_the_work_is_its_callers() -> None:
+    pool = WorkerPool("error", 1, 0)
+
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(lambda: 1 // 0)
+
+    assert await pool.run(lambda: 1) == 1
+
+
+async def test_what_is_no_exception_becomes_one_and_the_thread_goes_on(
+    gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash() -> None:
+        gate()
+        raise Panic("at src/lib.rs")
+
+    pool = WorkerPool("crash", 1, 1)
+    crashing, after = asyncio.create_task(pool.run(crash)), asyncio.create_task(pool.run(lambda: 2))
+    await until_waiting(pool, 1)
+
+    gate.open()
+
+    with pytest.raises(WorkCrashed, match=r"Panic: at src/lib\.rs") as crashed:
+        await crashing
+    assert isinstance(crashed.value.__cause__, Panic)
+    assert await after == 2
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+async def test_no_more_threads_than_may_work_at_once() -> None:
+    pool = WorkerPool("bounded", 2, 10)
+    gates = [Gate() for _ in range(4)]
+
+    running = [asyncio.create_task(pool.run(gate)) for gate in gates]
+    await until_waiting(pool, 2)
+
+    assert [gate.has_begun.wait(20) for gate in gates[:2]] == [True, True]
+    assert sum(thread.name == "bounded" for thread in threading.enumerate()) == 2
+    assert not any(gate.has_begun.is_set() for gate in gates[2:])
+    for gate in gates:
+        gate.open()
+    assert await asyncio.gather(*running) == ["bounded"] * 4
+
+
+async def test_work_is_refused_when_too_much_waits(gate: Gate) -> None:
+    pool = WorkerPool("full", 1, 1)
+    running = [asyncio.create_task(pool.run(gate)) for _ in range(2)]
+    await until_waiting(pool, 1)
+
+    with pytest.raises(PoolBusy, match="1 others wait"):
+        await pool.run(gate)
+
+    gate.open()
+    assert await asyncio.gather(*running) == ["full"] * 2
+
+
+async def test_work_whose_caller_has_gone_is_dropped_and_its_place_is_free(gate: Gate) -> None:
+    pool, dropped = WorkerPool("dropped", 1, 1), Gate()
+    running = asyncio.create_task(pool.run(gate))
+    gone = asyncio.create_task(pool.run(dropped))
+    await until_waiting(pool, 1)
+
+    gone.cancel()
+
+    await until_waiting(pool, 0)
+    last = asyncio.create_task(pool.run(lambda: "last"))
+    gate.open()
+    assert (await running, await last) == ("dropped", "last")
+    assert not dropped.has_begun.is_set()
+
+
+async def test_work_that_takes_too_long_holds_its_thread_and_what_waits_is_told_apart(gate: Gate) -> None:
+    pool, other = WorkerPool("slow", 1, 1), Gate()
+
+    with pytest.raises(WorkTooSlow, match=r"more than 0\.01 s"):
+        await pool.run(gate, timeout_s=0.01)
+    with pytest.raises(PoolBusy, match=r"for 0\.01 s"):
+        await pool.run(other, timeout_s=0.01)
+
+    assert pool.num_waiting == 0
+    gate.open()
+    assert await pool.run(lambda: 3) == 3
+    assert not other.has_begun.is_set()
+
+
+async def test_a_closed_pool_drops_what_waits_and_takes_nothing(gate: Gate) -> None:
+    pool = WorkerPool("closed", 1, 2)
+    running = [asyncio.create_task(pool.run(gate)) for _ in range(3)]
+    await until_waiting(pool, 2)
+
+    pool.close()
+    pool.close()
+    gate.open()
+
+    assert await running[0] == "closed"
+    for each in running[1:]:
+        with pytest.raises(PoolClosed):
+            await each
+    with pytest.raises(PoolClosed):
+        await pool.run(gate)
+
+
+async def test_an_idle_pool_has_no_thread() -> None:
+    pool = WorkerPool("idle", 2, 0)
+
+    await pool.run(lambda: None)
+
+    async with asyncio.timeout(20):
+        while any(thread.name == "idle" for thread in threading.enumerate()):  # noqa: ASYNC110  (a thread tells nobody)
+            await asyncio.sleep(0.001)
+
+
+async def test_a_large_stack_is_for_its_own_threads_only() -> None:
+    pool = WorkerPool("deep", 1, 0, stack_bytes=64 * 1024 * 1024)
+    before = threading.stack_size()
+
+    assert await pool.run(lambda: 4) == 4
+    assert threading.stack_size() == before
+
+
+@pytest.mark.parametrize("ending", ["", "pool.close()"])
+def test_work_that_never_ends_does_not_keep_the_process(ending: str) -> None:
+    script = f"""
+import asyncio, os, time
+from jan_ort.ground.worker_pool import WorkerPool, WorkTooSlow
+pool = WorkerPool("endless", 1, 0)
+try:
+    asyncio.run(pool.run(lambda: time.sleep(600), timeout_s=0.1))
+except WorkTooSlow:
+    print("given up")
+{ending}
+"""
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "given up\n", "")
