@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
 from jan_ort.chat.template import ChatTemplate
-from jan_ort.chat.tools import TemplateTools, read_template
 from jan_ort.engine.engine import CLOSE_S, Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.models.fill_in_middle import FillInMiddle
@@ -95,16 +95,21 @@ class GenerativeModel(ServedModel):
         return GrammarCompiler(GrammarVocabulary(self.tokenizer, self.folder.eos_token_ids, self.vocab_size))
 
     @cached_property
-    def template_tools(self) -> TemplateTools:
-        """What the chat template does with tools; a model without one has none."""
+    def template_view(self) -> TemplateView:
+        """What the chat template for conversations with tools writes and reads."""
         source = self.folder.tool_use_template or self.folder.chat_template
         assert source is not None, "asked for conversations only"
         return read_template(source)
 
     @cached_property
+    def tool_format(self) -> ToolFormat:
+        """How the model writes calls."""
+        return find_format(self.template_view)
+
+    @cached_property
     def tool_markers(self) -> dict[str, int]:
         """The special tokens that mark calls in the model's own format, by name."""
-        names = self.template_tools.tool_format.markers
+        names = self.tool_format.markers
         found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
         return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
 

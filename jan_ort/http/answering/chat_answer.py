@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jan_ort.chat.tools import AssistantMessage, ContentDelta, Event, ToolCallParser, ToolFormat, ToolPlan, deltas
+from jan_ort.chat.formats import ToolFormat
+from jan_ort.chat.tools import AssistantMessage, ContentDelta, Event, ToolCallParser, ToolPlan, deltas
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.http.answering.logprobs import chat_logprobs
 from jan_ort.models.tokenizer import TextTokenizer

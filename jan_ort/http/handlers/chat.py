@@ -46,7 +46,7 @@ async def _answer(model: GenerativeModel, body: CreateChatCompletionRequest) -> 
         grammar=await _grammar(model, body, calls),
         shown_token_ids=frozenset() if calls is None else frozenset(model.tool_markers.values()),
     )
-    tool_format = None if calls is None else model.template_tools.tool_format
+    tool_format = None if calls is None else model.tool_format
     answers = [ChatAnswer(at, model.tokenizer, calls, tool_format) for at in range(n)]
     if body.stream:
         return await job.stream(

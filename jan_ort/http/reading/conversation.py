@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jan_ort.chat.messages import MessageError, template_messages, with_instruction
 from jan_ort.chat.template import ChatTemplate
-from jan_ort.chat.tools import ToolError, ToolFormat, ToolPlan, adapt_messages, parse_tools
+from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.http.errors import bad_request
 from jan_ort.http.reading.prompts import starting_token
 from jan_ort.serving.served import GenerativeModel
@@ -60,7 +60,6 @@ def _rendered(
 ) -> str:
     if plan is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
         return template.render(messages)
-    tools = model.template_tools
-    describes = plan is not None and tools.tool_format is not ToolFormat.PLAIN
-    offered = plan.template_tools() if plan is not None and describes else None
-    return template.render(adapt_messages(messages, plan, tools), tools=offered)
+    tool_format = model.tool_format
+    adapted = tool_format.adapt(messages, plan, model.template_view)
+    return template.render(adapted, tools=tool_format.template_tools(plan))

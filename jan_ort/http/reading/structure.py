@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import MISSING
 
-from jan_ort.chat.tools import ToolPlan, tool_grammar
+from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.errors import bad_request
 from jan_ort.serving.served import GenerativeModel
 from jan_ort.structured.errors import StructuredError
@@ -87,7 +87,7 @@ async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGramm
 
         tools = [replace(tool, parameters=checked_schema(tool.parameters)) for tool in plan.callable_tools]
         checked = replace(plan, callable_tools=tuple(tools))
-        source = tool_grammar(checked, model.template_tools.tool_format, model.tool_markers)
+        source = model.tool_format.grammar(checked, model.tool_markers)
         return None if source is None else model.grammars.lark(source)
 
     return await compile_in_thread("functions" if plan.is_legacy else "tools", compile_it)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from jan_ort.chat.formats import FORMATS, ToolFormat
 from jan_ort.chat.tools import (
     ArgumentsDelta,
     ContentDelta,
@@ -12,10 +13,13 @@ from jan_ort.chat.tools import (
     ToolCallEnd,
     ToolCallParser,
     ToolCallStart,
-    ToolFormat,
 )
 
 NAMES = {"weather", "now"}
+BY_NAME: Mapping[str, ToolFormat] = {each.name: each for each in FORMATS}
+HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, DESCRIBED = map(
+    BY_NAME.__getitem__, ("hermes", "llama3", "mistral", "mistral_args", "described")
+)
 
 
 def call(index: int, name: str, arguments: str) -> list[Event]:

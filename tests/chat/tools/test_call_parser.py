@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jan_ort.chat.formats import ToolFormat
 from jan_ort.chat.tools import (
     ArgumentsDelta,
     ContentDelta,
@@ -11,11 +12,9 @@ from jan_ort.chat.tools import (
     ToolCallEnd,
     ToolCallParser,
     ToolCallStart,
-    ToolFormat,
 )
-from tests.chat.tools.parsing import call, content, new_parser, parsed
+from tests.chat.tools.parsing import HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, call, content, new_parser, parsed
 
-HERMES, LLAMA3, MISTRAL = ToolFormat.HERMES, ToolFormat.LLAMA3, ToolFormat.MISTRAL
 OSLO = '{"city": "Oslo", "days": [1, -2.5e3, null], "note": "a \\"}</tool_call>\\" \\u00e9 é"}'
 BERN = '{"city": "Bern"}'
 
@@ -55,11 +54,11 @@ ANSWERS: list[tuple[ToolFormat, str, list[Event]]] = [
         [*content("Sure."), *call(0, "weather", BERN), *call(1, "now", "{}")],
     ),
     (
-        ToolFormat.MISTRAL_ARGS,
+        MISTRAL_ARGS,
         f"Sure. [TOOL_CALLS]weather[ARGS]{OSLO}[TOOL_CALLS]now[CALL_ID]abcDEF123[ARGS]{{}}",
         [*content("Sure."), *call(0, "weather", OSLO), *call(1, "now", "{}")],
     ),
-    (ToolFormat.MISTRAL_ARGS, f"[TOOL_CALLS]weather{BERN}", call(0, "weather", BERN)),
+    (MISTRAL_ARGS, f"[TOOL_CALLS]weather{BERN}", call(0, "weather", BERN)),
 ]
 
 
