@@ -14,7 +14,8 @@ from typing import Any
 
 from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.call_grammar import CallGrammar, quoted
-from jan_ort.chat.formats.json_calls import JsonCall, JsonCallsReader
+from jan_ort.chat.formats.json_calls import JsonCallsReader
+from jan_ort.chat.formats.object_call import JsonCall
 from jan_ort.chat.formats.template_view import TemplateView
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort.chat.tools.json_scanner import JsonScanner
