@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
+from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.engine.engine import CLOSE_S, Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
@@ -109,14 +110,26 @@ class GenerativeModel(ServedModel):
     @cached_property
     def tool_markers(self) -> dict[str, int]:
         """The special tokens that mark calls in the model's own format, by name."""
-        names = self.tool_format.markers
-        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
-        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
+        return self._special_tokens(self.tool_format.markers)
+
+    @cached_property
+    def thoughts(self) -> ThoughtMarkers | None:
+        """What stands around the model's thoughts, None if it has none."""
+        return find_thoughts(self.template_view.text)
+
+    @cached_property
+    def thought_markers(self) -> dict[str, int]:
+        """The special tokens that mark thoughts, by name."""
+        return {} if self.thoughts is None else self._special_tokens((self.thoughts.opening, self.thoughts.closing))
 
     @cached_property
     def fill_in_middle(self) -> FillInMiddle | None:
         """The tokens that mark a gap to fill, None if the model has none."""
         return FillInMiddle.find(self.tokenizer)
+
+    def _special_tokens(self, names: Iterable[str]) -> dict[str, int]:
+        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
+        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
 
     @property
     def device(self) -> DeviceReport:
@@ -172,6 +185,10 @@ class EmbeddingModel(ServedModel):
             raise EngineStopped from None  # close() has dropped the batch
         finally:
             self.queued.discard(future)
+
+    def _special_tokens(self, names: Iterable[str]) -> dict[str, int]:
+        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
+        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
 
     @property
     def device(self) -> DeviceReport:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from quart import Response, jsonify
 
-from jan_ort.chat.tools import ToolPlan
+from jan_ort.chat.reasoning import AnswerParser, ReasoningStage, ThinkingParser
+from jan_ort.chat.tools import ToolCallParser, ToolPlan
 from jan_ort.http.answering.chat_answer import ChatAnswer
 from jan_ort.http.answering.generation import Job
 from jan_ort.http.errors import bad_request, short
@@ -34,20 +35,24 @@ async def _answer(model: GenerativeModel, body: CreateChatCompletionRequest) -> 
     plan = tool_plan(body)
     calls = plan if plan is not None and plan.callable_tools else None
     prompt = await encode_conversation(model, body, plan)
-    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt))
+    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt.token_ids))
     n = num_choices(body)
     job = Job(
         model,
-        [prompt],
+        [prompt.token_ids],
         n,
         [params],
         kind="chatcmpl",
         user=body.user,
         grammar=await _grammar(model, body, calls),
-        shown_token_ids=frozenset() if calls is None else frozenset(model.tool_markers.values()),
+        shown_token_ids=frozenset() if calls is None else _marker_ids(model),
     )
-    tool_format = None if calls is None else model.tool_format
-    answers = [ChatAnswer(at, model.tokenizer, calls, tool_format) for at in range(n)]
+    answers = [
+        ChatAnswer(at, model.tokenizer)
+        if calls is None
+        else ChatAnswer(at, model.tokenizer, _new_parser(model, calls, prompt.text), is_legacy=calls.is_legacy)
+        for at in range(n)
+    ]
     if body.stream:
         return await job.stream(
             lambda output: [job.envelope(_CHUNK, [choice]) for choice in answers[output.index].take(output)],
@@ -62,6 +67,20 @@ async def _answer(model: GenerativeModel, body: CreateChatCompletionRequest) -> 
     )
     choices = [answer.whole(with_logprobs=bool(body.logprobs)) for answer in answers]
     return jsonify(job.envelope("chat.completion", choices) | {"usage": job.usage})
+
+
+def _marker_ids(model: GenerativeModel) -> frozenset[int]:
+    """Return the special tokens that an answer with calls must show to its parser."""
+    return frozenset({**model.tool_markers, **model.thought_markers}.values())
+
+
+def _new_parser(model: GenerativeModel, calls: ToolPlan, prompt: str) -> AnswerParser:
+    """Return what finds the calls of one answer; a forced one begins with its call, so that it holds no thought."""
+    parser = ToolCallParser(model.tool_format, calls.names, is_parallel=calls.is_parallel)
+    if model.thoughts is None or calls.is_forced:
+        return parser
+    is_thinking = model.thoughts.are_open_in(prompt)
+    return ThinkingParser(ReasoningStage(model.thoughts, is_thinking=is_thinking, hidden=model.thought_markers), parser)
 
 
 async def _grammar(

@@ -49,7 +49,7 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
         async with server.for_generation(body.model) as chat_model:
-            token_ids = await encode_conversation(chat_model, chat, tool_plan(chat))
+            token_ids, _ = await encode_conversation(chat_model, chat, tool_plan(chat))
     return jsonify({"count": len(token_ids)})
 
 

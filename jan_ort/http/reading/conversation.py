@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,22 @@ def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
         raise bad_request(error.param, str(error)) from error
 
 
+class EncodedConversation(NamedTuple):
+    """The prompt of a conversation: its token ids, int64 ``(n,)``, and its text."""
+
+    token_ids: NDArray[np.int64]
+    text: str
+
+
 async def encode_conversation(
     model: GenerativeModel, body: CreateChatCompletionRequest, plan: ToolPlan | None
-) -> NDArray[np.int64]:
-    """Return the conversation's token ids, int64 ``(n,)``; no message at all is generated from BOS.
+) -> EncodedConversation:
+    """Return the conversation's prompt; no message at all is generated from BOS.
 
     Raises: ApiError 400 for a model without a template and for messages that cannot be given to it; ChatTemplateError.
     """
     if not body.messages and plan is None:
-        return starting_token(model)
+        return EncodedConversation(starting_token(model), "")
     template = model.template
     if template is None:
         raise bad_request(
@@ -52,7 +59,7 @@ async def encode_conversation(
     # In a thread: a template is a program, and may take its two seconds.
     text = await asyncio.to_thread(_rendered, model, template, plain, plan)
     token_ids = await model.encode(text)
-    return token_ids if len(token_ids) else starting_token(model)
+    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text)
 
 
 def _rendered(
