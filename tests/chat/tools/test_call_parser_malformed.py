@@ -42,6 +42,7 @@ NO_CALLS = [
     (HERMES, "<tool_call>[[{}]]</tool_call>"),
     (HERMES, "<tool_call>now()</tool_call>"),
     (HERMES, '<tool_call>\n{"name": "no'),
+    (HERMES, '<tool_call>{"name": "a <tool_call>{'),
     (HERMES, "<tool_call>"),
     (HERMES, "A </tool_call> and a <tool_calls>"),
     (LLAMA3, '<|python_tag|>brave_search.call(query="weather")'),
