@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
+from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
 from jan_ort.chat.template import ChatTemplate
-from jan_ort.chat.tools import TemplateTools, read_template
 from jan_ort.engine.engine import CLOSE_S, Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.models.fill_in_middle import FillInMiddle
@@ -97,23 +98,40 @@ class GenerativeModel(ServedModel):
         return GrammarPool(GrammarCompiler(vocabulary))
 
     @cached_property
-    def template_tools(self) -> TemplateTools:
-        """What the chat template does with tools; a model without one has none."""
+    def template_view(self) -> TemplateView:
+        """What the chat template for conversations with tools writes and reads."""
         source = self.folder.tool_use_template or self.folder.chat_template
         assert source is not None, "asked for conversations only"
         return read_template(source)
 
     @cached_property
+    def tool_format(self) -> ToolFormat:
+        """How the model writes calls."""
+        return find_format(self.template_view)
+
+    @cached_property
     def tool_markers(self) -> dict[str, int]:
         """The special tokens that mark calls in the model's own format, by name."""
-        names = self.template_tools.tool_format.markers
-        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
-        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
+        return self._special_tokens(self.tool_format.markers)
+
+    @cached_property
+    def thoughts(self) -> ThoughtMarkers | None:
+        """What stands around the model's thoughts, None if it has none."""
+        return find_thoughts(self.template_view.text)
+
+    @cached_property
+    def thought_markers(self) -> dict[str, int]:
+        """The special tokens that mark thoughts, by name."""
+        return {} if self.thoughts is None else self._special_tokens((self.thoughts.opening, self.thoughts.closing))
 
     @cached_property
     def fill_in_middle(self) -> FillInMiddle | None:
         """The tokens that mark a gap to fill, None if the model has none."""
         return FillInMiddle.find(self.tokenizer)
+
+    def _special_tokens(self, names: Iterable[str]) -> dict[str, int]:
+        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
+        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
 
     @property
     def device(self) -> DeviceReport:
@@ -165,6 +183,10 @@ class EmbeddingModel(ServedModel):
             if task is not None and task.cancelling():
                 raise  # the client has gone
             raise EngineStopped from None  # close() has dropped the batch
+
+    def _special_tokens(self, names: Iterable[str]) -> dict[str, int]:
+        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
+        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
 
     @property
     def device(self) -> DeviceReport:

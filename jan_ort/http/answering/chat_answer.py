@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from jan_ort.chat.tools import AssistantMessage, ContentDelta, Event, ToolCallParser, ToolFormat, ToolPlan, deltas
+from jan_ort.chat.reasoning import AnswerParser
+from jan_ort.chat.tools import AssistantMessage, ContentDelta, Event, deltas
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.http.answering.logprobs import chat_logprobs
 from jan_ort.models.tokenizer import TextTokenizer
 
 
 class ChatAnswer:
-    """Reads one choice's events. With a plan, calls are looked for in its text."""
+    """Reads one choice's events. With a parser, calls are looked for in its text."""
 
     def __init__(
-        self, index: int, tokenizer: TextTokenizer, plan: ToolPlan | None, tool_format: ToolFormat | None
+        self, index: int, tokenizer: TextTokenizer, parser: AnswerParser | None = None, *, is_legacy: bool = False
     ) -> None:
         self._index = index
         self._tokenizer = tokenizer
-        self._is_legacy = plan is not None and plan.is_legacy
-        self._message = AssistantMessage(is_legacy=self._is_legacy)
-        self._parser: ToolCallParser | None = None
-        if plan is not None and plan.callable_tools and tool_format is not None:
-            self._parser = ToolCallParser(tool_format, plan.names, is_parallel=plan.is_parallel)
+        self._parser = parser
+        self._is_legacy = is_legacy
+        self._message = AssistantMessage(is_legacy=is_legacy)
         self._logprobs: list[TokenLogprobs] = []
         self._finish_reason: str | None = None
 

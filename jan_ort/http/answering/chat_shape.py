@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jan_ort.chat.reasoning import AnswerParser, ReasoningStage, ThinkingParser
+from jan_ort.chat.tools import ToolCallParser
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.http.answering.chat_answer import ChatAnswer
 from jan_ort.http.answering.run import GenerationRun
@@ -18,9 +20,10 @@ class ChatShape:
     def __init__(self, plan: ChatPlan, run: GenerationRun) -> None:
         self._plan = plan
         self._run = run
-        tool_format = None if plan.calls is None else plan.model.template_tools.tool_format
+        is_legacy = plan.calls is not None and plan.calls.is_legacy
         self._answers = [
-            ChatAnswer(at, plan.model.tokenizer, plan.calls, tool_format) for at in range(plan.num_choices)
+            ChatAnswer(at, plan.model.tokenizer, _new_parser(plan), is_legacy=is_legacy)
+            for at in range(plan.num_choices)
         ]
 
     @property
@@ -44,3 +47,15 @@ class ChatShape:
         """Return the ``chat.completion``."""
         choices = [answer.whole(with_logprobs=self._plan.with_logprobs) for answer in self._answers]
         return self._run.envelope("chat.completion", choices) | {"usage": self._run.usage}
+
+
+def _new_parser(plan: ChatPlan) -> AnswerParser | None:
+    """Return what finds the calls of one answer; a forced one begins with its call, so that it holds no thought."""
+    calls, model = plan.calls, plan.model
+    if calls is None:
+        return None
+    parser = ToolCallParser(model.tool_format, calls.names, is_parallel=calls.is_parallel)
+    if model.thoughts is None or calls.is_forced:
+        return parser
+    stage = ReasoningStage(model.thoughts, is_thinking=plan.is_thinking, hidden=model.thought_markers)
+    return ThinkingParser(stage, parser)

@@ -50,7 +50,7 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
         chat_lease = await borrow(server.lend_to_generate(body.model))
-        token_ids = await encode_conversation(chat_lease.model, chat, tool_plan(chat))
+        token_ids, _ = await encode_conversation(chat_lease.model, chat, tool_plan(chat))
     return jsonify({"count": len(token_ids)})
 
 

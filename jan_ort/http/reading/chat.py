@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ChatPlan(GenerationPlan):
-    """A conversation to continue; ``calls`` says which tools the answer may call, None for none."""
+    """A conversation to continue.
+
+    ``calls`` says which tools the answer may call, None for none. ``is_thinking`` says that the prompt ends inside of
+    a thought, with which the answer goes on.
+    """
 
     calls: ToolPlan | None
+    is_thinking: bool
 
 
 async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel) -> ChatPlan:
@@ -32,12 +37,12 @@ async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel) -
     plan = tool_plan(body)
     calls = plan if plan is not None and plan.callable_tools else None
     prompt = await encode_conversation(model, body, plan)
-    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt))
+    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt.token_ids))
     n = num_choices(body)
-    check_known(model, [prompt], "messages")
+    check_known(model, [prompt.token_ids], "messages")
     return ChatPlan(
         model=model,
-        prompts=(prompt,),
+        prompts=(prompt.token_ids,),
         params=(params,),
         num_choices=n,
         grammar=await _grammar(model, body, calls),
@@ -45,10 +50,16 @@ async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel) -
         with_usage=with_usage,
         with_logprobs=bool(body.logprobs),
         user=body.user,
-        shown_token_ids=frozenset() if calls is None else frozenset(model.tool_markers.values()),
+        shown_token_ids=frozenset() if calls is None else _marker_ids(model),
         is_piecewise=calls is not None and not calls.is_parallel,
         calls=calls,
+        is_thinking=calls is not None and model.thoughts is not None and model.thoughts.are_open_in(prompt.text),
     )
+
+
+def _marker_ids(model: GenerativeModel) -> frozenset[int]:
+    """Return the special tokens that an answer with calls must show to its parser."""
+    return frozenset({**model.tool_markers, **model.thought_markers}.values())
 
 
 async def _grammar(

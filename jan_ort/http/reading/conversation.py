@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.chat.messages import MessageError, template_messages, with_instruction
 from jan_ort.chat.template import ChatTemplate
-from jan_ort.chat.tools import ToolError, ToolFormat, ToolPlan, adapt_messages, parse_tools
+from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.http.errors import bad_request
 from jan_ort.http.reading.prompts import starting_token
 from jan_ort.serving.served import GenerativeModel
@@ -25,15 +25,22 @@ def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
         raise bad_request(error.param, str(error)) from error
 
 
+class EncodedConversation(NamedTuple):
+    """The prompt of a conversation: its token ids, int64 ``(n,)``, and its text."""
+
+    token_ids: NDArray[np.int64]
+    text: str
+
+
 async def encode_conversation(
     model: GenerativeModel, body: CreateChatCompletionRequest, plan: ToolPlan | None
-) -> NDArray[np.int64]:
-    """Return the conversation's token ids, int64 ``(n,)``; no message at all is generated from BOS.
+) -> EncodedConversation:
+    """Return the conversation's prompt; no message at all is generated from BOS.
 
     Raises: ApiError 400 for a model without a template and for messages that cannot be given to it; ChatTemplateError.
     """
     if not body.messages and plan is None:
-        return starting_token(model)
+        return EncodedConversation(starting_token(model), "")
     template = model.template
     if template is None:
         raise bad_request(
@@ -52,7 +59,7 @@ async def encode_conversation(
     # In a thread: a template is a program, and may take its two seconds.
     text = await asyncio.to_thread(_rendered, model, template, plain, plan)
     token_ids = await model.encode(text)
-    return token_ids if len(token_ids) else starting_token(model)
+    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text)
 
 
 def _rendered(
@@ -60,7 +67,6 @@ def _rendered(
 ) -> str:
     if plan is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
         return template.render(messages)
-    tools = model.template_tools
-    describes = plan is not None and tools.tool_format is not ToolFormat.PLAIN
-    offered = plan.template_tools() if plan is not None and describes else None
-    return template.render(adapt_messages(messages, plan, tools), tools=offered)
+    tool_format = model.tool_format
+    adapted = tool_format.adapt(messages, plan, model.template_view)
+    return template.render(adapted, tools=tool_format.template_tools(plan))

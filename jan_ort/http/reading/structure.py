@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import MISSING
 
-from jan_ort.chat.tools import ToolPlan, tool_grammar
+from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.errors import bad_request
 from jan_ort.serving.served import GenerativeModel
 from jan_ort.structured.errors import StructuredError
@@ -99,7 +99,7 @@ def _source_of_calls(model: GenerativeModel, plan: ToolPlan) -> str | None:
         for tool in plan.callable_tools
     ]
     checked = replace(plan, callable_tools=tuple(tools))
-    return tool_grammar(checked, model.template_tools.tool_format, model.tool_markers)
+    return model.tool_format.grammar(checked, model.tool_markers)
 
 
 async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:

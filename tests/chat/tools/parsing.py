@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from jan_ort.chat.formats import FORMATS, ToolFormat
 from jan_ort.chat.tools import (
     ArgumentsDelta,
     ContentDelta,
@@ -12,10 +13,14 @@ from jan_ort.chat.tools import (
     ToolCallEnd,
     ToolCallParser,
     ToolCallStart,
-    ToolFormat,
 )
+from jan_ort.chat.tools.call_reader import CallSyntax
 
 NAMES = {"weather", "now"}
+BY_NAME: Mapping[str, ToolFormat] = {each.name: each for each in FORMATS}
+HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, DESCRIBED = map(
+    BY_NAME.__getitem__, ("hermes", "llama3", "mistral", "mistral_args", "described")
+)
 
 
 def call(index: int, name: str, arguments: str) -> list[Event]:
@@ -27,14 +32,14 @@ def content(text: str) -> list[Event]:
     return [ContentDelta(text)]
 
 
-def new_parser(tool_format: ToolFormat, *, is_parallel: bool = True) -> ToolCallParser:
+def new_parser(syntax: CallSyntax, *, is_parallel: bool = True) -> ToolCallParser:
     numbers = itertools.count()
-    return ToolCallParser(tool_format, NAMES, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
+    return ToolCallParser(syntax, NAMES, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
 
 
-def parsed(tool_format: ToolFormat, *pieces: str, is_parallel: bool = True) -> list[Event]:
+def parsed(syntax: CallSyntax, *pieces: str, is_parallel: bool = True) -> list[Event]:
     """Return the events of an answer that came in these pieces, neighbours joined."""
-    parser = new_parser(tool_format, is_parallel=is_parallel)
+    parser = new_parser(syntax, is_parallel=is_parallel)
     events = [event for piece in pieces for event in parser.feed(piece)]
     return joined([*events, *parser.finish()])
 

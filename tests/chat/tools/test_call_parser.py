@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
+from jan_ort.chat.formats import ToolFormat
 from jan_ort.chat.tools import (
     ArgumentsDelta,
     ContentDelta,
@@ -11,11 +14,11 @@ from jan_ort.chat.tools import (
     ToolCallEnd,
     ToolCallParser,
     ToolCallStart,
-    ToolFormat,
 )
-from tests.chat.tools.parsing import call, content, new_parser, parsed
+from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
+from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader, Opening
+from tests.chat.tools.parsing import HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, call, content, new_parser, parsed
 
-HERMES, LLAMA3, MISTRAL = ToolFormat.HERMES, ToolFormat.LLAMA3, ToolFormat.MISTRAL
 OSLO = '{"city": "Oslo", "days": [1, -2.5e3, null], "note": "a \\"}</tool_call>\\" \\u00e9 é"}'
 BERN = '{"city": "Bern"}'
 
@@ -55,11 +58,11 @@ ANSWERS: list[tuple[ToolFormat, str, list[Event]]] = [
         [*content("Sure."), *call(0, "weather", BERN), *call(1, "now", "{}")],
     ),
     (
-        ToolFormat.MISTRAL_ARGS,
+        MISTRAL_ARGS,
         f"Sure. [TOOL_CALLS]weather[ARGS]{OSLO}[TOOL_CALLS]now[CALL_ID]abcDEF123[ARGS]{{}}",
         [*content("Sure."), *call(0, "weather", OSLO), *call(1, "now", "{}")],
     ),
-    (ToolFormat.MISTRAL_ARGS, f"[TOOL_CALLS]weather{BERN}", call(0, "weather", BERN)),
+    (MISTRAL_ARGS, f"[TOOL_CALLS]weather{BERN}", call(0, "weather", BERN)),
 ]
 
 
@@ -122,6 +125,32 @@ def test_an_answer_is_done_at_the_end_of_its_only_call() -> None:
     assert parser.finish() == []
 
 
+class _TwoAtOnce(CallReader):
+    """Is certain of two calls with the same character."""
+
+    def feed(self, char: str) -> list[CallEvent]:
+        self.is_done = True
+        return [CallStarted("now"), CallArguments("{}"), CallEnded()] * 2
+
+    def finish(self) -> None:
+        self.is_done = True
+
+
+class _TwoAtOnceSyntax:
+    openings = (Opening("!"),)
+
+    def reader(self, opening: str, names: Collection[str]) -> CallReader:
+        return _TwoAtOnce(names)
+
+
+@pytest.mark.parametrize(
+    ("is_parallel", "expected"),
+    [(True, [*call(0, "now", "{}"), *call(1, "now", "{}"), *content("Done")]), (False, call(0, "now", "{}"))],
+)
+def test_calls_that_come_at_once_are_counted_one_by_one(is_parallel: bool, expected: list[Event]) -> None:
+    assert parsed(_TwoAtOnceSyntax(), "!.Done", is_parallel=is_parallel) == expected
+
+
 def test_an_answer_of_many_calls_is_never_done() -> None:
     parser = new_parser(HERMES)
 
@@ -157,3 +186,9 @@ def test_a_call_ends_when_its_arguments_do() -> None:
     events = parser.feed('<tool_call>{"name": "now", "arguments": {}')
 
     assert events[-1] == ToolCallEnd(0)
+
+
+def test_whitespace_is_held_back_up_to_a_limit() -> None:
+    parser = new_parser(HERMES)
+
+    assert [parser.feed(" " * MAX_SPACE), parser.feed(" ")] == [[], content(" " * MAX_SPACE)]

@@ -1,37 +1,36 @@
-"""What is read off chat templates."""
+"""What is read off chat templates, and which format each teaches."""
 
 from __future__ import annotations
 
 import jinja2
 import pytest
 
-from jan_ort.chat.tools import ToolFormat, read_template
-from jan_ort.chat.tools.formats import detect_format, template_knows_tools
-from tests.chat.tools import templates
+from jan_ort.chat.formats import ToolFormat, find_format, read_template
+from tests.chat.formats import templates
+from tests.chat.tools.parsing import DESCRIBED, HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS
 
 FORMATS = [
-    (templates.CHATML, ToolFormat.PLAIN),
-    (templates.HERMES, ToolFormat.HERMES),
-    (templates.LLAMA3, ToolFormat.LLAMA3),
-    (templates.MISTRAL, ToolFormat.MISTRAL),
-    (templates.MISTRAL_ARGS, ToolFormat.MISTRAL_ARGS),
-    (templates.SMOLLM3, ToolFormat.HERMES),
-    (templates.QWEN3_CODER, ToolFormat.PLAIN),
-    (templates.GLM, ToolFormat.PLAIN),
-    (templates.DEEPSEEK, ToolFormat.PLAIN),
+    (templates.CHATML, DESCRIBED),
+    (templates.HERMES, HERMES),
+    (templates.LLAMA3, LLAMA3),
+    (templates.MISTRAL, MISTRAL),
+    (templates.MISTRAL_ARGS, MISTRAL_ARGS),
+    (templates.SMOLLM3, HERMES),
+    (templates.QWEN3_CODER, DESCRIBED),
+    (templates.GLM, DESCRIBED),
+    (templates.DEEPSEEK, DESCRIBED),
 ]
 
 
 @pytest.mark.parametrize(("source", "expected"), FORMATS)
 def test_a_template_teaches_its_format(source: str, expected: ToolFormat) -> None:
-    assert detect_format(source) is expected
-    assert read_template(source).tool_format is expected
+    assert find_format(read_template(source)) is expected
 
 
 def test_markers_outside_of_what_is_written_do_not_count() -> None:
     source = "{# <tool_call> [TOOL_CALLS] #}{% if tools %}{{ tools }}{% endif %}"
 
-    assert detect_format(source) is ToolFormat.PLAIN
+    assert find_format(read_template(source)) is DESCRIBED
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def test_markers_outside_of_what_is_written_do_not_count() -> None:
     ],
 )
 def test_a_template_knows_tools_if_it_reads_the_variable(source: str, knows: bool) -> None:
-    assert template_knows_tools(source) is knows
+    assert read_template(source).knows_tools is knows
 
 
 @pytest.mark.parametrize(
@@ -87,6 +86,6 @@ def test_a_template_that_does_not_parse_says_so() -> None:
 
 
 def test_markers_that_may_be_special_tokens_are_named() -> None:
-    assert ToolFormat.MISTRAL.markers == ("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
-    assert ToolFormat.PLAIN.markers == ("<tool_call>", "</tool_call>")
-    assert ToolFormat.LLAMA3.markers == ("<|python_tag|>",)
+    assert MISTRAL.markers == ("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
+    assert DESCRIBED.markers == ("<tool_call>", "</tool_call>")
+    assert LLAMA3.markers == ("<|python_tag|>",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jan_ort.chat.tools.events import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
+from jan_ort.chat.tools.call_events import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
 
 
 class AssistantMessage:

@@ -9,12 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart, ToolFormat
+from jan_ort.chat.formats import FORMATS, ToolFormat
+from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
+from jan_ort.chat.tools.call_reader import MAX_SPACE
 from jan_ort.chat.tools.json_scanner import is_json_object
-from jan_ort.chat.tools.parser import MAX_SPACE
-from tests.chat.tools.parsing import NAMES, call, content, joined, new_parser, parsed
-
-HERMES, LLAMA3, MISTRAL = ToolFormat.HERMES, ToolFormat.LLAMA3, ToolFormat.MISTRAL
+from tests.chat.tools.parsing import (
+    HERMES,
+    LLAMA3,
+    MISTRAL,
+    MISTRAL_ARGS,
+    NAMES,
+    call,
+    content,
+    joined,
+    new_parser,
+    parsed,
+)
 
 NO_CALLS = [
     (HERMES, '<tool_call>{"name": "unknown", "arguments": {}}</tool_call>'),
@@ -32,6 +42,7 @@ NO_CALLS = [
     (HERMES, "<tool_call>[[{}]]</tool_call>"),
     (HERMES, "<tool_call>now()</tool_call>"),
     (HERMES, '<tool_call>\n{"name": "no'),
+    (HERMES, '<tool_call>{"name": "a <tool_call>{'),
     (HERMES, "<tool_call>"),
     (HERMES, "A </tool_call> and a <tool_calls>"),
     (LLAMA3, '<|python_tag|>brave_search.call(query="weather")'),
@@ -41,9 +52,9 @@ NO_CALLS = [
     (LLAMA3, "void f() {\n{\n  return;\n}\n}\n"),
     (MISTRAL, '[TOOL_CALLS] [{"name": "unknown", "arguments": {}}]'),
     (MISTRAL, "[TOOL_CALLS] weather in Bern"),
-    (ToolFormat.MISTRAL_ARGS, "[TOOL_CALLS]unknown[ARGS]{}"),
-    (ToolFormat.MISTRAL_ARGS, "[TOOL_CALLS]weather[ARGS][1]"),
-    (ToolFormat.MISTRAL_ARGS, f"[TOOL_CALLS]{'weather ' * 100}"),
+    (MISTRAL_ARGS, "[TOOL_CALLS]unknown[ARGS]{}"),
+    (MISTRAL_ARGS, "[TOOL_CALLS]weather[ARGS][1]"),
+    (MISTRAL_ARGS, f"[TOOL_CALLS]{'weather ' * 100}"),
 ]
 
 
@@ -158,7 +169,7 @@ FRAGMENTS = (
 answers = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
 
 
-@given(tool_format=st.sampled_from(ToolFormat), text=answers, cuts=st.lists(st.integers(0, 200)))
+@given(tool_format=st.sampled_from(FORMATS), text=answers, cuts=st.lists(st.integers(0, 200)))
 def test_any_text_is_read_alike_however_it_is_cut(tool_format: ToolFormat, text: str, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(text)]
     pieces = [text[start:end] for start, end in itertools.pairwise(places)]
@@ -166,7 +177,7 @@ def test_any_text_is_read_alike_however_it_is_cut(tool_format: ToolFormat, text:
     assert parsed(tool_format, *pieces) == parsed(tool_format, text) == parsed(tool_format, *text)
 
 
-@given(tool_format=st.sampled_from(ToolFormat), text=answers)
+@given(tool_format=st.sampled_from(FORMATS), text=answers)
 def test_any_text_without_a_call_comes_out_as_it_went_in(tool_format: ToolFormat, text: str) -> None:
     events = parsed(tool_format, text)
 
@@ -174,7 +185,7 @@ def test_any_text_without_a_call_comes_out_as_it_went_in(tool_format: ToolFormat
         assert "".join(event.text for event in events if isinstance(event, ContentDelta)) == text
 
 
-@given(tool_format=st.sampled_from(ToolFormat), text=answers)
+@given(tool_format=st.sampled_from(FORMATS), text=answers)
 def test_calls_of_any_text_are_numbered_known_and_valid(tool_format: ToolFormat, text: str) -> None:
     events = parsed(tool_format, text)
 
@@ -187,7 +198,7 @@ def test_calls_of_any_text_are_numbered_known_and_valid(tool_format: ToolFormat,
     assert all(is_json_object(arguments) and isinstance(json.loads(arguments), dict) for arguments in complete)
 
 
-@pytest.mark.parametrize("tool_format", ToolFormat)
+@pytest.mark.parametrize("tool_format", FORMATS, ids=lambda each: each.name)
 @pytest.mark.parametrize("call_before", ["", '<tool_call>{"name": "now"}', '{"name": "now"}', "[TOOL_CALLS]now{}"])
 def test_a_long_run_of_whitespace_is_not_held_back(tool_format: ToolFormat, call_before: str) -> None:
     parser = new_parser(tool_format)
@@ -213,4 +224,4 @@ def test_whitespace_around_calls_does_not_hide_them(num_spaces: int) -> None:
 def test_what_has_no_end_as_a_name_is_not_held_back() -> None:
     text = f"[TOOL_CALLS]{'weather ' * 100}"
 
-    assert joined(new_parser(ToolFormat.MISTRAL_ARGS).feed(text)) == content(text.rstrip())
+    assert joined(new_parser(MISTRAL_ARGS).feed(text)) == content(text.rstrip())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from jan_ort.chat.formats import find_format, read_template
 from jan_ort.chat.template import ChatTemplate
-from jan_ort.chat.tools import ToolPlan, adapt_messages, parse_tools, read_template
+from jan_ort.chat.tools import ToolPlan, parse_tools
 from jan_ort_openapi.models import CreateChatCompletionRequest
-from tests.chat.tools import templates
+from tests.chat.formats import templates
 
 
 def tool_call(call_id: str, name: str, **arguments: Any) -> dict[str, Any]:
@@ -36,8 +38,11 @@ def plan_of(**fields: Any) -> ToolPlan:
     return plan
 
 
-def adapted(source: str, plan: ToolPlan | None = None) -> list[dict[str, Any]]:
-    return adapt_messages(MESSAGES, plan, read_template(source))
+def adapted(
+    source: str, plan: ToolPlan | None = None, messages: Sequence[dict[str, Any]] = MESSAGES
+) -> list[dict[str, Any]]:
+    view = read_template(source)
+    return find_format(view).adapt(messages, plan, view)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +61,7 @@ def test_every_template_writes_calls_and_results(source: str) -> None:
     plan = plan_of()
     original = copy.deepcopy(MESSAGES)
 
-    text = ChatTemplate(source).render(
-        adapt_messages(MESSAGES, plan, read_template(source)), tools=plan.template_tools()
-    )
+    text = ChatTemplate(source).render(adapted(source, plan), tools=plan.template_tools())
 
     assert text.index("weather") < text.index('{"city": "Zürich"}') < text.index("Sunny.") < text.index("Noon.")
     assert original == MESSAGES
@@ -99,7 +102,7 @@ def test_a_description_begins_the_conversation() -> None:
 def test_a_description_follows_what_the_system_message_says(given: str, beginning: str) -> None:
     system = {"role": "system", "content": given}
 
-    messages = adapt_messages([system, *MESSAGES], plan_of(), read_template(templates.CHATML))
+    messages = adapted(templates.CHATML, plan_of(), [system, *MESSAGES])
 
     assert messages[0]["content"].startswith(beginning)
     assert len(messages) == 1 + len(adapted(templates.CHATML))

@@ -1,0 +1,52 @@
+"""Earlier calls and results, for templates that do not take them as requests carry them (hop 3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages of the roles system, user and assistant, with calls and results as text in Hermes' form.
+
+    Results in a row are one message of the user, for templates whose roles must alternate.
+    """
+    plain: list[dict[str, Any]] = []
+    follows_result = False
+    for message in messages:
+        if message["role"] != "tool":
+            plain.append(_without_calls(message))
+        elif follows_result:
+            plain[-1]["content"] += f"\n{_result(message)}"
+        else:
+            plain.append({"role": "user", "content": _result(message)})
+        follows_result = message["role"] == "tool"
+    return plain
+
+
+def _without_calls(message: Mapping[str, Any]) -> dict[str, Any]:
+    calls = [f"<tool_call>\n{as_json(call['function'])}\n</tool_call>" for call in message.get("tool_calls", ())]
+    text = "\n".join(([message["content"]] if message["content"] else []) + calls)
+    return {key: value for key, value in message.items() if key != "tool_calls"} | {"content": text}
+
+
+def _result(message: Mapping[str, Any]) -> str:
+    return f"<tool_response>\n{message['content']}\n</tool_response>"
+
+
+def with_text_arguments(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the message with the arguments of its calls as JSON text in place of objects."""
+    if "tool_calls" not in message:
+        return message
+    calls = [call | {"function": _as_text(call["function"])} for call in message["tool_calls"]]
+    return message | {"tool_calls": calls}
+
+
+def _as_text(function: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": function["name"], "arguments": as_json(function["arguments"])}
+
+
+def as_json(value: Any) -> str:
+    """Return JSON text as prompts have it: characters as they are, not escaped."""
+    return json.dumps(value, ensure_ascii=False)
