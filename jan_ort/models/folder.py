@@ -9,9 +9,11 @@ from typing import Any, Self
 
 from jan_ort.ground.errors import ModelFolderError
 from jan_ort.ground.json_object import read_object
-from jan_ort.models.cache import MANIFEST
 from jan_ort.models.catalog import Task
 from jan_ort_backends.context_length import stated_context_length
+
+MANIFEST = "jan_ort_manifest.json"
+"""What every folder of the cache has, and no other: models/cache/manifest.py writes it."""
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
 _BARE_CONTEXT_LENGTH: dict[Task, int] = {"generate": 2048, "embed": 512}

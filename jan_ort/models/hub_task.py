@@ -10,9 +10,8 @@ from typing import Any
 
 from jan_ort.ground.errors import FetchError
 from jan_ort.ground.json_object import read_object
-from jan_ort.models.cache import MANIFEST
 from jan_ort.models.catalog import Task
-from jan_ort.models.folder import is_headless
+from jan_ort.models.folder import MANIFEST, is_headless
 from jan_ort.models.reference import HubReference
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.catalog import CatalogModel, Task
 from jan_ort.models.fetch import sha256_of
 from jan_ort.models.reference import (

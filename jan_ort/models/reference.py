@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort.ground.errors import ModelFolderError, ModelReferenceError
-from jan_ort.models.cached import CachedModel, cached_models
+from jan_ort.models.cache.cached_models import CachedModel, cached_models
 from jan_ort.models.catalog import CATALOG, CatalogModel, Task
 from jan_ort.models.convert.weight_schemes import SCHEMES
 from jan_ort.models.folder import ModelFolder

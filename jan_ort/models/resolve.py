@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jan_ort.ground.errors import ConversionError
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.catalog import CatalogModel, Task
 from jan_ort.models.convert.weight_schemes import SCHEMES
 from jan_ort.models.fetch_index import fetch_package

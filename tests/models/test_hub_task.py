@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import FetchError
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.catalog import Task
 from jan_ort.models.hub_task import hub_task
 from jan_ort.models.reference import HubReference

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jan_ort.cli.doctor.report import CacheReport, ModelReport, Problem
-from jan_ort.models.cached import cached_models
+from jan_ort.models.cache.cached_models import cached_models
 from jan_ort.models.catalog import Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.lookup import find_resolved

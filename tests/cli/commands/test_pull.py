@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.models.cache import find_damage
+from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.folder import ModelFolder
 from tests.e2e.server_process import environment
 from tests.models.convert.tiny_llama import TinyLlama

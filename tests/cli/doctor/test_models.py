@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.cli.doctor.examination import examine_all
-from jan_ort.models.cache import ModelCache
+from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.catalog import Task
 from jan_ort.models.lookup import cache_key
 from jan_ort.models.reference import FolderReference, check_reference

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import CacheError
-from jan_ort.models.cache import MANIFEST, CacheKey, ModelCache, default_cache_dir
-from jan_ort.models.cached import cached_models
+from jan_ort.models.cache.cached_models import cached_models
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.folder import MANIFEST
+from jan_ort.settings.schema import default_cache_dir
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
 
@@ -115,7 +118,8 @@ def test_a_build_that_ends_early_leaves_nothing(tmp_path: Path, error: BaseExcep
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 
 def build(work, model):
     (model / "model.onnx").write_bytes(b"half")
@@ -149,7 +153,8 @@ def test_the_work_of_a_process_that_is_alive_is_left_alone(tmp_path: Path) -> No
 RACER = """
 import logging, sys, time
 from pathlib import Path
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 
 def build(work, model):
     with Path(sys.argv[1], "builds").open("a") as log:

@@ -14,9 +14,10 @@ from typing import Any
 from filelock import Timeout
 
 from jan_ort.ground.errors import CacheError, ModelFolderError
-from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, check_readable, find_damage, maker_lock
-from jan_ort.models.folder import ModelFolder
-from jan_ort.models.model_use import users
+from jan_ort.models.cache.manifest import CONVERTER_VERSION, find_damage
+from jan_ort.models.cache.model_cache import check_readable, maker_lock
+from jan_ort.models.cache.model_use import users
+from jan_ort.models.folder import MANIFEST, ModelFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import CacheError
-from jan_ort.models.cache import CacheKey, ModelCache
-from jan_ort.models.cached import find_cached
+from jan_ort.models.cache.cached_models import find_cached
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 
 
 def add(cache_dir: Path, name: str, weights: str) -> None:
