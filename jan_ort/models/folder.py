@@ -51,7 +51,7 @@ class ModelFolder:
             raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
         try:
             return cls._from_files(path, _Files(path))
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(
                 f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
                 f"{how_to_mend(path)}"
@@ -62,7 +62,7 @@ class ModelFolder:
         bos_token_id = files.bos_token_id()
         return cls(
             path=path,
-            name=str(files.ours.get("name") or path.resolve().name),
+            name=files.name(),
             task=files.task(),
             context_length=files.context_length(),
             eos_token_ids=files.eos_token_ids(),
@@ -110,6 +110,12 @@ class _Files:
             return read_object(path)
         except ValueError as error:
             raise ModelFolderError(f"{path} {error}; {how_to_mend(self.path)}") from error
+
+    def name(self) -> str:
+        stated = self.ours.get("name")
+        if not isinstance(stated, str | None):
+            raise ModelFolderError(f"{self.path / 'jan_ort.json'}: name is {stated!r}; needed is a text")
+        return stated or self.path.resolve().name
 
     def task(self) -> Task:
         stated = self.ours.get("task")

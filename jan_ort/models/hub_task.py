@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from jan_ort.ground.errors import FetchError
-from jan_ort.ground.json_object import read_object
+from jan_ort.ground.json_object import read_object, read_object_or_empty, text_in
 from jan_ort.models.catalog import Task
 from jan_ort.models.folder import MANIFEST, is_headless
 from jan_ort.models.reference import HubReference
@@ -37,15 +36,9 @@ def hub_task(reference: HubReference, cache_dir: Path, *, endpoint: str | None =
 
 def cached_task(reference: HubReference, cache_dir: Path) -> Task | None:
     """Return what the repository was fetched for, None if it is not in the cache. Reads the cache only."""
-    sources = {_source(manifest) for manifest in (cache_dir / "models").glob(f"[!.]*/{MANIFEST}")}
+    manifests = (cache_dir / "models").glob(f"[!.]*/{MANIFEST}")
+    sources = {text_in(read_object_or_empty(manifest), "source") for manifest in manifests}
     return next((task for task in _TASKS if reference.source(task) in sources), None)
-
-
-def _source(manifest: Path) -> object:
-    try:
-        return json.loads(manifest.read_bytes())["source"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # a damaged folder, which is made again
 
 
 def _ask(reference: HubReference, endpoint: str | None) -> tuple[Task, str]:

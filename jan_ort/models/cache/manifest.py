@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from jan_ort.ground.json_object import read_object_or_empty
 from jan_ort.models.folder import MANIFEST
 
 CONVERTER_VERSION = 1
@@ -57,9 +58,8 @@ def write_manifest(folder: Path, key: CacheKey) -> None:
 
 def find_damage(folder: Path) -> str | None:
     """Say which file of a cached folder is missing or has another size than its manifest says; None if none has."""
-    try:
-        sizes = json.loads((folder / MANIFEST).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+    sizes = read_object_or_empty(folder / MANIFEST).get("files")
+    if not isinstance(sizes, dict):
         return f"{MANIFEST} is missing or unreadable"
     for name, size in sizes.items():
         path = folder / name

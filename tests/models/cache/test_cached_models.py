@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import CacheError
-from jan_ort.models.cache.cached_models import find_cached
+from jan_ort.models.cache.cached_models import cached_models, find_cached
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.folder import MANIFEST
+from jan_ort.models.hub_task import cached_task
+from jan_ort.models.reference import HubReference
 
 
 def add(cache_dir: Path, name: str, weights: str) -> None:
@@ -54,3 +57,20 @@ def test_weights_that_are_not_there_are_told_with_those_that_are(tmp_path: Path)
 
     with pytest.raises(CacheError, match=r"no model 'm' with fp16 weights .*; it has int4, int8"):
         find_cached(tmp_path, "m", "fp16")
+
+
+NOTHING = [b"[1]", b"null", b"{", b"\xff\x00", b'{"name": [], "weights": {}, "source": [1], "files": 7, "task": []}']
+
+
+@pytest.mark.parametrize("file", [MANIFEST, "jan_ort.json", "config.json"])
+@pytest.mark.parametrize("content", NOTHING, ids=range(len(NOTHING)))
+def test_a_folder_with_a_damaged_file_is_listed_and_found(tmp_path: Path, file: str, content: bytes) -> None:
+    add(tmp_path, "m", "int4")
+    (folder,) = (tmp_path / "models").glob("m-int4-*")
+    (folder / file).write_bytes(content)
+
+    (model,) = cached_models(tmp_path)
+
+    assert (model.folder, model.task) == (folder, "?" if file == "config.json" else model.task)
+    assert (model.damage is None) is (file != MANIFEST)
+    assert cached_task(HubReference("o/m"), tmp_path) is None
