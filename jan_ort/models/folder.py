@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,13 +51,8 @@ class ModelFolder:
             missing.append(" or ".join(_CONFIGURATIONS))
         if missing:
             raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
-        try:
+        with _explained(path):
             return cls._from_files(path, _Files(path))
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ModelFolderError(
-                f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
-                f"{how_to_mend(path)}"
-            ) from error
 
     @classmethod
     def _from_files(cls, path: Path, files: _Files) -> Self:
@@ -71,6 +68,23 @@ class ModelFolder:
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
         )
+
+
+def read_task(path: Path) -> Task:
+    """Return what the model of a folder is for, without reading more than tells it. Raises: ModelFolderError."""
+    with _explained(path):
+        return _Files(path).task()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(
+            f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
+            f"{how_to_mend(path)}"
+        ) from error
 
 
 def how_to_mend(folder: Path) -> str:
@@ -91,16 +105,36 @@ def _has_graph(path: Path) -> bool:
 
 
 class _Files:
-    """The parsed files of a folder; a file that is not there counts as empty."""
+    """The files of a folder, each parsed when it is first needed; one that is not there counts as empty."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.ours = self._read("jan_ort.json")
-        self.config = self._read("config.json")
-        self.generation = self._read("generation_config.json")
-        self.genai = self._read("genai_config.json").get("model", {})
-        self.tokenizer_config = self._read("tokenizer_config.json")
-        self.tokenizer = self._read("tokenizer.json")
+
+    @cached_property
+    def ours(self) -> dict[str, Any]:
+        return self._read("jan_ort.json")
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return self._read("config.json")
+
+    @cached_property
+    def generation(self) -> dict[str, Any]:
+        return self._read("generation_config.json")
+
+    @cached_property
+    def genai(self) -> dict[str, Any]:
+        model: dict[str, Any] = self._read("genai_config.json").get("model", {})
+        return model
+
+    @cached_property
+    def tokenizer_config(self) -> dict[str, Any]:
+        return self._read("tokenizer_config.json")
+
+    @cached_property
+    def tokenizer(self) -> dict[str, Any]:
+        """The one large file: megabytes, which take tens of milliseconds."""
+        return self._read("tokenizer.json")
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name

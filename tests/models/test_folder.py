@@ -228,3 +228,11 @@ def test_a_template_that_is_no_text_is_one_error(tmp_path: Path) -> None:
 
     with pytest.raises(ModelFolderError, match="not made as it has to be"):
         ModelFolder.read(tmp_path)
+
+
+def test_the_tokenizer_is_parsed_only_for_a_token_that_is_named(tmp_path: Path) -> None:
+    path = write_folder(tmp_path, tokenizer_json="megabytes", tokenizer_config_json={"bos_token": None})
+
+    assert ModelFolder.read(path).bos_token_id is None
+    with pytest.raises(ModelFolderError, match=r"tokenizer\.json is no JSON"):
+        ModelFolder.read(write_folder(tmp_path, tokenizer_json="megabytes", tokenizer_config_json={"bos_token": "a"}))

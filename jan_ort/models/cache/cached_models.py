@@ -16,7 +16,7 @@ from jan_ort.ground.json_object import object_in, read_object_or_empty, text_in
 from jan_ort.models.cache.manifest import CONVERTER_VERSION, find_damage
 from jan_ort.models.cache.model_cache import check_readable, maker_lock
 from jan_ort.models.cache.model_use import users
-from jan_ort.models.folder import MANIFEST, ModelFolder
+from jan_ort.models.folder import MANIFEST, read_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,6 @@ def _read(folder: Path) -> CachedModel:
 
 def _task(folder: Path) -> str:
     try:
-        return ModelFolder.read(folder).task
+        return read_task(folder)
     except ModelFolderError:
         return "?"  # a damaged folder is listed too, so that it can be removed
