@@ -10,8 +10,8 @@ from enum import StrEnum
 from jan_ort.engine.errors import EngineStopped, QueueFull
 from jan_ort.ground.progress import LogProgress, Progress
 from jan_ort.http.errors import ApiError
-from jan_ort.serving.choice import ModelChoice
-from jan_ort.serving.loading import FoundModel, LoadingStopped, ModelLoader, in_daemon_thread
+from jan_ort.serving.choice import FoundModel, ModelChoice
+from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.memory import forget_frames, return_memory
 from jan_ort.serving.served import EmbeddingModel, GenerativeModel
 

@@ -155,7 +155,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_reading_and_resolving_load_no_heavy_package() -> None:
     code = (
-        "import sys; before = set(sys.modules); import jan_ort.models.folder, jan_ort.models.resolve; "
+        "import sys; before = set(sys.modules); import jan_ort.models.folder, jan_ort.models.sources; "
         "print(sorted({'huggingface_hub', 'onnx', 'onnxruntime', 'rich', 'gguf'} & set(sys.modules)))"
     )
 

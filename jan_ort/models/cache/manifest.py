@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,14 @@ class CacheKey:
         """Return a file name that differs whenever the key does."""
         slug = re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-.")[:60]
         return f"{slug}-{self.weights}-{self.source[:16]}-v{self.converter_version}"
+
+
+def combined_sha256(digests: Mapping[str, str]) -> str:
+    """Return one checksum for several files, by name; that of a single file is its own."""
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def write_manifest(folder: Path, key: CacheKey) -> None:

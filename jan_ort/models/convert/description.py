@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jan_ort.models.catalog import Task
-from jan_ort.models.fetch import sha256_of
+from jan_ort.models.file_blocks import sha256_in_blocks
 
 _FORMAT = 1
 
@@ -25,7 +25,7 @@ def describe(
         "task": task,
         "context_length": context_length,
         "weights": weights,
-        "source": {"file": source.name, "sha256": sha256 or sha256_of(source)},
+        "source": {"file": source.name, "sha256": sha256 or sha256_in_blocks(source)},
     }
 
 

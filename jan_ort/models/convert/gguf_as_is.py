@@ -10,8 +10,8 @@ from jan_ort.models.convert.description import describe, write_json
 from jan_ort.models.convert.gguf_file import GgufFile
 from jan_ort.models.convert.gguf_texts import write_chat_template, write_configs
 from jan_ort.models.convert.gguf_tokenizer import GgufTokenizer
+from jan_ort.models.convert.weight_schemes import AS_IS
 from jan_ort.models.file_blocks import copy_in_blocks, sha256_in_blocks
-from jan_ort.models.reference import AS_IS
 
 
 def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha256: str | None = None) -> None:

@@ -10,6 +10,9 @@ from typing import Literal
 Weights = Literal["int8", "int4", "fp16", "int4-fp16"]
 """The schemes that a GGUF file can be converted to."""
 
+AS_IS = "as-is"
+"""The scheme of a GGUF file that is kept, for a backend that reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightScheme:

