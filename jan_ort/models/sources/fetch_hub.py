@@ -1,177 +1,87 @@
-"""Fetch a model from a Hugging Face repository: one GGUF file, or the few files that a model folder needs."""
+"""Fetch a model from a Hugging Face repository, in a process of its own that can be ended at any moment.
+
+The client blocks while it waits for bytes, and a thread cannot be ended from outside. So the server need not import
+it either, which takes a second and tens of megabytes.
+"""
 
 from __future__ import annotations
 
-import errno
+import json
 import logging
-import shutil
-import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import os
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from threading import Event, Thread
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import Any
 
 from jan_ort.ground.errors import CacheError, FetchError, ModelsError
-from jan_ort.ground.json_object import read_object
 from jan_ort.ground.progress import Progress
 from jan_ort.models.catalog import Task
-from jan_ort.models.folder import is_headless
-from jan_ort.models.sources.download import offline_remedies, verify_sha256
-from jan_ort.models.sources.hub_files import HubId, Selection, select_files
-
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import RepoSibling
+from jan_ort.models.sources.download import run_watched
+from jan_ort.models.sources.hub_files import HubId, Selection, unreachable
 
 logger = logging.getLogger(__name__)
 
-_CONFIG = "config.json"
-_POLL_S = 0.25
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+# The process finds this package wherever this one has found it.
+_START = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {__name__} import main; main()"
 
 
-def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
-    """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
-
-    A sentence-transformers model embeds, and so does one whose config.json names no head; any other generates.
-    """
-    from huggingface_hub import HfApi, hf_hub_download  # imported late: it takes a second
-    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
-
-    disable_progress_bars()
-    with explain_errors(reference, "generate"), tempfile.TemporaryDirectory() as directory:
-        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id)
-        names = {sibling.rfilename for sibling in repository.siblings or ()}
-        if "modules.json" in names or any(name.startswith("1_Pooling/") for name in names):
-            return "embed", "it is a sentence-transformers model"
-        if _CONFIG not in names:
-            return "generate", f"it has no {_CONFIG} that says otherwise"
-        path = hf_hub_download(
-            reference.repo_id, _CONFIG, revision=repository.sha, local_dir=directory, endpoint=endpoint
-        )
-        return _task_of(Path(path), reference)
-
-
-def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
-    try:
-        config = read_object(path)
-        named = ", ".join(map(str, config.get("architectures") or ())) or "none"
-        is_for: Task = "embed" if is_headless(config) else "generate"
-    except (ValueError, TypeError, KeyError) as error:
-        raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task generate or embed") from error
-    return is_for, f"the architecture in its {_CONFIG} is {named}"
-
-
-def fetch_hub(
-    reference: HubId, task: Task, target: Path, progress: Progress, *, endpoint: str | None = None
-) -> Selection:
+def fetch_hub(hub_id: HubId, task: Task, target: Path, progress: Progress, *, endpoint: str | None = None) -> Selection:
     """Download what the model needs into the existing, empty directory ``target``; return what it is.
 
-    The user's own HF_ENDPOINT, HF_TOKEN and proxies apply; ``endpoint`` overrides the first. Every file that the hub
-    knows a sha256 of is checked. Raises: FetchError, one line that says what to do; OSError if the disk is full.
+    The user's own HF_ENDPOINT, HF_TOKEN and proxies apply; ``endpoint`` overrides the first. What ``progress`` raises
+    ends the download at once. Raises: FetchError, CacheError, one line that says what to do;
+    OSError if the disk is full.
     """
-    from huggingface_hub import HfApi, hf_hub_download  # imported late: it takes a second
-    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+    stage = f"Downloading {hub_id}"
+    answer: dict[str, Any] = {"fraction": 0.0}
 
-    disable_progress_bars()
-    stage = f"Downloading {reference}"
+    def hear(line: str) -> None:
+        answer.update(json.loads(line or "{}"))
+        progress(stage, answer["fraction"])
+
+    request = {"hub_id": asdict(hub_id), "task": task, "target": str(target), "endpoint": endpoint}
     progress(stage, 0.0)
-    with explain_errors(reference, task):
-        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
-        siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
-        model_type = _model_type(reference, siblings, target, repository.sha, endpoint) if task == "embed" else None
-        selection = select_files(list(siblings), reference, task, model_type)
-        total = sum(siblings[name].size or 0 for name in selection.files)
-        _check_space(target, total, reference)
-        with _poll(target, total, stage, progress):
-            for name in selection.files:
-                hf_hub_download(reference.repo_id, name, revision=repository.sha, local_dir=target, endpoint=endpoint)
-                _verify(target / name, siblings[name], reference)
-    shutil.rmtree(target / ".cache", ignore_errors=True)  # the hub's own bookkeeping
+    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
+    status, said = run_watched(command, hear, request=json.dumps(request))
+    logger.debug("the download of %s ended with %d: %s", hub_id, status, said)
+    if "os_error" in answer:
+        raise OSError(*answer["os_error"])
+    if "error" in answer:
+        raise (CacheError if answer["kind"] == CacheError.__name__ else FetchError)(answer["error"])
+    if "files" not in answer:
+        last = said.strip().rpartition("\n")[2]
+        raise unreachable(hub_id, task, f"its process ended with {status}: {last}")
     progress(stage, 1.0)
-    return selection
+    return Selection(answer["kind"], tuple(answer["files"]))
 
 
-def _model_type(
-    reference: HubId, names: Collection[str], target: Path, revision: str | None, endpoint: str | None
-) -> str | None:
-    """Return what config.json calls the model's type, None if it does not say."""
-    from huggingface_hub import hf_hub_download
+def main() -> None:
+    """Download what standard input asks for, in one line of JSON; answer in lines of JSON. Ends when its input does."""
+    from jan_ort.models.sources.hub_client import download
 
-    if "config.json" not in names:
-        return None
-    path = hf_hub_download(reference.repo_id, "config.json", revision=revision, local_dir=target, endpoint=endpoint)
+    request = json.loads(sys.stdin.readline())
+    Thread(target=_end_with_the_parent, daemon=True).start()
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+
+    def answer(**content: object) -> None:
+        print(json.dumps(content), file=answers, flush=True)
+
+    hub_id, target = HubId(**request["hub_id"]), Path(request["target"])
     try:
-        stated = read_object(Path(path)).get("model_type")
-    except ValueError as error:
-        raise FetchError(f"{reference}: its config.json {error}") from error
-    return stated if isinstance(stated, str) else None
-
-
-def _check_space(target: Path, num_bytes: int, reference: HubId) -> None:
-    """Refuse what cannot be stored before it is downloaded. Raises: CacheError."""
-    if (free := shutil.disk_usage(target).free) < num_bytes:
-        raise CacheError(
-            f"{reference} takes {num_bytes // 10**6} MB to download and {free // 10**6} MB are free on the disk of the "
-            "cache; free some, or set JAN_ORT_CACHE_DIR to a directory on another disk"
+        selection = download(
+            hub_id, request["task"], target, lambda fraction: answer(fraction=fraction), request["endpoint"]
         )
-
-
-def _verify(path: Path, sibling: RepoSibling, reference: HubId) -> None:
-    if sibling.lfs:
-        verify_sha256(path, sibling.lfs.sha256, str(reference))
-    elif sibling.size is not None and (found := path.stat().st_size) != sibling.size:
-        raise FetchError(f"{path.name} from {reference} has {found} of {sibling.size} bytes; try again")
-
-
-@contextmanager
-def _poll(target: Path, total_bytes: int, stage: str, progress: Progress) -> Iterator[None]:
-    """Report the bytes under ``target`` now and then, which needs no hook in a downloader's insides."""
-    finished = Event()
-
-    def watch() -> None:
-        while not finished.wait(_POLL_S):
-            try:
-                num_bytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-            except FileNotFoundError:  # renamed while it was looked at
-                continue
-            progress(stage, min(1.0, num_bytes / max(1, total_bytes)))
-
-    watcher = Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        watcher.join()
-
-
-@contextmanager
-def explain_errors(reference: HubId, task: Task) -> Iterator[None]:
-    """Turn the hub client's many errors into one line that says what to do."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except ModelsError:
-        raise
-    except errors.GatedRepoError as error:
-        raise FetchError(
-            f"{reference.repo_id} is gated: accept its terms on its page and set HF_TOKEN to a token of your account"
-        ) from error
-    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-        raise FetchError(
-            f"there is no repository {reference.repo_id} on the hub, or it is private: check the name (a path on this "
-            "machine of that name does not exist either), or set HF_TOKEN"
-        ) from error
+    except ModelsError as error:
+        answer(error=str(error), kind=type(error).__name__)
     except OSError as error:
-        if error.errno in _DISK_ERRORS:
-            raise
-        raise _unreachable(reference, task, error) from error
-    except Exception as error:  # the client's HTTP library is its own affair: requests once, httpx today
-        raise _unreachable(reference, task, error) from error
+        answer(os_error=[error.errno, error.strerror, error.filename])
+    else:
+        answer(kind=selection.kind, files=selection.files)
 
 
-def _unreachable(reference: HubId, task: Task, error: Exception) -> FetchError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return FetchError(f"{reference} could not be downloaded from the hub ({reason}). {offline_remedies(task)}")
+def _end_with_the_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)

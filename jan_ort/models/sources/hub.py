@@ -15,6 +15,7 @@ from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.catalog import Task
 from jan_ort.models.folder import MANIFEST
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, looks_local
+from jan_ort.models.sources.fetch_hub import fetch_hub
 from jan_ort.models.sources.gguf import convert_gguf_file
 from jan_ort.models.sources.hub_files import HubId
 from jan_ort.models.sources.sentence_transformers import convert_folder
@@ -58,7 +59,7 @@ class HubSource(MadeSource):
             return "generate"  # a GGUF file, which is read for nothing else
         if (known := self.known_task(cache_dir)) is not None:
             return known
-        from jan_ort.models.sources.fetch_hub import ask_task
+        from jan_ort.models.sources.hub_client import ask_task
 
         task, reason = ask_task(self.hub_id, endpoint)
         logger.info("%s is taken for a model to %s: %s (--task says otherwise)", self, task, reason)
@@ -78,8 +79,6 @@ class HubSource(MadeSource):
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Fetch the files that the model needs, and convert them if they have to be."""
-        from jan_ort.models.sources.fetch_hub import fetch_hub
-
         selection = fetch_hub(self.hub_id, wanted.task, work, progress)
         if selection.kind == "gguf":
             gguf = work / selection.files[0]

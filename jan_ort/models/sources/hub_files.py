@@ -1,4 +1,4 @@
-"""Which files of a Hugging Face repository a model needs, told by their names."""
+"""What is wanted of a Hugging Face repository, and which of its files that takes, told by their names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 from jan_ort.ground.errors import FetchError
 from jan_ort.models.catalog import Task
+from jan_ort.models.sources.download import offline_remedies
 from jan_ort_backends.graph_names import first_graph
 
 Kind = Literal["gguf", "sentence-transformers", "onnx"]
@@ -87,3 +88,9 @@ def _select_gguf(ggufs: Sequence[str], reference: HubId) -> str:
     raise FetchError(
         f"{reference}: no GGUF file of the type {' or '.join(wanted)}; the repository has {', '.join(ggufs)}"
     )
+
+
+def unreachable(reference: HubId, task: Task, reason: str) -> FetchError:
+    """Return the error of a download that failed for a reason that is not ours to mend."""
+    shown = " ".join(reason.split())[:200]
+    return FetchError(f"{reference} could not be downloaded from the hub ({shown}). {offline_remedies(task)}")

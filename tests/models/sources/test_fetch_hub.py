@@ -1,16 +1,22 @@
-import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from jan_ort.ground.errors import CacheError, FetchError
-from jan_ort.ground.progress import silent
-from jan_ort.models.catalog import Task
+from jan_ort.ground.progress import Progress, silent
+from jan_ort.models.cache.manifest import find_damage
+from jan_ort.models.sources.base import Wanted
 from jan_ort.models.sources.fetch_hub import fetch_hub
-from jan_ort.models.sources.hub_files import HubId, Selection, select_files
+from jan_ort.models.sources.hub import HubSource
+from jan_ort.models.sources.hub_files import HubId, Selection
+from jan_ort.serving.loading import LoadingStopped
 from tests.models.sources.fake_hub import FakeHub, running, sha256
+from tests.models.tiny_bert import write_tiny_bert
 
 FILES = {"tiny.Q8_0.gguf": b"GGUF" + b"x" * 50_000, "tiny.Q2_K.gguf": b"GGUF", "README.md": b"read me"}
 
@@ -46,12 +52,10 @@ def test_a_file_with_another_checksum_than_announced_is_refused(hub: FakeHub, tm
         fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
 
 
-def test_too_little_disk_space_is_known_before_the_download(
-    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=50_000))
+def test_too_little_disk_space_is_known_before_the_download(hub: FakeHub, tmp_path: Path) -> None:
+    hub.announced_bytes["tiny.Q8_0.gguf"] = 10**18
 
-    with pytest.raises(CacheError, match=r"takes 0 MB to download and 0 MB are free on .* set JAN_ORT_CACHE_DIR"):
+    with pytest.raises(CacheError, match=r"takes 1000000000000 MB to download and \d+ MB are free on .* set JAN_ORT"):
         fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
 
     assert hub.downloads == []
@@ -76,51 +80,7 @@ def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.json"]
-ONNX = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "tokenizer.json", "x.bin"]
 EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/model.onnx", "pytorch_model.bin"]
-
-
-@pytest.mark.parametrize(
-    ("names", "reference", "task", "expected"),
-    [
-        (GGUFS, HubId("o/m"), "generate", Selection("gguf", ("m.Q8_0.gguf",))),
-        (GGUFS, HubId("o/m", quantization="f16"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
-        (GGUFS, HubId("o/m", file="sub/m-f16.gguf"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
-        (
-            ONNX,
-            HubId("o/m"),
-            "generate",
-            Selection("onnx", ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data")),
-        ),
-        (
-            ["additional_chat_templates/tool_use.jinja", "model.onnx", "sub/config.json"],
-            HubId("o/m"),
-            "generate",
-            Selection("onnx", ("additional_chat_templates/tool_use.jinja", "model.onnx")),
-        ),
-        (
-            EMBEDDER,
-            HubId("o/m"),
-            "embed",
-            Selection("sentence-transformers", ("1_Pooling/config.json", "modules.json", "model.safetensors")),
-        ),
-    ],
-)
-def test_what_a_model_needs_is_chosen_from_the_files(
-    names: list[str], reference: HubId, task: Task, expected: Selection
-) -> None:
-    assert select_files(names, reference, task) == expected
-
-
-@pytest.mark.parametrize(
-    ("model_type", "kind", "weights"),
-    [("bert", "sentence-transformers", "model.safetensors"), ("mpnet", "onnx", "onnx/model.onnx")],
-)
-def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, kind: str, weights: str) -> None:
-    selection = select_files(EMBEDDER, HubId("o/m"), "embed", model_type)
-
-    assert (selection.kind, selection.files[-1]) == (kind, weights)
 
 
 def test_the_type_of_an_embedder_is_read_before_the_weights_are_fetched(tmp_path: Path) -> None:
@@ -134,24 +94,73 @@ def test_the_type_of_an_embedder_is_read_before_the_weights_are_fetched(tmp_path
             fetch_hub(HubId("org/none"), "embed", tmp_path / "b", silent, endpoint=hub.url)
 
 
-@pytest.mark.parametrize("name", ["onnx/model_q4.onnx", "onnx/decoder_model_merged.onnx", "model_quantized.onnx"])
-def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
-    names = ["config.json", name, f"{name}_data"]
+STOPS: dict[str, Callable[[FakeHub], bool]] = {
+    "before anything is asked": lambda hub: True,
+    "between two files": lambda hub: len(hub.downloads) > 1,
+    "in a file that does not come": lambda hub: hub.stalled.is_set(),
+}
 
-    assert select_files(names, HubId("o/m"), "generate").files == tuple(names)
+
+@pytest.mark.parametrize("place", STOPS)
+def test_a_stop_ends_the_download_at_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    embedder = write_tiny_bert(tmp_path / "embedder")
+    files = {path.relative_to(embedder).as_posix(): path.read_bytes() for path in embedder.rglob("*") if path.is_file()}
+    stops_at: list[float] = []
+    with running(FakeHub({"org/tiny": files})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        if "file that" in place:
+            hub.stall_after = 1000
+            hub.stall.set()
+
+        def stop(stage: str, fraction: float, /) -> None:
+            if STOPS[place](hub):
+                stops_at.append(time.monotonic())
+                raise LoadingStopped
+
+        def pull(progress: Progress) -> Path:
+            return HubSource(HubId("org/tiny")).make(Wanted("embed"), tmp_path / "cache", progress)
+
+        with pytest.raises(LoadingStopped):
+            pull(stop)
+        took_s = time.monotonic() - stops_at[0]
+        left = [path.name for path in (tmp_path / "cache" / "models").iterdir() if path.suffix != ".lock"]
+        children = psutil.Process().children()
+        hub.resume()
+        folder = pull(silent)
+
+    assert took_s < 2
+    assert (left, children, len(stops_at)) == ([], [], 1)
+    assert find_damage(folder) is None
 
 
-@pytest.mark.parametrize(
-    ("names", "reference", "message"),
-    [
-        (GGUFS, HubId("o/m", file="absent.gguf"), r"o/m/absent.gguf: no such file; .* m.Q4_0.gguf"),
-        (GGUFS, HubId("o/m", quantization="Q5_K"), r"o/m:Q5_K: no GGUF file of the type Q5_K; .* m.Q2_K.gguf"),
-        (["m.Q2_K.gguf"], HubId("o/m"), "no GGUF file of the type Q8_0 or Q6_K or"),
-        (ONNX, HubId("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
-        (["../../m.Q8_0.gguf"], HubId("o/m"), "has no model that can be used to generate"),
-        (["README.md"], HubId("o/m"), "needed is a .gguf file, a model.onnx or"),
-    ],
-)
-def test_a_repository_without_what_is_needed_says_what_it_has(names: list[str], reference: HubId, message: str) -> None:
-    with pytest.raises(FetchError, match=message):
-        select_files(names, reference, "generate")
+def test_a_download_ends_with_the_process_that_wants_it(hub: FakeHub, tmp_path: Path) -> None:
+    hub.stall_after = 1000
+    hub.stall.set()
+    script = "import sys; from pathlib import Path; from jan_ort.ground.progress import silent; "
+    script += "from jan_ort.models.sources.fetch_hub import fetch_hub; "
+    script += "from jan_ort.models.sources.hub_files import HubId; "
+    script += "fetch_hub(HubId('org/tiny'), 'generate', Path(sys.argv[1]), silent, endpoint=sys.argv[2])"
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), hub.url])
+    assert hub.stalled.wait(60)
+    (child,) = psutil.Process(parent.pid).children()
+
+    parent.kill()
+    parent.wait()
+
+    gone, alive = psutil.wait_procs([child], timeout=10)
+    assert (gone, alive) == ([child], [])
+
+
+def test_a_download_whose_process_is_killed_is_one_error(hub: FakeHub, tmp_path: Path) -> None:
+    hub.stall_after = 1000
+    hub.stall.set()
+
+    def kill(stage: str, fraction: float, /) -> None:
+        if hub.stalled.is_set():
+            for child in psutil.Process().children():
+                child.kill()
+
+    with pytest.raises(FetchError, match=r"org/tiny could not be downloaded from the hub \(its process ended with"):
+        fetch_hub(HubId("org/tiny"), "generate", tmp_path, kill, endpoint=hub.url)
