@@ -13,8 +13,8 @@ import numpy as np
 from servers import CONTEXT_LENGTH, ours
 from workloads import complete, text
 
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import resolve_model
+from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import OpenOptions, Session, SlotTokens, discover

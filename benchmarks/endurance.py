@@ -13,7 +13,7 @@ import psutil
 from servers import Server, ours
 from workloads import complete, text
 
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
+from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 
 NUM_SLOTS = CONCURRENCY = 8
 NUM_WARM = 300

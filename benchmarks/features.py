@@ -13,7 +13,7 @@ import httpx
 from servers import Server, ours
 from workloads import text
 
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
+from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 
 NUM_TOKENS = 96
 PERSON = {

@@ -22,8 +22,8 @@ from duel import fetch_gguf, row
 from numpy.typing import NDArray
 from servers import CONTEXT_LENGTH, NUM_THREADS, ROOT, Server, ours
 
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import resolve_model
+from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import OpenOptions, Session, SlotTokens, discover

@@ -13,7 +13,7 @@ import numpy as np
 from bare_loop import open_session
 
 from jan_ort.engine.logprobs import token_logprobs
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL
+from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 from jan_ort.sampling.chain import Sampler
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState

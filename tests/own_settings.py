@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from platformdirs import user_config_path
 
-from jan_ort.models.cache import default_cache_dir
+from jan_ort.settings.schema import default_cache_dir
 
 _KEPT = ("JAN_ORT_CACHE_DIR", "JAN_ORT_TEST_GGUF")
 

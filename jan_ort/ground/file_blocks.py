@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from jan_ort.ground.progress import Progress
+from jan_ort.ground.progress import Progress, silent
 
 BLOCK_BYTES = 1 << 22
 """So much is read in about a hundredth of a second, and a call of ``progress`` between costs nothing beside it."""
 
 
-def sha256_in_blocks(source: Path, progress: Progress) -> str:
+def sha256_in_blocks(source: Path, progress: Progress = silent) -> str:
     """Return the file's sha256, in hexadecimal. Raises: what ``progress`` raises; OSError."""
     digest = hashlib.sha256()
     for block in _blocks(source, f"Reading {source.name}", progress):

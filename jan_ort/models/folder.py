@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from jan_ort.ground.errors import ModelFolderError
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.task import Task
-from jan_ort.models.cache import MANIFEST
 from jan_ort_backends.context_length import stated_context_length
+
+MANIFEST = "jan_ort_manifest.json"
+"""What every folder of the cache has, and no other: models/cache/manifest.py writes it."""
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
 _BARE_CONTEXT_LENGTH: dict[Task, int] = {"generate": 2048, "embed": 512}
@@ -47,20 +51,15 @@ class ModelFolder:
             missing.append(" or ".join(_CONFIGURATIONS))
         if missing:
             raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
-        try:
+        with _explained(path):
             return cls._from_files(path, _Files(path))
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ModelFolderError(
-                f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
-                f"{how_to_mend(path)}"
-            ) from error
 
     @classmethod
     def _from_files(cls, path: Path, files: _Files) -> Self:
         bos_token_id = files.bos_token_id()
         return cls(
             path=path,
-            name=str(files.ours.get("name") or path.resolve().name),
+            name=files.name(),
             task=files.task(),
             context_length=files.context_length(),
             eos_token_ids=files.eos_token_ids(),
@@ -69,6 +68,23 @@ class ModelFolder:
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
         )
+
+
+def read_task(path: Path) -> Task:
+    """Return what the model of a folder is for, without reading more than tells it. Raises: ModelFolderError."""
+    with _explained(path):
+        return _Files(path).task()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(
+            f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
+            f"{how_to_mend(path)}"
+        ) from error
 
 
 def how_to_mend(folder: Path) -> str:
@@ -89,16 +105,36 @@ def _has_graph(path: Path) -> bool:
 
 
 class _Files:
-    """The parsed files of a folder; a file that is not there counts as empty."""
+    """The files of a folder, each parsed when it is first needed; one that is not there counts as empty."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.ours = self._read("jan_ort.json")
-        self.config = self._read("config.json")
-        self.generation = self._read("generation_config.json")
-        self.genai = self._read("genai_config.json").get("model", {})
-        self.tokenizer_config = self._read("tokenizer_config.json")
-        self.tokenizer = self._read("tokenizer.json")
+
+    @cached_property
+    def ours(self) -> dict[str, Any]:
+        return self._read("jan_ort.json")
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return self._read("config.json")
+
+    @cached_property
+    def generation(self) -> dict[str, Any]:
+        return self._read("generation_config.json")
+
+    @cached_property
+    def genai(self) -> dict[str, Any]:
+        model: dict[str, Any] = self._read("genai_config.json").get("model", {})
+        return model
+
+    @cached_property
+    def tokenizer_config(self) -> dict[str, Any]:
+        return self._read("tokenizer_config.json")
+
+    @cached_property
+    def tokenizer(self) -> dict[str, Any]:
+        """The one large file: megabytes, which take tens of milliseconds."""
+        return self._read("tokenizer.json")
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -108,6 +144,12 @@ class _Files:
             return read_object(path)
         except ValueError as error:
             raise ModelFolderError(f"{path} {error}; {how_to_mend(self.path)}") from error
+
+    def name(self) -> str:
+        stated = self.ours.get("name")
+        if not isinstance(stated, str | None):
+            raise ModelFolderError(f"{self.path / 'jan_ort.json'}: name is {stated!r}; needed is a text")
+        return stated or self.path.resolve().name
 
     def task(self) -> Task:
         stated = self.ours.get("task")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jan_ort.models.catalog import CATALOG
+from jan_ort.models.sources.catalog import CATALOG
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort_backends import Backend, Discovered
 from jan_ort_backends.registry import OWN
@@ -37,6 +37,8 @@ def check_builtin_model(name: str, discovered: Sequence[Discovered], asked: str 
     Raises: NoBackendError naming all that bring it, if none of them is ``asked`` for or jan-ort's own.
     """
     bringing = [(each, backend) for each, backend in _ranked(discovered, asked) if name in backend.builtin_models]
+    if not bringing:
+        return
     counting = builtin_models(discovered, asked).get(name)
     passed_over = [each for each, backend in bringing if backend.builtin_models[name] != counting]
     if passed_over and counting is not None and _rank(bringing[0][0], asked) == _OTHERS:

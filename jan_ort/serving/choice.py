@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from jan_ort.ground.errors import ModelReferenceError
 from jan_ort.ground.task import Task
-from jan_ort.models.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
-from jan_ort.models.hub_task import cached_task
-from jan_ort.models.lookup import find_resolved
-from jan_ort.models.reference import GgufReference, HubReference, Reference, check_reference
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.sources import find_source
+from jan_ort.models.sources.base import Known, Source, Wanted
+from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.plugins.asking import ask_accepts
 from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
 from jan_ort.plugins.choice import check_allowed, check_backend, check_options, choose_backend, find_backends
@@ -23,16 +23,28 @@ _NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": 
 
 
 @dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model on this machine that is not loaded: its folder, and the backend that opens it."""
+
+    folder: ModelFolder
+    backend: Backend
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChoice:
     """One model to serve: what it is to do, as what it was configured, and what that means.
 
-    ``taken`` is its folder with the backend that opens it, where the folder was there when this was checked.
+    ``found`` is the model itself, where its folder was there when this was checked.
     """
 
     task: Task
     reference: str
-    found: Reference
-    taken: tuple[Path, Backend] | None = None
+    source: Source
+    found: FoundModel | None = None
+
+    def wanted(self, settings: Settings) -> Wanted:
+        """Return what is made of the source."""
+        return Wanted(self.task, settings.weights)
 
 
 class Checked(NamedTuple):
@@ -55,23 +67,25 @@ def check_settings(settings: Settings) -> Checked:
 
 
 def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelChoice:
-    """Return the choice of a model that is there already with the backend that takes it.
+    """Return the choice of a model that is there already with its folder and the backend that takes it.
 
-    Raises: NoBackendError, CacheError.
+    Raises: NoBackendError, CacheError, ModelFolderError.
     """
     if settings.load == "request":
         return choice  # the others can be served, and this one says what is wrong when it is asked for
-    folder = find_resolved(choice.found, task=choice.task, cache_dir=settings.cache_dir, weights=settings.weights)
-    return (
-        choice
-        if folder is None
-        else replace(choice, taken=(folder, choose_backend(settings.backend, folder, discovered)))
-    )
+    path = choice.source.present(choice.wanted(settings), settings.cache_dir)
+    return choice if path is None else replace(choice, found=find_in(path, choice.source, settings, discovered))
+
+
+def find_in(path: Path, source: Source, settings: Settings, discovered: Sequence[Discovered]) -> FoundModel:
+    """Return the model in a folder with the backend that takes it. Raises: NoBackendError, ModelFolderError."""
+    return FoundModel(source.read(path), choose_backend(settings.backend, path, discovered))
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
     """Return the models to serve, those that generate first. Raises: ModelReferenceError, NoBackendError."""
-    chosen = [choose_model(*each, settings, discovered) for each in configured_models(settings, discovered)]
+    known = known_names(settings, discovered)
+    chosen = [choose_model(*each, settings, discovered, known) for each in configured_models(settings, discovered)]
     once = {(choice.task, choice.reference): choice for choice in chosen}
     return tuple(sorted(once.values(), key=lambda choice: choice.task != "generate"))
 
@@ -86,40 +100,28 @@ def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> l
     ]
 
 
+def known_names(settings: Settings, discovered: Sequence[Discovered]) -> Known:
+    """Return what a configured name may mean: the backends' models, and those of the cache."""
+    return Known(builtin_models(discovered, settings.backend), settings.cache_dir, settings.weights)
+
+
 def choose_model(
-    task: Task | None, reference: str, settings: Settings, discovered: Sequence[Discovered]
+    task: Task | None, reference: str, settings: Settings, discovered: Sequence[Discovered], known: Known
 ) -> ModelChoice:
-    """Return what one configured model is. Raises: ModelReferenceError, NoBackendError."""
+    """Return what one configured model is; one that does not say what it is for generates.
+
+    Raises: ModelReferenceError, NoBackendError.
+    """
     check_builtin_model(reference, discovered, settings.backend)
-    own = builtin_models(discovered, settings.backend)
-
-    def find(task: Task) -> ModelChoice:
-        return ModelChoice(
-            task,
-            reference,
-            check_reference(
-                reference, task=task, weights=settings.weights, builtin_models=own, cache_dir=settings.cache_dir
-            ),
-        )
-
-    if task is not None:
-        return find(task)
-    try:
-        choice = find("generate")
-    except ModelReferenceError as error:
-        try:
-            return find("embed")
-        except ModelReferenceError:
-            raise error from None
-    is_for = cached_task(choice.found, settings.cache_dir) if isinstance(choice.found, HubReference) else None
-    return choice if is_for is None else replace(choice, task=is_for)  # one that is not cached generates
+    source = find_source(reference, known, task=task)
+    return ModelChoice(task or source.known_task(settings.cache_dir) or "generate", reference, source)
 
 
 def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
     """Refuse to convert a file, unasked, for a backend that reads it as it is. Raises: ModelReferenceError."""
-    if not isinstance(choice.found, GgufReference) or "weights" in settings.model_fields_set:
+    backend, path = settings.backend, choice.source.file()
+    if path is None or "weights" in settings.model_fields_set:
         return
-    backend, path = settings.backend, choice.found.path
     for each in discovered:
         if each.name == backend and each.backend is not None and isinstance(ask_accepts(each.backend, path), Accepts):
             raise ModelReferenceError(f"backend {backend!r} reads {path} without conversion: add --weights as-is")

@@ -7,32 +7,20 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from jan_ort.engine.engine import Delivery
 from jan_ort.ground.progress import Progress
-from jan_ort.models.folder import ModelFolder
-from jan_ort.models.resolve import resolve_found
-from jan_ort.plugins.choice import choose_backend
-from jan_ort.serving.choice import ModelChoice
+from jan_ort.serving.choice import FoundModel, ModelChoice, find_in
 from jan_ort.serving.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, Discovered
+from jan_ort_backends import Discovered
 
 Result = TypeVar("Result")
 
 
 class LoadingStopped(BaseException):
     """Raised in a loading thread when the server is to stop; no handler of mere errors may swallow it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundModel:
-    """A model on this machine that is not loaded: its folder, and the backend that opens it."""
-
-    folder: ModelFolder
-    backend: Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +40,11 @@ class ModelLoader:
             progress(stage, fraction)
 
         self._check_stopping()
-        path = resolve_found(
-            choice.found,
-            task=choice.task,
-            cache_dir=self.settings.cache_dir,
-            weights=self.settings.weights,
-            progress=show,
-        )
+        if choice.found is not None and choice.found.folder.path.is_dir():
+            return choice.found  # it was there when the settings were checked
+        path = choice.source.make(choice.wanted(self.settings), self.settings.cache_dir, show)
         self._check_stopping()
-        return FoundModel(ModelFolder.read(path), self._backend_of(choice, path))
-
-    def _backend_of(self, choice: ModelChoice, path: Path) -> Backend:
-        """Return the backend that opens a folder; whether it takes it is asked once. Raises: NoBackendError."""
-        if choice.taken is not None and choice.taken[0] == path:
-            return choice.taken[1]
-        return choose_backend(self.settings.backend, path, self.discovered)
+        return find_in(path, choice.source, self.settings, self.discovered)
 
     def open(self, choice: ModelChoice, found: FoundModel) -> GenerativeModel | EmbeddingModel:
         """Return the model, ready to be asked. Raises: ModelsError, BackendError, LoadingStopped, NoBackendError."""

@@ -20,9 +20,9 @@ from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.engine.engine import CLOSE_S, Delivery, Engine
 from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
+from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.model_use import ModelUse
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError

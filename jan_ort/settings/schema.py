@@ -6,15 +6,20 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+from platformdirs import user_cache_dir
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jan_ort.models.cache import default_cache_dir
 from jan_ort.settings.files import ConfigFileSource, SettingsError
 from jan_ort.settings.origins import find_origins
 from jan_ort.settings.variables import check_variables, remedy
 
 __all__ = ["Settings", "SettingsError"]
+
+
+def default_cache_dir() -> Path:
+    """Return the user's own cache directory for this program."""
+    return Path(user_cache_dir("jan-ort", appauthor=False))
 
 
 class Settings(BaseSettings):

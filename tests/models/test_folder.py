@@ -155,7 +155,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_reading_and_resolving_load_no_heavy_package() -> None:
     code = (
-        "import sys; before = set(sys.modules); import jan_ort.models.folder, jan_ort.models.resolve; "
+        "import sys; before = set(sys.modules); import jan_ort.models.folder, jan_ort.models.sources; "
         "print(sorted({'huggingface_hub', 'onnx', 'onnxruntime', 'rich', 'gguf'} & set(sys.modules)))"
     )
 
@@ -200,8 +200,39 @@ def test_a_template_for_tools_may_be_a_file_of_its_own(tmp_path: Path) -> None:
         ({"config_json": CONFIG | {"architectures": 3}}, "not made as it has to be .* get it again"),
         ({"tokenizer_config_json": {"chat_template": [1]}}, "not made as it has to be .* get it again"),
         ({"genai_config_json": {"model": []}}, "not made as it has to be .* get it again"),
+        ({"jan_ort_json": {"name": ["m"]}}, r"name is \['m'\]; needed is a text"),
+        (
+            {
+                "tokenizer_json": {"added_tokens": [{"id": "x", "content": "<s>"}]},
+                "tokenizer_config_json": {"eos_token": "<s>"},
+            },
+            "not made as it has to be .* get it again",
+        ),
     ],
 )
 def test_a_value_of_another_type_is_one_error(tmp_path: Path, files: dict[str, object], message: str) -> None:
     with pytest.raises(ModelFolderError, match=message):
         ModelFolder.read(write_folder(tmp_path, **files))
+
+
+def test_a_directory_in_the_place_of_a_file_is_one_error(tmp_path: Path) -> None:
+    path = write_folder(tmp_path)
+    (path / "generation_config.json").mkdir()
+
+    with pytest.raises(ModelFolderError, match=r"generation_config\.json is a directory"):
+        ModelFolder.read(path)
+
+
+def test_a_template_that_is_no_text_is_one_error(tmp_path: Path) -> None:
+    (write_folder(tmp_path) / "chat_template.jinja").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ModelFolderError, match="not made as it has to be"):
+        ModelFolder.read(tmp_path)
+
+
+def test_the_tokenizer_is_parsed_only_for_a_token_that_is_named(tmp_path: Path) -> None:
+    path = write_folder(tmp_path, tokenizer_json="megabytes", tokenizer_config_json={"bos_token": None})
+
+    assert ModelFolder.read(path).bos_token_id is None
+    with pytest.raises(ModelFolderError, match=r"tokenizer\.json is no JSON"):
+        ModelFolder.read(write_folder(tmp_path, tokenizer_json="megabytes", tokenizer_config_json={"bos_token": "a"}))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL
-from jan_ort.models.reference import FolderReference
+from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL
+from jan_ort.models.sources.folder import BuiltinSource
+from jan_ort.models.sources.index import IndexSource
 from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.serving.choice import choose_models
@@ -72,9 +73,9 @@ def test_a_name_of_the_catalogue_is_taken_by_the_backend_that_is_asked_for_alone
     for backend in (None, "thief"):
         settings = Settings.read(model=DEFAULT_CHAT_MODEL, backend=backend)
         (choice,) = choose_models(settings, [thief])
-        chosen[backend] = choice.found
+        chosen[backend] = choice.source
 
-    assert chosen == {None: CATALOG[DEFAULT_CHAT_MODEL], "thief": FolderReference(Path("stolen"))}
+    assert chosen == {None: IndexSource(CATALOG[DEFAULT_CHAT_MODEL]), "thief": BuiltinSource(Path("stolen"))}
 
 
 def test_two_names_that_clash_keep_a_server_from_starting_with_that_model() -> None:

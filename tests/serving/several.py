@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from jan_ort.models.cache import CacheKey, write_manifest
+from jan_ort.models.cache.manifest import CacheKey, write_manifest
 from jan_ort_backends.reference_tokenizer import FOLDER
 from tests.http.handlers.serving import Client, post
 

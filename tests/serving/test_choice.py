@@ -8,8 +8,10 @@ import pytest
 
 from jan_ort.ground.errors import ModelReferenceError
 from jan_ort.ground.task import Task
-from jan_ort.models.cache import CacheKey, ModelCache
-from jan_ort.models.reference import HubReference
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.sources.hub import HubSource
+from jan_ort.models.sources.hub_files import HubId
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.serving.choice import check_settings, choose_models
 from jan_ort.settings.schema import Settings
@@ -57,12 +59,12 @@ def test_defaults_are_served_only_if_no_model_is_named(
 def test_a_repository_is_served_for_what_it_was_pulled_for(
     discovered: tuple[Discovered, ...], tmp_path: Path, task: Task
 ) -> None:
-    key = CacheKey("m", HubReference("o/m").source(task), "float32")
+    key = CacheKey("m", HubSource(HubId("o/m")).identity(task), "float32")
     ModelCache(tmp_path).get_or_build(key, lambda work, target: (target / "model.onnx").touch())
 
     (choice,) = choose_models(Settings.read(model="o/m", cache_dir=tmp_path), discovered)
 
-    assert (choice.task, choice.reference, choice.found) == (task, "o/m", HubReference("o/m"))
+    assert (choice.task, choice.reference, choice.source) == (task, "o/m", HubSource(HubId("o/m")))
 
 
 def test_a_model_that_cannot_be_right_is_refused_before_anything_starts() -> None:
@@ -122,5 +124,5 @@ def test_a_model_that_is_there_is_given_with_the_backend_that_takes_it(tmp_path:
     here = check_settings(Settings.read(model=str(folder), cache_dir=tmp_path)).choices[0]
     absent = check_settings(Settings.read(model="o/m", cache_dir=tmp_path)).choices[0]
 
-    assert here.taken is not None
-    assert (here.taken[0], here.taken[1].name, absent.taken) == (folder, "reference", None)
+    assert here.found is not None
+    assert (here.found.folder.path, here.found.backend.name, absent.found) == (folder, "reference", None)

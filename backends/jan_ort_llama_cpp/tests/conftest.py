@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import resolve_model
 from tests.backends.onnxruntime.tiny_llama import write_tiny_llama
 from tests.conftest import smollm2_gguf
 

@@ -23,7 +23,7 @@ from jan_ort.plugins.choice import (
     check_options,
     find_backends,
 )
-from jan_ort.serving.choice import check_conversion, choose_model, configured_models
+from jan_ort.serving.choice import check_conversion, choose_model, configured_models, known_names
 from jan_ort.serving.roster import check_names
 from jan_ort.settings.in_force import settings_in_force
 from jan_ort.settings.schema import Settings, SettingsError
@@ -95,8 +95,9 @@ def _examine_models(
 ) -> list[ModelReport]:
     """Return what is known of each configured model; without a limit none is opened."""
     models: list[ModelReport] = []
+    known = known_names(settings, discovered)
     for task, reference in configured_models(settings, discovered):
-        choice = attempts.result(partial(choose_model, task, reference, settings, discovered), None)
+        choice = attempts.result(partial(choose_model, task, reference, settings, discovered, known), None)
         if choice is None:
             continue
         attempts.result(partial(check_conversion, choice, settings, discovered), None)

@@ -11,11 +11,8 @@ from pathlib import Path
 
 from jan_ort.cli.doctor.report import CacheReport, ModelReport, Problem
 from jan_ort.ground.task import Task
-from jan_ort.models.cached import cached_models
+from jan_ort.models.cache.cached_models import cached_models
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.lookup import find_resolved
-from jan_ort.models.reference import FolderReference, GgufReference, SentenceTransformersReference
-from jan_ort.models.resolve import work_bytes
 from jan_ort.plugins.asking import PluginFault, within
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.serving.choice import ModelChoice
@@ -65,15 +62,14 @@ def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Dis
 
     Raises: CacheError; NoBackendError with each backend's reason.
     """
-    task, reference, found = choice.task, choice.reference, choice.found
-    folder = find_resolved(found, task=task, cache_dir=settings.cache_dir, weights=settings.weights)
-    if folder is None:
-        is_local = isinstance(found, (GgufReference, SentenceTransformersReference))
-        needed = work_bytes(found, settings.weights)
-        return ModelReport(reference, task, "to be converted" if is_local else "to be fetched", needs_bytes=needed)
-    state = "local" if isinstance(found, FolderReference) else "cached"
-    backend = choose_backend(settings.backend, folder, discovered)
-    return ModelReport(reference, task, state, str(folder), backend.name)
+    source, wanted = choice.source, choice.wanted(settings)
+    path = source.present(wanted, settings.cache_dir)
+    if path is None:
+        state = "to be fetched" if source.needs == "download" else "to be converted"
+        return ModelReport(choice.reference, choice.task, state, needs_bytes=source.work_bytes(wanted))
+    state = "local" if source.needs == "nothing" else "cached"
+    backend = choose_backend(settings.backend, path, discovered)
+    return ModelReport(choice.reference, choice.task, state, str(path), backend.name)
 
 
 def model_name(model: ModelReport) -> tuple[str, Task, str]:

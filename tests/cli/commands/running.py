@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from jan_ort.cli.program import main
-from jan_ort.models.cache import CacheKey, write_manifest
+from jan_ort.models.cache.manifest import CacheKey, write_manifest
 from jan_ort.plugins.builtin_models import builtin_models
 from jan_ort_backends import discover
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.model_use import ModelUse
 from tests.cli.commands.running import cache_model, last_error, run
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama

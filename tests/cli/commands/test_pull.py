@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.models.cache import find_damage
+from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.folder import ModelFolder
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
 from tests.e2e.server_process import environment
-from tests.models.fake_hub import FakeHub, running
+from tests.models.sources.fake_hub import FakeHub, running
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,9 @@ import pytest
 
 from jan_ort.cli.doctor.examination import examine_all
 from jan_ort.ground.task import Task
-from jan_ort.models.cache import ModelCache
-from jan_ort.models.lookup import cache_key
-from jan_ort.models.reference import FolderReference, check_reference
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.sources import find_source, resolve_model
+from jan_ort.models.sources.base import Known, MadeSource, Wanted
 from jan_ort_backends.reference import ReferenceBackend
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
@@ -32,10 +31,11 @@ def found(tmp_path: Path, reference: str, task: Task = "generate", weights: str 
 
 def plant(tmp_path: Path, reference: str, task: Task, weights: str = "int8") -> None:
     """Put the reference model's folder into the cache, where a fetch would put what ``reference`` names."""
-    named, cache = check_reference(reference, task=task), ModelCache(tmp_path / "cache")
-    assert not isinstance(named, FolderReference)
+    named, cache = find_source(reference, Known(), task=task), ModelCache(tmp_path / "cache")
+    assert isinstance(named, MadeSource)
     own = ReferenceBackend.builtin_models["reference"]
-    key = cache_key(named, task=task, weights=weights, cache=cache)
+    key = named.key(Wanted(task, weights), cache.file_sha256)
+    assert key is not None
 
     def build(work: Path, target: Path) -> None:
         shutil.copytree(own, target, dirs_exist_ok=True)

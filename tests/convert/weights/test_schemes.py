@@ -14,9 +14,9 @@ from gguf import GGMLQuantizationType as Type
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES, Weights
 from jan_ort.ground.errors import CacheError
-from jan_ort.models.catalog import SMOLLM2
-from jan_ort.models.reference import WEIGHTS
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import resolve_model
+from jan_ort.models.sources.base import WEIGHTS
+from jan_ort.models.sources.catalog import SMOLLM2
 from jan_ort.settings.schema import Settings
 from tests.convert.graph.test_decoder_float16 import wide_llama
 from tests.convert.tiny_llama import TinyLlama

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,12 @@ import click
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.progress import Progress, show_progress
-from jan_ort.ground.task import Task
 from jan_ort.models.output_folder import output_folder
-from jan_ort.models.reference import GgufReference, SentenceTransformersReference, check_reference
-from jan_ort.models.resolve import convert_gguf_file, resolve_model
+from jan_ort.models.sources import find_source
+from jan_ort.models.sources.base import Known, MadeSource, Wanted
 from jan_ort.settings.schema import Settings
-
-Convertible = GgufReference | SentenceTransformersReference
 
 
 @click.command()
@@ -29,41 +28,31 @@ def convert(*, source: str, output: Path | None, **flags: Any) -> None:
     with reported():
         settings = Settings.read(**flags)
         found = _check_source(source)
+        wanted = Wanted(found.stated_task() or "generate", settings.weights)
         with show_progress() as progress:
             if output is None:
-                progress(f"Reading {found.path.name}", 0.0)  # its checksum tells whether it is converted already
-                task: Task = "generate" if isinstance(found, GgufReference) else "embed"
-                output = resolve_model(
-                    str(found.path),
-                    task=task,
-                    cache_dir=settings.cache_dir,
-                    weights=settings.weights,
-                    progress=progress,
-                )
+                progress(f"Reading {Path(str(found)).name}", 0.0)  # its checksum tells whether it is converted already
+                output = found.make(wanted, settings.cache_dir, progress)
             else:
                 with output_folder(output) as partial:
-                    _convert(found, partial, settings.weights, progress)
+                    _convert(found, wanted, partial, progress)
     click.echo(output)
 
 
-def _check_source(source: str) -> Convertible:
+def _check_source(source: str) -> MadeSource:
     """Return what is to be converted. Raises: ModelReferenceError."""
     path = Path(source).expanduser()
     if not path.exists():
         raise ModelReferenceError(f"{source!r} does not exist; name a FILE.gguf or a sentence-transformers folder")
-    task: Task = "embed" if (path / "modules.json").exists() else "generate"
     # As an absolute path: a name of the catalogue would win over a file of that name.
-    found = check_reference(str(path.resolve()), task=task)
-    if isinstance(found, (GgufReference, SentenceTransformersReference)):
+    found = find_source(str(path.resolve()), Known())
+    if isinstance(found, MadeSource) and found.needs == "conversion":
         return found
     raise ModelReferenceError(f"{source} is a model folder already; serve it with --model {source}")
 
 
-def _convert(source: Convertible, target: Path, weights: str, progress: Progress) -> None:
-    if isinstance(source, GgufReference):
-        convert_gguf_file(source.path, target, weights=weights, name=source.path.stem, progress=progress)
-    else:
-        # Imported late: onnx takes a quarter of a second, and a wrong source is told before that.
-        from jan_ort.convert import convert_sentence_transformers
-
-        convert_sentence_transformers(source.path, target, name=source.path.name, progress=progress)
+def _convert(source: MadeSource, wanted: Wanted, target: Path, progress: Progress) -> None:
+    key = source.key(wanted, lambda path: sha256_in_blocks(path, progress))
+    assert key is not None, "every checksum is known"
+    with tempfile.TemporaryDirectory() as work:
+        source.build(wanted, key, Path(work), target, progress)

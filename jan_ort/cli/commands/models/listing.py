@@ -10,8 +10,8 @@ import click
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.cli.text_table import text_table
-from jan_ort.models.cached import CachedModel, cached_models
-from jan_ort.models.catalog import CATALOG
+from jan_ort.models.cache.cached_models import CachedModel, cached_models
+from jan_ort.models.sources.catalog import CATALOG
 from jan_ort.settings.schema import Settings
 
 

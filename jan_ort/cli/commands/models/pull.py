@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,10 +11,8 @@ from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.errors import ModelReferenceError
 from jan_ort.ground.progress import show_progress
 from jan_ort.ground.task import Task
-from jan_ort.models.catalog import CATALOG
-from jan_ort.models.hub_task import hub_task
-from jan_ort.models.reference import HubReference, check_reference
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import find_source
+from jan_ort.models.sources.base import Known, Wanted
 from jan_ort.settings.schema import Settings
 
 
@@ -31,24 +28,12 @@ def pull(*, name: str, task: Task | None, **flags: Any) -> None:
     """Fetch NAME, a known name or a Hugging Face id (org/name, org/name:Q8_0), and write its folder's path."""
     with reported():
         settings = Settings.read(**flags)
-        wanted = task or _task(name, settings.cache_dir)
-        if isinstance(check_reference(name, task=wanted), HubReference) or name in CATALOG:
-            with show_progress() as progress:
-                path = resolve_model(
-                    name, task=wanted, cache_dir=settings.cache_dir, weights=settings.weights, progress=progress
-                )
-            click.echo(path)
-            return
-        raise ModelReferenceError(
-            f"{name} is on this machine already: serve it with --model, or convert it with 'jan-ort models convert'"
-        )
-
-
-def _task(name: str, cache_dir: Path) -> Task:
-    """Return what a model is for of which the user did not say it. Raises: ModelReferenceError, FetchError."""
-    if name in CATALOG:
-        return CATALOG[name].task
-    found = check_reference(name, task="generate")
-    if not isinstance(found, HubReference):
-        return "generate"
-    return hub_task(found, cache_dir)
+        source = find_source(name, Known(weights=settings.weights), task=task)
+        if source.needs != "download":
+            raise ModelReferenceError(
+                f"{name} is on this machine already: serve it with --model, or convert it with 'jan-ort models convert'"
+            )
+        wanted = Wanted(task or source.find_task(settings.cache_dir), settings.weights)
+        with show_progress() as progress:
+            path = source.make(wanted, settings.cache_dir, progress)
+    click.echo(path)

@@ -8,7 +8,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
-from jan_ort.models.cached import find_cached, remove_cached
+from jan_ort.models.cache.cached_models import find_cached, remove_cached
 from jan_ort.settings.schema import Settings
 
 

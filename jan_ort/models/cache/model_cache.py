@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_dir
 
 from jan_ort.ground.errors import CacheError
-from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.progress import Progress, silent
+from jan_ort.models.cache.checksums import Checksums
+from jan_ort.models.cache.manifest import CacheKey, find_damage, write_manifest
 
 logger = logging.getLogger(__name__)
 
-CONVERTER_VERSION = 1
-"""Raise it when conversion writes other files for the same source, so that an upgrade converts again."""
-
-MANIFEST = "jan_ort_manifest.json"
 _TEMPORARY = ".tmp-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
-
-
-@dataclass(frozen=True, slots=True)
-class CacheKey:
-    """What decides the content of a converted folder.
-
-    ``name`` is the display name; ``source`` a sha256 that identifies the source; ``weights`` the scheme of weights.
-    """
-
-    name: str
-    source: str
-    weights: str
-    converter_version: int = CONVERTER_VERSION
-
-    @property
-    def folder_name(self) -> str:
-        """Return a file name that differs whenever the key does."""
-        slug = re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-.")[:60]
-        return f"{slug}-{self.weights}-{self.source[:16]}-v{self.converter_version}"
-
-
-def default_cache_dir() -> Path:
-    """Return the user's own cache directory for this program; JAN_ORT_CACHE_DIR is read by the settings, not here."""
-    return Path(user_cache_dir("jan-ort", appauthor=False))
 
 
 class ModelCache:
@@ -62,7 +31,7 @@ class ModelCache:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._models = root / "models"
-        self._memo = root / "checksums.json"
+        self._checksums = Checksums(root / "checksums.json")
 
     def find(self, key: CacheKey) -> Path | None:
         """Return the key's folder if it is there and whole, else None. Writes nothing; some milliseconds at most.
@@ -99,22 +68,12 @@ class ModelCache:
     def known_sha256(self, path: Path) -> str | None:
         """Return the file's sha256 if it is remembered by its path, size and time of change; the file is not read."""
         with self._explain_os_errors():
-            entry = _read_memo(self._memo).get(str(path.resolve()), {})
-            return str(entry["sha256"]) if entry.get("fingerprint") == _fingerprint(path) else None
+            return self._checksums.known(path)
 
     def file_sha256(self, path: Path, progress: Progress = silent) -> str:
         """Return the file's sha256, and remember it, so that the file is read only once."""
-        if (known := self.known_sha256(path)) is not None:
-            return known
         with self._explain_os_errors():
-            fingerprint = _fingerprint(path)
-            digest = sha256_in_blocks(path, progress)
-            entries = _read_memo(self._memo) | {str(path.resolve()): {"fingerprint": fingerprint, "sha256": digest}}
-            self._root.mkdir(parents=True, exist_ok=True)
-            partial = self._memo.with_name(f"{_TEMPORARY}checksums-{secrets.token_hex(4)}")
-            partial.write_text(json.dumps(entries, indent=1), encoding="utf-8")
-            partial.replace(self._memo)
-        return digest
+            return self._checksums.known(path) or self._checksums.compute(path, progress)
 
     def remove_stale(self) -> None:
         """Delete what interrupted processes left: temporary directories whose model nobody is making any more."""
@@ -203,60 +162,3 @@ def check_readable(root: Path) -> None:
 def maker_lock(folder: Path) -> FileLock:
     """Return the lock that is held by whoever makes or removes a cached folder."""
     return FileLock(folder.with_name(f".{folder.name}.lock"))
-
-
-def write_manifest(folder: Path, key: CacheKey) -> None:
-    """Record every file's size in ``folder``, and have the disk store them all before the folder may be renamed.
-
-    A file with other links was there before: it is stored already, and perhaps not ours to write.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in files:
-        if path.stat().st_nlink == 1:
-            _sync(path)
-    manifest = folder / MANIFEST
-    content = {
-        "format": 1,
-        "name": key.name,
-        "source": key.source,
-        "weights": key.weights,
-        "converter_version": key.converter_version,
-        "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in files},
-    }
-    manifest.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    _sync(manifest)
-
-
-def find_damage(folder: Path) -> str | None:
-    """Say which file of a cached folder is missing or has another size than its manifest says; None if none has."""
-    try:
-        sizes = json.loads((folder / MANIFEST).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{MANIFEST} is missing or unreadable"
-    for name, size in sizes.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if (found := path.stat().st_size) != size:
-            return f"{name} has {found} of {size} bytes"
-    return None
-
-
-def _fingerprint(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
-
-
-def _read_memo(path: Path) -> dict[str, dict[str, object]]:
-    if not path.exists():
-        return {}
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except ValueError as error:
-        logger.warning("%s is unreadable (%s); checksums are computed again", path, error)
-        return {}
-
-
-def _sync(path: Path) -> None:
-    with path.open("r+b") as stream:
-        os.fsync(stream.fileno())

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, CatalogModel
+from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, CatalogModel
 
 
 def test_the_defaults_are_known_and_for_their_tasks() -> None:

@@ -18,7 +18,8 @@ REVISION = "a" * 40
 class FakeHub:
     """What the hub has and does.
 
-    ``repositories`` are the files' contents by repository and name; ``announced`` overrides the sha256 of a file;
+    ``repositories`` are the files' contents by repository and name; ``announced`` overrides the sha256 of a file, and
+    ``announced_bytes`` its size;
     ``downloads`` are the names of the files in the order in which they were asked for. While ``stall`` is set, a file
     of more than ``stall_after`` bytes stops there, and ``stalled`` is set. ``num_cuts`` of the next downloads end
     there with the connection.
@@ -26,6 +27,7 @@ class FakeHub:
 
     repositories: Mapping[str, Mapping[str, bytes]]
     announced: dict[str, str] = field(default_factory=dict)
+    announced_bytes: dict[str, int] = field(default_factory=dict)
     stall_after: int = 50_000
     num_cuts: int = 0
     url: str = ""
@@ -39,7 +41,7 @@ class FakeHub:
         siblings = [
             {
                 "rfilename": name,
-                "size": len(content),
+                "size": self.announced_bytes.get(name, len(content)),
                 "lfs": {"sha256": self.announced.get(name) or sha256(content), "size": 1, "pointerSize": 1},
             }
             for name, content in files.items()

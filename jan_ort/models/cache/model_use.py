@@ -9,7 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jan_ort.models.cache import MANIFEST, maker_lock
+from jan_ort.models.cache.model_cache import maker_lock
+from jan_ort.models.folder import MANIFEST
 
 logger = logging.getLogger(__name__)
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
 from jan_ort.ground.errors import CacheError, ModelFolderError
-from jan_ort.models.cache import CONVERTER_VERSION, MANIFEST, check_readable, find_damage, maker_lock
-from jan_ort.models.folder import ModelFolder
-from jan_ort.models.model_use import users
+from jan_ort.ground.json_object import object_in, read_object_or_empty, text_in
+from jan_ort.models.cache.manifest import CONVERTER_VERSION, find_damage
+from jan_ort.models.cache.model_cache import check_readable, maker_lock
+from jan_ort.models.cache.model_use import users
+from jan_ort.models.folder import MANIFEST, read_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,16 @@ def remove_cached(model: CachedModel) -> None:
 
 
 def _read(folder: Path) -> CachedModel:
-    manifest, ours = _json(folder / MANIFEST), _json(folder / "jan_ort.json")
+    manifest = read_object_or_empty(folder / MANIFEST)
+    source = object_in(read_object_or_empty(folder / "jan_ort.json"), "source")
     files = [path.stat() for path in folder.rglob("*") if path.is_file()]
-    weights = max(files, key=lambda status: status.st_size)
-    source = ours.get("source") or {}
+    weights = max(files, key=lambda status: status.st_size, default=folder.stat())
     return CachedModel(
         folder=folder,
-        name=str(manifest.get("name") or folder.name),
+        name=text_in(manifest, "name") or folder.name,
         task=_task(folder),
-        weights=str(manifest.get("weights") or "?"),
-        source=str(source.get("file") or str(manifest.get("source", "?"))[:16]),
+        weights=text_in(manifest, "weights") or "?",
+        source=text_in(source, "file") or text_in(manifest, "source")[:16] or "?",
         size_bytes=sum(status.st_size for status in files),
         last_used=datetime.fromtimestamp(weights.st_atime, UTC),
         damage=find_damage(folder),
@@ -113,14 +113,6 @@ def _read(folder: Path) -> CachedModel:
 
 def _task(folder: Path) -> str:
     try:
-        return ModelFolder.read(folder).task
+        return read_task(folder)
     except ModelFolderError:
         return "?"  # a damaged folder is listed too, so that it can be removed
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}  # find_damage says so
-    return content if isinstance(content, dict) else {}

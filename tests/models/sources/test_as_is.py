@@ -12,7 +12,7 @@ import pytest
 from jan_ort.ground.errors import ConversionError
 from jan_ort.ground.file_blocks import BLOCK_BYTES
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.resolve import resolve_model
+from jan_ort.models.sources import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins.choice import NoBackendError, choose_backend
 from jan_ort.serving.choice import check_settings

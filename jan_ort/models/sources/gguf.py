@@ -1,0 +1,101 @@
+"""A GGUF file of this machine, which is converted, or kept as it is for a backend that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
+from jan_ort.ground.errors import ConversionError, ModelReferenceError
+from jan_ort.ground.progress import Progress
+from jan_ort.ground.task import Task
+from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
+
+_MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True, slots=True)
+class GgufSource(MadeSource):
+    """A GGUF file; a folder that holds one and no other model means it, too."""
+
+    path: Path
+    needs: ClassVar[Literal["conversion"]] = "conversion"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def parse(cls, text: str, known: Known) -> Self | None:
+        """Return the file of a path, or the only one of a folder."""
+        path = local_path(text)
+        if path is None:
+            return None
+        if not path.is_dir():
+            return cls._of(path)
+        ggufs = sorted(path.glob("*.gguf"))
+        if len(ggufs) > 1:
+            named = ", ".join(map(str, ggufs[:8]))
+            raise ModelReferenceError(f"{path} holds {len(ggufs)} GGUF files; name one: {named}")
+        return cls._of(ggufs[0]) if ggufs else None
+
+    @classmethod
+    def _of(cls, path: Path) -> Self:
+        with path.open("rb") as stream:
+            magic = stream.read(len(_MAGIC))
+        if magic != _MAGIC:
+            begins = f"it begins with {magic!r}, not {_MAGIC!r}" if magic else "it is empty"
+            raise ModelReferenceError(f"{path} is no GGUF file: {begins}")
+        return cls(path)
+
+    def stated_task(self) -> Task:
+        """Such files are read for nothing else."""
+        return "generate"
+
+    def file(self) -> Path:
+        """Return the file."""
+        return self.path
+
+    def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey | None:
+        """Return the key of the file's content."""
+        digest = sha256(self.path)
+        return None if digest is None else CacheKey(self.path.stem, digest, wanted.scheme)
+
+    def work_bytes(self, wanted: Wanted) -> int:
+        """Return what the folder takes at most."""
+        return self.path.stat().st_size * growth(wanted.weights)
+
+    def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
+        """Convert the file."""
+        convert_gguf_file(
+            self.path, target, weights=wanted.weights, name=key.name, progress=progress, sha256=key.source
+        )
+
+
+def growth(weights: str) -> int:
+    """Return the folder's size over the file's, 0 for "as-is": the file is linked, or a full disk told as it is copied.
+
+    A file of fewer than 4 bits may grow by more: then the disk is found full only when it is.
+    """
+    return next((scheme.growth for name, scheme in SCHEMES.items() if name == weights), 0)
+
+
+def convert_gguf_file(
+    source: Path, target: Path, *, weights: str, name: str, progress: Progress, sha256: str | None = None
+) -> None:
+    """Write the model folder of a GGUF file into the existing, empty ``target``, or one around the file as it is.
+
+    ``sha256`` is the file's, if it is known. Raises: ConversionError; OSError.
+    """
+    if weights == AS_IS:
+        from jan_ort.convert import keep_gguf
+
+        keep_gguf(source, target, name=name, progress=progress, sha256=sha256)
+        return
+    from jan_ort.convert import convert_gguf  # imported late: onnx takes a quarter of a second
+
+    scheme = next((each for each in SCHEMES if each == weights), None)
+    if scheme is None:
+        raise ConversionError(f"weights {weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+    convert_gguf(source, target, weights=scheme, name=name, progress=naming(progress, name), sha256=sha256)

@@ -1,0 +1,165 @@
+"""The Hugging Face hub's client, and what its errors mean: the one place that imports it, which takes a second."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from jan_ort.ground.errors import CacheError, FetchError, ModelsError
+from jan_ort.ground.json_object import read_object
+from jan_ort.ground.task import Task
+from jan_ort.models.folder import is_headless
+from jan_ort.models.sources.download import verify_sha256
+from jan_ort.models.sources.hub_files import HubId, Selection, select_files, unreachable
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoSibling
+
+_CONFIG = "config.json"
+_POLL_S = 0.25
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
+    """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
+
+    A sentence-transformers model embeds, and so does one whose config.json names no head; any other generates.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    disable_progress_bars()
+    with explain_errors(reference, "generate"), tempfile.TemporaryDirectory() as directory:
+        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id)
+        names = {sibling.rfilename for sibling in repository.siblings or ()}
+        if "modules.json" in names or any(name.startswith("1_Pooling/") for name in names):
+            return "embed", "it is a sentence-transformers model"
+        if _CONFIG not in names:
+            return "generate", f"it has no {_CONFIG} that says otherwise"
+        path = hf_hub_download(
+            reference.repo_id, _CONFIG, revision=repository.sha, local_dir=directory, endpoint=endpoint
+        )
+        return _task_of(Path(path), reference)
+
+
+def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
+    try:
+        config = read_object(path)
+        named = ", ".join(map(str, config.get("architectures") or ())) or "none"
+        is_for: Task = "embed" if is_headless(config) else "generate"
+    except (ValueError, TypeError, KeyError) as error:
+        raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task generate or embed") from error
+    return is_for, f"the architecture in its {_CONFIG} is {named}"
+
+
+def download(
+    reference: HubId, task: Task, target: Path, report: Callable[[float], None], endpoint: str | None
+) -> Selection:
+    """Download what the model needs into ``target`` and return what it is; ``report`` must not raise.
+
+    Every file that the hub knows a sha256 of is checked. Raises: FetchError, CacheError, one line that says what to do;
+    OSError if the disk is full.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    disable_progress_bars()
+    with explain_errors(reference, task):
+        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
+        siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
+        model_type = _model_type(reference, siblings, target, repository.sha, endpoint) if task == "embed" else None
+        selection = select_files(list(siblings), reference, task, model_type)
+        total = sum(siblings[name].size or 0 for name in selection.files)
+        _check_space(target, total, reference)
+        with _poll(target, total, report):
+            for name in selection.files:
+                hf_hub_download(reference.repo_id, name, revision=repository.sha, local_dir=target, endpoint=endpoint)
+                _verify(target / name, siblings[name], reference)
+    shutil.rmtree(target / ".cache", ignore_errors=True)  # the hub's own bookkeeping
+    return selection
+
+
+def _model_type(
+    reference: HubId, names: Collection[str], target: Path, revision: str | None, endpoint: str | None
+) -> str | None:
+    """Return what config.json calls the model's type, None if it does not say."""
+    from huggingface_hub import hf_hub_download
+
+    if "config.json" not in names:
+        return None
+    path = hf_hub_download(reference.repo_id, "config.json", revision=revision, local_dir=target, endpoint=endpoint)
+    try:
+        stated = read_object(Path(path)).get("model_type")
+    except ValueError as error:
+        raise FetchError(f"{reference}: its config.json {error}") from error
+    return stated if isinstance(stated, str) else None
+
+
+def _check_space(target: Path, num_bytes: int, reference: HubId) -> None:
+    """Refuse what cannot be stored before it is downloaded. Raises: CacheError."""
+    if (free := shutil.disk_usage(target).free) < num_bytes:
+        raise CacheError(
+            f"{reference} takes {num_bytes // 10**6} MB to download and {free // 10**6} MB are free on the disk of the "
+            "cache; free some, or set JAN_ORT_CACHE_DIR to a directory on another disk"
+        )
+
+
+def _verify(path: Path, sibling: RepoSibling, reference: HubId) -> None:
+    if sibling.lfs:
+        verify_sha256(path, sibling.lfs.sha256, str(reference))
+    elif sibling.size is not None and (found := path.stat().st_size) != sibling.size:
+        raise FetchError(f"{path.name} from {reference} has {found} of {sibling.size} bytes; try again")
+
+
+@contextmanager
+def _poll(target: Path, total_bytes: int, report: Callable[[float], None]) -> Iterator[None]:
+    """Report the bytes under ``target`` now and then, which needs no hook in a downloader's insides."""
+    finished = Event()
+
+    def watch() -> None:
+        while not finished.wait(_POLL_S):
+            try:
+                num_bytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+            except FileNotFoundError:  # renamed while it was looked at
+                continue
+            report(min(1.0, num_bytes / max(1, total_bytes)))
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
+
+
+@contextmanager
+def explain_errors(reference: HubId, task: Task) -> Iterator[None]:
+    """Turn the hub client's many errors into one line that says what to do."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except ModelsError:
+        raise
+    except errors.GatedRepoError as error:
+        raise FetchError(
+            f"{reference.repo_id} is gated: accept its terms on its page and set HF_TOKEN to a token of your account"
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise FetchError(
+            f"there is no repository {reference.repo_id} on the hub, or it is private: check the name (a path on this "
+            "machine of that name does not exist either), or set HF_TOKEN"
+        ) from error
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise
+        raise unreachable(reference, task, str(error) or type(error).__name__) from error
+    except Exception as error:  # the client's HTTP library is its own affair: requests once, httpx today
+        raise unreachable(reference, task, str(error) or type(error).__name__) from error

@@ -1,0 +1,96 @@
+"""What is wanted of a Hugging Face repository, and which of its files that takes, told by their names."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jan_ort.ground.errors import FetchError
+from jan_ort.ground.task import Task
+from jan_ort.models.sources.download import offline_remedies
+from jan_ort_backends.graph_names import first_graph
+
+Kind = Literal["gguf", "sentence-transformers", "onnx"]
+
+# The types that conversion reads, the most exact for its size first.
+_GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
+CONVERTIBLE_MODEL_TYPES = ("bert",)
+"""What conversion makes a graph of; see jan_ort/convert/inputs."""
+
+_SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class HubId:
+    """A repository, with the GGUF ``file`` or ``quantization`` that is wanted, where it was said."""
+
+    repo_id: str
+    file: str | None = None
+    quantization: str | None = None
+
+    def __str__(self) -> str:
+        suffix = f"/{self.file}" if self.file else f":{self.quantization}" if self.quantization else ""
+        return self.repo_id + suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The files of a repository that are fetched, and what they are together."""
+
+    kind: Kind
+    files: tuple[str, ...]
+
+
+def select_files(names: Sequence[str], reference: HubId, task: Task, model_type: str | None = None) -> Selection:
+    """Choose the files that the model needs from ``names``, all those of the repository.
+
+    To generate: the GGUF file that was asked for, else the best that can be converted, else an ONNX model. To embed:
+    a sentence-transformers model if its ``model_type`` (config.json's, None where it is not known) can be converted,
+    else an ONNX model. Raises: FetchError that says what there is to choose from.
+    """
+    names = [name for name in names if ".." not in name.split("/")]
+    if task == "generate" and (ggufs := [name for name in names if name.endswith(".gguf")]):
+        return Selection("gguf", (_select_gguf(ggufs, reference),))
+    if reference.file or reference.quantization:
+        raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
+    small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
+    small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
+    is_sentence_transformer = task == "embed" and {"modules.json", "model.safetensors"} <= set(names)
+    if is_sentence_transformer and model_type in (None, *CONVERTIBLE_MODEL_TYPES):
+        return Selection("sentence-transformers", (*small, "model.safetensors"))
+    if (graph := first_graph(names)) is not None:
+        # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
+        return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
+    if is_sentence_transformer:
+        raise FetchError(
+            f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
+            f"(only {', '.join(CONVERTIBLE_MODEL_TYPES)}): export it, 'jan-ort models export {reference} --task embed'"
+        )
+    raise FetchError(
+        f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
+        "or, for embeddings, a sentence-transformers model with model.safetensors"
+    )
+
+
+def _select_gguf(ggufs: Sequence[str], reference: HubId) -> str:
+    if reference.file:
+        if reference.file in ggufs:
+            return reference.file
+        raise FetchError(f"{reference}: no such file; the repository has {', '.join(ggufs)}")
+    wanted = (reference.quantization,) if reference.quantization else _GGUF_TYPES
+    for quantization in wanted:
+        for name in ggufs:
+            stem = name.rpartition("/")[2].removesuffix(".gguf").upper()
+            if stem.endswith((f".{quantization}".upper(), f"-{quantization}".upper(), f"_{quantization}".upper())):
+                return name
+    raise FetchError(
+        f"{reference}: no GGUF file of the type {' or '.join(wanted)}; the repository has {', '.join(ggufs)}"
+    )
+
+
+def unreachable(reference: HubId, task: Task, reason: str) -> FetchError:
+    """Return the error of a download that failed for a reason that is not ours to mend."""
+    shown = " ".join(reason.split())[:200]
+    return FetchError(f"{reference} could not be downloaded from the hub ({shown}). {offline_remedies(task)}")

@@ -1,0 +1,166 @@
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jan_ort.ground.errors import CacheError, FetchError
+from jan_ort.ground.progress import Progress, silent
+from jan_ort.models.cache.manifest import find_damage
+from jan_ort.models.sources.base import Wanted
+from jan_ort.models.sources.fetch_hub import fetch_hub
+from jan_ort.models.sources.hub import HubSource
+from jan_ort.models.sources.hub_files import HubId, Selection
+from jan_ort.serving.loading import LoadingStopped
+from tests.convert.tiny_bert import write_tiny_bert
+from tests.models.sources.fake_hub import FakeHub, running, sha256
+
+FILES = {"tiny.Q8_0.gguf": b"GGUF" + b"x" * 50_000, "tiny.Q2_K.gguf": b"GGUF", "README.md": b"read me"}
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    with running(FakeHub({"org/tiny": FILES})) as hub:
+        yield hub
+
+
+@pytest.fixture
+def endpoint(hub: FakeHub) -> str:
+    return hub.url
+
+
+def test_the_best_gguf_of_a_repository_is_fetched_alone(endpoint: str, tmp_path: Path) -> None:
+    reports: list[tuple[str, float]] = []
+
+    selection = fetch_hub(
+        HubId("org/tiny"), "generate", tmp_path, lambda *report: reports.append(report), endpoint=endpoint
+    )
+
+    assert selection == Selection("gguf", ("tiny.Q8_0.gguf",))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"tiny.Q8_0.gguf": FILES["tiny.Q8_0.gguf"]}
+    assert (reports[0], reports[-1]) == (("Downloading org/tiny", 0.0), ("Downloading org/tiny", 1.0))
+
+
+def test_a_file_with_another_checksum_than_announced_is_refused(hub: FakeHub, tmp_path: Path) -> None:
+    right = sha256(FILES["tiny.Q8_0.gguf"])
+    hub.announced["tiny.Q8_0.gguf"] = "1" * 64
+
+    with pytest.raises(FetchError, match=f"has the sha256 {right}, expected {'1' * 64}"):
+        fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
+
+
+def test_too_little_disk_space_is_known_before_the_download(hub: FakeHub, tmp_path: Path) -> None:
+    hub.announced_bytes["tiny.Q8_0.gguf"] = 10**18
+
+    with pytest.raises(CacheError, match=r"takes 1000000000000 MB to download and \d+ MB are free on .* set JAN_ORT"):
+        fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
+
+    assert hub.downloads == []
+
+
+@pytest.mark.parametrize(
+    ("repository", "remedy"), [("org/absent", "check the name"), ("org/gated", "accept its terms on its page")]
+)
+def test_a_repository_that_is_not_to_be_had_says_what_to_do(
+    endpoint: str, tmp_path: Path, repository: str, remedy: str
+) -> None:
+    with pytest.raises(FetchError, match=remedy) as caught:
+        fetch_hub(HubId(repository), "generate", tmp_path, silent, endpoint=endpoint)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"Connect to the network, or pass --model FOLDER\|FILE.gguf") as caught:
+        fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint="http://127.0.0.1:9")
+
+    assert "\n" not in str(caught.value)
+
+
+EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/model.onnx", "pytorch_model.bin"]
+
+
+def test_the_type_of_an_embedder_is_read_before_the_weights_are_fetched(tmp_path: Path) -> None:
+    files = dict.fromkeys(EMBEDDER, b"{}") | {"config.json": b'{"model_type": "mpnet"}'}
+    without = {name: content for name, content in files.items() if not name.startswith("onnx/")}
+    with running(FakeHub({"org/mpnet": files, "org/none": without})) as hub:
+        selection = fetch_hub(HubId("org/mpnet"), "embed", tmp_path / "a", silent, endpoint=hub.url)
+
+        assert (selection.kind, (tmp_path / "a" / "onnx" / "model.onnx").exists()) == ("onnx", True)
+        with pytest.raises(FetchError, match=r"type 'mpnet' is not converted \(only bert\): export it, 'jan-ort"):
+            fetch_hub(HubId("org/none"), "embed", tmp_path / "b", silent, endpoint=hub.url)
+
+
+STOPS: dict[str, Callable[[FakeHub], bool]] = {
+    "before anything is asked": lambda hub: True,
+    "between two files": lambda hub: len(hub.downloads) > 1,
+    "in a file that does not come": lambda hub: hub.stalled.is_set(),
+}
+
+
+@pytest.mark.parametrize("place", STOPS)
+def test_a_stop_ends_the_download_at_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    embedder = write_tiny_bert(tmp_path / "embedder")
+    files = {path.relative_to(embedder).as_posix(): path.read_bytes() for path in embedder.rglob("*") if path.is_file()}
+    stops_at: list[float] = []
+    with running(FakeHub({"org/tiny": files})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        if "file that" in place:
+            hub.stall_after = 1000
+            hub.stall.set()
+
+        def stop(stage: str, fraction: float, /) -> None:
+            if STOPS[place](hub):
+                stops_at.append(time.monotonic())
+                raise LoadingStopped
+
+        def pull(progress: Progress) -> Path:
+            return HubSource(HubId("org/tiny")).make(Wanted("embed"), tmp_path / "cache", progress)
+
+        with pytest.raises(LoadingStopped):
+            pull(stop)
+        took_s = time.monotonic() - stops_at[0]
+        left = [path.name for path in (tmp_path / "cache" / "models").iterdir() if path.suffix != ".lock"]
+        children = psutil.Process().children()
+        hub.resume()
+        folder = pull(silent)
+
+    assert took_s < 2
+    assert (left, children, len(stops_at)) == ([], [], 1)
+    assert find_damage(folder) is None
+
+
+def test_a_download_ends_with_the_process_that_wants_it(hub: FakeHub, tmp_path: Path) -> None:
+    hub.stall_after = 1000
+    hub.stall.set()
+    script = "import sys; from pathlib import Path; from jan_ort.ground.progress import silent; "
+    script += "from jan_ort.models.sources.fetch_hub import fetch_hub; "
+    script += "from jan_ort.models.sources.hub_files import HubId; "
+    script += "fetch_hub(HubId('org/tiny'), 'generate', Path(sys.argv[1]), silent, endpoint=sys.argv[2])"
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), hub.url])
+    assert hub.stalled.wait(60)
+    (child,) = psutil.Process(parent.pid).children()
+
+    parent.kill()
+    parent.wait()
+
+    gone, alive = psutil.wait_procs([child], timeout=10)
+    assert (gone, alive) == ([child], [])
+
+
+def test_a_download_whose_process_is_killed_is_one_error(hub: FakeHub, tmp_path: Path) -> None:
+    hub.stall_after = 1000
+    hub.stall.set()
+
+    def kill(stage: str, fraction: float, /) -> None:
+        if hub.stalled.is_set():
+            for child in psutil.Process().children():
+                child.kill()
+
+    with pytest.raises(FetchError, match=r"org/tiny could not be downloaded from the hub \(its process ended with"):
+        fetch_hub(HubId("org/tiny"), "generate", tmp_path, kill, endpoint=hub.url)

@@ -1,0 +1,78 @@
+"""Which files of a repository are fetched, by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from jan_ort.ground.errors import FetchError
+from jan_ort.ground.task import Task
+from jan_ort.models.sources.hub_files import HubId, Selection, select_files
+
+GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.json"]
+ONNX = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "tokenizer.json", "x.bin"]
+EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/model.onnx", "pytorch_model.bin"]
+
+
+@pytest.mark.parametrize(
+    ("names", "reference", "task", "expected"),
+    [
+        (GGUFS, HubId("o/m"), "generate", Selection("gguf", ("m.Q8_0.gguf",))),
+        (GGUFS, HubId("o/m", quantization="f16"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
+        (GGUFS, HubId("o/m", file="sub/m-f16.gguf"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
+        (
+            ONNX,
+            HubId("o/m"),
+            "generate",
+            Selection("onnx", ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data")),
+        ),
+        (
+            ["additional_chat_templates/tool_use.jinja", "model.onnx", "sub/config.json"],
+            HubId("o/m"),
+            "generate",
+            Selection("onnx", ("additional_chat_templates/tool_use.jinja", "model.onnx")),
+        ),
+        (
+            EMBEDDER,
+            HubId("o/m"),
+            "embed",
+            Selection("sentence-transformers", ("1_Pooling/config.json", "modules.json", "model.safetensors")),
+        ),
+    ],
+)
+def test_what_a_model_needs_is_chosen_from_the_files(
+    names: list[str], reference: HubId, task: Task, expected: Selection
+) -> None:
+    assert select_files(names, reference, task) == expected
+
+
+@pytest.mark.parametrize(
+    ("model_type", "kind", "weights"),
+    [("bert", "sentence-transformers", "model.safetensors"), ("mpnet", "onnx", "onnx/model.onnx")],
+)
+def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, kind: str, weights: str) -> None:
+    selection = select_files(EMBEDDER, HubId("o/m"), "embed", model_type)
+
+    assert (selection.kind, selection.files[-1]) == (kind, weights)
+
+
+@pytest.mark.parametrize("name", ["onnx/model_q4.onnx", "onnx/decoder_model_merged.onnx", "model_quantized.onnx"])
+def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
+    names = ["config.json", name, f"{name}_data"]
+
+    assert select_files(names, HubId("o/m"), "generate").files == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "reference", "message"),
+    [
+        (GGUFS, HubId("o/m", file="absent.gguf"), r"o/m/absent.gguf: no such file; .* m.Q4_0.gguf"),
+        (GGUFS, HubId("o/m", quantization="Q5_K"), r"o/m:Q5_K: no GGUF file of the type Q5_K; .* m.Q2_K.gguf"),
+        (["m.Q2_K.gguf"], HubId("o/m"), "no GGUF file of the type Q8_0 or Q6_K or"),
+        (ONNX, HubId("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
+        (["../../m.Q8_0.gguf"], HubId("o/m"), "has no model that can be used to generate"),
+        (["README.md"], HubId("o/m"), "needed is a .gguf file, a model.onnx or"),
+    ],
+)
+def test_a_repository_without_what_is_needed_says_what_it_has(names: list[str], reference: HubId, message: str) -> None:
+    with pytest.raises(FetchError, match=message):
+        select_files(names, reference, "generate")
