@@ -11,7 +11,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart.asgi import ASGIHTTPConnection
 
 from jan_ort.serving.lease import Lease
-from jan_ort.serving.served import ServedModel
+from jan_ort.serving.served_model import ServedModel
 
 _taken: ContextVar[AsyncExitStack] = ContextVar("taken")
 

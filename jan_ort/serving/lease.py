@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from jan_ort.serving.served import ServedModel
+from jan_ort.serving.served_model import ServedModel
 
 Model_co = TypeVar("Model_co", bound=ServedModel, covariant=True)
 

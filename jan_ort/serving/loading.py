@@ -12,7 +12,8 @@ from typing import TypeVar
 from jan_ort.engine.engine import Delivery
 from jan_ort.ground.progress import Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice, find_in
-from jan_ort.serving.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
+from jan_ort.serving.embedding import EmbeddingModel, open_embedding
+from jan_ort.serving.generative import GenerativeModel, open_generative
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from jan_ort.serving import served
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving import embedding
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort_backends import OutOfMemory
 from tests.http.handlers.serving import (
     COMPLETIONS,
@@ -204,7 +204,7 @@ async def test_a_backend_that_fails_to_embed_is_named_as_the_one(tmp_path: Path)
 async def test_an_embedding_that_hangs_does_not_keep_the_server_from_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(served, "CLOSE_S", 0.1)
+    monkeypatch.setattr(embedding, "CLOSE_S", 0.1)
     released, closed = threading.Event(), threading.Event()
     async with serving(model=copied(tmp_path, "eve", task="embed")) as app:
         session = embedding_model(app).session

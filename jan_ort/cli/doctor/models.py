@@ -16,7 +16,8 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.plugins.asking import PluginFault, within
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.serving.choice import ModelChoice
-from jan_ort.serving.served import EmbeddingModel, GenerativeModel, open_embedding, open_generative
+from jan_ort.serving.embedding import EmbeddingModel, open_embedding
+from jan_ort.serving.generative import GenerativeModel, open_generative
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered, ModelError
 

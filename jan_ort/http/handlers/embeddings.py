@@ -15,7 +15,7 @@ from quart import Response, jsonify
 from jan_ort.http.connection import borrow
 from jan_ort.http.errors import bad_request, unsupported
 from jan_ort.http.reading.prompts import encode_prompts
-from jan_ort.serving.served import EmbeddingModel
+from jan_ort.serving.embedding import EmbeddingModel
 from jan_ort.serving.server import Server
 from jan_ort_openapi.models import CreateEmbeddingRequest
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from quart import Response, jsonify
 
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.resident import Residency, Resident
-from jan_ort.serving.served import GenerativeModel
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi.models import CreateChatCompletionRequest, ModelSelection

@@ -12,7 +12,7 @@ from jan_ort.http.reading.fields import num_choices, sampling_params, wants_usag
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known
 from jan_ort.http.reading.structure import compile_calls, compile_structure
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
 if TYPE_CHECKING:

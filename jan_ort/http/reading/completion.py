@@ -14,7 +14,7 @@ from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known, encode_prompts, prompt_texts, starting_token
 from jan_ort.http.reading.structure import compile_structure
 from jan_ort.sampling.params import SamplingParams
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateCompletionRequest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jan_ort.http.errors import bad_request, context_overflow, short
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.params import SamplingParams
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest

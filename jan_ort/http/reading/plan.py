@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.sampling.params import SamplingParams
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from jan_ort.http.errors import bad_request
 from jan_ort.models.tokenizer import TokenIdError
-from jan_ort.serving.served import GenerativeModel, ServedModel
+from jan_ort.serving.generative import GenerativeModel
+from jan_ort.serving.served_model import ServedModel
 
 Texts = str | list[str] | list[int] | list[list[int]]
 

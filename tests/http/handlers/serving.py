@@ -13,7 +13,8 @@ from quart.typing import TestClientProtocol
 
 from jan_ort.engine.engine import Engine
 from jan_ort.http.app import EXTENSION, create_app
-from jan_ort.serving.served import EmbeddingModel, GenerativeModel
+from jan_ort.serving.embedding import EmbeddingModel
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 

@@ -10,7 +10,7 @@ import pytest
 
 from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.handlers import chat
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort.structured.compiler import CompiledGrammar
 from tests.chat.formats.templates import HERMES
 from tests.http.handlers.serving import CHAT, HELLO, post, serving, stream

@@ -12,7 +12,7 @@ import pytest
 
 from jan_ort.http.errors import ApiError
 from jan_ort.http.reading.prompts import check_known
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 from tests.http.handlers.serving import complete, loaded_models, serving
 from tests.serving.several import copied
 
@@ -39,7 +39,7 @@ async def test_a_model_without_an_end_of_text_token_is_warned_of(
         stated = json.loads((folder / name).read_bytes())
         (folder / name).write_text(json.dumps({key: value for key, value in stated.items() if "eos" not in key}))
 
-    with caplog.at_level(logging.WARNING, "jan_ort.serving.served"):
+    with caplog.at_level(logging.WARNING, "jan_ort.serving.generative"):
         async with serving(model=str(folder)) as app:
             answer = await complete(app.test_client(), max_tokens=3)
 

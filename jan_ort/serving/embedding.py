@@ -1,0 +1,136 @@
+"""A model that turns texts into vectors, over a session that is opened again after its device was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.engine.engine import CLOSE_S
+from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.recovery import Recovery, Reopen
+from jan_ort.models.cache.model_use import ModelUse
+from jan_ort.models.folder import ModelFolder
+from jan_ort.serving.served_model import ServedModel, open_session, open_tokenizer
+from jan_ort.settings.schema import Settings
+from jan_ort_backends import (
+    Backend,
+    BackendError,
+    BadInput,
+    Capability,
+    ContextOverflow,
+    DeviceLost,
+    DeviceReport,
+    Session,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingModel(ServedModel):
+    """A model that turns texts into vectors; one thread owns its session."""
+
+    session: Session
+    thread: ThreadPoolExecutor
+    max_queued: int = 512
+    queued: set[Future[NDArray[np.float32]]] = field(default_factory=set)
+
+    async def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return one vector a row of token ids: float32 ``(len(batch), embedding_size)``.
+
+        Raises: QueueFull if as many batches as sequences may be queued wait already; EngineStopped; StepFailed;
+        BadInput, ContextOverflow, DeviceLost.
+        """
+        if len(self.queued) >= self.max_queued:
+            raise QueueFull(len(self.queued), self.max_queued)
+        try:
+            future = self.thread.submit(self.session.embed, batch)
+        except RuntimeError as error:  # the thread is shut down
+            raise EngineStopped from error
+        self.queued.add(future)
+        future.add_done_callback(self.queued.discard)  # not before: a batch runs on when its client has gone
+        try:
+            return await asyncio.wrap_future(future)
+        except BackendError as error:
+            if isinstance(error, (BadInput, ContextOverflow, DeviceLost)):
+                raise
+            logger.warning("the backend failed to embed: %s", error)
+            raise StepFailed(f"the backend failed: {error}") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the client has gone
+            raise EngineStopped from None  # close() has dropped the batch
+
+    @property
+    def device(self) -> DeviceReport:
+        """Where the model runs now; it may run elsewhere after its device was lost."""
+        return self.session.info.device
+
+    def close(self) -> bool:
+        """Wait for the batch that is running, but not for ever, and free the model. May be called twice.
+
+        Returns whether it is free.
+        """
+        try:
+            self.thread.shutdown(wait=False, cancel_futures=True)
+            if wait(list(self.queued), CLOSE_S).not_done:
+                logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
+                return False
+            self.session.close()
+            return True
+        finally:
+            self.use.close()
+
+
+def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings) -> EmbeddingModel:
+    """Open a model folder to embed with. Raises: BackendError, ModelFolderError."""
+    with ExitStack() as undo:  # what is open already, if a later part fails
+        use = undo.enter_context(closing(ModelUse(folder.path)))
+        opened = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.EMBED)))
+        tokenizer = open_tokenizer(folder)
+        undo.pop_all()
+    session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, Capability.EMBED))
+    return EmbeddingModel(
+        folder=folder,
+        use=use,
+        tokenizer=tokenizer,
+        backend=backend.name,
+        context_length=session.info.context_length,
+        weights_hash=session.info.weights_hash,
+        session=session,
+        thread=ThreadPoolExecutor(1, thread_name_prefix="embed"),
+        max_queued=settings.max_queued,
+    )
+
+
+class RecoveringEmbedder(Session):
+    """``session``, replaced by a new one from ``reopen`` at the first call after a loss at which that succeeds."""
+
+    def __init__(self, session: Session, reopen: Reopen) -> None:
+        self._session = session
+        self._recovery = Recovery(reopen)
+        self.info = session.info
+
+    def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Embed, or open the session again first. Raises: DeviceUnavailable; what a session's embed raises."""
+        if (unavailable := self._recovery.unavailable) is not None:
+            session = self._recovery.attempt(self._session)
+            if session is None:
+                raise unavailable
+            self._session, self.info = session, session.info
+        try:
+            return self._session.embed(batch)
+        except DeviceLost as error:
+            raise self._recovery.begin(error) or error from error
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session.close()

@@ -1,0 +1,160 @@
+"""A model that continues prompts: engine, template, and what its chat template says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
+from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
+from jan_ort.chat.template import ChatTemplate
+from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.models.cache.model_use import ModelUse
+from jan_ort.models.fill_in_middle import FillInMiddle
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.serving.served_model import ServedModel, open_session, open_tokenizer
+from jan_ort.settings.schema import Settings
+from jan_ort_backends import Backend, Capability, DeviceReport
+
+if TYPE_CHECKING:
+    from jan_ort.structured.grammar_pool import GrammarPool
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerativeModel(ServedModel):
+    """A model that continues prompts."""
+
+    template: ChatTemplate | None
+    engine: Engine
+    vocab_size: int
+    """How many token ids tokenizer and model share."""
+
+    @cached_property
+    def grammars(self) -> GrammarPool:
+        """Compiles grammars and schemas for this model."""
+        # Imported when the first one is asked for: the library costs the start 50 ms.
+        from jan_ort.structured.compiler import GrammarCompiler
+        from jan_ort.structured.grammar_pool import GrammarPool
+        from jan_ort.structured.vocabulary import GrammarVocabulary
+
+        vocabulary = GrammarVocabulary(self.tokenizer, self.folder.eos_token_ids, self.vocab_size)
+        return GrammarPool(GrammarCompiler(vocabulary))
+
+    @cached_property
+    def template_view(self) -> TemplateView:
+        """What the chat template for conversations with tools writes and reads."""
+        source = self.folder.tool_use_template or self.folder.chat_template
+        assert source is not None, "asked for conversations only"
+        return read_template(source)
+
+    @cached_property
+    def tool_format(self) -> ToolFormat:
+        """How the model writes calls."""
+        return find_format(self.template_view)
+
+    @cached_property
+    def tool_markers(self) -> dict[str, int]:
+        """The special tokens that mark calls in the model's own format, by name."""
+        return self._special_tokens(self.tool_format.markers)
+
+    @cached_property
+    def thoughts(self) -> ThoughtMarkers | None:
+        """What stands around the model's thoughts, None if it has none."""
+        return find_thoughts(self.template_view.text)
+
+    @cached_property
+    def thought_markers(self) -> dict[str, int]:
+        """The special tokens that mark thoughts, by name."""
+        return {} if self.thoughts is None else self._special_tokens((self.thoughts.opening, self.thoughts.closing))
+
+    @cached_property
+    def fill_in_middle(self) -> FillInMiddle | None:
+        """The tokens that mark a gap to fill, None if the model has none."""
+        return FillInMiddle.find(self.tokenizer)
+
+    def _special_tokens(self, names: Iterable[str]) -> dict[str, int]:
+        found = {name: token_id for name in names if (token_id := self.tokenizer.token_id(name)) is not None}
+        return {name: token_id for name, token_id in found.items() if not self.tokenizer.token_bytes(token_id)}
+
+    @property
+    def device(self) -> DeviceReport:
+        """Where the model runs now; it may run elsewhere after its device was lost."""
+        return self.engine.device
+
+    def close(self) -> bool:
+        """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
+        if "grammars" in self.__dict__:  # made when the first one is asked for
+            self.grammars.close()
+        try:
+            return self.engine.close()
+        finally:
+            self.use.close()
+
+
+def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
+    """Open a model folder to generate from. Raises: BackendError, ChatTemplateError, ModelFolderError."""
+    with ExitStack() as undo:  # what is open already, if a later part fails
+        use = undo.enter_context(closing(ModelUse(folder.path)))
+        with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
+            reading = beside.submit(open_tokenizer, folder)
+            session = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.GENERATE)))
+        tokenizer = reading.result()
+        vocab_size = _common_size(folder, tokenizer, session.info.vocab_size)
+        template = _template(folder, tokenizer)
+        engine = Engine(
+            session,
+            capabilities=backend.capabilities,
+            tokens=tokenizer,
+            eos_token_ids=folder.eos_token_ids,
+            deliver=deliver,
+            vocab_size=vocab_size,
+            max_queued=settings.max_queued,
+            reopen=lambda: open_session(folder.path, backend, settings, Capability.GENERATE),
+        )
+        undo.pop_all()
+    engine.start()
+    return GenerativeModel(
+        folder=folder,
+        use=use,
+        tokenizer=tokenizer,
+        backend=backend.name,
+        context_length=session.info.context_length,
+        weights_hash=session.info.weights_hash,
+        template=template,
+        engine=engine,
+        vocab_size=vocab_size,
+    )
+
+
+def _common_size(folder: ModelFolder, tokenizer: TextTokenizer, num_logits: int) -> int:
+    """Return how many token ids tokenizer and model share, and warn of what will not work."""
+    if tokenizer.vocab_size > num_logits:
+        logger.warning(
+            "%s: tokenizer.json has %d tokens and the model %d; prompts with the others are refused",
+            folder.name,
+            tokenizer.vocab_size,
+            num_logits,
+        )
+    if not folder.eos_token_ids:
+        logger.warning(
+            "%s names no end-of-text token, so its answers go on to their limit: "
+            "add eos_token_id to generation_config.json",
+            folder.name,
+        )
+    return min(tokenizer.vocab_size, num_logits)
+
+
+def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | None:
+    if folder.chat_template is None:
+        return None
+    bos = "" if folder.bos_token_id is None else tokenizer.token_text(folder.bos_token_id)
+    eos = tokenizer.token_text(folder.eos_token_ids[0]) if folder.eos_token_ids else ""
+    return ChatTemplate(folder.chat_template, tool_use=folder.tool_use_template, bos_token=bos, eos_token=eos)

@@ -1,0 +1,69 @@
+"""What every model that is served has, whatever it does: its folder, its tokenizer, and how its session is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.models.cache.model_use import ModelUse
+from jan_ort.models.folder import ModelFolder
+from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.plugins import guarded_session
+from jan_ort.plugins.choice import NoBackendError
+from jan_ort.settings.schema import Settings
+from jan_ort_backends import Backend, Capability, OpenOptions, Session
+
+_LONG_TEXT = 4096
+"""Characters from which tokenizing leaves the event loop for a thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """What every served model has; ``use`` keeps its folder from being removed from the cache."""
+
+    folder: ModelFolder
+    use: ModelUse
+    tokenizer: TextTokenizer
+    backend: str
+    context_length: int
+    weights_hash: str
+
+    @property
+    def name(self) -> str:
+        """The name that responses and ``/v1/models`` give."""
+        return self.folder.name
+
+    async def encode(self, text: str) -> NDArray[np.int64]:
+        """Return the token ids of ``text``; a long one is tokenized off the event loop."""
+        return (await self.encode_all([text]))[0]
+
+    async def encode_all(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Return the token ids of each text; together long ones are tokenized off the event loop."""
+        encode = self.tokenizer.encode
+        if sum(map(len, texts)) < _LONG_TEXT:
+            return [encode(text) for text in texts]
+        return await asyncio.to_thread(lambda: [encode(text) for text in texts])
+
+
+def open_session(path: Path, backend: Backend, settings: Settings, needed: Capability) -> Session:
+    """Open a model folder with the options that are configured. Raises: NoBackendError, BackendError."""
+    if needed not in backend.capabilities:
+        raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
+    length = settings.context_length if needed is Capability.GENERATE else None
+    options = OpenOptions(settings.num_slots, context_length=length, extra=settings.options_of(backend.name))
+    return guarded_session.open_session(backend, path, options)
+
+
+def open_tokenizer(folder: ModelFolder) -> TextTokenizer:
+    """Read the tokenizer of a model folder. Raises: ModelFolderError."""
+    return TextTokenizer(
+        folder.path / "tokenizer.json",
+        bos_token_id=folder.bos_token_id,
+        add_bos=folder.add_bos,
+        add_special_tokens=folder.task == "embed",
+    )
