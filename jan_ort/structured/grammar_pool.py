@@ -21,12 +21,14 @@ from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
 logger = logging.getLogger(__name__)
 
 COMPILE_TIME_S = 10.0
-"""How long a request waits for its grammar. A compilation cannot be stopped, so the limits on size keep it short."""
+"""How long a request waits once its grammar is begun. What is begun cannot be stopped; limits on size keep it short."""
+QUEUE_TIME_S = 60.0
+"""How long a request waits for a thread."""
 COMPILE_STACK_BYTES = 64 * 1024 * 1024
 """The matcher's compiler calls itself along chains of rules: in the usual 8 MB, some 700 of them end the process."""
 NUM_THREADS = 2
 """How many grammars are compiled at once; those that were given up count."""
-MAX_WAITING = 64
+MAX_WAITING = 512
 """How many different grammars may wait for a thread; one more is answered 429."""
 CACHE_SIZE = 64
 
@@ -37,6 +39,7 @@ _Key = tuple[str, str]
 class _Flight:
     """A grammar that is being compiled, or waits for a thread, and how many requests wait for it."""
 
+    begun: Future[None]
     future: Future[CompiledGrammar]
     num_waiting: int = 0
 
@@ -86,17 +89,29 @@ class GrammarPool:
             flight = self._flights.get(key)
             is_new = flight is None
             if flight is None:
-                flight = self._flights[key] = _Flight(self._pool.submit(compile_it))
+                flight = self._flights[key] = self._begin(compile_it)
             flight.num_waiting += 1
         if is_new:
             flight.future.add_done_callback(lambda _: self._land(key, flight))
         try:
+            await outcome(flight.begun, QUEUE_TIME_S)
             return await _in_time(flight.future)
         finally:
             self._leave(key, flight)
 
+    def _begin(self, compile_it: Callable[[], CompiledGrammar]) -> _Flight:
+        begun: Future[None] = Future()
+
+        def work() -> CompiledGrammar:
+            begun.set_result(None)
+            return compile_it()
+
+        return _Flight(begun, self._pool.submit(work))
+
     def _land(self, key: _Key, flight: _Flight) -> None:
         """Keep what has been compiled."""
+        if not flight.begun.done():
+            flight.begun.set_result(None)  # it never will: who waits is told why by the other future
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]

@@ -13,8 +13,10 @@ from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.structured import grammar_pool
 from jan_ort.structured.compiler import CompiledGrammar, GrammarCompiler
 from jan_ort.structured.errors import ConstraintFailed, StructuredError
-from jan_ort.structured.grammar_pool import CACHE_SIZE, MAX_WAITING, NUM_THREADS, GrammarPool
+from jan_ort.structured.grammar_pool import CACHE_SIZE, NUM_THREADS, GrammarPool
 from tests.structured.walking import Model
+
+MAX_WAITING = 8
 
 
 class Panic(BaseException):
@@ -122,7 +124,10 @@ async def test_what_nobody_waits_for_is_not_begun(slow: SlowCompiler) -> None:
     assert isinstance(await grammars.gbnf("dropped"), CompiledGrammar)
 
 
-async def test_slow_grammars_take_few_threads_and_leave_the_others_alone(slow: SlowCompiler) -> None:
+async def test_slow_grammars_take_few_threads_and_leave_the_others_alone(
+    slow: SlowCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grammar_pool, "MAX_WAITING", MAX_WAITING)
     grammars = GrammarPool(slow)
     asked = [asyncio.create_task(grammars.gbnf(str(number))) for number in range(NUM_THREADS + MAX_WAITING)]
     await begun(slow, NUM_THREADS)
@@ -150,6 +155,38 @@ async def test_a_slow_grammar_is_given_up_and_kept_when_it_is_done(
     slow.gate.set()
     assert isinstance(await grammars.gbnf("a"), CompiledGrammar)
     assert slow.begun == ["a"]
+
+
+async def test_the_time_in_the_queue_is_not_the_time_of_the_grammar(
+    slow: SlowCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grammar_pool, "COMPILE_TIME_S", 0.05)
+    grammars = GrammarPool(slow)
+    blocking = [asyncio.create_task(grammars.gbnf(str(number))) for number in range(NUM_THREADS)]
+    waiting = asyncio.create_task(grammars.gbnf("a"))
+    assert len(await asyncio.gather(*blocking, return_exceptions=True)) == NUM_THREADS
+    assert not waiting.done()
+
+    monkeypatch.setattr(grammar_pool, "COMPILE_TIME_S", 10)
+    slow.gate.set()
+
+    assert isinstance(await waiting, CompiledGrammar)
+
+
+async def test_a_request_does_not_wait_for_a_thread_for_ever(
+    slow: SlowCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grammars = GrammarPool(slow)
+    blocking = [asyncio.create_task(grammars.gbnf(str(number))) for number in range(NUM_THREADS)]
+    await begun(slow, NUM_THREADS)
+    monkeypatch.setattr(grammar_pool, "QUEUE_TIME_S", 0.05)
+
+    with pytest.raises(PoolBusy, match=r"others were first for 0\.05 s"):
+        await grammars.gbnf("a")
+
+    slow.gate.set()
+    await asyncio.gather(*blocking)
+    assert "a" not in slow.begun
 
 
 async def test_a_panic_of_the_compiler_is_refused_and_its_thread_lives(slow: SlowCompiler) -> None:

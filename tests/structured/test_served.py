@@ -12,8 +12,10 @@ import jsonschema_rs
 import pytest
 import pytest_asyncio
 
+from jan_ort.ground.worker_pool import PoolClosed
+from jan_ort.serving.served import GenerativeModel
 from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
-from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, post, serving
+from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, loaded_models, post, serving
 from tests.structured.gbnf.gbnf_twin import Recogniser
 from tests.structured.gbnf.grammars import BROKEN_GRAMMARS, GRAMMARS
 from tests.structured.json_schema.schemas import BROKEN_SCHEMAS, SCHEMAS
@@ -103,3 +105,13 @@ async def test_every_broken_schema_is_400(client: Client) -> None:
         assert (name, status, answer["error"]["param"]) == (name, 400, "response_format.schema")
         assert words in answer["error"]["message"]
         assert path in answer["error"]["message"]
+
+
+async def test_a_model_that_is_closed_compiles_nothing_more() -> None:
+    async with serving() as app:
+        (model,) = (each for each in loaded_models(app) if isinstance(each, GenerativeModel))
+        grammars = model.grammars
+        await grammars.gbnf('root ::= "a"')
+
+    with pytest.raises(PoolClosed):
+        await grammars.gbnf('root ::= "b"')
