@@ -7,9 +7,9 @@ The sandbox alone keeps a template from Python's internals, but lets it fill the
 - what compares, hashes or writes a list is counted by all that the list holds;
 - methods of the built-in types are those that templates use, each of a cost known from its arguments.
 
-Why a meter: jinja2's own hooks with caps on turns and output see neither ``a ~ b`` nor comparisons, and most of the
-hostile templates of the tests that use those ended with the process. It costs a rendering at most twice the time; the
-long ones have 3 to 45 ms for 200 messages. A process of its own for each rendering would take longer to start.
+Why a meter: jinja2's own hooks with caps on turns and output see neither ``a ~ b``, nor comparisons, nor lists that
+are written out. Measured so, doubling a text with ``~`` took 1.4 GB and 2.6 s, a list kept in a loop 287 MB; with the
+meter the worst of 430 hostile templates takes 139 MB and 0.8 s. It costs Qwen 3's template 0.3 ms for 4 messages.
 """
 
 from __future__ import annotations
