@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from jan_ort.chat.template import MAX_CPU_S, MAX_SOURCE_LENGTH, ChatTemplate, ChatTemplateError
-from jan_ort.chat.template_work import BASE_WORK
+from jan_ort.chat.template.template import MAX_CPU_S, MAX_SOURCE_LENGTH, ChatTemplate, ChatTemplateError
+from jan_ort.chat.template.work import BASE_WORK
 
 HELLO = [{"role": "user", "content": "Hello"}]
 MAX_BYTES = 200 * 2**20

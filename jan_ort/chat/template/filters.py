@@ -7,7 +7,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jan_ort.chat.template_work import ITEM, Work, current_work, is_container, spend_on_percent, spend_on_replace
+from jan_ort.chat.template.work import (
+    ITEM,
+    WIDE,
+    Work,
+    current_work,
+    is_container,
+    spend_on_percent,
+    spend_on_replace,
+    width,
+)
 
 Function = Callable[..., Any]
 
@@ -64,17 +73,20 @@ def _counted_filter(name: str, function: Function) -> Function:
         work = current_work()
         work.spend(ITEM)
         before, rest = args[:passed], list(args[passed:])
-        if rest and name in ("join", "sum", "list", *_SORTING):
+        if rest:
             rest[0] = _held(rest[0], work)
         for value in (*rest, *kwargs.values()):
             work.spend_on(value)
+        if rest and isinstance(rest[0], str) and width(*rest[1:], *kwargs.values()) > 1:
+            work.spend(WIDE * len(rest[0]))
         # Separators and paths of attributes: what they cost, they cost at each item.
         per_item = sum(len(value) for value in (*rest[1:], *kwargs.values()) if isinstance(value, str))
         work.spend(per_item * _length(rest[0]) if rest else 0)
         _spend_on_result(name, rest, kwargs, work)
         result = function(*before, *rest, **kwargs)
         if isinstance(result, Iterator):
-            return _counted_items(result, ITEM + per_item)
+            # At once: a chain of lazy filters would overflow the stack of C. A generator still, which is always true.
+            return (item for item in _items(result, ITEM + per_item, work))
         work.spend_on_items(result)
         return result
 
@@ -83,11 +95,14 @@ def _counted_filter(name: str, function: Function) -> Function:
 
 def _held(value: Any, work: Work) -> Any:
     """Return a generator's items as a list, so that they can be counted; any other value as it is."""
-    if not isinstance(value, Iterator):
-        return value
+    return _items(value, ITEM, work) if isinstance(value, Iterator) else value
+
+
+def _items(iterator: Iterator[Any], cost: int, work: Work) -> list[Any]:
     items = []
-    for item in value:
-        work.spend(ITEM)
+    for item in iterator:
+        work.spend(cost)
+        work.spend_on_items(item)
         items.append(item)
     return items
 
@@ -97,7 +112,7 @@ def _spend_on_result(name: str, args: list[Any], kwargs: dict[str, Any], work: W
     numbers = [abs(value) for value in (*args[1:], *kwargs.values()) if isinstance(value, int)]
     value = args[0] if args else None
     if name in _BY_NUMBER:
-        work.spend(sum(numbers))
+        work.spend(WIDE * sum(numbers))
     elif name == "round":
         work.spend(sum(numbers) ** 2)  # it computes 10 to that power
     elif name == "indent":
@@ -126,14 +141,6 @@ def _refuse_sum_of_lists(value: Any, start: list[Any], work: Work) -> None:
 
 def _length(value: Any) -> int:
     return len(value) if is_container(value) or isinstance(value, (str, range)) else 0
-
-
-def _counted_items(items: Iterator[Any], cost: int) -> Iterator[Any]:
-    """Give the items of a lazy filter, counted one by one: a chain of filters works where no loop is."""
-    work = current_work()
-    for item in items:
-        work.spend(cost)
-        yield item
 
 
 def _counted_test(function: Function) -> Function:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import jinja2
+from jan_ort.chat.template.work import (
+    BASE_WORK,
+    WORK_PER_CHARACTER,
+    Work,
+    WorkExceeded,
+    counting,
+    current_work,
+    deep_size,
+)
 
-from jan_ort.chat.template_sandbox import CountingSandbox
-from jan_ort.chat.template_work import BASE_WORK, WORK_PER_CHARACTER, Work, WorkExceeded, counting, deep_size
+if TYPE_CHECKING:
+    from jinja2 import Template
 
-MAX_SOURCE_LENGTH = 512 * 1024
+MAX_SOURCE_LENGTH = 100_000
 """Characters of a template; the longest that models come with have about 30,000."""
 
-MAX_CPU_S = 2.0
+MAX_CPU_S = 0.7
 """Processor time of one rendering, in seconds; ordinary ones take less than a thousandth of it."""
 
 _MAX_MESSAGE_LENGTH = 1000
 _MAX_PATTERN_LENGTH = 1000
+_STRFTIME_GROWTH = 256
+"""Characters that Python gives out at most for each of a pattern's."""
+
 _OURS = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
 
 
@@ -78,8 +88,8 @@ class ChatTemplate:
         }
         if taken := sorted(_OURS & chat_template_kwargs.keys()):
             raise ChatTemplateError(f"{taken[0]!r} is no variable of a chat template to set; give it as its own field")
-        work = Work(BASE_WORK + WORK_PER_CHARACTER * deep_size(variables, 2**62), max_cpu_s)
         try:
+            work = Work(BASE_WORK + WORK_PER_CHARACTER * deep_size(variables, 2**62), max_cpu_s)
             with counting(work):
                 return (self._template if tools is None else self._tool_use).render(variables)
         except ChatTemplateError:
@@ -90,17 +100,22 @@ class ChatTemplate:
             raise ChatTemplateError(f"the model's chat template fails on this conversation: {_words(error)}") from error
 
 
-def _compile(source: str, now: Callable[[], datetime]) -> jinja2.Template:
+def _compile(source: str, now: Callable[[], datetime]) -> Template:
+    # Not at the top: whoever only names the error does not wait for jinja2.
+    from jinja2 import TemplateSyntaxError
+
+    from jan_ort.chat.template.sandbox import CountingSandbox
+
     if len(source) > MAX_SOURCE_LENGTH:
         raise ChatTemplateError(
             f"the model's chat template has {len(source)} characters; {MAX_SOURCE_LENGTH} are allowed: shorten it"
         )
     environment = CountingSandbox()
-    environment.globals.update(raise_exception=_raise_exception, strftime_now=functools.partial(_strftime, now))
+    environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now(now))
     try:
         with counting(Work(BASE_WORK, MAX_CPU_S)):  # jinja2 computes constants while it compiles
-            return environment.from_string(source)
-    except jinja2.TemplateSyntaxError as error:
+            return environment.metered(source)
+    except TemplateSyntaxError as error:
         raise ChatTemplateError(f"the model's chat template has an error in line {error.lineno}: {error}") from error
     except Exception as error:  # nested too deeply for jinja2's parser or for Python's compiler
         raise ChatTemplateError(f"the model's chat template cannot be compiled: {_words(error)}") from error
@@ -110,10 +125,14 @@ def _raise_exception(message: Any) -> NoReturn:
     raise ChatTemplateError(f"the model's chat template refuses this conversation: {_words(message)}")
 
 
-def _strftime(now: Callable[[], datetime], pattern: str) -> str:
-    if len(pattern) > _MAX_PATTERN_LENGTH:
-        raise WorkExceeded(f"it formats the time with {len(pattern)} characters")
-    return now().strftime(pattern)
+def _strftime_now(now: Callable[[], datetime]) -> Callable[[str], str]:
+    def strftime_now(pattern: str) -> str:
+        if len(pattern) > _MAX_PATTERN_LENGTH:
+            raise WorkExceeded(f"it formats the time with {len(pattern)} characters")
+        current_work().spend(_STRFTIME_GROWTH * len(pattern))
+        return now().strftime(pattern)
+
+    return strftime_now
 
 
 def _words(error: Any) -> str:

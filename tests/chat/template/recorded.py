@@ -11,7 +11,7 @@ from typing import Any
 
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 
-FOLDER = Path(__file__).parent.parent / "fixtures" / "chat_templates"
+FOLDER = Path(__file__).parents[2] / "fixtures" / "chat_templates"
 
 
 def _read(name: str) -> Any:

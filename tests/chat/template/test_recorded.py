@@ -9,7 +9,7 @@ import pytest
 
 from jan_ort.models.sources.catalog import CatalogModel, PackageSource
 from jan_ort.models.sources.fetch_index import fetch_package
-from tests.chat.recorded import CONVERSATIONS, FOLDER, RELEASED, RENDERED, digest, render
+from tests.chat.template.recorded import CONVERSATIONS, FOLDER, RELEASED, RENDERED, digest, render
 
 RELEASED_TEMPLATES = [(package, name) for package, entry in RELEASED.items() for name in entry["templates"]]
 
