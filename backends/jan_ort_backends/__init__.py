@@ -14,6 +14,7 @@ from jan_ort_backends.errors import (
 )
 from jan_ort_backends.interface import (
     ABI,
+    NUM_TOP_LOGITS,
     Accepts,
     Available,
     Backend,
@@ -31,6 +32,7 @@ from jan_ort_backends.registry import Discovered, discover, register, unregister
 
 __all__ = [
     "ABI",
+    "NUM_TOP_LOGITS",
     "Accepts",
     "Available",
     "Backend",

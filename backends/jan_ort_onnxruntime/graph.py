@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jan_ort_backends import ModelError
+from jan_ort_backends import NUM_TOP_LOGITS, ModelError
 from jan_ort_onnxruntime.decoder_graph import DecoderGraph, is_decoder, read_decoder
 from jan_ort_onnxruntime.embedding_graph import EmbeddingGraph, is_encoder, read_encoder
-from jan_ort_onnxruntime.largest import NUM_TOP_LOGITS
 from jan_ort_onnxruntime.model_folder import ModelFolder
 from jan_ort_onnxruntime.onnx_file import OnnxFile
 

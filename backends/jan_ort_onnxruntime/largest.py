@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-NUM_TOP_LOGITS = 64
+from jan_ort_backends import NUM_TOP_LOGITS
 
 
 def find_largest(logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the 64 largest values of each row, descending, and their token ids; ties by ascending id.
+    """Return the ``NUM_TOP_LOGITS`` largest values of each row, descending, and their token ids; ties by ascending id.
 
     A NaN counts as the largest: whoever looks at these finds it. ``logits``: ``(rows, vocab_size)``. A row of 49,152
     takes about half a millisecond.
