@@ -15,6 +15,7 @@ from jan_ort_backends.errors import (
 )
 from jan_ort_backends.interface import (
     ABI,
+    NUM_TOP_LOGITS,
     Accepts,
     Available,
     Backend,
@@ -33,6 +34,7 @@ from jan_ort_backends.registry import Discovered, discover, register, unregister
 
 __all__ = [
     "ABI",
+    "NUM_TOP_LOGITS",
     "Accepts",
     "Available",
     "Backend",

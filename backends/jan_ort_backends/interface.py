@@ -22,6 +22,13 @@ from jan_ort_backends.errors import Unsupported
 ABI = "1.0"
 """Version of this contract. A plugin states the one it was written for; another major number is not loaded."""
 
+NUM_TOP_LOGITS = 64
+"""How many of a row's largest logits the server samples from: what ``TOP_LOGITS`` is to find, if the row has as many.
+
+With more, the first 64 are looked at; with fewer, every row is sampled from its whole vocabulary, at the cost of
+finding them there. The tokens are the same.
+"""
+
 
 class Capability(StrEnum):
     """What a backend can do. Declared by the descriptor, and checked against the session when it is opened."""
@@ -131,7 +138,8 @@ class StepOutput:
 
     ``logits``: float32 ``(sum of num_logits, vocab_size)``, rows in the order of the batch; valid until the next step.
     ``top_logits`` float32 and ``top_token_ids`` int64, both ``(rows, k)``: each row's k largest logits in descending
-    order, ties by ascending token id. Present if and only if ``TOP_LOGITS`` is declared.
+    order, ties by ascending token id. Present if and only if ``TOP_LOGITS`` is declared; k is ``NUM_TOP_LOGITS``, or
+    the vocabulary's size if that is smaller.
     """
 
     logits: NDArray[np.float32]

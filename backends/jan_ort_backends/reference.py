@@ -17,6 +17,7 @@ from jan_ort_backends.counted_session import CountedSession
 from jan_ort_backends.errors import ContextOverflow, Interrupted, ModelError
 from jan_ort_backends.interface import (
     ABI,
+    NUM_TOP_LOGITS,
     Accepts,
     Available,
     Capability,
@@ -42,8 +43,6 @@ from jan_ort_backends.reference_transformer import (
 )
 
 logger = logging.getLogger(__name__)
-
-NUM_TOP_LOGITS = 64
 
 
 class ReferenceSession(CountedSession):

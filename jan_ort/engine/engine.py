@@ -133,7 +133,7 @@ class Engine:
             return False
         for computed in self._forward(batch):
             sampled = self._sample(computed)
-            self._scheduler.commit(computed.batch)
+            self._scheduler.commit(computed.rows)
             self._deliver(self._post_process(sampled))
         return True
 
@@ -197,9 +197,9 @@ class Engine:
 
     def _sample(self, computed: Computed) -> list[Sampled]:
         try:
-            return sample_rows(self._sampler, computed.batch, computed.output, self._generations)
+            return sample_rows(self._sampler, computed.rows, computed.output, self._generations)
         except BaseException as error:
-            self._fail([row.sequence for row in computed.batch.rows], error)
+            self._fail([row.sequence for row in computed.rows], error)
             return []
 
     def _post_process(self, sampled: Sequence[Sampled]) -> list[tuple[Any, SequenceOutput]]:

@@ -102,26 +102,19 @@ class Generation:
         if self._first_token_at is None:
             self._first_token_at = time.perf_counter()
         try:
-            finish_reason = self._take_drawn(drawn, logprobs, eos_token_ids)
+            if isinstance(drawn, Exception):
+                raise drawn
+            if self._failure is not None:
+                raise self._failure
+            self.sequence.append(drawn)
+            finish_reason = self._take(drawn, logprobs, ends=drawn in eos_token_ids)
+            if finish_reason is None and self.constraint is not None:
+                finish_reason = self._take_forced(self.constraint)
         except BaseException as error:
             return self.fail(error)
         if finish_reason is None and not self._stream:
             return None
         return self._output(finish_reason=finish_reason)
-
-    def _take_drawn(
-        self, drawn: Drawn, logprobs: TokenLogprobs | None, eos_token_ids: Collection[int]
-    ) -> FinishReason | None:
-        """Note a drawn token and what the constraint forces after it. Raises: what kept the token from being drawn."""
-        if isinstance(drawn, Exception):
-            raise drawn
-        if self._failure is not None:
-            raise self._failure
-        self.sequence.append(drawn)
-        finish_reason = self._take(drawn, logprobs, ends=drawn in eos_token_ids)
-        if finish_reason is None and self.constraint is not None:
-            finish_reason = self._take_forced(self.constraint)
-        return finish_reason
 
     def _take(self, token_id: int, logprobs: TokenLogprobs | None, *, ends: bool) -> FinishReason | None:
         """Note one token of the sequence and return why it ends with it, if it does. Raises: ConstraintFailed."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.events import TokenLogprobs
+from jan_ort.sampling.candidates import largest
 from jan_ort_backends import BackendError
 
 
@@ -17,17 +18,6 @@ def log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     largest = logits.max(axis=-1, keepdims=True)
     total: NDArray[np.float64] = np.log(np.exp(logits - largest).sum(axis=-1, dtype=np.float64)) + largest[:, 0]
     return total
-
-
-def top_of_row(logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the ``k`` largest logits of a row, sorted, ties by token id; all of them if there are fewer."""
-    k = min(k, len(logits))
-    if k == 0:
-        return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
-    threshold = np.partition(logits, len(logits) - k)[len(logits) - k]
-    token_ids = np.flatnonzero(logits >= threshold)
-    order = np.lexsort((token_ids, -logits[token_ids]))[:k]
-    return logits[token_ids[order]], token_ids[order]
 
 
 def token_logprobs(
@@ -52,7 +42,7 @@ def token_logprobs(
         if top_logits is not None and top_token_ids is not None and num <= top_logits.shape[1]:
             values, ids = top_logits[row, :num], top_token_ids[row, :num]
         else:
-            values, ids = top_of_row(logits[row], num)
+            values, ids = largest(logits[row], num)
         top = zip(ids.tolist(), (values - normaliser[row]).tolist(), strict=True)
         results.append(TokenLogprobs(token_id, float(logits[row, token_id] - normaliser[row]), tuple(top)))
     return results

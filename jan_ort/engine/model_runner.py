@@ -32,7 +32,7 @@ class _Prefill:
 class Computed(NamedTuple):
     """Rows that the session has computed, and their logits, which are valid until the next part is asked for."""
 
-    batch: Batch
+    rows: tuple[Row, ...]
     output: StepOutput
 
 
@@ -64,11 +64,11 @@ class ModelRunner:
         A step that fails is run again row by row, so that only the rows fail which do so by themselves. Whoever takes
         a failure has ended its sequences before the next part, and all of them where the device was lost.
         """
-        yield from self._place(batch)
-        rows = tuple(row for row in batch.rows if row.sequence.slot is not None)
-        if not rows:
-            return
-        part = self._step(rows)
+        rows = batch.rows
+        if batch.placements:
+            yield from self._place(batch)
+            rows = tuple(row for row in rows if row.sequence.slot is not None)
+        part = self._step(rows) if rows else None
         if isinstance(part, Failed) and len(rows) > 1 and not isinstance(part.error, DeviceLost):
             logger.warning("a step of %d sequences failed, and each is tried alone: %s", len(rows), part.error)
             yield from self._each_alone(rows)
@@ -103,18 +103,18 @@ class ModelRunner:
             except BaseException as error:
                 yield Failed([sequence], error)
                 continue
-            part = self._step([row])
+            part = self._step((row,))
             if part is not None:
                 yield part
 
-    def _step(self, rows: Sequence[Row]) -> Computed | Failed | None:
+    def _step(self, rows: tuple[Row, ...]) -> Computed | Failed | None:
         """Run the session once; None if an abort or the stop has kept it from computing anything."""
         prefill = _prefill_of(rows)
         if prefill is not None and not self._begin(prefill):
             return None
         try:
             output = self.session.step([_slot_tokens(row) for row in rows])
-            return Computed(Batch((), tuple(rows)), within_vocabulary(output, self._vocab_size))
+            return Computed(rows, within_vocabulary(output, self._vocab_size))
         except BaseException as error:
             if isinstance(error, Interrupted) and prefill is not None and prefill.is_interrupted:
                 return None

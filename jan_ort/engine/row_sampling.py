@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jan_ort.engine.events import TokenLogprobs
 from jan_ort.engine.generation import Generation
 from jan_ort.engine.logprobs import token_logprobs
-from jan_ort.engine.scheduler import Batch, Row
+from jan_ort.engine.scheduler import Row
 from jan_ort.sampling.chain import Drawn, Sampler
 from jan_ort_backends import BackendError, StepOutput
 
@@ -35,9 +35,9 @@ def within_vocabulary(output: StepOutput, vocab_size: int) -> StepOutput:
 
 
 def sample_rows(
-    sampler: Sampler, batch: Batch, output: StepOutput, generations: Mapping[int, Generation]
+    sampler: Sampler, rows: Sequence[Row], output: StepOutput, generations: Mapping[int, Generation]
 ) -> list[Sampled]:
-    """Return what is drawn for each row of ``batch`` that ends in a logit; ``generations`` by sequence id.
+    """Return what is drawn for each of ``rows`` that ends in a logit; ``generations`` by sequence id.
 
     A prompt's own log-probabilities, where its rows have logits, are kept in its generation. A row whose logits are
     no numbers has an error in the place of its token; the other rows' tokens are those they would have without it.
@@ -48,7 +48,7 @@ def sample_rows(
     largest = _largest(output)
     all_finite = bool(np.isfinite(largest).all())
     end = 0
-    for row in batch.rows:
+    for row in rows:
         start, end = end, end + row.num_logits
         generation = generations[row.sequence.id]
         try:

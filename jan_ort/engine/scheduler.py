@@ -110,9 +110,9 @@ class Scheduler:
             self._prefilled_last = False
         return Batch(placements, tuple(rows)) if rows else None
 
-    def commit(self, batch: Batch) -> None:
-        """Note that the batch was computed."""
-        for row in batch.rows:
+    def commit(self, rows: Iterable[Row]) -> None:
+        """Note that these rows were computed."""
+        for row in rows:
             sequence = row.sequence
             if sequence.slot is None:
                 continue  # aborted while the step ran

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.sampling.state import SamplerState
 
-WIDTH = 64
-"""Candidates a row that are looked at before the whole row is."""
-
 _SAMPLE = 1024
 
-Candidates = tuple[NDArray[np.float64], NDArray[np.int64]]
+Logits = TypeVar("Logits", np.float32, np.float64)
+
+Candidates = tuple[NDArray[Logits], NDArray[np.int64]]
 """Logits and token ids of one row, both ``(k,)``."""
 
 
@@ -53,7 +53,7 @@ def from_largest(
     return [token_id for _, token_id in ranked]
 
 
-def adjusted_row(logits: NDArray[np.float32], state: SamplerState, banned: Collection[int]) -> Candidates:
+def adjusted_row(logits: NDArray[np.float32], state: SamplerState, banned: Collection[int]) -> Candidates[np.float64]:
     """Return the tokens of a whole row ``(vocab_size,)`` that may come, in the order of their ids, adjusted."""
     values = logits.astype(np.float64)
     for token_id in {*state.penalised, *state.bias}:
@@ -69,14 +69,14 @@ def adjusted_row(logits: NDArray[np.float32], state: SamplerState, banned: Colle
     return values[token_ids], token_ids
 
 
-def largest(values: NDArray[np.float64], num: int) -> Candidates:
+def largest(values: NDArray[Logits], num: int) -> Candidates[Logits]:
     """Return the ``num`` largest of a row, or all if there are fewer, sorted, and their places: ties by place."""
     places = _at_least(values, num)
     order = np.argsort(-values[places], kind="stable")[:num]
     return values[places][order], places[order]
 
 
-def _at_least(values: NDArray[np.float64], num: int) -> NDArray[np.int64]:
+def _at_least(values: NDArray[Logits], num: int) -> NDArray[np.int64]:
     """Return the places of at least the ``num`` largest, ascending: of all that reach a value guessed from a sample.
 
     Comparing a vocabulary with a value takes 12 µs where partitioning it takes 400 µs.

@@ -16,11 +16,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.sampling.candidates import WIDTH, adjusted_row, from_largest, largest
+from jan_ort.sampling.candidates import adjusted_row, from_largest, largest
 from jan_ort.sampling.filters import FilterColumns, choose
 from jan_ort.sampling.state import SamplerState
 from jan_ort.sampling.whole_row import choose_by_mirostat, choose_without_top_k
-from jan_ort_backends import BackendError
+from jan_ort_backends import NUM_TOP_LOGITS, BackendError
 
 Drawn = int | Exception
 """The token of one row, or what kept it from one: rows fail one by one."""
@@ -48,8 +48,9 @@ class Sampler:
         """
         uniform = [state.rng.random() for state in states]
         tokens: list[int | None] = [None] * len(states)
-        if top_logits is not None and top_token_ids is not None and top_logits.shape[1] >= WIDTH:
-            tokens = self._from_largest(top_logits[:, :WIDTH], top_token_ids[:, :WIDTH], states, uniform)
+        if top_logits is not None and top_token_ids is not None and top_logits.shape[1] >= NUM_TOP_LOGITS:
+            top = top_logits[:, :NUM_TOP_LOGITS], top_token_ids[:, :NUM_TOP_LOGITS]
+            tokens = self._from_largest(*top, states, uniform)
         return [
             self._from_row(logits[row], states[row], uniform[row]) if token is None else token
             for row, token in enumerate(tokens)

@@ -20,7 +20,7 @@ from jan_ort.chat.reasoning import (
 )
 from jan_ort.chat.tools import ContentDelta, Event
 from jan_ort.chat.tools.call_reader import MAX_SPACE
-from tests.chat.recorded import FOLDER
+from tests.chat.template.recorded import FOLDER
 from tests.chat.tools.parsing import HERMES, LLAMA3, call, content, joined, new_parser
 
 THINK = ThoughtMarkers("<think>", "</think>")

@@ -120,7 +120,7 @@ class Run:
     def _compute(self, batch: Batch) -> None:
         for row in batch.rows:
             self.model.append(row, self.texts[row.sequence.request_id])
-        self.scheduler.commit(batch)
+        self.scheduler.commit(batch.rows)
         for sequence in [row.sequence for row in batch.rows if row.sequence.is_prefilled]:
             text = self.texts[sequence.request_id]
             text.append(1_000_000 + 1000 * sequence.id + len(text))  # a token that no other sequence has

@@ -11,12 +11,10 @@ import pytest
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.row_sampling import within_vocabulary
 from jan_ort.sampling.params import SamplingParams
-from jan_ort_backends import SlotTokens, StepOutput
+from jan_ort_backends import NUM_TOP_LOGITS, SlotTokens, StepOutput
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_backends.reference_transformer import VOCAB_SIZE
 from tests.engine.running import ALL, CONTEXT_LENGTH, EOS_TOKEN_ID, TOKENIZER, encode, generate, put_all, twin_generate
-
-NUM_TOP = 64
 
 
 class PaddedSession(ReferenceSession):
@@ -29,7 +27,7 @@ class PaddedSession(ReferenceSession):
     def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
         logits = super().run(batch).logits
         padded = np.hstack([logits, np.full((len(logits), 6), 99.0, np.float32)])
-        top = np.argsort(-padded, axis=1, kind="stable")[:, :NUM_TOP]
+        top = np.argsort(-padded, axis=1, kind="stable")[:, :NUM_TOP_LOGITS]
         return StepOutput(padded, np.take_along_axis(padded, top, axis=1), top)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jan_ort.sampling.chain import Sampler
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
-from jan_ort_backends import BackendError
+from jan_ort_backends import NUM_TOP_LOGITS, BackendError
 from tests.sampling import twin
 
 VOCAB_SIZE = 150
@@ -50,7 +50,7 @@ def make_logits(seed: int, rows: int, *, levels: int = 0) -> NDArray[np.float32]
     return values.astype(np.float32)
 
 
-def top_of(logits: NDArray[np.float32], width: int = 64) -> Top:
+def top_of(logits: NDArray[np.float32], width: int = NUM_TOP_LOGITS) -> Top:
     token_ids = np.array([twin.ranked(row.tolist())[:width] for row in logits], dtype=np.int64)
     return np.take_along_axis(logits, token_ids, axis=-1), token_ids
 
@@ -196,6 +196,16 @@ def test_the_last_of_top_k_candidates_is_the_same_from_the_largest_logits(
 
     assert fast == Sampler(EOS).sample(logits, from_rows)
     assert len(set(fast)) > 60
+
+
+@pytest.mark.parametrize("num_top", [1, 63, 65, VOCAB_SIZE])
+def test_a_backend_may_find_any_number_of_largest_logits(num_top: int) -> None:
+    logits = make_logits(6, 4)
+    params = [SamplingParams(9, seed=at, top_k=40 * (at % 2)) for at in range(4)]
+
+    from_top = Sampler(EOS).sample(logits, [make_state(each, 1) for each in params], *top_of(logits, num_top))
+
+    assert from_top == Sampler(EOS).sample(logits, [make_state(each, 1) for each in params])
 
 
 def test_min_tokens_works_without_any_end_of_text_token() -> None:

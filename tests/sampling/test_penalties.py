@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jan_ort.sampling.params import SamplingParams
-from jan_ort.sampling.penalties import LARGEST_LOGIT, penalise
+from jan_ort.sampling.state import LARGEST_LOGIT, penalise
 from tests.sampling import twin
 
 VOCAB_SIZE = 6

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from jan_ort.ground.worker_pool import PoolClosed
-from jan_ort.serving.served import GenerativeModel
+from jan_ort.serving.generative import GenerativeModel
 from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
 from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, loaded_models, post, serving
 from tests.structured.gbnf.gbnf_twin import Recogniser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from jan_ort_backends import ModelError
+from jan_ort_backends import NUM_TOP_LOGITS, ModelError
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
@@ -13,9 +13,6 @@ from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
 POSITIONS = "position_ids"
 GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
-
-NUM_TOP_LOGITS = 64
-"""The largest logits of each row that a session of a graph returns which does not find them itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort_backends import NUM_TOP_LOGITS
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
-from jan_ort_onnxruntime.graphs.generation_graph import NUM_TOP_LOGITS
 from jan_ort_onnxruntime.sessions.step_plan import Run
 
 
@@ -58,7 +58,7 @@ def _by_name(graph: DecoderGraph, values: Mapping[str, NDArray[np.generic]]) -> 
 
 
 def find_largest(logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the 64 largest values of each row, descending, and their token ids; ties by ascending id.
+    """Return the NUM_TOP_LOGITS largest values of each row, descending, and their token ids; ties by ascending id.
 
     A NaN counts as the largest: whoever looks at these finds it. ``logits``: ``(rows, vocab_size)``. A row of 49,152
     takes about half a millisecond.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jan_ort_backends import Interrupted, SlotTokens, StepOutput
-from jan_ort_backends.reference import NUM_TOP_LOGITS, ReferenceSession
+from jan_ort_backends import NUM_TOP_LOGITS, Interrupted, SlotTokens, StepOutput
+from jan_ort_backends.reference import ReferenceSession
 from jan_ort_backends.reference_transformer import VOCAB_SIZE
 
 
