@@ -16,7 +16,7 @@ from jan_ort.convert.gguf_texts import write_chat_template, write_configs
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.calibration import (
     CALIBRATION_TEXT,
     MAX_TOKENS,
@@ -87,8 +87,8 @@ def _read_architecture(model: GgufFile) -> Decoder:
 
 def _read_tokenizer(model: GgufFile, config: DecoderConfig) -> GgufTokenizer:
     tokenizer = GgufTokenizer(model)
-    if len(tokenizer.tokens) > config.vocab_size:
-        model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    if (num_tokens := len(tokenizer.vocabulary.tokens)) > config.vocab_size:
+        model.refuse(f"{num_tokens} tokens but only {config.vocab_size} embeddings; the file is damaged")
     return tokenizer
 
 
