@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Literal
 
+from jan_ort.convert.architectures import encoders
 from jan_ort.ground.errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.progress import Progress
@@ -28,10 +29,8 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["gguf", "sentence-transformers", "onnx"]
 
-# The types that conversion reads, the most exact for its size first.
+# The types that are taken where none is asked for, the most exact for its size first; conversion reads more.
 _GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
-CONVERTIBLE_MODEL_TYPES = ("bert",)
-"""What conversion makes a graph of; see jan_ort/convert/architectures/bert.py."""
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 _POLL_S = 0.25
@@ -61,7 +60,7 @@ def select_files(names: Sequence[str], reference: HubReference, task: Task, mode
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
     is_sentence_transformer = task == "embed" and {"modules.json", "model.safetensors"} <= set(names)
-    if is_sentence_transformer and model_type in (None, *CONVERTIBLE_MODEL_TYPES):
+    if is_sentence_transformer and model_type in (None, *encoders()):
         return Selection("sentence-transformers", (*small, "model.safetensors"))
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
@@ -69,7 +68,7 @@ def select_files(names: Sequence[str], reference: HubReference, task: Task, mode
     if is_sentence_transformer:
         raise FetchError(
             f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
-            f"(only {', '.join(CONVERTIBLE_MODEL_TYPES)}): export it, 'jan-ort models export {reference} --task embed'"
+            f"(only {', '.join(encoders())}): export it, 'jan-ort models export {reference} --task embed'"
         )
     raise FetchError(
         f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "

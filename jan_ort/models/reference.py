@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.errors import ModelFolderError, ModelReferenceError
 from jan_ort.ground.task import Task
@@ -16,7 +17,6 @@ from jan_ort.models.cached import CachedModel, cached_models
 from jan_ort.models.catalog import CATALOG, CatalogModel
 from jan_ort.models.folder import ModelFolder
 
-GGUF_MAGIC = b"GGUF"
 WEIGHTS = (*SCHEMES, AS_IS)
 
 _HUB = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:/(?P<file>[^:]+\.gguf)|:(?P<quantization>[\w.-]+))?")

@@ -11,11 +11,10 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
+from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
 from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
 from jan_ort.ground.errors import ConversionError
-
-_MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,10 @@ class GgufFile:
     def _check_magic(self) -> None:
         try:
             with self.path.open("rb") as stream:
-                magic = stream.read(len(_MAGIC))
+                magic = stream.read(len(GGUF_MAGIC))
         except OSError as error:
             raise ConversionError(f"{self.path}: cannot be read ({error.strerror}); check the path") from error
-        if magic != _MAGIC:
+        if magic != GGUF_MAGIC:
             raise ConversionError(f"{self.path}: not a GGUF file, it starts with {magic!r}; give a .gguf file")
 
     def refuse(self, reason: str) -> NoReturn:
