@@ -8,7 +8,7 @@ from pathlib import Path
 from jan_ort.convert.description import describe, write_json
 from jan_ort.convert.gguf_texts import write_chat_template, write_configs
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import AS_IS
 from jan_ort.ground.file_blocks import copy_in_blocks, sha256_in_blocks
 from jan_ort.ground.progress import Progress

@@ -1,4 +1,4 @@
-"""Convert a GGUF file of the llama architecture into a model folder, without torch."""
+"""Convert a GGUF file into a model folder, without torch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from jan_ort.convert.architectures.llama import LlamaConfig, read_llama_config
+from jan_ort.convert.architectures import decoders
+from jan_ort.convert.architectures.decoder import Decoder
+from jan_ort.convert.architectures.decoder_config import DecoderConfig, read_decoder_config
 from jan_ort.convert.description import describe, write_json
 from jan_ort.convert.gguf_texts import write_chat_template, write_configs
-from jan_ort.convert.graph.decoder import LlamaGraph
-from jan_ort.convert.graph.decoder_float16 import Float16LlamaGraph
+from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.calibration import (
     CALIBRATION_TEXT,
     MAX_TOKENS,
@@ -52,18 +53,19 @@ def convert_gguf(
         raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
     report(_STAGE, 0.0)
     model = GgufFile(source)
-    config = read_llama_config(model)
+    decoder = _read_architecture(model)
+    config = read_decoder_config(model, decoder)
     model.check_types()  # now: some tensors are needed only when much has been written
     tokenizer = _read_tokenizer(model, config)
     built_tokenizer = tokenizer.build()
     report(_STAGE, _CALIBRATION_BEGINS)
-    layers = _smooth(model, config, built_tokenizer, weights, report)
+    layers = _smooth(model, decoder, config, built_tokenizer, weights, report)
     report(_STAGE, _GRAPH_BEGINS)
-    _write_graph(target, model, config, weights, layers, report)
+    _write_graph(target, model, decoder, config, weights, layers, report)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     if not write_chat_template(target, model):
         logger.warning("%s has no chat template: only text completion will work", model.path)
-    write_configs(target, tokenizer, config.to_json())
+    write_configs(target, tokenizer, config.to_json(decoder))
     description = describe(
         name=name or model.string("general.name", source.stem),
         task="generate",
@@ -76,16 +78,24 @@ def convert_gguf(
     report(_STAGE, 1.0)
 
 
-def _read_tokenizer(model: GgufFile, config: LlamaConfig) -> GgufTokenizer:
+def _read_architecture(model: GgufFile) -> Decoder:
+    name, supported = model.string("general.architecture"), decoders()
+    if name not in supported:
+        model.refuse(f"architecture {name!r} is not supported; supported: {', '.join(supported)}")
+    return supported[name]
+
+
+def _read_tokenizer(model: GgufFile, config: DecoderConfig) -> GgufTokenizer:
     tokenizer = GgufTokenizer(model)
-    if len(tokenizer.tokens) > config.vocab_size:
-        model.refuse(f"{len(tokenizer.tokens)} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    if (num_tokens := len(tokenizer.vocabulary.tokens)) > config.vocab_size:
+        model.refuse(f"{num_tokens} tokens but only {config.vocab_size} embeddings; the file is damaged")
     return tokenizer
 
 
 def _smooth(
     model: GgufFile,
-    config: LlamaConfig,
+    decoder: Decoder,
+    config: DecoderConfig,
     tokenizer: Tokenizer,
     weights: Weights,
     report: Callable[[str, float], None],
@@ -97,7 +107,7 @@ def _smooth(
     encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
     token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
     layers: list[LayerSmoothing] = []
-    for activations in Calibration(model, config, token_ids).layers():
+    for activations in Calibration(model, decoder, config, token_ids).layers():
         layers.append(smoothing(activations))
         done = len(layers) / num_layers
         report(_STAGE, _CALIBRATION_BEGINS + done * (_GRAPH_BEGINS - _CALIBRATION_BEGINS))
@@ -107,14 +117,16 @@ def _smooth(
 def _write_graph(
     target: Path,
     model: GgufFile,
-    config: LlamaConfig,
+    decoder: Decoder,
+    config: DecoderConfig,
     weights: Weights,
     layers: list[LayerSmoothing],
     report: Callable[[str, float], None],
 ) -> None:
-    kind = Float16LlamaGraph if SCHEMES[weights].activations == "float16" else LlamaGraph
     with OnnxWriter(target) as writer:
-        graph = kind(model, config, writer, weights, layers)
+        graph = DecoderGraph(model, decoder, config, writer, weights, layers)
         graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
     if unused := model.unused_tensors():
-        model.refuse(f"tensor {unused[0]!r} belongs to no part of a llama model that is supported; use another model")
+        model.refuse(
+            f"tensor {unused[0]!r} belongs to no part of a {decoder.name} model that is supported; use another model"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from jan_ort.convert.description import write_json
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.tokenizers import GgufTokenizer
 
 
 def write_chat_template(target: Path, model: GgufFile) -> bool:
@@ -22,7 +22,7 @@ def write_chat_template(target: Path, model: GgufFile) -> bool:
 
 def write_configs(target: Path, tokenizer: GgufTokenizer, config: Mapping[str, Any]) -> None:
     """Write the tokenizer's configuration, ``config`` with the special tokens, and how generation ends."""
-    special = tokenizer.special
-    write_json(target / "tokenizer_config.json", tokenizer.to_json(config["max_position_embeddings"]))
+    special = tokenizer.vocabulary.special
+    write_json(target / "tokenizer_config.json", tokenizer.vocabulary.to_json(config["max_position_embeddings"]))
     write_json(target / "config.json", {**config, "bos_token_id": special.bos, "eos_token_id": special.eos})
     write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})

@@ -1,4 +1,4 @@
-"""Convert a sentence-transformers folder with a BERT model into a model folder with one ONNX graph."""
+"""Convert a sentence-transformers folder into a model folder with one ONNX graph."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from jan_ort.convert.architectures.bert import BertConfig, read_bert_config, read_json
+from jan_ort.convert.architectures import encoders
+from jan_ort.convert.architectures.encoder import Encoder, read_encoder_config
 from jan_ort.convert.description import describe, write_json
-from jan_ort.convert.graph.encoder import BertGraph
+from jan_ort.convert.graph.encoder import EncoderGraph
 from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
+from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
 from jan_ort.ground.errors import ConversionError
 
 _STAGE = "Converting"
@@ -26,7 +28,7 @@ def convert_sentence_transformers(
     name: str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> None:
-    """Write the model folder of the BERT embedder in ``source`` into the existing, empty directory ``target``.
+    """Write the model folder of the embedder in ``source`` into the existing, empty directory ``target``.
 
     Weights stay float32: 8-bit weights cost more accuracy than the embeddings are promised to have. Pooling and
     normalisation are in the graph, as ``1_Pooling/config.json`` and ``modules.json`` say. ``name`` is the display
@@ -36,29 +38,40 @@ def convert_sentence_transformers(
     report = progress or (lambda stage, fraction: None)
     name = name or source.resolve().name
     report(_STAGE, 0.0)
-    config = read_bert_config(source)
+    encoder = _read_encoder(source)
+    config = read_encoder_config(str(source / "config.json"), read_json(source / "config.json"), encoder)
+    around = read_sentence_transformer(source)
+    context_length = min(around.max_length or config.max_position_embeddings, config.max_position_embeddings)
     tokenizer = _read_tokenizer(source)
     weights = source / "model.safetensors"
     if not weights.exists():
         raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
     with SafetensorsFile(weights) as tensors:
-        model = BertGraph(config, _reader(tensors)).build()
+        graph = EncoderGraph(encoder, config, around, _reader(tensors, encoder))
+        model = graph.build(context_length)
     report(_STAGE, 0.4)
     _save_model(model, target / "model.onnx")
     report(_STAGE, 0.7)
     write_json(target / "tokenizer.json", tokenizer)
-    write_json(target / "tokenizer_config.json", _tokenizer_config(source, config))
+    write_json(target / "tokenizer_config.json", _tokenizer_config(source, context_length))
     write_json(target / "config.json", read_json(source / "config.json"))
-    description = describe(
-        name=name, task="embed", context_length=config.context_length, weights="float32", source=weights
-    )
+    description = describe(name=name, task="embed", context_length=context_length, weights="float32", source=weights)
     write_json(target / "jan_ort.json", description)
     report(_STAGE, 1.0)
 
 
-def _reader(tensors: SafetensorsFile) -> Callable[[str, tuple[int, ...]], NDArray[np.float32]]:
-    """Return the function that reads a tensor by its name in BertModel; a checkpoint with a head prefixes them."""
-    prefix = "bert." if "bert.embeddings.word_embeddings.weight" in tensors else ""
+def _read_encoder(source: Path) -> Encoder:
+    model_type, supported = read_json(source / "config.json").get("model_type"), encoders()
+    if model_type not in supported:
+        raise ConversionError(
+            f"{source}: architecture {model_type!r} is not supported; supported: {', '.join(supported)}"
+        )
+    return supported[model_type]
+
+
+def _reader(tensors: SafetensorsFile, encoder: Encoder) -> Callable[[str, tuple[int, ...]], NDArray[np.float32]]:
+    """Return the function that reads a tensor by its name; a checkpoint with a head prefixes them."""
+    prefix = encoder.prefix if f"{encoder.prefix}{encoder.tensors.words}.weight" in tensors else ""
     return lambda name, shape: tensors.read(prefix + name, shape)
 
 
@@ -77,10 +90,10 @@ def _read_tokenizer(source: Path) -> dict[str, Any]:
     return tokenizer | {"truncation": None, "padding": None}
 
 
-def _tokenizer_config(source: Path, config: BertConfig) -> dict[str, Any]:
+def _tokenizer_config(source: Path, context_length: int) -> dict[str, Any]:
     path = source / "tokenizer_config.json"
     tokenizer_config: dict[str, Any] = read_json(path) if path.exists() else {}
-    return tokenizer_config | {"model_max_length": config.context_length}
+    return tokenizer_config | {"model_max_length": context_length}
 
 
 def _save_model(model: onnx.ModelProto, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import onnxruntime
 from gguf import GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
 
+from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
+from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.inputs.ggml_types import is_readable
 
 HIDDEN, LAYERS, HEADS, KV_HEADS, HEAD_DIM, INNER = 64, 2, 4, 2, 32, 96
@@ -25,7 +28,8 @@ EPSILON, THETA = 1e-5, 50_000.0
 class TinyLlama:
     """What to write: ``tensors`` in llama.cpp's order of rows, ``metadata`` over the default one (None: leave out).
 
-    Tensors in ``blocks``, which has types and uint8 ``(rows, bytes)``, are written as they are there.
+    Tensors in ``blocks``, which has types and uint8 ``(rows, bytes)``, are written as they are there. The file gets the
+    keys, the names and the order of rows of ``decoder``; here they are always llama's.
     """
 
     tensor_type: GGMLQuantizationType = GGMLQuantizationType.F32
@@ -33,19 +37,20 @@ class TinyLlama:
     tensors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     blocks: dict[str, tuple[GGMLQuantizationType, NDArray[np.uint8]]] = field(default_factory=dict)
+    decoder: Decoder = LLAMA
 
     def __post_init__(self) -> None:
         self.tensors = random_tensors() | self.tensors
 
     def write(self, path: Path) -> Path:
         """Write the file, and replace ``tensors`` by what a reader gets back."""
-        writer = GGUFWriter(path, self.metadata.get("general.architecture", "llama"))
+        writer = GGUFWriter(path, self.metadata.get("general.architecture", self.decoder.name))
         for key, value in (default_metadata() | self.metadata).items():
             if value is not None and key != "general.architecture":
-                _add(writer, key, value)
+                _add(writer, re.sub(r"^llama\b", self.decoder.name, key), value)
         for name, values in self.tensors.items():
             kind, raw = self.blocks.get(name) or self._quantize(name, values)
-            writer.add_tensor(name, raw, raw_dtype=kind)
+            writer.add_tensor(self._spelled(name), self._ordered(name, raw), raw_dtype=kind)
             if is_readable(kind):
                 self.tensors[name] = gguf.dequantize(raw, kind).reshape(values.shape).astype(np.float32)
         writer.write_header_to_file()
@@ -53,6 +58,21 @@ class TinyLlama:
         writer.write_tensors_to_file()
         writer.close()
         return path
+
+    def _spelled(self, name: str) -> str:
+        """Return a tensor's name in the file."""
+        stem, _, end = name.rpartition(".")
+        number = re.match(r"blk\.(\d+)", name)
+        layer = int(number[1]) if number else 0
+        llama, own = DecoderTensors().of(layer), self.decoder.tensors.of(layer)
+        spelling = {getattr(llama, each.name): getattr(own, each.name) for each in fields(llama)}
+        return f"{spelling.get(stem, stem)}.{end}"
+
+    def _ordered(self, name: str, raw: NDArray[Any]) -> NDArray[Any]:
+        """Return rows in the file's order: halves of each head, unless it has rotary pairs side by side."""
+        if self.decoder.rotary_pairs or not re.search(r"attn_[qk]\.", name):
+            return raw
+        return np.ascontiguousarray(raw.reshape(-1, HEAD_DIM // 2, 2, *raw.shape[1:]).swapaxes(1, 2).reshape(raw.shape))
 
     def _quantize(self, name: str, values: NDArray[np.float32]) -> tuple[GGMLQuantizationType, NDArray[Any]]:
         kind = self._type(name, values)
@@ -73,9 +93,15 @@ class TinyLlama:
             x = x + attention(weight, f"blk.{layer}.attn", rms_norm(x, weight[f"blk.{layer}.attn_norm.weight"]))
             h = rms_norm(x, weight[f"blk.{layer}.ffn_norm.weight"])
             gate, up = (linear(weight, f"blk.{layer}.ffn_{name}", h) for name in ("gate", "up"))
-            x = x + linear(weight, f"blk.{layer}.ffn_down", gate / (1 + np.exp(-gate)) * up)
+            x = x + linear(weight, f"blk.{layer}.ffn_down", ACTIVATIONS[self.decoder.activation](gate) * up)
         x = rms_norm(x, weight["output_norm.weight"])
         return x @ weight.get("output.weight", weight["token_embd.weight"]).T
+
+
+ACTIVATIONS = {
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu_pytorch_tanh": lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+}
 
 
 def linear(weight: dict[str, NDArray[np.float64]], name: str, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,75 +1,92 @@
-"""The ONNX graph of a llama decoder with a KV cache that past and present share."""
+"""The ONNX graph of a decoder with a KV cache that past and present share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from jan_ort.convert.architectures.llama import LlamaConfig, rotary_frequencies
+from jan_ort.convert.architectures.decoder import Activation, Decoder
+from jan_ort.convert.architectures.decoder_config import DecoderConfig, rotary_frequencies
+from jan_ort.convert.graph.float16_products import Float16Products
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
-from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
+from jan_ort.convert.graph.products import Products
+from jan_ort.convert.graph.quantized_products import QuantizedProducts
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.calibration import LayerSmoothing, Scale
-from jan_ort.convert.weights.matrices import LlamaWeights, Part
-from jan_ort.convert.weights.quantization import QuantizedMatrix
+from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 
 NUM_TOP_LOGITS = 64
 """Largest logits that the graph returns sorted, if the vocabulary has as many."""
 
-_ACCURACY_LEVEL = 4  # int8 activations; with float activations the CPU kernel is about 15 times slower
+_ACTIVATIONS: dict[Activation, tuple[str, str, dict[str, Any]]] = {
+    "silu": ("QuickGelu", MICROSOFT, {"alpha": 1.0}),  # x · sigmoid(alpha · x) with alpha 1, in one node
+    "gelu_pytorch_tanh": ("Gelu", "", {"approximate": "tanh"}),
+}
 
 
-class LlamaGraph:
-    """Builds the graph of ``source`` into ``writer``, layer by layer, so that one layer is in memory at a time.
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A norm of the graph: the ``name`` of its nodes, the file's ``tensor``, and what its output is divided by."""
 
-    ``smoothing`` has one entry per layer: what the inputs of its products are divided by, inside the norm weights
-    and the up projection. ``name`` is the value of the metadata key "jan_ort.graph": the names and shapes of the
-    inputs and outputs.
+    name: str
+    tensor: str
+    scale: Scale | None = None
+
+
+class DecoderGraph:
+    """Builds the graph of ``source`` into ``writer`` by the recipe of ``decoder``.
+
+    It goes layer by layer, so that one layer is in memory at a time. ``smoothing`` has one entry per layer: what the
+    inputs of its products are divided by, inside the norm weights and the up projection. Metadata: "jan_ort.graph" is
+    the name of the inputs' and outputs' names and shapes. In float16 there is the further input position_ids int64
+    ``(batch, sequence)``; logits stay float32.
+
+    Sources: DmlOperatorGroupQueryAttention.cpp of ONNX Runtime (DirectML's attention takes query, key and value apart
+    and does not rotate them); onnxruntime-genai's builders/base.py makes the same choice for it.
     """
-
-    name = "gqa-shared-kv/1"
 
     def __init__(
         self,
         source: GgufFile,
-        config: LlamaConfig,
+        decoder: Decoder,
+        config: DecoderConfig,
         writer: OnnxWriter,
         weights: Weights,
         smoothing: Sequence[LayerSmoothing],
     ) -> None:
         self._source = source
+        self._decoder = decoder
         self._config = config
         self._writer = writer
-        self._scheme = weights
-        self._dtype = np.float16 if SCHEMES[weights].activations == "float16" else np.float32
-        self._weights = LlamaWeights(source, weights)
         self._smoothing = smoothing
-        self._block_sums: dict[str, str] = {}
+        self._is_half = SCHEMES[weights].activations == "float16"
+        self._dtype = np.float16 if self._is_half else np.float32
+        kind = Float16Products if self._is_half else QuantizedProducts
+        self._products: Products = kind(source, config, writer, weights)
 
     def build(self, progress: Callable[[float], None]) -> None:
         """Write all nodes and initialisers and save the model; ``progress`` gets the fraction of layers done."""
-        config, writer = self._config, self._writer
+        config, writer, last = self._config, self._writer, self._config.num_hidden_layers - 1
         self._declare_inputs()
         self._rotary_tables()
-        residual = self._embed()
+        residual = self._products.embed(self._decoder.tensors.embedding)
         hidden = self._first_norm(residual)
         for layer, smooth in enumerate(self._smoothing):
             attended = self._attention(layer, hidden, smooth)
-            hidden, residual = self._add_and_norm(f"blk.{layer}.ffn_norm", residual, attended, smooth.mlp)
+            hidden, residual = self._add_and_norm(residual, attended, self._mlp_norm(layer))
             fed_forward = self._mlp(layer, hidden, smooth)
-            if layer + 1 < config.num_hidden_layers:
-                norm, scale = f"blk.{layer + 1}.attn_norm", self._smoothing[layer + 1].attention
-            else:
-                norm, scale = "output_norm", None
-            hidden, residual = self._add_and_norm(norm, residual, fed_forward, scale)
+            norm = self._attention_norm(layer + 1) if layer < last else self._output_norm()
+            hidden, residual = self._add_and_norm(residual, fed_forward, norm)
             progress((layer + 1) / config.num_hidden_layers)
         self._head(hidden)
         self._declare_outputs()
-        metadata = {"jan_ort.graph": self.name, "jan_ort.context_length": str(config.max_position_embeddings)}
-        writer.save("llama", metadata)
+        name = "gqa-shared-kv/2" if self._is_half else "gqa-shared-kv/1"
+        metadata = {"jan_ort.graph": name, "jan_ort.context_length": str(config.max_position_embeddings)}
+        writer.save(self._decoder.name, metadata)
 
     def _declare_inputs(self) -> None:
         writer = self._writer
@@ -79,6 +96,8 @@ class LlamaGraph:
         writer.input("logits_rows", np.int64, ["num_logits"])
         for name in self._cache_names("past_key_values"):
             writer.input(name, self._dtype, self._cache_shape())
+        if self._is_half:
+            writer.input("position_ids", np.int64, ["batch", "sequence"])
 
     def _declare_outputs(self) -> None:
         writer = self._writer
@@ -98,77 +117,93 @@ class LlamaGraph:
 
     def _rotary_tables(self) -> None:
         """Add cosines and sines, ``(context_length, head_dim / 2)``."""
-        frequencies = rotary_frequencies(self._source, self._config)
+        frequencies = rotary_frequencies(self._source, self._decoder, self._config)
         angles = np.arange(self._config.max_position_embeddings)[:, np.newaxis] * frequencies
         self._writer.initializer("rotary.cos", np.cos(angles).astype(self._dtype))
         self._writer.initializer("rotary.sin", np.sin(angles).astype(self._dtype))
 
-    def _embed(self) -> str:
-        embedding = self._embedding = self._weights.embedding(self._config.vocab_size, self._config.hidden_size)
-        codes = embedding.codes.reshape(embedding.rows, -1)  # (vocab_size, hidden_size)
-        inputs = [
-            self._writer.initializer("embed.codes", codes),
-            "input_ids",
-            self._writer.initializer("embed.scales", embedding.scales),
-        ]
-        at = {"bits": 8, "block_size": embedding.block_size, "gather_axis": 0, "quantize_axis": 1}
-        return self._writer.node("GatherBlockQuantized", inputs, ["embed.out"], domain=MICROSOFT, **at)
-
     def _first_norm(self, hidden: str) -> str:
-        inputs = [hidden, self._norm_weight("blk.0.attn_norm", self._smoothing[0].attention)]
+        norm = self._attention_norm(0)
+        inputs, outputs = [hidden, self._norm_weight(norm)], [f"{norm.name}.out"]
         at: dict[str, Any] = {"axis": -1, "epsilon": self._config.rms_norm_eps, "stash_type": 1}
-        return self._writer.node("SimplifiedLayerNormalization", inputs, ["blk.0.attn_norm.out"], **at)
+        return self._writer.node("SimplifiedLayerNormalization", inputs, outputs, **at)
 
-    def _add_and_norm(self, name: str, residual: str, update: str, scale: Scale | None) -> tuple[str, str]:
-        """Return the normalised sum, divided by ``scale``, and the sum itself, the new residual."""
-        outputs = [f"{name}.out", "", "", f"{name}.residual"]
-        inputs = [residual, update, self._norm_weight(name, scale)]
+    def _add_and_norm(self, residual: str, update: str, norm: Norm) -> tuple[str, str]:
+        """Return the normalised sum, and the sum itself, the new residual."""
+        outputs = [f"{norm.name}.out", "", "", f"{norm.name}.residual"]
+        inputs = [residual, update, self._norm_weight(norm)]
         operator = "SkipSimplifiedLayerNormalization"
         self._writer.node(operator, inputs, outputs, domain=MICROSOFT, epsilon=self._config.rms_norm_eps)
         return outputs[0], outputs[3]
 
-    def _norm_weight(self, name: str, scale: Scale | None) -> str:
-        weight = self._source.vector(f"{name}.weight", self._config.hidden_size)
-        if scale is not None:
-            weight = weight / scale
-        return self._writer.initializer(f"{name}.weight", weight.astype(self._dtype))
+    def _attention_norm(self, layer: int) -> Norm:
+        tensor = self._decoder.tensors.of(layer).attention_norm
+        return Norm(f"blk.{layer}.attn_norm", tensor, self._smoothing[layer].attention)
+
+    def _mlp_norm(self, layer: int) -> Norm:
+        return Norm(f"blk.{layer}.ffn_norm", self._decoder.tensors.of(layer).mlp_norm, self._smoothing[layer].mlp)
+
+    def _output_norm(self) -> Norm:
+        return Norm("output_norm", self._decoder.tensors.output_norm)
+
+    def _norm_weight(self, norm: Norm) -> str:
+        weight = self._source.vector(f"{norm.tensor}.weight", self._config.hidden_size)
+        if norm.scale is not None:
+            weight = weight / norm.scale
+        return self._writer.initializer(f"{norm.name}.weight", weight.astype(self._dtype))
 
     def _attention(self, layer: int, hidden: str, smooth: LayerSmoothing) -> str:
         config, prefix = self._config, f"blk.{layer}.attn"
+        names, pairs = self._decoder.tensors.of(layer), self._decoder.rotary_pairs
+        num_heads, num_kv_heads = config.num_attention_heads, config.num_key_value_heads
         parts = [
-            Part(f"{prefix}_q", config.query_size, config.num_attention_heads, smooth.attention),
-            Part(f"{prefix}_k", config.key_value_size, config.num_key_value_heads, smooth.attention),
-            Part(f"{prefix}_v", config.key_value_size, 0, smooth.attention),
+            Part(names.query, config.query_size, num_heads if pairs else 0, smooth.attention),
+            Part(names.key, config.key_value_size, num_kv_heads if pairs else 0, smooth.attention),
+            Part(names.value, config.key_value_size, 0, smooth.attention),
         ]
-        packed = self._linear(f"{prefix}_qkv", hidden, parts, config.hidden_size)
         past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
-        present = [f"present.{layer}.key", f"present.{layer}.value"]
-        attended = self._writer.node(
-            "GroupQueryAttention",
-            [packed, "", "", *past, "seqlens_k", "total_sequence_length", "rotary.cos", "rotary.sin"],
-            [f"{prefix}.out", *present],
-            domain=MICROSOFT,
-            num_heads=config.num_attention_heads,
-            kv_num_heads=config.num_key_value_heads,
-            do_rotary=1,
-            rotary_interleaved=0,
-            scale=config.head_dim**-0.5,
-        )
-        output = [Part(f"{prefix}_output", config.hidden_size)]
-        return self._linear(f"{prefix}_output", attended, output, config.query_size)
+        lengths = ["seqlens_k", "total_sequence_length"]
+        at: dict[str, Any] = {"num_heads": num_heads, "kv_num_heads": num_kv_heads}
+        if self._is_half:
+            inputs = [*self._rotated(prefix, hidden, parts), *past, *lengths]
+        else:
+            packed = self._products.linear(f"{prefix}_qkv", hidden, parts, config.hidden_size)
+            inputs = [packed, "", "", *past, *lengths, "rotary.cos", "rotary.sin"]
+            at |= {"do_rotary": 1, "rotary_interleaved": 0}
+        outputs = [f"{prefix}.out", f"present.{layer}.key", f"present.{layer}.value"]
+        scale = config.head_dim**-0.5
+        attended = self._writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at, scale=scale)
+        output = [Part(names.attention_output, config.hidden_size)]
+        return self._products.linear(f"{prefix}_output", attended, output, config.query_size)
+
+    def _rotated(self, prefix: str, hidden: str, parts: list[Part]) -> list[str]:
+        """Add queries and keys, both rotated, and values, each as a product of its own."""
+        query, key, value = parts
+        size, linear = self._config.hidden_size, self._products.linear
+        return [
+            self._rotate(linear(f"{prefix}_q", hidden, [query], size)),
+            self._rotate(linear(f"{prefix}_k", hidden, [key], size)),
+            linear(f"{prefix}_v", hidden, [value], size),
+        ]
+
+    def _rotate(self, x: str) -> str:
+        inputs = [x, "position_ids", "rotary.cos", "rotary.sin"]
+        return self._writer.node("RotaryEmbedding", inputs, [f"{x}.rotated"], domain=MICROSOFT, interleaved=0)
 
     def _mlp(self, layer: int, hidden: str, smooth: LayerSmoothing) -> str:
-        config, prefix = self._config, f"blk.{layer}.ffn"
+        config, prefix, names = self._config, f"blk.{layer}.ffn", self._decoder.tensors.of(layer)
         # Separate products: packed into one, the split that follows costs more than is won.
-        gate_part = Part(f"{prefix}_gate", config.intermediate_size, 0, smooth.mlp)
-        up_part = Part(f"{prefix}_up", config.intermediate_size, 0, smooth.mlp, smooth.down)
-        gate = self._linear(f"{prefix}_gate", hidden, [gate_part])
-        up = self._linear(f"{prefix}_up", hidden, [up_part])
-        # x · sigmoid(alpha · x) with alpha 1 is SiLU, in one node.
-        silu = self._writer.node("QuickGelu", [gate], [f"{prefix}_silu.out"], domain=MICROSOFT, alpha=1.0)
-        gated = self._writer.node("Mul", [silu, up], [f"{prefix}_gated.out"])
-        down_part = Part(f"{prefix}_down", config.hidden_size, 0, smooth.down)
-        return self._linear(f"{prefix}_down", gated, [down_part], config.intermediate_size)
+        gate_part = Part(names.gate, config.intermediate_size, 0, smooth.mlp)
+        up_part = Part(names.up, config.intermediate_size, 0, smooth.mlp, smooth.down)
+        gate = self._products.linear(f"{prefix}_gate", hidden, [gate_part], config.hidden_size)
+        up = self._products.linear(f"{prefix}_up", hidden, [up_part], config.hidden_size)
+        operator, domain, at = _ACTIVATIONS[self._decoder.activation]
+        activated = self._writer.node(
+            operator, [gate], [f"{prefix}_{self._decoder.activation}.out"], domain=domain, **at
+        )
+        gated = self._writer.node("Mul", [activated, up], [f"{prefix}_gated.out"])
+        down_part = Part(names.down, config.hidden_size, 0, smooth.down)
+        return self._products.linear(f"{prefix}_down", gated, [down_part], config.intermediate_size)
 
     def _head(self, hidden: str) -> None:
         """Add the logits of the positions in logits_rows, and the largest of each row in descending order."""
@@ -176,49 +211,6 @@ class LlamaGraph:
         flat_shape = writer.initializer("flat_shape", np.array([-1, config.hidden_size], np.int64))
         flat = writer.node("Reshape", [hidden, flat_shape], ["flat.out"])
         rows = writer.node("Gather", [flat, "logits_rows"], ["logits_rows.out"], axis=0)
-        self._logits(rows)
+        self._products.logits(rows, self._decoder.tensors.head)
         num_top = writer.initializer("num_top", np.array([min(NUM_TOP_LOGITS, config.vocab_size)], np.int64))
         writer.node("TopK", ["logits", num_top], ["top_logits", "top_token_ids"], axis=-1)
-
-    def _logits(self, rows: str) -> None:
-        """Add the output "logits" of the hidden ``rows``."""
-        if self._source.has_tensor("output.weight"):
-            self._linear("logits", rows, [Part("output", self._config.vocab_size)], output="logits")
-        else:  # tied: the same bytes in the file as the embedding's
-            self._product("logits", rows, self._embedding, None, "logits")
-
-    def _linear(self, name: str, x: str, parts: list[Part], columns: int = 0, *, output: str = "") -> str:
-        """Multiply x by the stacked parts, ``columns`` wide (the hidden size by default), and add their biases."""
-        matrix = self._weights.matrix(parts, columns or self._config.hidden_size)
-        bias = self._weights.bias(parts)
-        bias_name = None if bias is None else self._writer.initializer(f"{name}.bias", bias)
-        return self._product(name, x, matrix, bias_name, output or f"{name}.out")
-
-    def _product(self, name: str, x: str, matrix: QuantizedMatrix, bias: str | None, output: str) -> str:
-        writer = self._writer
-        if matrix.extra_columns:
-            x = self._with_block_sums(x, matrix)
-        inputs = [
-            x,
-            writer.initializer(f"{name}.codes", matrix.codes),
-            writer.initializer(f"{name}.scales", matrix.scales),
-            "" if matrix.zero_points is None else writer.initializer(f"{name}.zero_points", matrix.zero_points),
-            "",  # g_idx
-            bias or "",
-        ]
-        while not inputs[-1]:
-            inputs.pop()
-        at = {"K": matrix.columns, "N": matrix.rows, "bits": matrix.bits, "block_size": matrix.block_size}
-        return writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, accuracy_level=_ACCURACY_LEVEL, **at)
-
-    def _with_block_sums(self, x: str, matrix: QuantizedMatrix) -> str:
-        """Append to x its sums over blocks of 32, which the extra columns of the "cat" scheme multiply."""
-        if x not in self._block_sums:
-            columns = matrix.columns - matrix.extra_columns
-            position = np.arange(columns)
-            summing = np.zeros((columns, matrix.extra_columns), np.float32)
-            summing[position, position // GGML_BLOCK] = 1
-            table = self._writer.initializer(f"{x}.summing", summing)
-            sums = self._writer.node("MatMul", [x, table], [f"{x}.block_sums"])
-            self._block_sums[x] = self._writer.node("Concat", [x, sums], [f"{x}.cat"], axis=-1)
-        return self._block_sums[x]

@@ -1,4 +1,4 @@
-"""The ONNX graph of a BERT sentence embedder: tokens in, one pooled vector a row out."""
+"""The ONNX graph of a sentence embedder: tokens in, one pooled vector a row out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from jan_ort.convert.architectures.bert import BertConfig
+from jan_ort.convert.architectures.encoder import Encoder, EncoderConfig
+from jan_ort.convert.graph.onnx_writer import MICROSOFT
+from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer
 
 GRAPH_NAME = "sentence-embedding/1"
-_MICROSOFT = "com.microsoft"
 _OPSET = 17
 _MICROSOFT_OPSET = 1
 _IR_VERSION = 10
@@ -21,76 +22,77 @@ ReadTensor = Callable[[str, tuple[int, ...]], NDArray[np.float32]]
 """Returns a tensor by its name in the checkpoint, and checks its shape."""
 
 
-class BertGraph:
-    """Build the graph layer by layer; every method appends nodes and returns the name of its result.
+class EncoderGraph:
+    """Build the graph of an encoder's recipe layer by layer; methods append nodes and return their result's name.
 
     Inputs: ``input_ids`` and ``attention_mask``, int64 ``(batch, sequence)``, padded on the right. Output:
     ``sentence_embedding`` float32 ``(batch, hidden_size)``. Token types are all zero, so their embedding is part of
     the position embedding. The fused operators are ONNX Runtime's own (docs/ContribOperators.md there); Attention and
-    BiasGelu compute what BERT does, the erf form of GELU included.
+    BiasGelu compute what BERT does, the erf form of GELU included. ``around`` says what becomes of the last hidden
+    state.
     """
 
-    def __init__(self, config: BertConfig, read: ReadTensor) -> None:
+    def __init__(self, encoder: Encoder, config: EncoderConfig, around: SentenceTransformer, read: ReadTensor) -> None:
+        self._tensors = encoder.tensors
         self._config = config
+        self._around = around
         self._read = read
         self._nodes: list[NodeProto] = []
         self._initializers: list[TensorProto] = []
 
-    def build(self) -> ModelProto:
-        """Return the whole model; all weights are inside."""
+    def build(self, context_length: int) -> ModelProto:
+        """Return the whole model, all weights inside; ``context_length`` is what its metadata say."""
         mask = self._node("Cast", "attention_mask", to=TensorProto.INT32)
         hidden = self.embeddings()
         for layer in range(self._config.num_hidden_layers):
             hidden = self.attention(layer, hidden, mask)
             hidden = self.mlp(layer, hidden)
-        pooled = self.mean_pooling(hidden) if self._config.pooling == "mean" else self.cls_pooling(hidden)
-        vector = self.normalize(pooled) if self._config.normalize else pooled
+        pooled = self.mean_pooling(hidden) if self._around.pooling == "mean" else self.cls_pooling(hidden)
+        vector = self.normalize(pooled) if self._around.normalize else pooled
         self._nodes.append(helper.make_node("Identity", [vector], ["sentence_embedding"]))
-        return self._model()
+        return self._model(context_length)
 
     def embeddings(self) -> str:
         """Add the word, position and (zeroth) token type embeddings, and normalise the sum."""
-        config = self._config
-        types = self._read("embeddings.token_type_embeddings.weight", (config.type_vocab_size, config.hidden_size))
-        positions = self._read(
-            "embeddings.position_embeddings.weight", (config.max_position_embeddings, config.hidden_size)
-        )
-        words = self._weight("embeddings.word_embeddings.weight", config.vocab_size, config.hidden_size)
+        config, names = self._config, self._tensors
+        types = self._read(f"{names.types}.weight", (config.type_vocab_size, config.hidden_size))
+        positions = self._read(f"{names.positions}.weight", (config.max_position_embeddings, config.hidden_size))
+        words = self._weight(f"{names.words}.weight", config.vocab_size, config.hidden_size)
         ids = self._node("Cast", "input_ids", to=TensorProto.INT32)
         table = self._constant("position_and_type_embeddings", positions + types[0])
-        norm = self._layer_norm("embeddings.LayerNorm")
+        norm = self._layer_norm(names.embedding_norm)
         return self._node(
             "EmbedLayerNormalization",
             *(ids, "", words, table, "", *norm),
             unused_outputs=("unused_mask_index",),  # not optional, says the operator's shape inference
-            domain=_MICROSOFT,
+            domain=MICROSOFT,
             epsilon=config.layer_norm_eps,
         )
 
     def attention(self, layer: int, hidden: str, mask: str) -> str:
         """Self-attention over the unmasked positions, then the output projection, residual and normalisation."""
-        size, prefix = self._config.hidden_size, f"encoder.layer.{layer}.attention"
-        names = [f"{prefix}.self.{part}" for part in ("query", "key", "value")]
-        weights = np.concatenate([self._read(f"{name}.weight", (size, size)).T for name in names], axis=1)
-        biases = np.concatenate([self._read(f"{name}.bias", (size,)) for name in names])
+        size, names = self._config.hidden_size, self._tensors.of(layer)
+        parts, packed = (names.query, names.key, names.value), f"{names.query.rpartition('.')[0]}.qkv"
+        weights = np.concatenate([self._read(f"{name}.weight", (size, size)).T for name in parts], axis=1)
+        biases = np.concatenate([self._read(f"{name}.bias", (size,)) for name in parts])
         context = self._node(
             "Attention",
             hidden,
-            self._constant(f"{prefix}.self.qkv.weight", weights),  # (hidden, 3 * hidden)
-            self._constant(f"{prefix}.self.qkv.bias", biases),
+            self._constant(f"{packed}.weight", weights),  # (hidden, 3 * hidden)
+            self._constant(f"{packed}.bias", biases),
             mask,
-            domain=_MICROSOFT,
+            domain=MICROSOFT,
             num_heads=self._config.num_attention_heads,
         )
-        return self._project_and_add(f"{prefix}.output", context, hidden, size)
+        return self._project_and_add(names.attention_output, names.attention_norm, context, hidden, size)
 
     def mlp(self, layer: int, hidden: str) -> str:
         """The two-layer perceptron with GELU, then residual and normalisation."""
-        prefix, inner = f"encoder.layer.{layer}", self._config.intermediate_size
-        up = self._linear(f"{prefix}.intermediate.dense", hidden, self._config.hidden_size, inner)
-        bias = self._weight(f"{prefix}.intermediate.dense.bias", inner)
-        activated = self._node("BiasGelu", up, bias, domain=_MICROSOFT)
-        return self._project_and_add(f"{prefix}.output", activated, hidden, inner)
+        names, inner = self._tensors.of(layer), self._config.intermediate_size
+        up = self._linear(names.up, hidden, self._config.hidden_size, inner)
+        bias = self._weight(f"{names.up}.bias", inner)
+        activated = self._node("BiasGelu", up, bias, domain=MICROSOFT)
+        return self._project_and_add(names.down, names.mlp_norm, activated, hidden, inner)
 
     def mean_pooling(self, hidden: str) -> str:
         """Average the hidden states of the unmasked positions; an empty row gives zeros."""
@@ -110,11 +112,11 @@ class BertGraph:
         length = self._node("ReduceL2", vector, axes=[1], keepdims=1)
         return self._node("Div", vector, self._node("Max", length, self._constant("min_length", np.float32(1e-12))))
 
-    def _project_and_add(self, prefix: str, hidden: str, residual: str, width: int) -> str:
+    def _project_and_add(self, name: str, norm: str, hidden: str, residual: str, width: int) -> str:
         size = self._config.hidden_size
-        projected = self._linear(f"{prefix}.dense", hidden, width, size)
-        bias = self._weight(f"{prefix}.dense.bias", size)
-        scale, shift = self._layer_norm(f"{prefix}.LayerNorm")
+        projected = self._linear(name, hidden, width, size)
+        bias = self._weight(f"{name}.bias", size)
+        scale, shift = self._layer_norm(norm)
         return self._node(
             "SkipLayerNormalization",
             projected,
@@ -122,7 +124,7 @@ class BertGraph:
             scale,
             shift,
             bias,
-            domain=_MICROSOFT,
+            domain=MICROSOFT,
             epsilon=self._config.layer_norm_eps,
         )
 
@@ -149,7 +151,7 @@ class BertGraph:
         self._nodes.append(helper.make_node(op_type, inputs, outputs, output, domain=domain, **attributes))
         return output
 
-    def _model(self) -> ModelProto:
+    def _model(self, context_length: int) -> ModelProto:
         config = self._config
         inputs = [
             helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
@@ -157,9 +159,7 @@ class BertGraph:
         ]
         output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", config.hidden_size])
         graph = helper.make_graph(self._nodes, "sentence_embedding", inputs, [output], self._initializers)
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, _MICROSOFT_OPSET)]
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, _MICROSOFT_OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, producer_name="jan-ort", ir_version=_IR_VERSION)
-        helper.set_model_props(
-            model, {"jan_ort.graph": GRAPH_NAME, "jan_ort.context_length": str(config.context_length)}
-        )
+        helper.set_model_props(model, {"jan_ort.graph": GRAPH_NAME, "jan_ort.context_length": str(context_length)})
         return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 from numpy.typing import NDArray
 
-_ROWS_AT_ONCE_BYTES = 1 << 24  # of float32 values: gguf holds each piece twice while it computes it
+_PIECE_BYTES = 1 << 24  # what is computed with a piece takes several times its size
 
 
 @cache
@@ -38,10 +39,15 @@ def dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
     block_size, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType[type_name]]
     matrix = raw.reshape(-1, raw.shape[-1])
     values = np.empty((len(matrix), raw.shape[-1] // block_bytes * block_size), np.float32)
-    num_rows = max(1, _ROWS_AT_ONCE_BYTES // (4 * values.shape[1]))
-    for first in range(0, len(matrix), num_rows):
-        values[first : first + num_rows] = _dequantize(type_name, matrix[first : first + num_rows])
+    for piece in row_pieces(len(matrix), 4 * values.shape[1]):
+        values[piece] = _dequantize(type_name, matrix[piece])
     return values
+
+
+def row_pieces(num_rows: int, row_bytes: int) -> Iterator[slice]:
+    """Yield slices of a few rows each, so that what is computed with a large matrix needs little memory."""
+    step = max(1, _PIECE_BYTES // row_bytes)
+    yield from (slice(first, first + step) for first in range(0, num_rows, step))
 
 
 def _dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:

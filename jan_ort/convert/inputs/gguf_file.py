@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,11 +11,10 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
+from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
 from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
 from jan_ort.ground.errors import ConversionError
-
-_MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class GgufFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._used: set[str] = set()
+        self._read: set[str] = set()  # keys
+        self._used: set[str] = set()  # tensors
         self._check_magic()
         try:
             reader = GGUFReader(path)
@@ -59,10 +60,10 @@ class GgufFile:
     def _check_magic(self) -> None:
         try:
             with self.path.open("rb") as stream:
-                magic = stream.read(len(_MAGIC))
+                magic = stream.read(len(GGUF_MAGIC))
         except OSError as error:
             raise ConversionError(f"{self.path}: cannot be read ({error.strerror}); check the path") from error
-        if magic != _MAGIC:
+        if magic != GGUF_MAGIC:
             raise ConversionError(f"{self.path}: not a GGUF file, it starts with {magic!r}; give a .gguf file")
 
     def refuse(self, reason: str) -> NoReturn:
@@ -72,32 +73,46 @@ class GgufFile:
     def __contains__(self, key: str) -> bool:
         return key in self._fields
 
-    def present_and_not_zero(self, key: str) -> bool:
-        """Say whether a key is there with a value that is not 0, false or empty."""
-        return bool(self._fields.get(key))
+    def refuse_unread_keys(self, prefix: str, harmless: Set[str], neutral: Mapping[str, Container[object]]) -> None:
+        """Refuse a key of ``prefix`` that nobody has asked for: it may change the model, and would be ignored.
+
+        Allowed are the ``harmless`` ones, and those that have a value of ``neutral``; both are without the prefix.
+        """
+        for key, value in self._fields.items():
+            suffix = key.removeprefix(f"{prefix}.")
+            if suffix == key or key in self._read or suffix in harmless or value in neutral.get(suffix, ()):
+                continue
+            self.refuse(
+                f"metadata key {key!r} changes the model in a way that is not supported (its value is "
+                f"{str(value)[:80]!r}); use another model"
+            )
+
+    def _value(self, key: str, default: object = None) -> Any:
+        self._read.add(key)
+        return self._fields.get(key, default)
 
     def string(self, key: str, default: str | None = None) -> str:
         """Return a string; ``default`` if the key is missing, and without one that is refused."""
-        value = self._fields.get(key, default)
+        value = self._value(key, default)
         return value if isinstance(value, str) else self._wrong(key, value, "a string")
 
     def integer(self, key: str, default: int | None = None, *, low: int = 1, high: int = 2**31 - 1) -> int:
         """Return an integer in [low, high]."""
-        value = self._fields.get(key, default)
+        value = self._value(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             self._wrong(key, value, f"an integer from {low} to {high}")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
         """Return a finite number greater than 0."""
-        value = self._fields.get(key, default)
+        value = self._value(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             self._wrong(key, value, "a finite number greater than 0")
         return float(value)
 
     def boolean(self, key: str, default: bool) -> bool:
         """Return a boolean."""
-        value = self._fields.get(key, default)
+        value = self._value(key, default)
         return value if isinstance(value, bool) else self._wrong(key, value, "a boolean")
 
     def strings(self, key: str) -> list[str]:
@@ -109,7 +124,7 @@ class GgufFile:
         return self._array(key, int, "a list of integers")
 
     def _array(self, key: str, kind: type, wanted: str) -> list[Any]:
-        value = self._fields.get(key)
+        value = self._value(key)
         if not isinstance(value, list) or not value or not isinstance(value[0], kind):
             self._wrong(key, value, wanted)
         return value

@@ -1,19 +1,23 @@
-"""How large a llama model's activations are, channel by channel: a float32 forward pass over a short text.
+"""How large a decoder's activations are, channel by channel: a float32 forward pass over a short text.
 
-Int8 matrix products quantise their input per block of channels, and a llama has a few channels that are a hundred
-times larger than their neighbours. Knowing them, :mod:`llama_weights` moves the difference into the weights, exactly
+Int8 matrix products quantise their input per block of channels, and a decoder has a few channels that are a hundred
+times larger than their neighbours. Knowing them, :mod:`graph.decoder` moves the difference into the weights, exactly
 in real numbers and at no cost at run time. Source: SmoothQuant, Xiao et al. 2022, arXiv:2211.10438, section 4.
+
+The pass is in numpy and follows the same recipe as the graph. The graph itself cannot be run here: the server imports
+no runtime, and a backend's session returns logits only; onnx's own evaluator lacks ONNX Runtime's operators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.convert.architectures.llama import LlamaConfig, rotary_frequencies
+from jan_ort.convert.architectures.decoder import Activation, Decoder, DecoderTensors
+from jan_ort.convert.architectures.decoder_config import DecoderConfig, rotary_frequencies
 from jan_ort.convert.inputs.gguf_file import GgufFile
 
 MAX_TOKENS = 256
@@ -82,33 +86,34 @@ def _balance(size: NDArray[np.float32]) -> NDArray[np.float32]:
 class Calibration:
     """A forward pass over ``token_ids`` that yields each layer's activations; one layer is in memory at a time."""
 
-    def __init__(self, source: GgufFile, config: LlamaConfig, token_ids: list[int]) -> None:
+    def __init__(self, source: GgufFile, decoder: Decoder, config: DecoderConfig, token_ids: list[int]) -> None:
         self._source = source
+        self._decoder = decoder
         self._config = config
-        embedding = source.tensor("token_embd.weight", (config.vocab_size, config.hidden_size))
+        embedding = source.tensor(f"{decoder.tensors.embedding}.weight", (config.vocab_size, config.hidden_size))
         self.residual = embedding.rows(token_ids)  # (tokens, hidden_size)
-        angles = np.arange(len(token_ids))[:, np.newaxis] * rotary_frequencies(source, config)
+        angles = np.arange(len(token_ids))[:, np.newaxis] * rotary_frequencies(source, decoder, config)
         self._cos = np.cos(angles).astype(np.float32)[:, np.newaxis]  # (tokens, 1, head_dim / 2)
         self._sin = np.sin(angles).astype(np.float32)[:, np.newaxis]
 
     def layers(self) -> Iterator[LayerActivations]:
         """Yield the activations of layer 0, 1, …"""
         for layer in range(self._config.num_hidden_layers):
-            prefix = f"blk.{layer}"
-            normed = self._norm(f"{prefix}.attn_norm")
-            self.residual = self.residual + self._attention(f"{prefix}.attn", normed)
-            mlp_input = self._norm(f"{prefix}.ffn_norm")
-            gate = self._linear(f"{prefix}.ffn_gate", mlp_input, self._config.intermediate_size)
-            gated = _silu(gate) * self._linear(f"{prefix}.ffn_up", mlp_input, gate.shape[1])
-            self.residual = self.residual + self._linear(f"{prefix}.ffn_down", gated, self._config.hidden_size)
+            names = self._decoder.tensors.of(layer)
+            normed = self._norm(names.attention_norm)
+            self.residual = self.residual + self._attention(names, normed)
+            mlp_input = self._norm(names.mlp_norm)
+            gate = self._linear(names.gate, mlp_input, self._config.intermediate_size)
+            gated = _ACTIVATIONS[self._decoder.activation](gate) * self._linear(names.up, mlp_input, gate.shape[1])
+            self.residual = self.residual + self._linear(names.down, gated, self._config.hidden_size)
             yield LayerActivations(_rms(normed), _rms(mlp_input), _rms(gated))
 
-    def _attention(self, prefix: str, normed: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _attention(self, names: DecoderTensors, normed: NDArray[np.float32]) -> NDArray[np.float32]:
         config, tokens = self._config, len(normed)
         group = config.num_attention_heads // config.num_key_value_heads
-        query = self._rotate(self._heads(f"{prefix}_q", normed, config.num_attention_heads))
-        key = self._rotate(self._heads(f"{prefix}_k", normed, config.num_key_value_heads)).repeat(group, axis=1)
-        value = self._heads(f"{prefix}_v", normed, config.num_key_value_heads).repeat(group, axis=1)
+        query = self._rotate(self._heads(names.query, normed, config.num_attention_heads))
+        key = self._rotate(self._heads(names.key, normed, config.num_key_value_heads)).repeat(group, axis=1)
+        value = self._heads(names.value, normed, config.num_key_value_heads).repeat(group, axis=1)
         # Contiguous (heads, tokens, head_dim), so that each head's product is one of BLAS.
         query, key, value = (np.ascontiguousarray(x.swapaxes(0, 1)) for x in (query, key, value))
         scores = query @ key.swapaxes(1, 2) * np.float32(config.head_dim**-0.5)  # (heads, tokens, tokens)
@@ -116,17 +121,18 @@ class Calibration:
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)
         attended = (weights @ value).swapaxes(0, 1).reshape(tokens, -1)
-        return self._linear(f"{prefix}_output", attended, config.hidden_size)
+        return self._linear(names.attention_output, attended, config.hidden_size)
 
     def _heads(self, name: str, x: NDArray[np.float32], num_heads: int) -> NDArray[np.float32]:
         projected = self._linear(name, x, num_heads * self._config.head_dim)
         return projected.reshape(len(x), num_heads, self._config.head_dim)
 
     def _rotate(self, heads: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Rotate neighbouring pairs, the order in which GGUF stores queries and keys."""
-        even, odd = heads[..., 0::2], heads[..., 1::2]
-        rotated = np.stack([even * self._cos - odd * self._sin, odd * self._cos + even * self._sin], axis=-1)
-        return rotated.reshape(heads.shape)
+        """Rotate neighbouring pairs, or the halves of a head, as the file has the rows of queries and keys."""
+        pairs = self._decoder.rotary_pairs
+        first, second = (heads[..., 0::2], heads[..., 1::2]) if pairs else np.split(heads, 2, axis=-1)
+        turned = [first * self._cos - second * self._sin, second * self._cos + first * self._sin]
+        return np.stack(turned, axis=-1).reshape(heads.shape) if pairs else np.concatenate(turned, axis=-1)
 
     def _norm(self, name: str) -> NDArray[np.float32]:
         x = self.residual
@@ -145,6 +151,19 @@ def _silu(x: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # far below 0 the exponential is infinite and the quotient 0, as it should be
         quotient: NDArray[np.float32] = x / (1 + np.exp(-x))
     return quotient
+
+
+def _gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return GELU in the form that takes a hyperbolic tangent."""
+    bent = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
+    curve: NDArray[np.float32] = x / 2 * (1 + np.tanh(bent))
+    return curve
+
+
+_ACTIVATIONS: dict[Activation, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "silu": _silu,
+    "gelu_pytorch_tanh": _gelu,
+}
 
 
 def _rms(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The matrices of a llama model, from GGUF tensors to the initialisers of matrix products."""
+"""The matrices of a decoder, from GGUF tensors to the initialisers of matrix products."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Part:
     row_scale: Scale | None = None
 
 
-class LlamaWeights:
+class Matrices:
     """Reads the matrices of ``source``; parts are concatenated row-wise, each ``(rows, columns)`` in the file.
 
     With "int8" every matrix becomes 8-bit in blocks of 64. With "int4" 4-bit matrices that are not scaled keep their
@@ -85,9 +85,9 @@ class LlamaWeights:
         ]
         return np.concatenate(biases)
 
-    def embedding(self, rows: int, columns: int) -> QuantizedMatrix:
+    def embedding(self, name: str, rows: int, columns: int) -> QuantizedMatrix:
         """Return the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
-        tensor = self._source.tensor("token_embd.weight", (rows, columns))
+        tensor = self._source.tensor(f"{name}.weight", (rows, columns))
         if tensor.type_name == "Q8_0":
             return from_q8_0(*q8_0_blocks(tensor.raw))
         return quantize_8bit(tensor.dequantize(), GGML_BLOCK)

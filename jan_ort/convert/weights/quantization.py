@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK, AffineBlocks
+from jan_ort.convert.inputs.ggml_types import row_pieces
 
 _MIDDLE_8BIT = 128  # the zero point that both operators assume for 8 bits
 _MAX_4BIT = 15
@@ -44,6 +45,16 @@ def quantize_8bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMat
     """Quantise float32 ``(rows, columns)`` symmetrically to 8 bits; a last block that is short is padded with 0."""
     rows, columns = weights.shape
     num_blocks = -(-columns // block_size)
+    codes = np.empty((rows, num_blocks, block_size), np.uint8)
+    scales = np.empty((rows, num_blocks), np.float32)
+    for piece in row_pieces(rows, 4 * columns):
+        codes[piece], scales[piece] = _quantize_8bit_rows(weights[piece], block_size)
+    return QuantizedMatrix(codes, scales, None, 8, block_size, columns)
+
+
+def _quantize_8bit_rows(weights: NDArray[np.float32], block_size: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    rows, columns = weights.shape
+    num_blocks = -(-columns // block_size)
     if columns != num_blocks * block_size:
         weights = np.pad(weights, ((0, 0), (0, num_blocks * block_size - columns)))
     blocks = weights.reshape(rows, num_blocks, block_size)
@@ -51,7 +62,7 @@ def quantize_8bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMat
     # A block of zeros needs any scale; subnormal scales are too coarse to divide by, and their blocks are as good as 0.
     scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(1))
     codes = np.rint(blocks / scales[..., np.newaxis]) + _MIDDLE_8BIT
-    return QuantizedMatrix(codes.astype(np.uint8), scales, None, 8, block_size, columns)
+    return codes.astype(np.uint8), scales
 
 
 def from_q8_0(scales: NDArray[np.float32], codes: NDArray[np.int8]) -> QuantizedMatrix:

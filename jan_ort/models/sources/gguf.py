@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
-
-_MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ class GgufSource(MadeSource):
     @classmethod
     def _of(cls, path: Path) -> Self:
         with path.open("rb") as stream:
-            magic = stream.read(len(_MAGIC))
-        if magic != _MAGIC:
-            begins = f"it begins with {magic!r}, not {_MAGIC!r}" if magic else "it is empty"
+            magic = stream.read(len(GGUF_MAGIC))
+        if magic != GGUF_MAGIC:
+            begins = f"it begins with {magic!r}, not {GGUF_MAGIC!r}" if magic else "it is empty"
             raise ModelReferenceError(f"{path} is no GGUF file: {begins}")
         return cls(path)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from jan_ort.convert.architectures import encoders
 from jan_ort.ground.errors import FetchError
 from jan_ort.ground.task import Task
 from jan_ort.models.sources.download import offline_remedies
@@ -14,10 +15,8 @@ from jan_ort_backends.graph_names import first_graph
 
 Kind = Literal["gguf", "sentence-transformers", "onnx"]
 
-# The types that conversion reads, the most exact for its size first.
+# The types that are taken where none is asked for, the most exact for its size first; conversion reads more.
 _GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
-CONVERTIBLE_MODEL_TYPES = ("bert",)
-"""What conversion makes a graph of; see jan_ort/convert/inputs."""
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 
@@ -58,7 +57,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
     is_sentence_transformer = task == "embed" and {"modules.json", "model.safetensors"} <= set(names)
-    if is_sentence_transformer and model_type in (None, *CONVERTIBLE_MODEL_TYPES):
+    if is_sentence_transformer and model_type in (None, *encoders()):
         return Selection("sentence-transformers", (*small, "model.safetensors"))
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
@@ -66,7 +65,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     if is_sentence_transformer:
         raise FetchError(
             f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
-            f"(only {', '.join(CONVERTIBLE_MODEL_TYPES)}): export it, 'jan-ort models export {reference} --task embed'"
+            f"(only {', '.join(encoders())}): export it, 'jan-ort models export {reference} --task embed'"
         )
     raise FetchError(
         f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "

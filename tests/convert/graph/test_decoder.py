@@ -12,8 +12,9 @@ from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
 from jan_ort.convert import convert_gguf
-from jan_ort.convert.architectures.llama import read_llama_config
-from jan_ort.convert.graph.decoder import LlamaGraph
+from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.architectures.llama import LLAMA
+from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.calibration import LayerSmoothing
@@ -60,8 +61,9 @@ def with_float_activations(folder: Path) -> Path:
 def graph_without_smoothing(model: TinyLlama, folder: Path, weights: Weights) -> Path:
     """Return a folder with the graph alone, whose products have the file's own columns and float32 activations."""
     source = GgufFile(model.write(folder / "tiny.gguf"))
+    config = read_decoder_config(source, LLAMA)
     with OnnxWriter(folder) as writer:
-        graph = LlamaGraph(source, read_llama_config(source), writer, weights, [LayerSmoothing()] * LAYERS)
+        graph = DecoderGraph(source, LLAMA, config, writer, weights, [LayerSmoothing()] * LAYERS)
         graph.build(lambda fraction: None)
     return with_float_activations(folder)
 

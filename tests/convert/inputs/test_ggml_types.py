@@ -85,7 +85,7 @@ def test_rows_that_are_dequantised_in_turns_are_those_of_the_whole(kind: Type, m
     raw = np.random.default_rng(5).integers(0, 256, (37, 256 // block_size * block_bytes), np.uint8)
     whole = dequantize(kind.name, raw)
 
-    monkeypatch.setattr(ggml_types, "_ROWS_AT_ONCE_BYTES", 4 * 256 * 5)
+    monkeypatch.setattr(ggml_types, "_PIECE_BYTES", 4 * 256 * 5)
 
     assert bits(dequantize(kind.name, raw)) == bits(whole)
 

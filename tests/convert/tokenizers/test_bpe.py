@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.tokenizers.bpe import GgufTokenizer
+from jan_ort.convert.tokenizers import GgufTokenizer
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "smollm2" / "tokens.json"
 ROWS: list[dict[str, Any]] = json.loads(FIXTURE.read_text(encoding="utf-8"))

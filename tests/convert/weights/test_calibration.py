@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
-from jan_ort.convert.architectures.llama import read_llama_config
+from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.calibration import Calibration, LayerActivations, smoothing
 from tests.convert.tiny_llama import HIDDEN, INNER, LAYERS, TinyLlama, rms_norm
@@ -18,7 +19,7 @@ TOKEN_IDS = [3, 200, 17, 45, 45, 9]
 def test_the_residual_after_the_last_layer_gives_the_models_logits(tmp_path: Path) -> None:
     model = TinyLlama(Type.Q8_0, tensors={"blk.0.attn_k.bias": np.full(64, 0.5, np.float32)})
     source = GgufFile(model.write(tmp_path / "tiny.gguf"))
-    calibration = Calibration(source, read_llama_config(source), TOKEN_IDS)
+    calibration = Calibration(source, LLAMA, read_decoder_config(source, LLAMA), TOKEN_IDS)
 
     layers = list(calibration.layers())
     normed = rms_norm(calibration.residual.astype(np.float64), model.tensors["output_norm.weight"].astype(np.float64))
@@ -35,7 +36,7 @@ def test_activations_are_root_mean_squares_of_the_inputs(tmp_path: Path) -> None
     weight = {name: values.astype(np.float64) for name, values in model.tensors.items()}
     normed = rms_norm(weight["token_embd.weight"][[7]], weight["blk.0.attn_norm.weight"])[0]
 
-    first = next(Calibration(source, read_llama_config(source), [7]).layers())
+    first = next(Calibration(source, LLAMA, read_decoder_config(source, LLAMA), [7]).layers())
 
     np.testing.assert_allclose(first.attention, np.abs(normed), rtol=1e-5)
     assert (first.mlp.shape, first.down.shape) == ((HIDDEN,), (INNER,))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.weights.matrices import LlamaWeights, Part
+from jan_ort.convert.weights.matrices import Matrices, Part
 from jan_ort.convert.weights.schemes import Weights
 from tests.convert.inputs.random_blocks import model_blocks
 from tests.convert.tiny_llama import HEAD_DIM, HEADS, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
@@ -102,7 +102,7 @@ def test_logits_are_near_the_forward_pass(mixture: str, weights: Weights, tmp_pa
 def test_int4_keeps_the_codes_of_q4_k_and_int8_does_not(weights: Weights, bits: int, tmp_path: Path) -> None:
     source = GgufFile(mixed_llama("Q4_K_M").write(tmp_path / "tiny.gguf"))
 
-    matrices = LlamaWeights(source, weights)
+    matrices = Matrices(source, weights)
 
     assert matrices.matrix([Part("blk.0.ffn_gate", WIDTH)], WIDTH).bits == bits
     assert matrices.matrix([Part("blk.0.ffn_down", WIDTH)], WIDTH).bits == 8

@@ -1,0 +1,10 @@
+"""Qwen 2 and 2.5, and the models distilled into them: queries, keys and values have biases.
+
+Source: src/models/qwen2.cpp of llama.cpp; Qwen2Model in its convert_hf_to_gguf.py leaves the rows in their order.
+"""
+
+from __future__ import annotations
+
+from jan_ort.convert.architectures.decoder import Decoder
+
+QWEN2 = Decoder(name="qwen2", hf_class="Qwen2ForCausalLM", rotary_pairs=False)

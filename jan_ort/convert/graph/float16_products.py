@@ -1,0 +1,112 @@
+"""Products in float16, of operators that CUDA, DirectML and a CPU all have.
+
+Sources: docs/OperatorKernels.md of ONNX Runtime (types); DmlOperatorMatMulNBits.cpp (DirectML's product takes exactly
+four inputs, so no bias).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.matrices import Matrices, Part
+from jan_ort.convert.weights.quantization import QuantizedMatrix, with_even_blocks
+from jan_ort.convert.weights.schemes import SCHEMES, Weights
+
+
+class Float16Products:
+    """:class:`products.Products` in float16; logits become float32.
+
+    With 4 bits, matrices that have 4 in the file keep their codes. Those that have more there, because its maker kept
+    them more precise, become float16; in a file without any 4-bit matrix all are rounded to 4 bits.
+    """
+
+    def __init__(self, source: GgufFile, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
+        self._source = source
+        self._config = config
+        self._writer = writer
+        self._bits = SCHEMES[weights].bits
+        self._matrices = Matrices(source, weights)
+        self._block_means: dict[str, str] = {}
+
+    def embed(self, tensor: str) -> str:
+        """Add the embedding."""
+        return self._writer.node("Gather", [self._table("embed.weight", tensor), "input_ids"], ["embed.out"], axis=0)
+
+    def logits(self, rows: str, head: str) -> None:
+        """Add the logits; a tied head reads the embedding's own bytes, for Gemm transposes at no cost."""
+        is_tied = not self._source.has_tensor(f"{head}.weight")
+        table = "embed.weight" if is_tied else self._table("logits.weight", head)
+        product = self._writer.node("Gemm", [rows, table], ["logits.half"], transB=1)
+        self._writer.node("Cast", [product], ["logits"], to=TensorProto.FLOAT)
+
+    def _table(self, name: str, tensor: str) -> str:
+        shape = (self._config.vocab_size, self._config.hidden_size)
+        return self._half(name, self._source.tensor(f"{tensor}.weight", shape).dequantize())
+
+    def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
+        """Add a product, and a sum if there is a bias."""
+        output = output or f"{name}.out"
+        bias = self._matrices.bias(parts)
+        product = output if bias is None else f"{name}.product"
+        matrix = self._4bit_matrix(parts, columns)
+        if matrix is None:
+            weight = self._half(f"{name}.weight", self._matrices.floats(parts, columns).T)
+            self._writer.node("MatMul", [x, weight], [product])
+        else:
+            self._4bit_product(name, x, with_even_blocks(matrix), product)
+        if bias is None:
+            return product
+        return self._writer.node("Add", [product, self._half(f"{name}.bias", bias)], [output])
+
+    def _4bit_matrix(self, parts: list[Part], columns: int) -> QuantizedMatrix | None:
+        if self._bits != 4 or columns % GGML_BLOCK:
+            return None
+        if not self._source.has_4bit_tensors():
+            return self._matrices.rounded_4bit(parts, columns)
+        return self._matrices.kept_4bit(parts, columns)
+
+    def _4bit_product(self, name: str, x: str, matrix: QuantizedMatrix, output: str) -> None:
+        scales = matrix.scales.copy()
+        if matrix.extra_columns:
+            # Means instead of sums, which would come near float16's end; 32 is a power of 2, so nothing is rounded.
+            scales[:, (matrix.columns - matrix.extra_columns) // GGML_BLOCK :] *= GGML_BLOCK
+            x = self._with_block_means(x, matrix)
+        assert matrix.zero_points is not None  # cat_4bit always has them
+        inputs = [
+            x,
+            self._writer.initializer(f"{name}.codes", matrix.codes),
+            self._half(f"{name}.scales", scales),
+            self._writer.initializer(f"{name}.zero_points", matrix.zero_points),
+        ]
+        at = {"K": matrix.columns, "N": matrix.rows, "bits": matrix.bits, "block_size": matrix.block_size}
+        self._writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, **at)
+
+    def _with_block_means(self, x: str, matrix: QuantizedMatrix) -> str:
+        """Append to x its means over blocks of 32, which the extra columns of the "cat" scheme multiply.
+
+        Of those columns there is one for each block, and zeros up to a whole number of blocks. A matrix without
+        residuals has none of the first: its single block of zeros (:func:`with_even_blocks`) takes the means that fit.
+        """
+        name = f"{x}.cat{matrix.extra_columns}"
+        if name not in self._block_means:
+            columns = matrix.columns - matrix.extra_columns
+            position = np.arange(min(columns, matrix.extra_columns * GGML_BLOCK))
+            averaging = np.zeros((columns, matrix.extra_columns), np.float32)
+            averaging[position, position // GGML_BLOCK] = 1 / GGML_BLOCK
+            means = self._writer.node("MatMul", [x, self._half(f"{name}.averaging", averaging)], [f"{name}.means"])
+            self._block_means[name] = self._writer.node("Concat", [x, means], [name], axis=-1)
+        return self._block_means[name]
+
+    def _half(self, name: str, values: NDArray[Any]) -> str:
+        """Add a constant as float16. Raises: ConversionError if a value is beyond its range."""
+        if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+            self._source.refuse(f"{name} has values beyond float16's range; convert with --weights int8")
+        return self._writer.initializer(name, values.astype(np.float16))

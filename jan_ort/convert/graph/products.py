@@ -1,0 +1,27 @@
+"""How a decoder's matrices are multiplied: what its graph asks of a type of weights and activations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jan_ort.convert.weights.matrices import Part
+
+
+class Products(Protocol):
+    """Adds the nodes that read matrices; one class a type of activations, and none knows an architecture.
+
+    A method returns the name of its result. ``name`` begins the names of nodes and initialisers; those of tensors in
+    the file come as an argument of their own, or in parts.
+    """
+
+    def embed(self, tensor: str) -> str:
+        """Add the embedding of ``input_ids``, rows of ``tensor``."""
+        ...
+
+    def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
+        """Multiply x by the stacked parts, ``columns`` wide, and add their biases."""
+        ...
+
+    def logits(self, rows: str, head: str) -> None:
+        """Add the output "logits", float32; a file without the tensor ``head`` has the embedding as its head."""
+        ...

@@ -1,0 +1,83 @@
+"""Products of float32 activations with matrices of 8 or 4 bits, as a CPU is fastest at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.matrices import Matrices, Part
+from jan_ort.convert.weights.quantization import QuantizedMatrix
+from jan_ort.convert.weights.schemes import Weights
+
+_ACCURACY_LEVEL = 4  # int8 activations; with float activations the CPU kernel is about 15 times slower
+
+
+class QuantizedProducts:
+    """:class:`products.Products` of quantised matrices; a tied head is the embedding's own bytes."""
+
+    def __init__(self, source: GgufFile, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
+        self._source = source
+        self._config = config
+        self._writer = writer
+        self._matrices = Matrices(source, weights)
+        self._block_sums: dict[str, str] = {}
+
+    def embed(self, tensor: str) -> str:
+        """Add the embedding, of 8 bits."""
+        config = self._config
+        embedding = self._embedding = self._matrices.embedding(tensor, config.vocab_size, config.hidden_size)
+        codes = embedding.codes.reshape(embedding.rows, -1)  # (vocab_size, hidden_size)
+        inputs = [
+            self._writer.initializer("embed.codes", codes),
+            "input_ids",
+            self._writer.initializer("embed.scales", embedding.scales),
+        ]
+        at = {"bits": 8, "block_size": embedding.block_size, "gather_axis": 0, "quantize_axis": 1}
+        return self._writer.node("GatherBlockQuantized", inputs, ["embed.out"], domain=MICROSOFT, **at)
+
+    def logits(self, rows: str, head: str) -> None:
+        """Add the logits of the hidden ``rows``."""
+        if self._source.has_tensor(f"{head}.weight"):
+            part = Part(head, self._config.vocab_size)
+            self.linear("logits", rows, [part], self._config.hidden_size, output="logits")
+        else:  # tied: the same bytes in the file as the embedding's
+            self._product("logits", rows, self._embedding, None, "logits")
+
+    def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
+        """Add a product, with the bias inside."""
+        matrix = self._matrices.matrix(parts, columns)
+        bias = self._matrices.bias(parts)
+        bias_name = None if bias is None else self._writer.initializer(f"{name}.bias", bias)
+        return self._product(name, x, matrix, bias_name, output or f"{name}.out")
+
+    def _product(self, name: str, x: str, matrix: QuantizedMatrix, bias: str | None, output: str) -> str:
+        writer = self._writer
+        if matrix.extra_columns:
+            x = self._with_block_sums(x, matrix)
+        inputs = [
+            x,
+            writer.initializer(f"{name}.codes", matrix.codes),
+            writer.initializer(f"{name}.scales", matrix.scales),
+            "" if matrix.zero_points is None else writer.initializer(f"{name}.zero_points", matrix.zero_points),
+            "",  # g_idx
+            bias or "",
+        ]
+        while not inputs[-1]:
+            inputs.pop()
+        at = {"K": matrix.columns, "N": matrix.rows, "bits": matrix.bits, "block_size": matrix.block_size}
+        return writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, accuracy_level=_ACCURACY_LEVEL, **at)
+
+    def _with_block_sums(self, x: str, matrix: QuantizedMatrix) -> str:
+        """Append to x its sums over blocks of 32, which the extra columns of the "cat" scheme multiply."""
+        if x not in self._block_sums:
+            columns = matrix.columns - matrix.extra_columns
+            position = np.arange(columns)
+            summing = np.zeros((columns, matrix.extra_columns), np.float32)
+            summing[position, position // GGML_BLOCK] = 1
+            table = self._writer.initializer(f"{x}.summing", summing)
+            sums = self._writer.node("MatMul", [x, table], [f"{x}.block_sums"])
+            self._block_sums[x] = self._writer.node("Concat", [x, sums], [f"{x}.cat"], axis=-1)
+        return self._block_sums[x]

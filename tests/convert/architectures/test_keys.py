@@ -1,0 +1,73 @@
+"""Every key of a file's architecture is read, known to change nothing, or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jan_ort.convert import convert_gguf
+from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES
+from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.architectures.llama import LLAMA
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.ground.errors import ConversionError
+from tests.convert.tiny_llama import TinyLlama
+
+
+def read(metadata: dict[str, Any], folder: Path) -> None:
+    read_decoder_config(GgufFile(TinyLlama(metadata=metadata).write(folder / "tiny.gguf")), LLAMA)
+
+
+def not_neutral(key: str) -> Any:
+    return False if key == "attention.causal" else 2.5
+
+
+@pytest.mark.parametrize("key", sorted(NEUTRAL_VALUES))
+def test_a_key_that_changes_the_model_is_refused_with_its_value(key: str, tmp_path: Path) -> None:
+    value = not_neutral(key)
+
+    with pytest.raises(ConversionError, match=f"tiny.gguf: .*'llama.{key}' changes the model .*'{value}'"):
+        read({f"llama.{key}": value}, tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, each) for key in NEUTRAL_VALUES for each in NEUTRAL_VALUES[key]])
+def test_the_value_that_leaves_a_part_out_is_no_reason_to_refuse(key: str, value: Any, tmp_path: Path) -> None:
+    read({f"llama.{key}": value}, tmp_path)
+
+
+@pytest.mark.parametrize("key", sorted(HARMLESS_KEYS))
+def test_a_key_that_changes_nothing_may_have_any_value(key: str, tmp_path: Path) -> None:
+    read({f"llama.{key}": 3}, tmp_path)
+
+
+@pytest.mark.parametrize("value", [0, 7, 0.0, False, True, "word", [1, 2]], ids=repr)
+def test_a_key_that_is_not_known_is_refused_whatever_its_value(value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"'llama\.of_tomorrow' changes the model in a way that is not supported"):
+        read({"llama.of_tomorrow": value}, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["other.of_tomorrow", "general.of_tomorrow", "llama2.of_tomorrow"])
+def test_keys_that_are_not_the_architecture_s_are_left_alone(key: str, tmp_path: Path) -> None:
+    read({key: 3}, tmp_path)
+
+
+def test_nothing_is_written_for_a_file_that_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+
+    with pytest.raises(ConversionError):
+        convert_gguf(TinyLlama(metadata={"llama.attention.causal": False}).write(tmp_path / "a.gguf"), target)
+
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [None, "linear", "none"])
+def test_a_rope_factor_is_linear_unless_the_file_says_none(kind: str | None, tmp_path: Path) -> None:
+    metadata = {"llama.rope.scaling.factor": 4.0, "llama.rope.scaling.type": kind}
+    source = GgufFile(TinyLlama(metadata=metadata).write(tmp_path / "tiny.gguf"))
+
+    config = read_decoder_config(source, LLAMA)
+
+    assert config.rope_factor == (1.0 if kind == "none" else 4.0)
