@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH
 from jan_ort_onnxruntime.model_folder import ModelFolder
 from jan_ort_onnxruntime.onnx_file import GraphValue, OnnxFile
-
-BARE_CONTEXT_LENGTH = 2048
-"""For a bare graph, where no file says how long a sequence may be."""
 
 RANKS = {
     "input_ids": (2,),
@@ -89,7 +87,7 @@ def read_decoder(file: OnnxFile, folder: ModelFolder) -> DecoderGraph:
         cache_dtype=dtypes.pop(),
         logits=logits,
         vocab_size=_vocab_size(file, folder, logits),
-        context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
+        context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"]),
         appends_in_place=_appends_in_place(file, roles, caches, logits),
     )
 
