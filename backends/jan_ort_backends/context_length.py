@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+BARE_CONTEXT_LENGTH: Mapping[str, int] = {"generate": 2048, "embed": 512}
+"""The tokens that a model takes, by its task, whose folder is no more than a graph and a tokenizer."""
+
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 _PAST_PADDING = frozenset(
     {"camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"}

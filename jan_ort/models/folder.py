@@ -12,14 +12,12 @@ from typing import Any, Self
 from jan_ort.ground.errors import ModelFolderError
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.task import Task
-from jan_ort_backends.context_length import stated_context_length
+from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
 
 MANIFEST = "jan_ort_manifest.json"
 """What every folder of the cache has, and no other: models/cache/manifest.py writes it."""
 
 _CONFIGURATIONS = ("jan_ort.json", "config.json", "genai_config.json")
-_BARE_CONTEXT_LENGTH: dict[Task, int] = {"generate": 2048, "embed": 512}
-"""For a folder of no more than a graph and a tokenizer; the default backend takes the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class _Files:
             embeds=self.task() == "embed",
         )
         if length is None and not any((self.path / name).exists() for name in _CONFIGURATIONS):
-            return _BARE_CONTEXT_LENGTH[self.task()]
+            return BARE_CONTEXT_LENGTH[self.task()]
         if length is None:
             raise ModelFolderError(
                 f"{self.path} does not say its context length; add max_position_embeddings to config.json"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.progress import silent
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources.hub import HubSource
 from jan_ort.models.sources.hub_files import HubId
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.serving.choice import check_settings, choose_models
+from jan_ort.serving.loading import ModelLoader
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered, discover
 from jan_ort_backends.reference import ReferenceBackend
@@ -116,6 +120,28 @@ def test_a_model_that_no_allowed_backend_takes_is_refused_before_anything_is_loa
     with pytest.raises(NoBackendError, match=r"no backend can open .*reference: excluded by the deny list"):
         check_settings(Settings.read(**given))
     assert check_settings(Settings.read(**given, load="request")).choices
+
+
+@pytest.mark.parametrize("kind", ["folder", "cached name", "hub"])
+@pytest.mark.parametrize("load", ["start", "request"])
+def test_a_folder_is_read_once_from_the_settings_to_what_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, load: str
+) -> None:
+    key = CacheKey("m", HubSource(HubId("o/m")).identity("generate"), "int8")
+    own = ReferenceBackend.builtin_models["reference"]
+    folder = ModelCache(tmp_path).get_or_build(
+        key, lambda work, target: shutil.copytree(own, target, dirs_exist_ok=True)
+    )
+    named = {"folder": str(folder), "cached name": "m", "hub": "o/m"}[kind]
+    settings = Settings.read(model=named, backend="reference", cache_dir=tmp_path, load=load)
+    read, paths = ModelFolder.read, []
+    monkeypatch.setattr(ModelFolder, "read", lambda path: paths.append(path) or read(path))
+
+    discovered, (choice,) = check_settings(settings)
+    found = ModelLoader(settings, discovered, lambda *events: None, lambda: False).find(choice, silent)
+
+    assert found.folder.path == folder
+    assert paths == [folder]
 
 
 def test_a_model_that_is_there_is_given_with_the_backend_that_takes_it(tmp_path: Path) -> None:

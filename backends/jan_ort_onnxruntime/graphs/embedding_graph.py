@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH
 from jan_ort_onnxruntime.graphs.onnx_file import GraphValue, OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.pooling import Pooling
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-BARE_CONTEXT_LENGTH = 512
-"""For a bare graph, where no file says how long a text may be: BERT's."""
 
 _POOLED = ("sentence_embedding", "sentence_embeddings", "text_embeds")
 _HIDDEN = ("last_hidden_state", "token_embeddings")
@@ -55,7 +54,7 @@ def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
         pooling=None if ours else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
         embedding_size=_size(folder, output),
         vocab_size=_vocab_size(folder),
-        context_length=context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
+        context_length=context_length or folder.bare_length(BARE_CONTEXT_LENGTH["embed"]),
     )
 
 

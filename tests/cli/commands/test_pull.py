@@ -129,6 +129,26 @@ def test_a_pull_that_is_interrupted_leaves_nothing(start: Start, own_cache: Path
     assert [path for path in (own_cache / "models").iterdir() if path.suffix != ".lock"] == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
+def test_a_server_that_is_interrupted_while_it_fetches_leaves_nothing(own_cache: Path, hub: FakeHub) -> None:
+    hub.stall.set()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jan_ort", "serve", "--port", "0", "--model", "org/tiny"],
+        env=environment(HF_ENDPOINT=hub.url, JAN_ORT_CACHE_DIR=str(own_cache), HF_HUB_DISABLE_TELEMETRY="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert hub.stalled.wait(60)
+    server.send_signal(signal.SIGINT)
+    status, _, stderr = ended(server)
+
+    assert status == 0, stderr
+    assert "Traceback" not in stderr
+    assert "stopped while loading" in stderr
+    assert [path for path in (own_cache / "models").iterdir() if path.suffix != ".lock"] == []
+
+
 def test_of_two_pulls_at_once_one_downloads(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     first = start("org/tiny")

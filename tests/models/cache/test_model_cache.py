@@ -171,13 +171,19 @@ from pathlib import Path
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 
-def build(work, model):
-    with Path(sys.argv[1], "builds").open("a") as log:
+def write(name):
+    with Path(sys.argv[1], name).open("a") as log:
         log.write("built\\n")
+
+def build(work, model):
+    write("builds")
+    while Path(sys.argv[1], "begun").stat().st_size < 3 * len("built\\n"):
+        time.sleep(0.05)
     time.sleep(1)
     (model / "model.onnx").write_bytes(b"graph")
 
 logging.basicConfig(level=logging.INFO)
+write("begun")
 print(ModelCache(Path(sys.argv[1])).get_or_build(CacheKey("Tiny Model", "ab" * 32, "int8"), build))
 """
 

@@ -33,6 +33,7 @@ REPOSITORIES: dict[str, dict[str, bytes]] = {
     "org/gguf": {"m.Q8_0.gguf": b"", "README.md": b""},
     "org/broken": {"config.json": b"<html>"},
     "org/list": {"config.json": b"[]"},
+    "org/number": {"config.json": b'{"architectures": 3}'},
 }
 
 
@@ -75,7 +76,7 @@ def test_what_is_cached_is_known_without_the_network(tmp_path: Path, task: Task)
     assert reference.find_task(tmp_path, endpoint=NOWHERE) == task
 
 
-@pytest.mark.parametrize("name", ["broken", "list"])
+@pytest.mark.parametrize("name", ["broken", "list", "number"])
 def test_a_configuration_that_cannot_be_read_asks_the_user(hub: FakeHub, tmp_path: Path, name: str) -> None:
     with pytest.raises(FetchError, match=f"org/{name}: its config.json .* say --task generate or embed"):
         HubSource(HubId(f"org/{name}")).find_task(tmp_path, endpoint=hub.url)
