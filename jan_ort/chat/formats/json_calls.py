@@ -77,7 +77,7 @@ class JsonCallsReader(CallReader):
     def _inside(self, char: str) -> None:
         call = self._call
         if not call.feed(char):
-            self._break_off(char)
+            self._break_off()
             return
         if not self._has_started and call.is_certain:
             assert call.name is not None, "a certain call has a name"
@@ -97,14 +97,13 @@ class JsonCallsReader(CallReader):
             self._has_ended = True
             self._events.append(CallEnded())
 
-    def _break_off(self, char: str) -> None:
+    def _break_off(self) -> None:
         """Take back a character that cannot stand here: the call is none, or broken, or has an untidy end."""
         if not self._has_started:
             self.is_done = True
             return
         if not self._has_ended:
             self._events.append(CallEnded(is_complete=False))
-            self.rest = char
         rest, self.rest = self.rest, ""
         self._follow()
         for each in rest:

@@ -148,7 +148,7 @@ class ToolCallParser:
 
     def _give_arguments(self, text: str) -> None:
         last = self._events[-1] if self._events else None
-        if isinstance(last, ArgumentsDelta) and last.index == self._index:
+        if isinstance(last, ArgumentsDelta):
             self._events[-1] = ArgumentsDelta(self._index, last.text + text)
         else:
             self._events.append(ArgumentsDelta(self._index, text))

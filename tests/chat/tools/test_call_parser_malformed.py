@@ -40,6 +40,7 @@ NO_CALLS = [
     (HERMES, '<tool_call>{"name": "now", "tool": {}}</tool_call>'),
     (HERMES, "<tool_call>[]</tool_call>"),
     (HERMES, "<tool_call>[[{}]]</tool_call>"),
+    (HERMES, '<tool_call>[[{"name": "now"}]]</tool_call>'),
     (HERMES, "<tool_call>now()</tool_call>"),
     (HERMES, '<tool_call>\n{"name": "no'),
     (HERMES, '<tool_call>{"name": "a <tool_call>{'),
@@ -52,6 +53,7 @@ NO_CALLS = [
     (LLAMA3, "void f() {\n{\n  return;\n}\n}\n"),
     (MISTRAL, '[TOOL_CALLS] [{"name": "unknown", "arguments": {}}]'),
     (MISTRAL, "[TOOL_CALLS] weather in Bern"),
+    (MISTRAL, "[TOOL_CALLS] [weather{}]"),
     (MISTRAL_ARGS, "[TOOL_CALLS]unknown[ARGS]{}"),
     (MISTRAL_ARGS, "[TOOL_CALLS]weather[ARGS][1]"),
     (MISTRAL_ARGS, f"[TOOL_CALLS]{'weather ' * 100}"),
@@ -105,6 +107,18 @@ BROKEN: list[tuple[ToolFormat, str, list[Event]]] = [
         LLAMA3,
         'Hi.\n{"name": "now"}{"name": "weather"}',
         [*content("Hi."), *call(0, "now", "{}"), *call(1, "weather", "{}")],
+    ),
+    # Two calls between tags that are no list.
+    (
+        HERMES,
+        '<tool_call>{"name": "now"}, {"name": "weather"}</tool_call>',
+        [*call(0, "now", "{}"), *content(', {"name": "weather"}</tool_call>')],
+    ),
+    # An opening that is none, after a call.
+    (
+        HERMES,
+        '<tool_call>{"name": "now"}</tool_call>\n<tool_call>oops',
+        [*call(0, "now", "{}"), *content("\n<tool_call>oops")],
     ),
     # A list of no call, before a list of one.
     (
@@ -219,6 +233,16 @@ def test_whitespace_around_calls_does_not_hide_them(num_spaces: int) -> None:
 
     assert [event for event in events if isinstance(event, ToolCallEnd)] == [ToolCallEnd(0), ToolCallEnd(1)]
     assert parsed(HERMES, *text) == events
+
+
+@pytest.mark.parametrize(("num_spaces", "is_closed"), [(MAX_SPACE, True), (MAX_SPACE + 1, False)])
+def test_a_closing_tag_after_much_whitespace_is_content(num_spaces: int, is_closed: bool) -> None:
+    end = f"{' ' * num_spaces}</tool_call>"
+
+    assert parsed(HERMES, f'<tool_call>{{"name": "now"}}{end}') == [
+        *call(0, "now", "{}"),
+        *([] if is_closed else content(end)),
+    ]
 
 
 def test_what_has_no_end_as_a_name_is_not_held_back() -> None:
