@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jan_ort_backends import ModelError
-from jan_ort_onnxruntime.graphs.onnx_file import GraphValue
-from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
-from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH
+from jan_ort_onnxruntime.graphs.onnx_file import GraphValue, OnnxFile
+from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 
 RANKS = {
     "input_ids": (2,),
@@ -87,13 +86,8 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
         caches=caches,
         cache_dtype=dtypes.pop(),
         logits=logits,
-<<<<<<< HEAD:backends/jan_ort_onnxruntime/graphs/decoder_graph.py
         vocab_size=_vocab_size(folder, logits),
-        context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH),
-=======
-        vocab_size=_vocab_size(file, folder, logits),
         context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"]),
->>>>>>> f2ced27b8a160439366625ea043563ecade7bbaf:backends/jan_ort_onnxruntime/decoder_graph.py
         appends_in_place=_appends_in_place(file, roles, caches, logits),
     )
 

@@ -18,9 +18,7 @@ from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.calibration import LayerSmoothing, Scale
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
-
-NUM_TOP_LOGITS = 64
-"""Largest logits that the graph returns sorted, if the vocabulary has as many."""
+from jan_ort_backends import NUM_TOP_LOGITS
 
 _ACTIVATIONS: dict[Activation, tuple[str, str, dict[str, Any]]] = {
     "silu": ("QuickGelu", MICROSOFT, {"alpha": 1.0}),  # x · sigmoid(alpha · x) with alpha 1, in one node
