@@ -87,7 +87,7 @@ class EmbeddingModel(ServedModel):
             self.session.close()
             return True
         finally:
-            self.use.close()
+            self.close_base()
 
 
 def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings) -> EmbeddingModel:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,12 @@ from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_tem
 from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
-from jan_ort.serving.served_model import ServedModel, open_session, open_tokenizer
+from jan_ort.serving.served_model import MAX_WAITING, ServedModel, open_session, open_tokenizer
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Backend, Capability, DeviceReport
 
@@ -36,6 +37,8 @@ class GenerativeModel(ServedModel):
     engine: Engine
     vocab_size: int
     """How many token ids tokenizer and model share."""
+    rendering: WorkerPool = field(default_factory=lambda: WorkerPool("template", 2, MAX_WAITING))
+    """The threads for chat templates, which are programs."""
 
     @cached_property
     def grammars(self) -> GrammarPool:
@@ -91,12 +94,13 @@ class GenerativeModel(ServedModel):
 
     def close(self) -> bool:
         """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
+        self.rendering.close()
         if "grammars" in self.__dict__:  # made when the first one is asked for
             self.grammars.close()
         try:
             return self.engine.close()
         finally:
-            self.use.close()
+            self.close_base()
 
 
 def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:

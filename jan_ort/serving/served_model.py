@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
@@ -21,10 +21,21 @@ from jan_ort_backends import Backend, Capability, OpenOptions, Session
 _LONG_TEXT = 4096
 """Characters from which tokenizing leaves the event loop for a thread."""
 
+MAX_WAITING = 512
+"""Requests that wait for a thread of one of a model's pools."""
+
+
+def text_pool() -> WorkerPool:
+    """Return the threads that tokenize for one model: two, so that a long text is not the only one."""
+    return WorkerPool("tokenize", 2, MAX_WAITING)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServedModel:
-    """What every served model has; ``use`` keeps its folder from being removed from the cache."""
+    """What every served model has.
+
+    ``use`` keeps its folder from being removed from the cache; ``tokenizing`` are the threads for long texts.
+    """
 
     folder: ModelFolder
     use: ModelUse
@@ -32,6 +43,7 @@ class ServedModel:
     backend: str
     context_length: int
     weights_hash: str
+    tokenizing: WorkerPool = field(default_factory=text_pool)
 
     @property
     def name(self) -> str:
@@ -47,7 +59,16 @@ class ServedModel:
         encode = self.tokenizer.encode
         if sum(map(len, texts)) < _LONG_TEXT:
             return [encode(text) for text in texts]
-        return await asyncio.to_thread(lambda: [encode(text) for text in texts])
+        return await self.tokenizing.run(lambda: [encode(text) for text in texts])
+
+    async def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of token ids. Raises: TokenIdError."""
+        return await self.tokenizing.run(lambda: self.tokenizer.decode(token_ids))
+
+    def close_base(self) -> None:
+        """Let go of what every model has; what waits for its tokenizer is told that the server is stopping."""
+        self.tokenizing.close()
+        self.use.close()
 
 
 def open_session(path: Path, backend: Backend, settings: Settings, needed: Capability) -> Session:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from quart import Response, jsonify
 
 from jan_ort.http.connection import borrow
@@ -57,4 +55,4 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
 async def detokenize(server: Server, body: DetokenizeInputRequest) -> Response:
     """Answer with the text of token ids."""
     lease = await borrow(server.lend_for_tokens(body.model))
-    return jsonify({"text": await asyncio.to_thread(lease.model.tokenizer.decode, body.tokens)})
+    return jsonify({"text": await lease.model.decode(body.tokens)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +56,7 @@ async def encode_conversation(
     if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
         plain = with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
     # In a thread: a template is a program, and may take most of a second.
-    text = await asyncio.to_thread(_rendered, model, template, plain, plan)
+    text = await model.rendering.run(lambda: _rendered(model, template, plain, plan))
     token_ids = await model.encode(text)
     return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text)
 

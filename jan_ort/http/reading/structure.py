@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -88,7 +87,7 @@ async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGramm
 
 
 async def _calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
-    source = await asyncio.to_thread(_source_of_calls, model, plan)
+    source = await model.rendering.run(lambda: _source_of_calls(model, plan))
     return None if source is None else await model.grammars.lark(source)
 
 
