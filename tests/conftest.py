@@ -13,8 +13,8 @@ from quart import Quart
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.sources.fetch_index import fetch_package
-from jan_ort.settings.files import LOCAL_FILE
 from jan_ort.settings.schema import Settings
+from jan_ort.settings.value_sources import LOCAL_FILE
 from tests.http.handlers.serving import Client, serving
 from tests.own_settings import without_own_settings
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from jan_ort.settings.origins import find_origins
 from jan_ort.settings.schema import Settings
+from jan_ort.settings.value_sources import find_origins
 
 DEFAULT = "default"
 

@@ -10,9 +10,7 @@ from platformdirs import user_cache_dir
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jan_ort.settings.files import ConfigFileSource, SettingsError
-from jan_ort.settings.origins import find_origins
-from jan_ort.settings.variables import check_variables, remedy
+from jan_ort.settings.value_sources import ConfigFileSource, SettingsError, check_variables, find_origins, remedy
 
 __all__ = ["Settings", "SettingsError"]
 

@@ -13,8 +13,8 @@ from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.http.auth import check_exposure
 from jan_ort.http.launcher import BindError, bind, launch
 from jan_ort.serving.choice import check_settings
-from jan_ort.settings.files import config_files
 from jan_ort.settings.schema import Settings
+from jan_ort.settings.value_sources import config_files
 
 logger = logging.getLogger(__name__)
 

@@ -1,15 +1,25 @@
-"""The settings file: where it is looked for, and reading it strictly."""
+"""Where values of settings come from: flags, variables and settings files, each read strictly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_path
 from pydantic.fields import FieldInfo
-from pydantic_settings import PydanticBaseSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "JAN_ORT_"
+_ALIKE = 0.75
+"""Similarity from which a name is taken for a misspelt one; other names may be a plugin's own or Kubernetes'."""
 
 LOCAL_FILE = Path("jan-ort.toml")
 """The file that is read in the working directory."""
@@ -69,3 +79,38 @@ def _unknown(key: str, known: Iterable[str]) -> str:
     close = get_close_matches(key.lower().replace("-", "_"), known, n=1)
     remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     return f"there is no setting {key!r}; {remedy}"
+
+
+def check_variables(known: Collection[str]) -> None:
+    """Check that no variable is a misspelt setting, which would be ignored. Raises: SettingsError."""
+    for variable, value in os.environ.items():
+        name = variable.upper().removeprefix(PREFIX).lower()
+        if not value or not variable.upper().startswith(PREFIX) or name in known:
+            continue
+        if close := get_close_matches(name, known, n=1, cutoff=_ALIKE):
+            raise SettingsError(f"the variable {variable} is no setting; did you mean {PREFIX}{close[0].upper()}?")
+
+
+def remedy(name: str, value: object) -> str:
+    """Return what else there is to say of a wrong value, "" if nothing."""
+    if name == "port" and isinstance(value, str) and value.startswith("tcp://"):
+        return (
+            "; Kubernetes sets that for a service named jan-ort: set JAN_ORT_PORT, or enableServiceLinks: false, in "
+            "the pod, or rename the service"
+        )
+    return ""
+
+
+def find_origins(settings: type[BaseSettings], given: Mapping[str, object]) -> dict[str, str]:
+    """Return, by name, where each setting that is not a default comes from; ``given`` are the flags.
+
+    Values are not looked at, so that this also tells where a wrong one is from. Raises: SettingsError for a file that
+    cannot be read.
+    """
+    from_environment = EnvSettingsSource(settings)()
+    origins: dict[str, str] = {}
+    source = ConfigFileSource(settings)
+    for path in config_files(given.get("config") or from_environment.get("config")):
+        origins |= dict.fromkeys(source.read(path), str(path))
+    origins |= {name: f"JAN_ORT_{name.upper()}" for name in from_environment}
+    return origins | {name: f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None}
