@@ -12,6 +12,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
 
@@ -56,6 +59,15 @@ class Batch:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What a waiting prompt shares with each running prefill, and at most with a slot that no prefill is filling."""
+
+    prompt: NDArray[np.int64]
+    shared: tuple[tuple[TokenSequence, int], ...]
+    kept: int
+
+
 class Scheduler:
     """First come, first served, over the slots of one session; in them, short prompts overtake long ones."""
 
@@ -66,6 +78,8 @@ class Scheduler:
         self.running: list[TokenSequence] = []
         self._prefilled_last = False
         self._oldest_last = False  # whether the last chunk was one of the oldest prompt's
+        self._outlooks: dict[int, _Outlook] = {}  # by prompt; there may be thousands, and each step asks for all
+        self._outlooks_of: object = None  # the prefills and the slots that they were compared with
 
     def add(self, sequence: TokenSequence) -> None:
         """Queue a sequence."""
@@ -127,6 +141,7 @@ class Scheduler:
         """Give free slots to waiting sequences in order, but let one wait whose prefix is being computed."""
         if not self.slots.num_free:
             return
+        self._forget_outlooks()
         told_to_wait: set[int] = set()  # prompts by identity: the choices of one share it, and there may be thousands
         for sequence in list(self.waiting):
             if id(sequence.prompt) in told_to_wait and not sequence.wants_prompt_logits:
@@ -145,17 +160,36 @@ class Scheduler:
             if not self.slots.num_free:
                 return
             told_to_wait.clear()  # it may have a slot now to copy from
+            self._forget_outlooks()
 
     def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
         """Whether a running prefill will soon hold much more of this prompt than any slot does now."""
         if not self.batching.can_fork or sequence.wants_prompt_logits:
             return False
-        prefills = [s.prompt for s in self.running if not s.is_prefilled]
-        coming = max((reusable_length(sequence.prompt, prompt) for prompt in prefills), default=0)
+        outlook = self._outlook(sequence.prompt)
+        coming = max((length for _, length in outlook.shared), default=0)
         if coming < MIN_SHARED_GAIN:
             return False
-        cached = max(reusable_length(sequence.prompt, slot.cached) for slot in self.slots.slots)
-        return coming >= cached + MIN_SHARED_GAIN
+        filled = (min(length, self.slots.num_cached(prefill.slot)) for prefill, length in outlook.shared)
+        return coming >= max(outlook.kept, *filled) + MIN_SHARED_GAIN
+
+    def _forget_outlooks(self) -> None:
+        """Forget what was compared if a prefill or a slot is another now."""
+        compared_with = [s.id for s in self.running if not s.is_prefilled], self.slots.num_changes
+        if compared_with != self._outlooks_of:
+            self._outlooks_of = compared_with
+            self._outlooks.clear()
+
+    def _outlook(self, prompt: NDArray[np.int64]) -> _Outlook:
+        """Compare a prompt with prefills and slots, once until one of them is another."""
+        if (known := self._outlooks.get(id(prompt))) is not None:
+            return known
+        prefills = [s for s in self.running if not s.is_prefilled]
+        filling = {s.slot for s in prefills}
+        kept = [reusable_length(prompt, slot.cached) for slot in self.slots.slots if slot.index not in filling]
+        shared = tuple((s, reusable_length(prompt, s.prompt)) for s in prefills)
+        self._outlooks[id(prompt)] = outlook = _Outlook(prompt, shared, max(kept, default=0))
+        return outlook
 
     def _prefill_rows(self, prefilling: list[TokenSequence], *, beside_decode: bool) -> list[Row]:
         """Return a chunk of one prompt, or several whole prompts where the kind of step allows it.

@@ -56,6 +56,8 @@ class SlotTable:
         self.slots = [Slot(index) for index in range(num_slots)]
         self._can_fork = can_fork
         self._clock = 0
+        self.num_changes = 0
+        """How often a slot has got other tokens than more of the prompt that fills it."""
 
     @property
     def num_free(self) -> int:
@@ -88,12 +90,18 @@ class SlotTable:
         kept = self.slots[placement.source].cached[: placement.length]
         slot = self.slots[placement.slot]
         slot.owner, slot.cached = owner, kept
+        self.num_changes += 1
         self.touch(placement.source)
         self.touch(placement.slot)
 
     def extend(self, index: int, cached: NDArray[np.int64]) -> None:
         """Note that prefill has now computed exactly the tokens ``cached`` in slot ``index``."""
+        self.num_changes += len(cached) < self.num_cached(index)
         self.slots[index].cached = cached
+
+    def num_cached(self, index: int | None) -> int:
+        """Return how many tokens the slot of a sequence caches, 0 for a sequence without one."""
+        return 0 if index is None else len(self.slots[index].cached)
 
     def release(self, index: int) -> None:
         """Take the slot from its owner; what prefill computed stays for the next prompt that begins the same."""
@@ -104,6 +112,7 @@ class SlotTable:
         """Forget everything that is cached and who holds it, after the session was reopened."""
         for slot in self.slots:
             slot.cached, slot.owner = _EMPTY, None
+        self.num_changes += 1
 
     def touch(self, index: int) -> None:
         """Mark the slot as used just now."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from jan_ort.plugins.asking import ask_accepts, ask_probe, why_not_options, within
 from jan_ort.settings.schema import Settings, split_option
 from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
+from jan_ort_backends.spelling import did_you_mean
 
 BACKEND_LISTS = ("allow_backend", "deny_backend")
 """The settings that say which plugins may be imported."""
@@ -61,8 +61,7 @@ def check_backend(name: str | None, discovered: Sequence[Discovered]) -> None:
         return
     found = next((each for each in discovered if each.name == name), None)
     if found is None:
-        close = get_close_matches(name, [each.name for each in discovered], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, (each.name for each in discovered))
         raise NoBackendError(f"there is no backend named {name!r}{hint} ({_installed(discovered)})")
     if found.backend is None:
         raise NoBackendError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")

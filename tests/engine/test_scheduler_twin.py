@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jan_ort.engine.scheduler import Scheduler
+from jan_ort.engine import scheduler as scheduler_module
+from jan_ort.engine.scheduler import MIN_SHARED_GAIN, Batching, Scheduler
 from jan_ort.engine.sequence import TokenSequence
-from jan_ort.engine.slots import Placement
+from jan_ort.engine.slots import Placement, reusable_length
 from tests.engine.running import Tokens
 from tests.engine.schedules import Job, Run
 from tests.engine.test_scheduler_runs import FAMILIES, batchings, live
@@ -32,6 +34,14 @@ class Choice(Job):
 
 
 class SlowScheduler(Scheduler):
+    def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
+        if not self.batching.can_fork or sequence.wants_prompt_logits:
+            return False
+        prefills = [s.prompt for s in self.running if not s.is_prefilled]
+        coming = max((reusable_length(sequence.prompt, prompt) for prompt in prefills), default=0)
+        cached = max(reusable_length(sequence.prompt, slot.cached) for slot in self.slots.slots)
+        return coming >= MIN_SHARED_GAIN and coming >= cached + MIN_SHARED_GAIN
+
     def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:
         for sequence in list(self.waiting):
             if not self.slots.num_free:
@@ -76,6 +86,26 @@ def test_choices_are_scheduled_as_if_each_prompt_were_compared(
     live(slow, jobs, aborts, outcomes)
 
     assert (fast.steps, fast.ended) == (slow.steps, slow.ended)
+
+
+def test_waiting_prompts_are_compared_anew_only_when_a_prefill_or_a_slot_is_another() -> None:
+    compared: list[int] = []
+    scheduler = Scheduler(2, Batching(chunk_alone=50))
+    scheduler.add(Choice("long", tuple(range(500))).sequence())
+    for at in range(100):
+        scheduler.add(Choice(f"other-{at}", (*range(400), at)).sequence())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scheduler_module, "reusable_length", lambda *pair: compared.append(1) or reusable_length(*pair))
+        numbers = []
+        for _ in range(6):
+            batch = scheduler.schedule()
+            assert batch is not None
+            scheduler.commit(batch.rows)
+            numbers.append(len(compared))
+
+    assert [row.sequence.request_id for row in batch.rows] == ["long"], "the others wait for its prefix"
+    assert len(set(numbers)) == 1, "only the first step compares"
 
 
 def test_the_choices_of_a_prompt_are_compared_once() -> None:
