@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jan_ort.convert.description import describe, write_json
-from jan_ort.convert.gguf_texts import write_chat_template, write_configs
+from jan_ort.convert.folder_files import describe, write_chat_template, write_configs, write_json
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import AS_IS

@@ -11,8 +11,7 @@ from tokenizers import Tokenizer
 from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import DecoderConfig, read_decoder_config
-from jan_ort.convert.description import describe, write_json
-from jan_ort.convert.gguf_texts import write_chat_template, write_configs
+from jan_ort.convert.folder_files import describe, write_chat_template, write_configs, write_json
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
@@ -26,6 +25,7 @@ from jan_ort.convert.weights.calibration import (
 )
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.progress import silent
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +44,11 @@ def convert_gguf(
 ) -> None:
     """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
 
-    ``weights`` is a scheme of :data:`weight_schemes.SCHEMES`. ``name`` is the display name, by default the file's
+    ``weights`` is a scheme of :data:`weights.schemes.SCHEMES`. ``name`` is the display name, by default the file's
     general.name. ``progress`` is called with a stage and a fraction. ``sha256`` is the file's, if it is known.
     Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
     """
-    report = progress or (lambda stage, fraction: None)
+    report = progress or silent
     if not target.is_dir() or any(target.iterdir()):
         raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
     report(_STAGE, 0.0)
@@ -58,9 +58,7 @@ def convert_gguf(
     model.check_types()  # now: some tensors are needed only when much has been written
     tokenizer = _read_tokenizer(model, config)
     built_tokenizer = tokenizer.build()
-    report(_STAGE, _CALIBRATION_BEGINS)
     layers = _smooth(model, decoder, config, built_tokenizer, weights, report)
-    report(_STAGE, _GRAPH_BEGINS)
     _write_graph(target, model, decoder, config, weights, layers, report)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     if not write_chat_template(target, model):
@@ -101,6 +99,7 @@ def _smooth(
     report: Callable[[str, float], None],
 ) -> list[LayerSmoothing]:
     """Return each layer's smoothing. With 4 bits it is the attention's only: the codes of a file cannot be scaled."""
+    report(_STAGE, _CALIBRATION_BEGINS)
     scheme, num_layers = SCHEMES[weights], config.num_hidden_layers
     if not scheme.smooths:
         return [LayerSmoothing()] * num_layers
@@ -123,6 +122,7 @@ def _write_graph(
     layers: list[LayerSmoothing],
     report: Callable[[str, float], None],
 ) -> None:
+    report(_STAGE, _GRAPH_BEGINS)
     with OnnxWriter(target) as writer:
         graph = DecoderGraph(model, decoder, config, writer, weights, layers)
         graph.build(lambda done: report(_STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures import encoders
 from jan_ort.convert.architectures.encoder import Encoder, read_encoder_config
-from jan_ort.convert.description import describe, write_json
+from jan_ort.convert.folder_files import describe, write_json
 from jan_ort.convert.graph.encoder import EncoderGraph
 from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
 from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
 from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.progress import silent
 
 _STAGE = "Converting"
 
@@ -35,7 +36,7 @@ def convert_sentence_transformers(
     name, the folder's own by default; ``progress`` is called with a stage and a fraction.
     Raises: ConversionError naming the file and the remedy.
     """
-    report = progress or (lambda stage, fraction: None)
+    report = progress or silent
     name = name or source.resolve().name
     report(_STAGE, 0.0)
     encoder = _read_encoder(source)

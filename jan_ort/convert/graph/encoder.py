@@ -72,7 +72,7 @@ class EncoderGraph:
     def attention(self, layer: int, hidden: str, mask: str) -> str:
         """Self-attention over the unmasked positions, then the output projection, residual and normalisation."""
         size, names = self._config.hidden_size, self._tensors.of(layer)
-        parts, packed = (names.query, names.key, names.value), f"{names.query.rpartition('.')[0]}.qkv"
+        parts, packed = (names.query, names.key, names.value), f"encoder.layer.{layer}.attention.self.qkv"
         weights = np.concatenate([self._read(f"{name}.weight", (size, size)).T for name in parts], axis=1)
         biases = np.concatenate([self._read(f"{name}.bias", (size,)) for name in parts])
         context = self._node(

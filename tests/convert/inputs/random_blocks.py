@@ -7,6 +7,8 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
+from jan_ort.convert.inputs.ggml_codes import AffineBlocks
+
 # Where in a block its float16 numbers are, and values of them that give numbers around 0, mostly below 0.5.
 _HALVES = {
     Type.Q2_K: {80: 0.01, 82: 0.015},
@@ -32,6 +34,12 @@ _HALVES = {
 }
 _IQ1_M_SCALE = 0.016
 BLOCK_TYPES = [*_HALVES, Type.IQ1_M, Type.MXFP4, Type.NVFP4]
+
+
+def affine_values(blocks: AffineBlocks) -> NDArray[np.float32]:
+    """Return the values float32 ``(rows, columns)``."""
+    values = blocks.scale[..., np.newaxis] * blocks.codes + blocks.minimum[..., np.newaxis]
+    return values.reshape(len(values), -1)
 
 
 def model_blocks(kind: Type, shape: tuple[int, int], seed: int) -> NDArray[np.uint8]:

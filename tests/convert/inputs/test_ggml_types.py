@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.inputs import ggml_types
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, four_bit_blocks, q8_0_blocks
 from jan_ort.convert.inputs.ggml_types import dequantize, readable_types
-from tests.convert.inputs.random_blocks import BLOCK_TYPES, any_blocks
+from tests.convert.inputs.random_blocks import BLOCK_TYPES, affine_values, any_blocks
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "ggml" / "blocks.npz"
 SEEDS = st.integers(0, 2**32 - 1)
@@ -119,7 +119,7 @@ def test_four_bit_blocks_have_the_values_of_the_type(name: str, seed: int) -> No
 
     assert blocks.codes.dtype == np.uint8
     assert blocks.codes.max() <= 15
-    np.testing.assert_array_equal(blocks.values().reshape(3, 512), dequantize(name, raw))
+    np.testing.assert_array_equal(affine_values(blocks), dequantize(name, raw))
 
 
 def test_an_infinite_scale_is_no_warning_but_values_that_are_not_finite() -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from gguf import GGMLQuantizationType as Type
 
+from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.architectures.llama import LLAMA
+from jan_ort.convert.architectures.qwen2 import QWEN2
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.calibration import Calibration, LayerActivations, smoothing
+from tests.convert.architectures.test_architectures import TOY
 from tests.convert.tiny_llama import HIDDEN, INNER, LAYERS, TinyLlama, rms_norm
 
 TOKEN_IDS = [3, 200, 17, 45, 45, 9]
 
 
-def test_the_residual_after_the_last_layer_gives_the_models_logits(tmp_path: Path) -> None:
-    model = TinyLlama(Type.Q8_0, tensors={"blk.0.attn_k.bias": np.full(64, 0.5, np.float32)})
+@pytest.mark.parametrize("decoder", [LLAMA, QWEN2, TOY], ids=lambda decoder: decoder.name)
+def test_the_residual_after_the_last_layer_gives_the_models_logits(decoder: Decoder, tmp_path: Path) -> None:
+    model = TinyLlama(Type.Q8_0, tensors={"blk.0.attn_k.bias": np.full(64, 0.5, np.float32)}, decoder=decoder)
     source = GgufFile(model.write(tmp_path / "tiny.gguf"))
-    calibration = Calibration(source, LLAMA, read_decoder_config(source, LLAMA), TOKEN_IDS)
+    calibration = Calibration(source, decoder, read_decoder_config(source, decoder), TOKEN_IDS)
 
     layers = list(calibration.layers())
     normed = rms_norm(calibration.residual.astype(np.float64), model.tensors["output_norm.weight"].astype(np.float64))

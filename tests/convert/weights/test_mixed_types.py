@@ -11,13 +11,16 @@ from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
 from jan_ort.convert import convert_gguf
+from jan_ort.convert.inputs.ggml_types import readable_types
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.matrices import Matrices, Part
 from jan_ort.convert.weights.schemes import Weights
+from jan_ort.ground.errors import ConversionError
 from tests.convert.inputs.random_blocks import model_blocks
 from tests.convert.tiny_llama import HEAD_DIM, HEADS, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
 
 WIDTH = 256
+SOURCE_TYPES = (Type.F16, Type.BF16, Type.F32)  # each in test_decoder.py
 TOKEN_IDS = [3, 200, 17, 45, 45, 9, 120, 77, 250, 1, 33, 8]
 # The type of most matrices, of the value and down projections, and of the embedding. The output projection, whose
 # 128 columns are no whole super-block, gets the last type, as llama.cpp's quantiser does.
@@ -96,6 +99,24 @@ def test_logits_are_near_the_forward_pass(mixture: str, weights: Weights, tmp_pa
     logits, _, _ = LlamaSession(convert(model, tmp_path / "mixed", weights)).step(TOKEN_IDS)
 
     assert relative_error(logits, model.forward(TOKEN_IDS)) < 0.05
+
+
+def test_every_block_type_is_in_a_mixture_or_is_that_of_a_whole_llama() -> None:
+    mixed = {kind.name for mixture in MIXTURES.values() for kind in mixture}
+
+    assert mixed | {kind.name for kind in SOURCE_TYPES} >= set(readable_types())
+
+
+@pytest.mark.parametrize("kind", [Type.Q4_K, Type.IQ4_XS, Type.TQ2_0], ids=lambda kind: kind.name)
+def test_a_block_whose_scale_is_no_number_is_refused_by_name(kind: Type, tmp_path: Path) -> None:
+    model = mixed_llama("Q4_K_M")
+    blocks = model_blocks(kind, (WIDTH, WIDTH), 1)
+    half = 64 if kind is Type.TQ2_0 else 0
+    blocks[3, half : half + 2] = [0x00, 0x7E]
+    model.blocks["blk.1.ffn_up.weight"] = (kind, blocks)
+
+    with pytest.raises(ConversionError, match=r"tensor 'blk\.1\.ffn_up\.weight' is damaged \(not finite\)"):
+        convert(model, tmp_path / "damaged")
 
 
 @pytest.mark.parametrize(("weights", "bits"), [("int8", 8), ("int4", 4)])

@@ -21,7 +21,7 @@ from jan_ort.convert.weights.quantization import (
     quantize_8bit,
     with_even_blocks,
 )
-from tests.convert.inputs.random_blocks import model_blocks
+from tests.convert.inputs.random_blocks import affine_values, model_blocks
 
 FLOATS = st.floats(-1000, 1000, width=32)
 MATRICES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=70), elements=FLOATS)
@@ -142,7 +142,7 @@ def test_an_odd_number_of_blocks_is_made_even_by_zeros(seed: int) -> None:
 def test_rounding_to_4_bits_is_no_worse_than_ggml_s(seed: int) -> None:
     weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
 
-    values = affine_4bit(weights).values().reshape(weights.shape)
+    values = affine_values(affine_4bit(weights))
 
     theirs = gguf.dequantize(gguf.quantize(weights, Type.Q4_1), Type.Q4_1)
     assert np.linalg.norm(values - weights) <= 1.02 * np.linalg.norm(theirs - weights)

@@ -18,7 +18,7 @@ from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.base import WEIGHTS
 from jan_ort.models.sources.catalog import SMOLLM2
 from jan_ort.settings.schema import Settings
-from tests.convert.graph.test_decoder_float16 import wide_llama
+from tests.convert.graph.test_float16_products import wide_llama
 from tests.convert.tiny_llama import TinyLlama
 
 

@@ -1,0 +1,57 @@
+"""What conversions write beside the graph: jan_ort.json, configuration files, and the texts of a GGUF file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.progress import silent
+from jan_ort.ground.task import Task
+
+if TYPE_CHECKING:
+    from jan_ort.convert.inputs.gguf_file import GgufFile
+    from jan_ort.convert.tokenizers import GgufTokenizer
+
+_FORMAT = 1
+
+
+def describe(
+    *, name: str, task: Task, context_length: int, weights: str, source: Path, sha256: str | None = None
+) -> dict[str, Any]:
+    """Return the content of jan_ort.json; ``source`` is the file that the weights were read from.
+
+    It is read for its ``sha256`` if that is not known.
+    """
+    return {
+        "format": _FORMAT,
+        "name": name,
+        "task": task,
+        "context_length": context_length,
+        "weights": weights,
+        "source": {"file": source.name, "sha256": sha256 or sha256_in_blocks(source, silent)},
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a configuration file, readable by people too."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_chat_template(target: Path, model: GgufFile) -> bool:
+    """Write the file's chat template; return whether it has one."""
+    if "tokenizer.chat_template" not in model:
+        return False
+    template = model.string("tokenizer.chat_template")
+    (target / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
+    return True
+
+
+def write_configs(target: Path, tokenizer: GgufTokenizer, config: Mapping[str, Any]) -> None:
+    """Write the tokenizer's configuration, ``config`` with the special tokens, and how generation ends."""
+    special = tokenizer.vocabulary.special
+    write_json(target / "tokenizer_config.json", tokenizer.vocabulary.to_json(config["max_position_embeddings"]))
+    write_json(target / "config.json", {**config, "bos_token_id": special.bos, "eos_token_id": special.eos})
+    write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
