@@ -171,7 +171,7 @@ def test_a_room_of_the_server_is_entered_only_from_above() -> None:
         ),
         ("jan_ort.cli.doctor.examination", "import click", ["click"]),
         ("jan_ort.http.launcher", "def f():\n    import jan_ort.cli.program", ["jan_ort.cli.program", "cli"]),
-        ("jan_ort.serving.roster", "from jan_ort.http.errors import ApiError", ["http"]),
+        ("jan_ort.serving.roster", "from jan_ort.http.api_error import ApiError", ["http"]),
         ("jan_ort.engine.engine", "import jan_ort.models.folder, jan_ort.engine.slots", ["models"]),
         ("jan_ort.serving.server", "from quart import Quart", ["quart"]),
         ("jan_ort.serving.server", "from jan_ort.engine.engine import Engine", []),

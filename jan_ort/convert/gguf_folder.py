@@ -24,7 +24,7 @@ from jan_ort.convert.weights.calibration import (
     smoothing,
 )
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 
 logger = logging.getLogger(__name__)

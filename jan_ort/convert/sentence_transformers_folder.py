@@ -16,7 +16,7 @@ from jan_ort.convert.folder_files import describe, write_json
 from jan_ort.convert.graph.encoder import EncoderGraph
 from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
 from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 
 _STAGE = "Converting"

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.errors import EngineError, EngineFailed, EngineStopped, QueueFull, as_told, step_failed
+from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, QueueFull, as_told, step_failed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker

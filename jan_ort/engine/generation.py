@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.detokenizer import Detokenizer, TokenBytes
-from jan_ort.engine.errors import as_told
+from jan_ort.engine.engine_errors import as_told
 from jan_ort.engine.events import FinishReason, SequenceOutput, TokenLogprobs
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.sampling.chain import Drawn

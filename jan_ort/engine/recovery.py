@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from jan_ort.engine.errors import DeviceUnavailable
+from jan_ort.engine.engine_errors import DeviceUnavailable
 from jan_ort_backends import BackendError, DeviceLost, Session, SessionInfo
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from quart import Quart, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from jan_ort.http.answers import to_api_error
+from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
 from jan_ort.http.connection import TidyConnection
-from jan_ort.http.errors import ApiError
+from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
 from jan_ort.http.shutdown import stop_when_told
 from jan_ort.http.unknown_fields import UnknownFields

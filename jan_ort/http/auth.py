@@ -7,7 +7,7 @@ import ipaddress
 import shlex
 from urllib.parse import urlsplit
 
-from jan_ort.http.errors import ApiError
+from jan_ort.http.api_error import ApiError
 from jan_ort.settings.schema import Settings
 
 _REMEDY = "set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1"

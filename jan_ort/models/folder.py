@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from jan_ort.ground.errors import ModelFolderError
 from jan_ort.ground.json_object import read_object
+from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.ground.task import Task
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
 

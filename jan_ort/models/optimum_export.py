@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from jan_ort.ground.errors import ConversionError, ModelFolderError
+from jan_ort.ground.model_errors import ConversionError, ModelFolderError
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder

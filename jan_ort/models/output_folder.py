@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from jan_ort.ground.errors import ModelFolderError, ModelsError
+from jan_ort.ground.model_errors import ModelFolderError, ModelsError
 from jan_ort.models.folder import how_to_mend
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source

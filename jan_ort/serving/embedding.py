@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.engine import CLOSE_S
-from jan_ort.engine.errors import EngineStopped, QueueFull, StepFailed
+from jan_ort.engine.engine_errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.engine.recovery import Recovery, Reopen
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder

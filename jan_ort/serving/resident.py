@@ -7,15 +7,15 @@ import logging
 import time
 from enum import StrEnum
 
-from jan_ort.engine.errors import EngineStopped, QueueFull
+from jan_ort.engine.engine_errors import EngineStopped, QueueFull
 from jan_ort.ground.progress import LogProgress, Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice
 from jan_ort.serving.embedding import EmbeddingModel
-from jan_ort.serving.errors import ModelUnavailable
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.memory import forget_frames, return_memory
+from jan_ort.serving.serving_errors import ModelUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.task import Task
-from jan_ort.serving.errors import ModelNotFound, NoModelForTask
 from jan_ort.serving.resident import Resident
+from jan_ort.serving.serving_errors import ModelNotFound, NoModelForTask
 
 _MISSING: dict[Task, tuple[str, str]] = {"generate": ("chat", "--model"), "embed": ("embedding", "--embedding-model")}
 """What kind of model a task lacks, and the option that gives one."""

@@ -13,12 +13,12 @@ from jan_ort.engine.results import deliver_to
 from jan_ort.ground.progress import show_progress
 from jan_ort.serving.choice import Checked, check_settings
 from jan_ort.serving.embedding import EmbeddingModel
-from jan_ort.serving.errors import NotServing
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.resident import Resident
 from jan_ort.serving.roster import Roster
+from jan_ort.serving.serving_errors import NotServing
 from jan_ort.settings.schema import Settings
 
 logger = logging.getLogger(__name__)

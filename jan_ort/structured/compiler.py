@@ -11,8 +11,8 @@ from llguidance import LLMatcher, LLParserLimits
 
 from jan_ort.structured.closing import Closer
 from jan_ort.structured.constraint import Constraint
-from jan_ort.structured.errors import GrammarError, SchemaError, StructuredError, panics_fail
 from jan_ort.structured.gbnf.lark_writer import gbnf_to_lark
+from jan_ort.structured.grammar_errors import GrammarError, SchemaError, StructuredError, panics_fail
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT, grammar_of_checked, locate
 from jan_ort.structured.vocabulary import GrammarVocabulary

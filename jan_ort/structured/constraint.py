@@ -7,7 +7,7 @@ from llguidance import LLMatcher
 from numpy.typing import NDArray
 
 from jan_ort.structured.closing import Closer, JsonPosition
-from jan_ort.structured.errors import ConstraintFailed, panics_fail
+from jan_ort.structured.grammar_errors import ConstraintFailed, panics_fail
 from jan_ort.structured.vocabulary import GrammarVocabulary
 
 UNCHECKED_AFTER_FAILURE = 16

@@ -14,7 +14,7 @@ from typing import Any
 
 from jan_ort.ground.worker_pool import WorkCrashed, WorkerPool, WorkTooSlow, outcome
 from jan_ort.structured.compiler import CompiledGrammar, GrammarCompiler
-from jan_ort.structured.errors import StructuredError
+from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
 

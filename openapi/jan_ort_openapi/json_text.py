@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from jan_ort_openapi.errors import MalformedBody
+from jan_ort_openapi.body_errors import MalformedBody
 
 MAX_DEPTH = 200
 """Deepest nesting of arrays and objects: far above any real request, far below what exhausts a stack downstream."""

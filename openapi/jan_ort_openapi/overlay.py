@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from jan_ort_openapi.errors import OverlayError
+from jan_ort_openapi.body_errors import OverlayError
 
 _SEGMENT = re.compile(
     r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)"  # .paths

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from jan_ort_openapi.errors import SchemaViolation, Violation
+from jan_ort_openapi.body_errors import SchemaViolation, Violation
 from jan_ort_openapi.json_text import decode_json
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from jan_ort.convert import convert_sentence_transformers
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert import tiny_bert
 from tests.convert.tiny_bert import write_tiny_bert
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jan_ort.engine.errors import QueueFull
+from jan_ort.engine.engine_errors import QueueFull
 from jan_ort.engine.events import TokenLogprobs
 from jan_ort.engine.generation import Prompt
 from jan_ort.sampling.params import SamplingParams

@@ -12,7 +12,7 @@ from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.structured.compiler import CompiledGrammar, GrammarCompiler
 from jan_ort.structured.constraint import Constraint
-from jan_ort.structured.errors import ConstraintFailed
+from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort.structured.vocabulary import GrammarVocabulary
 from tests.engine.running import (
     ALL,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from jan_ort.engine.engine import Engine
-from jan_ort.engine.errors import EngineFailed, EngineStopped, StepFailed
+from jan_ort.engine.engine_errors import EngineFailed, EngineStopped, StepFailed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.sampling.params import SamplingParams
 from jan_ort_backends import DeviceLost, Interrupted, OutOfMemory, SlotTokens

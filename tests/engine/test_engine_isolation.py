@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from jan_ort.engine.engine import Engine
-from jan_ort.engine.errors import SequenceFailed, StepFailed
+from jan_ort.engine.engine_errors import SequenceFailed, StepFailed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.sampling.params import SamplingParams

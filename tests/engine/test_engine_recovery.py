@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from jan_ort.engine.engine import Engine
-from jan_ort.engine.errors import DeviceUnavailable
+from jan_ort.engine.engine_errors import DeviceUnavailable
 from jan_ort.engine.recovery import LONGEST_DELAY_S, Recovery, Reopen
-from jan_ort.http.answers import to_api_error
+from jan_ort.http.error_table import to_api_error
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.embedding import RecoveringEmbedder
 from jan_ort_backends import BackendError, DeviceLost, Session

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from quart.wrappers import Body
 
+from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_host, check_key, check_peer, check_request, is_loopback
-from jan_ort.http.errors import ApiError
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, operations
 from tests.http.handlers.serving import COMPLETIONS, serving

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import ModelFolderError
+from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.models.folder import ModelFolder
 
 TOKENIZER = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.manifest import CacheKey

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jan_ort.structured.errors import ConstraintFailed, GrammarError, SchemaError
+from jan_ort.structured.grammar_errors import ConstraintFailed, GrammarError, SchemaError
 from jan_ort.structured.grammar_pool import GrammarPool
 from tests.structured.walking import Model, read
 

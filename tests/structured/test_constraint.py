@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from jan_ort.structured.errors import ConstraintFailed
+from jan_ort.structured.grammar_errors import ConstraintFailed
 from tests.structured.json_schema.schemas import SCHEMAS
 from tests.structured.walking import Model, read, walk
 

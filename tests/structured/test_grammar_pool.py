@@ -12,7 +12,7 @@ import pytest
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.structured import grammar_pool
 from jan_ort.structured.compiler import CompiledGrammar, GrammarCompiler
-from jan_ort.structured.errors import ConstraintFailed, StructuredError
+from jan_ort.structured.grammar_errors import ConstraintFailed, StructuredError
 from jan_ort.structured.grammar_pool import CACHE_SIZE, NUM_THREADS, GrammarPool
 from tests.structured.walking import Model
 

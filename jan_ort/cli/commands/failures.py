@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from jan_ort.ground.errors import ModelsError
+from jan_ort.ground.model_errors import ModelsError
 from jan_ort.http.auth import ExposureError
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.settings.schema import SettingsError

@@ -12,7 +12,7 @@ from jan_ort.cli.doctor.backends import examine
 from jan_ort.cli.doctor.machine import read_platform, read_versions
 from jan_ort.cli.doctor.models import OPEN_LIMIT_S, cache_problems, find_model, model_name, open_once, read_cache
 from jan_ort.cli.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
-from jan_ort.ground.errors import ModelsError
+from jan_ort.ground.model_errors import ModelsError
 from jan_ort.http.auth import ExposureError, check_exposure
 from jan_ort.http.launcher import BindError, bind
 from jan_ort.plugins.choice import (

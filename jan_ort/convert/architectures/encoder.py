@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 
 _SIZES = (
     "vocab_size",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
 from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 
 _FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 
 Pooling = Literal["mean", "cls"]
 

@@ -12,8 +12,8 @@ from quart import Response, jsonify
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.http import sse
 from jan_ort.http.answering.run import GenerationRun
-from jan_ort.http.answers import to_api_error
 from jan_ort.http.connection import at_end
+from jan_ort.http.error_table import to_api_error
 
 
 class AnswerShape(Protocol):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from quart import Response, jsonify
 
+from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.connection import borrow
-from jan_ort.http.errors import bad_request, unsupported
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.embedding import EmbeddingModel
 from jan_ort.serving.server import Server

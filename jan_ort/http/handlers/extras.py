@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from quart import Response, jsonify
 
+from jan_ort.http.api_error import bad_request
 from jan_ort.http.connection import borrow
-from jan_ort.http.errors import bad_request
 from jan_ort.http.reading.conversation import encode_conversation, tool_plan
 from jan_ort.serving.server import Server
 from jan_ort_openapi import SchemaViolation, Violation

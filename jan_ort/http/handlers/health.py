@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Response, jsonify
 
-from jan_ort.http.errors import ApiError
+from jan_ort.http.api_error import ApiError
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.server import Server
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jan_ort.chat.tools import ToolPlan
-from jan_ort.http.errors import bad_request, short
+from jan_ort.http.api_error import bad_request, short
 from jan_ort.http.reading.conversation import encode_conversation, tool_plan
 from jan_ort.http.reading.fields import num_choices, sampling_params, wants_usage
 from jan_ort.http.reading.plan import GenerationPlan

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.http.errors import bad_request, unsupported
+from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.reading.fields import num_candidates, num_choices, sampling_params, wants_usage
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known, encode_prompts, prompt_texts, starting_token

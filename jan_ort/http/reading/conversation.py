@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jan_ort.chat.messages import MessageError, template_messages, with_instruction
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
-from jan_ort.http.errors import bad_request
+from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.prompts import starting_token
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema

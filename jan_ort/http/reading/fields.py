@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jan_ort.http.errors import bad_request, context_overflow, short
+from jan_ort.http.api_error import bad_request, context_overflow, short
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.http.errors import bad_request
+from jan_ort.http.api_error import bad_request
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.served_model import ServedModel

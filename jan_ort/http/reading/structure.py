@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic_core import MISSING
 
 from jan_ort.chat.tools import ToolPlan
-from jan_ort.http.errors import bad_request
+from jan_ort.http.api_error import bad_request
 from jan_ort.serving.generative import GenerativeModel
-from jan_ort.structured.errors import StructuredError
+from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort_openapi.models import (
     ChatCompletionRequestResponseFormat,

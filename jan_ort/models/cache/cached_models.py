@@ -11,8 +11,8 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from jan_ort.ground.errors import CacheError, ModelFolderError
 from jan_ort.ground.json_object import object_in, read_object_or_empty, text_in
+from jan_ort.ground.model_errors import CacheError, ModelFolderError
 from jan_ort.models.cache.manifest import CONVERTER_VERSION, find_damage
 from jan_ort.models.cache.model_cache import check_readable, maker_lock
 from jan_ort.models.cache.model_use import users

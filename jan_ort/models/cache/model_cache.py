@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jan_ort.ground.errors import CacheError
+from jan_ort.ground.model_errors import CacheError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache.checksums import Checksums
 from jan_ort.models.cache.manifest import CacheKey, find_damage, write_manifest

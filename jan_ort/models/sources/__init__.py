@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import Task
 from jan_ort.models.sources.base import EXPECTED, WEIGHTS, Known, Source, Wanted, check_task, local_path, looks_local

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.manifest import CacheKey

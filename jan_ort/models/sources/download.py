@@ -10,8 +10,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from jan_ort.ground.errors import FetchError
 from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import Task
 
 _POLL_S = 0.25

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from jan_ort.ground.errors import CacheError, FetchError, ModelsError
+from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import Task
 from jan_ort.models.sources.download import run_watched

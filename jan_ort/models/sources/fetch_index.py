@@ -11,7 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from jan_ort.ground.errors import FetchError
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.progress import Progress
 from jan_ort.models.sources.catalog import CatalogModel, PackageSource
 from jan_ort.models.sources.download import offline_remedies, run_watched, verify_sha256

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from jan_ort.ground.errors import ModelFolderError, ModelReferenceError
+from jan_ort.ground.model_errors import ModelFolderError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.cached_models import CachedModel, cached_models

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
-from jan_ort.ground.errors import ConversionError, ModelReferenceError
+from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.manifest import CacheKey

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from jan_ort.ground.errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.json_object import read_object
+from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import is_headless
 from jan_ort.models.sources.download import verify_sha256

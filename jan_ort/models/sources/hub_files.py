@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jan_ort.convert.architectures import encoders
-from jan_ort.ground.errors import FetchError
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import Task
 from jan_ort.models.sources.download import offline_remedies
 from jan_ort_backends.graph_names import first_graph

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from jan_ort.structured.errors import GrammarError
 from jan_ort.structured.gbnf.syntax_tree import (
     Choice,
     Grammar,
@@ -17,6 +16,7 @@ from jan_ort.structured.gbnf.syntax_tree import (
     references,
     walk,
 )
+from jan_ort.structured.grammar_errors import GrammarError
 
 MAX_RULES = 2000
 """The most rules: the matcher's compiler calls itself along a chain of them, and its stack is finite."""

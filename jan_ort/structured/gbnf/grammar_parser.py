@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from jan_ort.structured.errors import GrammarError
 from jan_ort.structured.gbnf.syntax_tree import (
     EMPTY,
     LAST_CODE_POINT,
@@ -25,6 +24,7 @@ from jan_ort.structured.gbnf.syntax_tree import (
     repeat,
     sequence,
 )
+from jan_ort.structured.grammar_errors import GrammarError
 
 MAX_CHARACTERS = 256 * 1024
 """The longest grammar that is read: what is larger takes seconds to compile."""

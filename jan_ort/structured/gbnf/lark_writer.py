@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-from jan_ort.structured.errors import GrammarError
 from jan_ort.structured.gbnf.automata import MAX_POSITIONS, Alphabet, Automata
 from jan_ort.structured.gbnf.follow_sets import Follow
 from jan_ort.structured.gbnf.grammar_checks import ROOT, check
@@ -25,6 +24,7 @@ from jan_ort.structured.gbnf.lexemes import (
 )
 from jan_ort.structured.gbnf.regular_rules import Rules, with_regular
 from jan_ort.structured.gbnf.syntax_tree import EMPTY, Characters, Choice, Literal, Node, Reference, Repeat, Sequence
+from jan_ort.structured.grammar_errors import GrammarError
 
 MAX_DEFINITIONS = 8000
 """The most rules and terminals that llguidance is given: its compiler calls itself along a chain of them."""

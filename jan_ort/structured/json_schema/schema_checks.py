@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from jan_ort.structured.errors import SchemaError
+from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
 
 MAX_SCHEMA_CHARACTERS = 512 * 1024

@@ -16,7 +16,7 @@ from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.architectures.qwen2 import QWEN2
 from jan_ort.convert.weights.schemes import Weights
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import HEAD_DIM, HEADS, KV_HEADS, LAYERS, LlamaSession, TinyLlama
 
 TOKEN_IDS = [3, 200, 17, 45, 45, 9, 120, 77, 250, 1, 33, 8]

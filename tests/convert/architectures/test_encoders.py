@@ -12,7 +12,7 @@ import pytest
 from jan_ort.convert import architectures, convert_sentence_transformers
 from jan_ort.convert.architectures.bert import BERT
 from jan_ort.convert.architectures.encoder import Encoder, EncoderTensors
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_bert import LAYERS, Tensors, embed, random_tensors, write_tiny_bert
 
 TOKEN_IDS = [1, 5, 7, 3]

@@ -12,7 +12,7 @@ from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import TinyLlama
 
 

@@ -13,7 +13,7 @@ from gguf import GGMLQuantizationType as Type
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.schemes import Weights
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, why_not
 from tests.convert.graph.test_decoder import EXTRA_SHAPES, SOURCE_TYPES, TOKEN_IDS, convert, relative_error

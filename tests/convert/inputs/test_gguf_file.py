@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.inputs.ggml_types import readable_types
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import TOKENS, TinyLlama
 
 

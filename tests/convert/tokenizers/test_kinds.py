@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from jan_ort.convert import convert_gguf, tokenizers
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers.vocabulary import Vocabulary
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import TOKENS, TinyLlama
 
 

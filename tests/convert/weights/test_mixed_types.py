@@ -15,7 +15,7 @@ from jan_ort.convert.inputs.ggml_types import readable_types
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.matrices import Matrices, Part
 from jan_ort.convert.weights.schemes import Weights
-from jan_ort.ground.errors import ConversionError
+from jan_ort.ground.model_errors import ConversionError
 from tests.convert.inputs.random_blocks import model_blocks
 from tests.convert.tiny_llama import HEAD_DIM, HEADS, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
 

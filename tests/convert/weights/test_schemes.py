@@ -13,7 +13,7 @@ from gguf import GGMLQuantizationType as Type
 
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES, Weights
-from jan_ort.ground.errors import CacheError
+from jan_ort.ground.model_errors import CacheError
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.base import WEIGHTS
 from jan_ort.models.sources.catalog import SMOLLM2

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jan_ort.http.errors import ApiError
+from jan_ort.http.api_error import ApiError
 from jan_ort.http.reading.prompts import check_known
 from jan_ort.serving.generative import GenerativeModel
 from tests.http.handlers.serving import complete, loaded_models, serving

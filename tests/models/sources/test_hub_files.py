@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort.ground.errors import FetchError
+from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import Task
 from jan_ort.models.sources.hub_files import HubId, Selection, select_files
 

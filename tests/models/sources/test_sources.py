@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.ground.errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
+from jan_ort.ground.model_errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source, resolve_model

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import pytest
 
 from jan_ort.cli.doctor.examination import examine_all
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import Task
 from jan_ort.models import sources

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort.structured.errors import GrammarError
 from jan_ort.structured.gbnf.grammar_checks import check
 from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
 from jan_ort.structured.gbnf.syntax_tree import EMPTY, Characters, Choice, Literal, Node, Reference, Repeat, Sequence
+from jan_ort.structured.grammar_errors import GrammarError
 from tests.structured.gbnf.grammars import BROKEN_GRAMMARS
 
 A, B = Literal("a"), Literal("b")

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from jan_ort.structured.errors import SchemaError
+from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.ecma_regex import to_rust
 from tests.structured.json_schema.schemas import BROKEN_SCHEMAS, SCHEMAS
 from tests.structured.walking import Model, Walk, read, walk

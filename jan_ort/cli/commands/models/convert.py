@@ -10,8 +10,8 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
-from jan_ort.ground.errors import ModelReferenceError
 from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, show_progress
 from jan_ort.models.output_folder import output_folder
 from jan_ort.models.sources import find_source

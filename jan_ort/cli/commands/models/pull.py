@@ -8,7 +8,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
-from jan_ort.ground.errors import ModelReferenceError
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import show_progress
 from jan_ort.ground.task import Task
 from jan_ort.models.sources import find_source

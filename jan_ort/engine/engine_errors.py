@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from jan_ort.structured.errors import ConstraintFailed
+from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort_backends import BackendError
 
 logger = logging.getLogger(__name__)

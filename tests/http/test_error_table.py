@@ -7,10 +7,10 @@ import logging
 import pytest
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
+from jan_ort.engine.engine_errors import EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
-from jan_ort.http.answers import to_api_error
-from jan_ort.http.errors import ApiError, context_overflow, short
+from jan_ort.http.api_error import ApiError, context_overflow, short
+from jan_ort.http.error_table import to_api_error
 from jan_ort.models.tokenizer import TokenIdError
 from jan_ort_backends import BadInput, ContextOverflow
 from jan_ort_openapi import MalformedBody, SchemaViolation

@@ -1,4 +1,4 @@
-"""Why a model cannot be lent. What a client is told of it stands in the table of ``jan_ort.http.answers``."""
+"""Why a model cannot be lent. What a client is told of it stands in the table of ``jan_ort.http.error_table``."""
 
 from __future__ import annotations
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 
 from jan_ort.chat.template import ChatTemplateError
-from jan_ort.engine.errors import DeviceUnavailable, EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
+from jan_ort.engine.engine_errors import (
+    DeviceUnavailable,
+    EngineFailed,
+    EngineStopped,
+    QueueFull,
+    SequenceFailed,
+    StepFailed,
+)
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
-from jan_ort.http.errors import ApiError, bad_request
+from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.models.tokenizer import TokenIdError
-from jan_ort.serving.errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
-from jan_ort.structured.errors import ConstraintFailed
+from jan_ort.serving.serving_errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
+from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
 from jan_ort_openapi import MalformedBody, SchemaViolation
 
