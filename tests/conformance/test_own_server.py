@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Case, Level, Results, Verdict
+from jan_ort_conformance.http.http_options import HttpRun
+from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.verdicts.results import Case, Results
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.e2e.server_process import serve
 
 pytestmark = pytest.mark.timeout(900)  # a run takes half a minute to two minutes where nothing else runs

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from jan_ort_conformance.checks import Check, selected
-from jan_ort_conformance.declaration import read_declaration
-from jan_ort_conformance.http.asking import Asker
-from jan_ort_conformance.http.pace import measure_pace
-from jan_ort_conformance.key import hidden
-from jan_ort_conformance.results import Level, Verdict
-from jan_ort_conformance.runner import Judged, judge, silence
-from jan_ort_conformance.target import Target, TargetError
+from jan_ort_conformance.http.check_tools.asker import Asker, measure_pace
+from jan_ort_conformance.http.check_tools.http_check import HttpCheck
+from jan_ort_conformance.http.checks import selected
+from jan_ort_conformance.http.http_judge import Judged, judge, silence
+from jan_ort_conformance.http.server.api_key import hidden
+from jan_ort_conformance.http.server.declaration import read_declaration
+from jan_ort_conformance.http.server.target import Target, TargetError
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -47,7 +47,7 @@ def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
         pytest.fail(hidden(str(error), key), pytrace=False)
 
 
-def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
+def test_conforms(jan_ort_server: Asker, entry: HttpCheck) -> None:
     """The server does what the check promises, or declares that it does not."""
     jan_ort_server.target.forget()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jan_ort_conformance.backend import checks
-from jan_ort_conformance.backend.judge import judge
-from jan_ort_conformance.backend.registry import select
+from jan_ort_conformance.backend.backend_judge import judge
+from jan_ort_conformance.backend.checks import select
 from tests.conformance.backend import broken_caches, broken_descriptors, broken_interrupts, broken_slots, broken_steps
 from tests.conformance.backend.broken import FAULTS, Fault
 

@@ -8,12 +8,12 @@ import pytest
 
 from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_backends.reference_tokenizer import FOLDER
-from jan_ort_conformance.backend.isolation import judge_in_child
-from jan_ort_conformance.backend.judge import judge
-from jan_ort_conformance.backend.registry import select
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.backend_judge import judge
+from jan_ort_conformance.backend.backend_run import run_backend
+from jan_ort_conformance.backend.checks import select
+from jan_ort_conformance.backend.isolation.isolated_check import judge_in_child
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 PROCESSES = "tests.conformance.backend.broken_processes"
 

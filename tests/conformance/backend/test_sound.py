@@ -13,11 +13,11 @@ from jan_ort_backends import Available, Capability, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_kind
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
-from jan_ort_conformance.backend.judge import judge
-from jan_ort_conformance.backend.registry import select
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.backend_judge import judge
+from jan_ort_conformance.backend.backend_run import run_backend
+from jan_ort_conformance.backend.checks import select
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import FaultyBackend
 from tests.conformance.backend.quick_session import QuickSession
 

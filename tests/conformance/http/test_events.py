@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort_conformance.http.events import events_of, is_event_stream
+from jan_ort_conformance.http.server.events import events_of, is_event_stream
 
 
 @pytest.mark.parametrize(

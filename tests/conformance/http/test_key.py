@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from jan_ort_conformance.key import expressions, filled, hidden
-from jan_ort_conformance.results import Case, Results, Verdict
-from jan_ort_conformance.sent import Sent
+from jan_ort_conformance.http.server.api_key import expressions, filled, hidden
+from jan_ort_conformance.http.server.sent_request import Sent
+from jan_ort_conformance.verdicts.results import Case, Results
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 KEY = "sk-\"é'/secret"
 PLAIN = "Sk-secret"

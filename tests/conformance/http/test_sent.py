@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jan_ort_conformance.sent import Sent
+from jan_ort_conformance.http.server.sent_request import Sent
 
 BODIES = [
     json.dumps({"prompt": "a " * 2**20, "max_tokens": 1}).encode(),

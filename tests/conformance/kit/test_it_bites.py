@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_conformance.checks import registered
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level, Verdict
+from jan_ort_conformance.http.checks import registered
+from jan_ort_conformance.http.http_options import HttpRun
+from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer, fault_named
 from tests.conformance.kit.planted import FAULTS
 from tests.conformance.kit.quoting import quoted

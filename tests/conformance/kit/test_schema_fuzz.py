@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from jan_ort_conformance.deviations import Deviation, Deviations
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level, Results, Verdict
-from jan_ort_conformance.schema_hooks import bounded
-from jan_ort_conformance.skips import Skip, Skips
+from jan_ort_conformance.http.fuzzing.deviations import Deviation, Deviations
+from jan_ort_conformance.http.fuzzing.request_hooks import bounded
+from jan_ort_conformance.http.http_options import HttpRun
+from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.verdicts.results import Results
+from jan_ort_conformance.verdicts.skips import Skip, Skips
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit import hanging_server
 from tests.conformance.kit.broken_server import KEY, BrokenServer
 from tests.conformance.kit.quoting import quoted

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level, Verdict
+from jan_ort_conformance.http.http_options import HttpRun
+from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer
 from tests.conformance.kit.faults import Fault
 from tests.conformance.kit.variants import VARIANTS

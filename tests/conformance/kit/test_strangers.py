@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from jan_ort_conformance.cli import main
-from jan_ort_conformance.command_line import EXIT_NOT_RUN
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Verdict
-from jan_ort_conformance.server_process import ServerProcess, arguments_of
-from jan_ort_conformance.target import Target
+from jan_ort_conformance.cli.judging_options import EXIT_NOT_RUN
+from jan_ort_conformance.cli.kit_program import main
+from jan_ort_conformance.http.http_options import HttpRun
+from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.http.server.server_process import ServerProcess, arguments_of
+from jan_ort_conformance.http.server.target import Target
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.kit.broken_server import KEY, broken_server, listening, wait_until_open
 from tests.conformance.kit.quoting import quoted
 from tests.conformance.kit.strange_servers import BelowAPath, Page, Silence, serving

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, SlotTokens
-from jan_ort_conformance.backend.expectations import expect, expect_rows_alike, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import NUM_SLOTS, Trial
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_rows_alike, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import NUM_SLOTS, Trial
+from jan_ort_conformance.verdicts.verdict import expect
 
 GENERATE = Capability.GENERATE
 LENGTHS = (9, 31, 2, 64, 17, 40, 23, 5)

@@ -8,11 +8,9 @@ import time
 from pathlib import Path
 
 from jan_ort_backends import Accepts, Declines, ModelError, OpenOptions, Session
-from jan_ort_conformance.backend.expectations import expect
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import NotThere, Violation
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.verdicts.verdict import Level, NotThere, Violation, expect
 
 TEXT_SUFFIXES = frozenset({".json", ".jinja", ".txt", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".model"})
 MAX_TEXT_BYTES = 4 << 20

@@ -10,13 +10,11 @@ from pathlib import Path
 from jan_ort_backends import ABI, Accepts, Available, Backend, Capability, Declines, Missing
 from jan_ort_backends.registry import GROUP
 from jan_ort_backends.spelling import did_you_mean
-from jan_ort_conformance.backend.expectations import expect
-from jan_ort_conformance.backend.isolation import ask_child
-from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.backend.isolation.child_process import ask_child
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import NotThere
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.verdicts.verdict import Level, NotThere, expect
 
 RUNTIMES = frozenset(
     {

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import BadInput, Capability, ContextOverflow
-from jan_ort_conformance.backend.expectations import expect, expect_error, expect_rows_differ, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import MAX_EMBEDDING_TOKEN_ID, SEED, Trial
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_error, expect_rows_differ, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import MAX_EMBEDDING_TOKEN_ID, SEED, Trial
+from jan_ort_conformance.verdicts.verdict import Level, expect
 
 EMBED = Capability.EMBED
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from jan_ort_backends import Capability
-from jan_ort_conformance.backend.expectations import expect, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.verdicts.verdict import expect
 
 NEEDS = (Capability.GENERATE, Capability.FORK)
 

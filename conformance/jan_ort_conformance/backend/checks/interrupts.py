@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from jan_ort_backends import Capability, Interrupted, SlotTokens
-from jan_ort_conformance.backend.expectations import expect, expect_rows_equal
-from jan_ort_conformance.backend.interrupting import Aimed, aim
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import NUM_SLOTS, Trial
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.aimed_interrupts import Aimed, aim
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import NUM_SLOTS, Trial
+from jan_ort_conformance.verdicts.verdict import Level, expect
 
 NEEDS = (Capability.GENERATE, Capability.INTERRUPT)
 

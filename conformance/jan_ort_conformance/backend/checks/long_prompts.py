@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, Session, SlotTokens
-from jan_ort_conformance.backend.expectations import expect_finite, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import CONTEXT_LENGTH, SEED, Trial
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_finite, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import CONTEXT_LENGTH, SEED, Trial
+from jan_ort_conformance.verdicts.verdict import Level
 
 MAX_TOKENS = 2048
 MAX_S = 30.0

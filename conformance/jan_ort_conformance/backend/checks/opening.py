@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 from jan_ort_backends import BackendError, Capability, ModelError, OpenOptions, SessionInfo, check_session
-from jan_ort_conformance.backend.expectations import expect, expect_error
-from jan_ort_conformance.backend.isolation import ask_child, write_answer
-from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_error
+from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.backend.isolation.child_process import ask_child, write_answer
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import Lie, NotThere
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.verdicts.verdict import Level, Lie, NotThere, expect
 
 OPEN_LIMIT_S = 60.0
 _HASH = ("-c", f"import sys; from {__name__} import answer_hash; answer_hash(*sys.argv[1:])")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from jan_ort_backends import BadInput, Capability, ContextOverflow, SlotTokens
-from jan_ort_conformance.backend.expectations import expect, expect_error, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial, Writer
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_error, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import Trial, Writer
+from jan_ort_conformance.verdicts.verdict import Level, expect
 
 GENERATE = Capability.GENERATE
 

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability
-from jan_ort_conformance.backend.expectations import expect, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import MAX_EMBEDDING_TOKEN_ID, Trial, Writer
-from jan_ort_conformance.backend.violation import NotThere
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_rows_equal
+from jan_ort_conformance.backend.check_tools.trial import MAX_EMBEDDING_TOKEN_ID, Trial, Writer
+from jan_ort_conformance.verdicts.verdict import Level, NotThere, expect
 
 MIB = 1 << 20
 NUM_CYCLES = 200

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, SlotTokens, StepOutput
-from jan_ort_conformance.backend.expectations import expect
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import Lie
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.verdicts.verdict import Lie, expect
 
 NEEDS = (Capability.GENERATE, Capability.TOP_LOGITS)
 
