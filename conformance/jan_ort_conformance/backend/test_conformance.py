@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort_conformance.backend.backend_judge import judge
-from jan_ort_conformance.backend.backend_run import TIME_LIMIT_S
 from jan_ort_conformance.backend.check_tools.backend_check import BackendCheck
 from jan_ort_conformance.backend.checks import select
-from jan_ort_conformance.backend.isolation.isolated_check import judge_in_child
+from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
+from jan_ort_conformance.backend.judging.backend_run import TIME_LIMIT_S
+from jan_ort_conformance.backend.judging.isolated_check import judge_in_child
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.verdict import Verdict
 
@@ -21,7 +21,7 @@ def test_the_backend_conforms(check: BackendCheck, jan_ort_backend: Subject, req
     if request.config.getoption("--jan-ort-isolated", default=False):
         case = judge_in_child(check, jan_ort_backend, TIME_LIMIT_S)
     else:
-        case = judge(check, jan_ort_backend)
+        case = judge_backend_check(check, jan_ort_backend)
     if case.verdict is Verdict.UNSUPPORTED:
         pytest.skip(case.detail)
     if case.verdict.is_bad:

@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 
 from jan_ort_backends import BackendError, ModelError
-from jan_ort_conformance.backend.backend_run import TIME_LIMIT_S, run_backend
 from jan_ort_conformance.backend.checks import select
 from jan_ort_conformance.backend.isolation.described_backend import load_aside
+from jan_ort_conformance.backend.judging.backend_run import TIME_LIMIT_S, run_backend
 from jan_ort_conformance.backend.subject import Subject, Tolerances
 from jan_ort_conformance.cli.judging_options import exit_not_run, judging, report, tell_case
 from jan_ort_conformance.verdicts.selection import PatternError

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from jan_ort_conformance.cli.judging_options import exit_not_run, judging, report, tell_case
 from jan_ort_conformance.http.checks import registered
-from jan_ort_conformance.http.http_options import HttpRun
-from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.http.server.server_process import ServerGone
 from jan_ort_conformance.http.server.target import TargetError
 from jan_ort_conformance.verdicts.selection import PatternError
@@ -70,9 +70,9 @@ def http(url: str, output: Path | None, level: str, **options: object) -> None:
     console = Console()
     if options["server_cmd"]:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leave no server behind
-    run = HttpRun(url=url, level=Level(level), **options)  # type: ignore[arg-type]
+    judged = HttpOptions(url=url, level=Level(level), **options)  # type: ignore[arg-type]
     try:
-        results = run_http(run, tell_case(console))
+        results = run_http(judged, tell_case(console))
     except PatternError as error:
         raise click.BadParameter(str(error), param_hint="--only") from error
     except (ServerGone, TargetError) as error:

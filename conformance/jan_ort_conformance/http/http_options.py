@@ -12,7 +12,7 @@ from jan_ort_openapi import load_spec
 
 
 @dataclass(frozen=True, slots=True)
-class HttpRun:
+class HttpOptions:
     """What is judged and how much; seconds and counts as the command line has them."""
 
     url: str

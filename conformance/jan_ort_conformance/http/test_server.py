@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from jan_ort_conformance.http.check_tools.asker import Asker, measure_pace
+from jan_ort_conformance.http.check_tools.asker import Asker
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.http.checks import selected
-from jan_ort_conformance.http.http_judge import Judged, judge, silence
+from jan_ort_conformance.http.judging.http_judge import Judged, judge_http_check, silence
+from jan_ort_conformance.http.judging.http_run import measure_token_time
 from jan_ort_conformance.http.server.api_key import hidden
 from jan_ort_conformance.http.server.declaration import read_declaration
 from jan_ort_conformance.http.server.target import Target, TargetError
@@ -41,7 +42,7 @@ def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
             if reason:
                 pytest.fail(f"nothing answers at {url} as it should: {reason}; start the server", pytrace=False)
             asker = Asker(target, read_declaration(target), Level(request.config.getoption("--jan-ort-level")))
-            measure_pace(asker)
+            measure_token_time(asker)
             yield asker
     except TargetError as error:
         pytest.fail(hidden(str(error), key), pytrace=False)
@@ -52,7 +53,7 @@ def test_conforms(jan_ort_server: Asker, entry: HttpCheck) -> None:
     jan_ort_server.target.forget()
 
     try:
-        judged = judge(entry, jan_ort_server)
+        judged = judge_http_check(entry, jan_ort_server)
     except (httpx.TransportError, httpx.StreamError) as error:
         judged = Judged(Verdict.FAIL, silence(error, jan_ort_server.target.patience_s))
 

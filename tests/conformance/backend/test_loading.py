@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jan_ort_backends import ModelError
-from jan_ort_conformance.backend.backend_run import run_backend
 from jan_ort_conformance.backend.checks import select
 from jan_ort_conformance.backend.isolation.described_backend import load_aside
-from jan_ort_conformance.backend.isolation.isolated_check import judge_in_child
+from jan_ort_conformance.backend.judging.backend_run import run_backend
+from jan_ort_conformance.backend.judging.isolated_check import judge_in_child
 from jan_ort_conformance.backend.subject import Subject, Tolerances
 from jan_ort_conformance.cli.backend_command import backend_command
 from jan_ort_conformance.cli.judging_options import EXIT_NOT_RUN

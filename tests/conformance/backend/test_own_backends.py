@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_conformance.backend.backend_run import run_backend
+from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.results import Results
 from jan_ort_conformance.verdicts.verdict import Level, Verdict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort_conformance.http.http_options import HttpRun
-from jan_ort_conformance.http.http_run import run_http
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.verdicts.results import Case
 from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer
@@ -18,7 +18,7 @@ FEWER_OPERATIONS, PLAIN, FEWER_FIELDS = SMALLER
 
 
 def judged(url: str, *only: str, level: Level = Level.FULL) -> list[Case]:
-    return run_http(HttpRun(url, key=KEY, level=level, only=only, fuzz=False)).cases
+    return run_http(HttpOptions(url, key=KEY, level=level, only=only, fuzz=False)).cases
 
 
 @pytest.mark.parametrize(("level", "verdict"), [(Level.FULL, Verdict.UNSUPPORTED), (Level.STRICT, Verdict.FAIL)])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jan_ort_backends import Interrupted, Session, SlotTokens
 from jan_ort_conformance.backend.check_tools.expectations import expect_finite, expect_rows_equal
-from jan_ort_conformance.backend.check_tools.trial import Trial, Writer
+from jan_ort_conformance.backend.check_tools.fixture import Fixture, Writer
 from jan_ort_conformance.verdicts.verdict import Lie, Violation, expect
 
 NUM_ATTEMPTS = 90
@@ -111,7 +111,7 @@ class _Tally:
         return not self.num_interrupted and self.num_without_effect >= wanted
 
 
-def aim(trial: Trial, aimed: Aimed, *, must_end: bool) -> str:
+def aim(fixture: Fixture, aimed: Aimed, *, must_end: bool) -> str:
     """Interrupt the step at many moments and judge what each leaves; return how many of them ended it early.
 
     Raises: Lie if ``must_end`` and none did, though many surely lay within the step.
@@ -125,7 +125,7 @@ def aim(trial: Trial, aimed: Aimed, *, must_end: bool) -> str:
             is_missed = not tally.num_interrupted and attempt >= 2 * len(FRACTIONS)
             fraction = 0.0 if is_missed and attempt % 2 else FRACTIONS[attempt % len(FRACTIONS)]
             calls = _Calls(session, fraction * aimed.duration_s, pause_s, again=aimed.is_short or is_missed)
-            _attempt(trial, aimed, calls, tally)
+            _attempt(fixture, aimed, calls, tally)
             tally.is_late = time.perf_counter() - started > ENOUGH_S
             if tally.is_enough() or (is_judged and tally.is_deaf()) or (tally.is_late and not must_end):
                 break
@@ -148,7 +148,7 @@ def _doubt(must_end: bool) -> str:
     return "; too few surely lay within one, so that it is not shown whether they end a step: try a larger model"
 
 
-def _attempt(trial: Trial, aimed: Aimed, calls: _Calls, tally: _Tally) -> None:
+def _attempt(fixture: Fixture, aimed: Aimed, calls: _Calls, tally: _Tally) -> None:
     """Run the step and the calls of interrupt, and count what became of it."""
     writer = aimed.writer
     before = writer.lengths()
@@ -159,10 +159,10 @@ def _attempt(trial: Trial, aimed: Aimed, calls: _Calls, tally: _Tally) -> None:
             ended = time.perf_counter()
     except Interrupted:
         expect(writer.lengths() == before, f"after Interrupted the lengths are {writer.lengths()}, and were {before}")
-        _expect_nothing_left(trial, aimed)
+        _expect_nothing_left(fixture, aimed)
         tally.num_interrupted += 1
         return
-    expect_rows_equal(logits, aimed.logits, trial.tolerances.same_kind, "a step that an interrupt did not end")
+    expect_rows_equal(logits, aimed.logits, fixture.tolerances.same_kind, "a step that an interrupt did not end")
     _restore(writer, aimed.rows, aimed.held)
     tally.num_finished += 1
     tally.num_without_effect += calls.lie_within(begun, ended)
@@ -213,11 +213,11 @@ class _Calls:
         return any(first <= called and returned <= last for called, returned in self.made)
 
 
-def _expect_nothing_left(trial: Trial, aimed: Aimed) -> None:
+def _expect_nothing_left(fixture: Fixture, aimed: Aimed) -> None:
     """Run the step again with the logits of every position: what is left of a recurrent state fades with these."""
     again = _run(aimed.writer, _asking_for_all(aimed.rows))
     try:
-        expect_rows_equal(again, aimed.every, trial.tolerances.same_kind, "the same step after an interrupted one")
+        expect_rows_equal(again, aimed.every, fixture.tolerances.same_kind, "the same step after an interrupted one")
     except Violation as violation:
         raise Violation(f"{violation}: something of the interrupted step was left behind") from violation
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jan_ort_backends import Capability
-from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.backend.check_tools.fixture import Fixture
 from jan_ort_conformance.verdicts.selection import promise_of
 from jan_ort_conformance.verdicts.verdict import Level
 
-Run = Callable[[Trial], str | None]
+Run = Callable[[Fixture], str | None]
 
 
 @dataclass(frozen=True, slots=True)

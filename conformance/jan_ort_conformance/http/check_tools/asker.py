@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterable
 from typing import Any
 
-import httpx
-
-from jan_ort_conformance.http.check_tools.check_failures import Refused, Untold
 from jan_ort_conformance.http.server.declaration import Declaration
 from jan_ort_conformance.http.server.events import events_of
 from jan_ort_conformance.http.server.target import Answer, Target
@@ -40,11 +36,24 @@ FREE: dict[str, Any] = {
 
 GREEDY: dict[str, Any] = FREE | {"temperature": 0}
 
-NUM_PACE_TOKENS = 16
-"""As many tokens are timed to learn how fast a server is."""
-
 PROMPT = "Once upon a time there was"
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Tell me a story."}]
+
+
+class Absent(Violation):
+    """Raised when what the server declares has no effect: LIES."""
+
+
+class Untold(Violation):
+    """Raised when a check cannot show anything: what it needs for that is not declared."""
+
+
+class Refused(Violation):
+    """Raised when a request that should be served is answered otherwise; its error may declare what is missing."""
+
+    def __init__(self, answer: Answer, sent: str) -> None:
+        super().__init__(f"{sent} should be served; the answer is {answer}")
+        self.answer = answer
 
 
 class Asker:
@@ -108,6 +117,12 @@ class Asker:
             raise Refused(answer, told)  # the operation is not there
         expect(answer.status in statuses, f"{told} should be answered {statuses}; the answer is {answer}")
         return error_of(answer)
+
+
+def expect_effect(condition: bool, detail: str) -> None:
+    """Report a field or feature as declared but absent unless the condition holds."""
+    if not condition:
+        raise Absent(detail)
 
 
 def body_of(path: str, **fields: Any) -> dict[str, Any]:
@@ -203,24 +218,3 @@ def joined(chunks: list[Any], index: int = 0) -> str:
         for choice in chunk["choices"]
         if choice["index"] == index
     )
-
-
-def measure_pace(asker: Asker) -> None:
-    """Let the target know how many seconds a token takes, by a stream, which no limit of time cuts while it flows.
-
-    Where nothing can be measured it stays 0: an answer is waited for as long as the longest silence.
-    """
-    path = next((path for path in GENERATING if asker.declaration.has(path)), None)
-    if path is None:
-        return
-    body = body_of(path, **FREE | {"max_tokens": NUM_PACE_TOKENS, "min_tokens": NUM_PACE_TOKENS}, stream=True)
-    try:
-        asker.post(path, body | {"max_tokens": 1, "min_tokens": 1})  # what only the first request takes is no pace
-        started = time.monotonic()
-        answer = asker.post(path, body)
-        took_s = time.monotonic() - started
-        num_events = len(events_of(answer.body)) if answer.is_stream else 0
-    except (httpx.TransportError, UnicodeDecodeError):
-        return
-    if num_events:
-        asker.target.pace_s = took_s / min(num_events, NUM_PACE_TOKENS)

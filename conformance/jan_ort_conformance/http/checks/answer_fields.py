@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from jan_ort_conformance.http.check_tools.asker import FREE, GREEDY, Asker, body_of, joined, texts
-from jan_ort_conformance.http.check_tools.check_failures import Untold, expect_effect
+from jan_ort_conformance.http.check_tools.asker import (
+    FREE,
+    GREEDY,
+    Asker,
+    Untold,
+    body_of,
+    expect_effect,
+    joined,
+    texts,
+)
 from jan_ort_conformance.http.check_tools.http_check import generation_field
 from jan_ort_conformance.verdicts.verdict import Level
 

@@ -15,11 +15,11 @@ from jan_ort_conformance.http.check_tools.asker import (
     Asker,
     body_of,
     choice_of,
+    expect_effect,
     joined,
     texts,
     tool,
 )
-from jan_ort_conformance.http.check_tools.check_failures import expect_effect
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
 

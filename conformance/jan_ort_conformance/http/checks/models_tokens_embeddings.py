@@ -16,9 +16,9 @@ from jan_ort_conformance.http.check_tools.asker import (
     MODELS,
     TOKENIZE,
     Asker,
+    expect_effect,
     tool,
 )
-from jan_ort_conformance.http.check_tools.check_failures import expect_effect
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial, update_wrapper
 
-from jan_ort_conformance.http.check_tools.asker import CHAT, COUNT, GREEDY, HELLO, Asker
-from jan_ort_conformance.http.check_tools.check_failures import expect_effect
+from jan_ort_conformance.http.check_tools.asker import CHAT, COUNT, GREEDY, HELLO, Asker, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck, add, check
 from jan_ort_conformance.http.check_tools.member_values import CONVERSATION, FORMS, IMAGES, PNG, Fields, Member
 from jan_ort_conformance.verdicts.verdict import Level, expect

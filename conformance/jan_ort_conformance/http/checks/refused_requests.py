@@ -15,10 +15,10 @@ from jan_ort_conformance.http.check_tools.asker import (
     NAMES,
     TOKENIZE,
     Asker,
+    Untold,
     body_of,
     error_of,
 )
-from jan_ort_conformance.http.check_tools.check_failures import Untold
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, texts
-from jan_ort_conformance.http.check_tools.check_failures import Untold
+from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, Untold, texts
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from jan_ort_conformance.http.check_tools.asker import FREE, GREEDY, TOKENIZE, Asker
-from jan_ort_conformance.http.check_tools.check_failures import expect_effect
+from jan_ort_conformance.http.check_tools.asker import FREE, GREEDY, TOKENIZE, Asker, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import generation_field
 from jan_ort_conformance.verdicts.verdict import Level
 

@@ -6,8 +6,7 @@ import base64
 import struct
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import COUNT, DETOKENIZE, EMBEDDINGS, MODELS, TOKENIZE, Asker
-from jan_ort_conformance.http.check_tools.check_failures import Untold
+from jan_ort_conformance.http.check_tools.asker import COUNT, DETOKENIZE, EMBEDDINGS, MODELS, TOKENIZE, Asker, Untold
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.models_tokens_embeddings import near, vectors_of
 from jan_ort_conformance.verdicts.verdict import expect

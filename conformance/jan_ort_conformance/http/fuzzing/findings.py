@@ -11,7 +11,7 @@ from schemathesis.engine import events
 from schemathesis.engine.recorder import Interaction, Request
 
 from jan_ort_conformance.http.server.api_key import OWN
-from jan_ort_conformance.http.server.sent_request import Sent
+from jan_ort_conformance.http.server.sent_request import SentRequest
 from jan_ort_conformance.http.server.target import Target
 from jan_ort_conformance.verdicts.results import FuzzedOperation
 
@@ -88,4 +88,6 @@ def curl_of(method: str | None, url: str | None, content_type: str | bytes | Non
     if isinstance(content_type, bytes):
         content_type = content_type.decode("latin-1")
     headers = {"Content-Type": content_type} if content_type else {}
-    return Sent(method or "GET", url or target.url, headers, raw or None, "" if target.key is None else OWN).curl()
+    return SentRequest(
+        method or "GET", url or target.url, headers, raw or None, "" if target.key is None else OWN
+    ).curl()

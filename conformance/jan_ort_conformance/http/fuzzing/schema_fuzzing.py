@@ -16,7 +16,7 @@ from jan_ort_conformance.http.fuzzing.deviations import Deviations
 from jan_ort_conformance.http.fuzzing.findings import Findings
 from jan_ort_conformance.http.fuzzing.request_hooks import ANSWERS, hooks_of
 from jan_ort_conformance.http.fuzzing.schemathesis_config import configuration
-from jan_ort_conformance.http.http_options import HttpRun
+from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.server.server_process import ServerProcess
 from jan_ort_conformance.http.server.target import Target
 from jan_ort_conformance.verdicts.results import Case, Fuzzing, Results, counted
@@ -27,7 +27,7 @@ _SHOWN = 3
 
 
 def fuzz(
-    run: HttpRun,
+    options: HttpOptions,
     seed: int,
     asker: Asker,
     server: ServerProcess,
@@ -36,10 +36,10 @@ def fuzz(
     gone: str = "",
 ) -> None:
     """Add a case per operation and check to ``results``; ``gone`` is why the server is, if it is."""
-    deviations = Deviations.read() if run.pristine else None
-    wanted = [operation for operation in _operations(run.pristine) if _names(run, operation)]
-    results.fuzzing = Fuzzing(seed, run.max_examples, [])
-    deadline = time.monotonic() + run.time_limit
+    deviations = Deviations.read() if options.pristine else None
+    wanted = [operation for operation in _operations(options.pristine) if _names(options, operation)]
+    results.fuzzing = Fuzzing(seed, options.max_examples, [])
+    deadline = time.monotonic() + options.time_limit
     for number, operation in enumerate(wanted):
         findings = Findings(gone=gone)
         cases: list[Case] = []
@@ -50,11 +50,11 @@ def fuzz(
         else:
             share_s = (deadline - time.monotonic()) / (len(wanted) - number)
             started = time.monotonic()
-            _fuzz_operation(run, seed, asker.target, server, operation, share_s, findings)
+            _fuzz_operation(options, seed, asker.target, server, operation, share_s, findings)
             took_s = time.monotonic() - started
             if took_s > share_s and not findings.gone:
                 results.warnings.append(f"{label(operation)} was fuzzed for its share of the time limit only")
-            cases = [*_cases(run, operation, findings, took_s, deviations)]
+            cases = [*_cases(options, operation, findings, took_s, deviations)]
             results.fuzzing.operations.append(findings.fuzzed(label(operation)))
         gone = findings.gone
         for case in cases:
@@ -99,9 +99,9 @@ def _level(name: str) -> Level:
     return Level.STRICT if name == "error_has_a_code" else Level.CORE
 
 
-def _names(run: HttpRun, operation: Operation) -> list[str]:
+def _names(options: HttpOptions, operation: Operation) -> list[str]:
     """Return the checks whose cases are wanted."""
-    only = run.only
+    only = options.only
     return [name for name in _all_names() if not only or any(fnmatchcase(_id(operation, name), each) for each in only)]
 
 
@@ -110,7 +110,7 @@ def _id(operation: Operation, check: str) -> str:
 
 
 def _fuzz_operation(
-    run: HttpRun,
+    options: HttpOptions,
     seed: int,
     target: Target,
     server: ServerProcess,
@@ -121,14 +121,14 @@ def _fuzz_operation(
     headers = {"Authorization": f"Bearer {target.key}"} if target.key else {}
     config = configuration(
         seed=seed,
-        max_examples=run.max_examples,
+        max_examples=options.max_examples,
         headers=headers,
         only=operation.path,
-        timeout_s=target.patience_for(4 * run.max_tokens),  # of several choices
-        ca_file=run.ca_file,
+        timeout_s=target.patience_for(4 * options.max_tokens),  # of several choices
+        ca_file=options.ca_file,
     )
     deadline = time.monotonic() + share_s  # not schemathesis' max-time: that fuzzes for as long as it may
-    schema = schemathesis.openapi.from_dict(_document(run), config=config)
+    schema = schemathesis.openapi.from_dict(_document(options), config=config)
     schema.config.update(base_url=target.url)
     stream = from_schema(schema).execute()
 
@@ -136,7 +136,7 @@ def _fuzz_operation(
         if findings.gone or time.monotonic() > deadline:
             stream.stop()
 
-    with hooks_of(run.max_tokens, server, findings, target, stop_in_time):
+    with hooks_of(options.max_tokens, server, findings, target, stop_in_time):
         for event in stream:
             if isinstance(event, events.ScenarioFinished):
                 findings.add(event, target)
@@ -146,10 +146,10 @@ def _fuzz_operation(
                 raise event.exception
 
 
-def _document(run: HttpRun) -> dict[str, Any]:
+def _document(options: HttpOptions) -> dict[str, Any]:
     """Return what requests are made from; without a key nothing is said of authentication, which is not judged then."""
-    document = load_spec(pristine=run.pristine)
-    if run.key is None:
+    document = load_spec(pristine=options.pristine)
+    if options.key is None:
         document.pop("security", None)
         document["components"].pop("securitySchemes", None)
         for item in document["paths"].values():
@@ -160,19 +160,19 @@ def _document(run: HttpRun) -> dict[str, Any]:
 
 
 def _cases(
-    run: HttpRun, operation: Operation, findings: Findings, took_s: float, deviations: Deviations | None
+    options: HttpOptions, operation: Operation, findings: Findings, took_s: float, deviations: Deviations | None
 ) -> Iterator[Case]:
     """Yield the case of each check that ran; the first carries the time that all of them took."""
     total = sum(findings.phases.values())
     asked = f"{counted(total, 'request')} ({', '.join(f'{count} {phase}' for phase, count in findings.phases.items())})"
-    names = [name for name in _names(run, operation) if name == ANSWERS or findings.ran[name]]
+    names = [name for name in _names(options, operation) if name == ANSWERS or findings.ran[name]]
     for name in names:
         case_id = _id(operation, name)
-        skip = run.skips.of(case_id)
+        skip = options.skips.of(case_id)
         failures = findings.failures.get(name, [])
         level = _level(name)
         duration_s = took_s if name == names[0] else 0.0
-        if not Level(run.level).includes(level):
+        if not Level(options.level).includes(level):
             continue
         if skip is not None:
             yield Case(case_id, Verdict.SKIP, level, str(skip), duration_s=duration_s)

@@ -14,7 +14,7 @@ _RUN = re.compile(rb"(.{1,16}?)\1{99,}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRequest:
     """A request as it was sent; ``credentials`` are those of a shell (``key.OWN``), or nothing."""
 
     method: str

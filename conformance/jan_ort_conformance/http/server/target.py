@@ -19,7 +19,7 @@ import httpx
 
 from jan_ort_conformance.http.server.api_key import OWN, filled, hidden
 from jan_ort_conformance.http.server.events import is_event_stream
-from jan_ort_conformance.http.server.sent_request import Sent
+from jan_ort_conformance.http.server.sent_request import SentRequest
 
 _SLACK = 8
 """How many times the time that its tokens take alone an answer may take: others are served beside it."""
@@ -66,7 +66,7 @@ class Target:
     """A client of the server at ``url``; ``timeout_s`` is the longest silence that is waited for. Thread-safe.
 
     A plain answer may take longer: several times what the server needs for the tokens that are asked for, where
-    ``pace_s`` is what it needs for one. ``patience_s`` is how long the last request waited at most.
+    ``token_time_s`` is what it needs for one. ``patience_s`` is how long the last request waited at most.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Target:
         self.key = key
         self._trust = _trust(ca_file)
         self.timeout_s = timeout_s
-        self.pace_s = 0.0
+        self.token_time_s = 0.0
         self.patience_s = timeout_s
         self._client = self._connections()
-        self._sent: list[Sent] = []
+        self._sent: list[SentRequest] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Target:
@@ -158,14 +158,16 @@ class Target:
 
     def patience_for(self, num_tokens: int) -> float:
         """Return how long an answer of so many tokens is waited for."""
-        return self.timeout_s + _SLACK * self.pace_s * num_tokens
+        return self.timeout_s + _SLACK * self.token_time_s * num_tokens
 
-    def _prepare(self, method: str, path: str, body: object, credentials: str, headers: Mapping[str, str]) -> Sent:
+    def _prepare(
+        self, method: str, path: str, body: object, credentials: str, headers: Mapping[str, str]
+    ) -> SentRequest:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         given = {"Content-Type": "application/json"} if body is not None else {}
         given |= dict(headers)
-        return Sent(method, f"{self.url}{path}", given, body, "" if self.key is None else credentials)
+        return SentRequest(method, f"{self.url}{path}", given, body, "" if self.key is None else credentials)
 
     def answers(self) -> bool:
         """Whether anything answers at the URL, whatever it says."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from jan_ort_conformance.http.server.api_key import expressions, filled, hidden
-from jan_ort_conformance.http.server.sent_request import Sent
+from jan_ort_conformance.http.server.sent_request import SentRequest
 from jan_ort_conformance.verdicts.results import Case, Results
 from jan_ort_conformance.verdicts.verdict import Verdict
 
@@ -45,7 +45,7 @@ def test_a_run_has_the_key_in_none_of_its_texts() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the lines are for a POSIX shell")
 @pytest.mark.parametrize("expression", expressions(PLAIN))
 def test_a_shell_gives_each_expression_the_value_that_is_sent(expression: str) -> None:
-    line = Sent("GET", "http://x", {}, None, f"Bearer {expression}").curl().replace("curl", "printf '%s\\n'", 1)
+    line = SentRequest("GET", "http://x", {}, None, f"Bearer {expression}").curl().replace("curl", "printf '%s\\n'", 1)
 
     run = subprocess.run(["bash", "-c", line], env={"JAN_ORT_KEY": PLAIN}, capture_output=True, text=True, check=True)
 

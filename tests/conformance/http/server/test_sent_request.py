@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jan_ort_conformance.http.server.sent_request import Sent
+from jan_ort_conformance.http.server.sent_request import SentRequest
 
 BODIES = [
     json.dumps({"prompt": "a " * 2**20, "max_tokens": 1}).encode(),
@@ -22,7 +22,7 @@ BODIES = [
 @pytest.mark.skipif(sys.platform == "win32", reason="the lines are for a POSIX shell")
 @pytest.mark.parametrize("body", BODIES, ids=len)
 def test_a_line_sends_the_same_bytes(body: bytes) -> None:
-    line = Sent("POST", "http://x", {"Content-Type": "application/json"}, body, "").curl()
+    line = SentRequest("POST", "http://x", {"Content-Type": "application/json"}, body, "").curl()
     # In place of curl: the last argument, or standard input where that is @-.
     curl = 'curl() { [ "${!#}" = @- ] && cat || printf %s "${!#}"; }; '
 

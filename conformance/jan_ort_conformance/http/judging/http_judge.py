@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from jan_ort_conformance.http.check_tools.asker import Asker, error_of
-from jan_ort_conformance.http.check_tools.check_failures import Absent, Refused, Untold
+from jan_ort_conformance.http.check_tools.asker import Absent, Asker, Refused, Untold, error_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.http.server.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.verdicts.results import Case, Results
@@ -68,7 +67,7 @@ def _run_one(entry: HttpCheck, asker: Asker, server: ServerProcess) -> tuple[Cas
     started = time.monotonic()
     gone = ""
     try:
-        judged = judge(entry, asker)
+        judged = judge_http_check(entry, asker)
     except (httpx.TransportError, httpx.StreamError) as error:
         judged = Judged(Verdict.FAIL, silence(error, asker.target.patience_s))
         try:
@@ -81,7 +80,7 @@ def _run_one(entry: HttpCheck, asker: Asker, server: ServerProcess) -> tuple[Cas
     return case, gone
 
 
-def judge(entry: HttpCheck, asker: Asker) -> Judged:
+def judge_http_check(entry: HttpCheck, asker: Asker) -> Judged:
     """Run a check and compare what it shows with what the server declares. Raises: httpx.TransportError."""
     missing = [need for need in entry.needs if not asker.declaration.has(need)]
     paths = {need.partition(" ")[0] for need in missing} - asker.declaration.document["paths"].keys()

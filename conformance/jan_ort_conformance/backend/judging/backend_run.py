@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
 from jan_ort_backends import ABI, Capability
-from jan_ort_conformance.backend.backend_judge import judge
 from jan_ort_conformance.backend.check_tools.backend_check import BackendCheck
 from jan_ort_conformance.backend.checks import select
 from jan_ort_conformance.backend.isolation.first_opening import expect_model
-from jan_ort_conformance.backend.isolation.isolated_check import judge_in_child
+from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
+from jan_ort_conformance.backend.judging.isolated_check import judge_in_child
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.results import Case, Results
 from jan_ort_conformance.verdicts.skips import Skips
@@ -68,7 +68,7 @@ def _cases(
         if skip is not None:
             return Case(check.id, Verdict.SKIP, check.level, str(skip), subject.repeat(check.id, check.level))
         if time_limit_s is None:
-            return judge(check, subject)
+            return judge_backend_check(check, subject)
         return judge_in_child(check, subject, time_limit_s)
 
     if time_limit_s is None:

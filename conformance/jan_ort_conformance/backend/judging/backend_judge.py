@@ -10,8 +10,8 @@ from types import ModuleType
 
 from jan_ort_backends import Backend, Unsupported
 from jan_ort_conformance.backend.check_tools.backend_check import BackendCheck
-from jan_ort_conformance.backend.check_tools.refusals import refuse
-from jan_ort_conformance.backend.check_tools.trial import Trial
+from jan_ort_conformance.backend.check_tools.fixture import Fixture
+from jan_ort_conformance.backend.judging.refusals import refuse
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.results import Case
 from jan_ort_conformance.verdicts.verdict import Verdict, Violation
@@ -19,7 +19,7 @@ from jan_ort_conformance.verdicts.verdict import Verdict, Violation
 NUM_LAST_FRAMES = 3
 
 
-def judge(check: BackendCheck, subject: Subject) -> Case:
+def judge_backend_check(check: BackendCheck, subject: Subject) -> Case:
     """Return the check's case; whatever the backend raises becomes the detail of a FAIL."""
     started = time.perf_counter()
     verdict, detail = _verdict(check, subject)
@@ -30,11 +30,11 @@ def judge(check: BackendCheck, subject: Subject) -> Case:
 
 def _verdict(check: BackendCheck, subject: Subject) -> tuple[Verdict, str]:
     try:
-        with Trial(subject) as trial:
-            absent = [capability for capability in check.needs if capability not in trial.able]
+        with Fixture(subject) as fixture:
+            absent = [capability for capability in check.needs if capability not in fixture.able]
             if absent:
-                refuse(trial, absent[0])
-            return Verdict.PASS, check.run(trial) or ""
+                refuse(fixture, absent[0])
+            return Verdict.PASS, check.run(fixture) or ""
     except Violation as violation:
         return violation.verdict, f"{violation}" if violation.verdict is Verdict.UNSUPPORTED else _told(
             check, violation

@@ -65,7 +65,7 @@ class Writer:
         return [self.session.length(slot) for slot in range(self.session.info.num_slots)]
 
 
-class Trial:
+class Fixture:
     """One check's work on a subject; leaving it closes every session that it opened."""
 
     def __init__(self, subject: Subject) -> None:
@@ -109,11 +109,11 @@ class Trial:
         return session_capabilities(self.subject.backend, self.session)
 
     def open(self, *, num_slots: int = NUM_SLOTS, context_length: int | None = CONTEXT_LENGTH) -> Writer:
-        """Open another session, which is closed at the end of the trial."""
+        """Open another session, which is closed when the check ends."""
         session = self.subject.open(num_slots=num_slots, context_length=context_length)
         self._closing.callback(session.close)
         return Writer(session)
 
     def empty_folder(self) -> Path:
-        """Return a new empty folder, which is removed at the end of the trial."""
+        """Return a new empty folder, which is removed when the check ends."""
         return Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="jan-ort-kit-")))

@@ -7,10 +7,10 @@ import json
 import time
 from dataclasses import asdict, replace
 
-from jan_ort_conformance.backend.backend_judge import judge
 from jan_ort_conformance.backend.check_tools.backend_check import BackendCheck
 from jan_ort_conformance.backend.checks import select
 from jan_ort_conformance.backend.isolation.child_process import ask_child, write_answer
+from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.results import Case
 from jan_ort_conformance.verdicts.verdict import Level, Verdict
@@ -46,7 +46,7 @@ def judge_here(answer_path: str, subject_json: str, check_id: str, stacks_at: st
     faulthandler.enable()
     faulthandler.dump_traceback_later(max(0.01, float(stacks_at) - time.time()), exit=False)
     (check,) = select(patterns=(check_id,))
-    case = judge(check, Subject.from_json(subject_json))
+    case = judge_backend_check(check, Subject.from_json(subject_json))
     faulthandler.cancel_dump_traceback_later()
     write_answer(answer_path, json.dumps(asdict(case)))
 
