@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from jan_ort_conformance.process_end import end_in_time
+from jan_ort_conformance.cli.process_end import end_in_time
 
 _EXTRA = {"httpx", "pytest", "schemathesis"}
 
@@ -12,7 +12,7 @@ _EXTRA = {"httpx", "pytest", "schemathesis"}
 def run() -> None:
     """Run the command line."""
     try:
-        from jan_ort_conformance.cli import main
+        from jan_ort_conformance.cli.kit_program import main
 
         main()
     except SystemExit as ended:

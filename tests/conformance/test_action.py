@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
-from jan_ort_conformance.cli import main
+from jan_ort_conformance.cli.kit_program import main
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="which bash is found there depends on the machine")
 

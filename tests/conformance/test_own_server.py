@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Case, Level, Results, Verdict
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.verdicts.results import Case, Results
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.e2e.server_process import serve
 
 pytestmark = pytest.mark.timeout(900)  # a run takes half a minute to two minutes where nothing else runs
@@ -33,7 +35,7 @@ NEEDS_A_NAME = "get_v1_models_model"
 def judged(directory: Path, *flags: str) -> Results:
     """Return what the kit says of a server that is started with these flags."""
     with serve(directory, "--api-key", KEY, *flags) as server:
-        run = HttpRun(
+        run = HttpOptions(
             server.url,
             key=KEY,
             level=Level.STRICT,

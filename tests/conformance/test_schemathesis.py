@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Case, Level, Verdict
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.verdicts.results import Case
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer, broken_server, listening
 from tests.conformance.kit.faults import Exchange, Fault
 
@@ -25,7 +27,7 @@ def url(server: BrokenServer) -> Iterator[str]:
 
 
 def fuzzed(url: str, case_id: str) -> Case:
-    (case,) = run_http(HttpRun(url, key=KEY, level=Level.STRICT, only=(case_id,), seed=1, max_examples=10)).cases
+    (case,) = run_http(HttpOptions(url, key=KEY, level=Level.STRICT, only=(case_id,), seed=1, max_examples=10)).cases
     return case
 
 

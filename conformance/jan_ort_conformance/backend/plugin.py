@@ -31,8 +31,8 @@ def jan_ort_backend(request: pytest.FixtureRequest) -> Subject:
     One that cannot be loaded, or whose model is refused, ends the run: each check would say the same.
     """
     from jan_ort_backends import BackendError  # numpy is imported only where the kit is used
-    from jan_ort_conformance.backend.first_opening import expect_model
-    from jan_ort_conformance.backend.runner import TIME_LIMIT_S
+    from jan_ort_conformance.backend.isolation.first_opening import expect_model
+    from jan_ort_conformance.backend.judging.backend_run import TIME_LIMIT_S
     from jan_ort_conformance.backend.subject import Subject
 
     name, model = request.config.getoption("--jan-ort-backend"), request.config.getoption("--jan-ort-model")

@@ -12,7 +12,7 @@ from typing import Any
 
 from jan_ort_backends import Backend, BackendError, OpenOptions, Session, discover
 from jan_ort_backends.failure_text import one_line
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.verdicts.verdict import Level
 
 
 @dataclass(frozen=True, slots=True)

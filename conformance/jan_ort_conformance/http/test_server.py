@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from jan_ort_conformance.checks import Check, selected
-from jan_ort_conformance.declaration import read_declaration
-from jan_ort_conformance.http.asking import Asker
-from jan_ort_conformance.http.pace import measure_pace
-from jan_ort_conformance.key import hidden
-from jan_ort_conformance.results import Level, Verdict
-from jan_ort_conformance.runner import Judged, judge, silence
-from jan_ort_conformance.target import Target, TargetError
+from jan_ort_conformance.http.check_tools.asker import Asker
+from jan_ort_conformance.http.check_tools.http_check import HttpCheck
+from jan_ort_conformance.http.checks import selected
+from jan_ort_conformance.http.judging.http_judge import Judged, judge_http_check, silence
+from jan_ort_conformance.http.judging.http_run import measure_token_time
+from jan_ort_conformance.http.server.api_key import hidden
+from jan_ort_conformance.http.server.declaration import read_declaration
+from jan_ort_conformance.http.server.target import Target, TargetError
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -41,18 +42,18 @@ def jan_ort_server(request: pytest.FixtureRequest) -> Iterator[Asker]:
             if reason:
                 pytest.fail(f"nothing answers at {url} as it should: {reason}; start the server", pytrace=False)
             asker = Asker(target, read_declaration(target), Level(request.config.getoption("--jan-ort-level")))
-            measure_pace(asker)
+            measure_token_time(asker)
             yield asker
     except TargetError as error:
         pytest.fail(hidden(str(error), key), pytrace=False)
 
 
-def test_conforms(jan_ort_server: Asker, entry: Check) -> None:
+def test_conforms(jan_ort_server: Asker, entry: HttpCheck) -> None:
     """The server does what the check promises, or declares that it does not."""
     jan_ort_server.target.forget()
 
     try:
-        judged = judge(entry, jan_ort_server)
+        judged = judge_http_check(entry, jan_ort_server)
     except (httpx.TransportError, httpx.StreamError) as error:
         judged = Judged(Verdict.FAIL, silence(error, jan_ort_server.target.patience_s))
 

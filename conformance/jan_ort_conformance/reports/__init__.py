@@ -9,7 +9,7 @@ from jan_ort_conformance.reports.badge import badge_svg
 from jan_ort_conformance.reports.junit import junit_xml
 from jan_ort_conformance.reports.page import page_html
 from jan_ort_conformance.reports.terminal import print_summary
-from jan_ort_conformance.results import Results
+from jan_ort_conformance.verdicts.results import Results
 
 __all__ = ["badge_svg", "junit_xml", "page_html", "print_summary", "write_reports"]
 

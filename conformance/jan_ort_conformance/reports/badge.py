@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from jan_ort_conformance.results import Results, Verdict
+from jan_ort_conformance.verdicts.results import Results
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 _CHARACTER_PX = 6.6
 _GREEN, _RED, _GREY = "#2da44e", "#cf222e", "#57606a"

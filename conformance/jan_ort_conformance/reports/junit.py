@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from jan_ort_conformance.results import Case, Results, Verdict
+from jan_ort_conformance.verdicts.results import Case, Results
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -8,7 +8,8 @@ from html import escape
 from importlib import resources
 from string import Template
 
-from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme, counted
+from jan_ort_conformance.verdicts.results import Case, Fuzzing, Results, by_theme, counted
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 _EXCERPT_CHARACTERS = 300
 """Of what was seen in a failed case; the page cuts it to one line until the case is opened."""

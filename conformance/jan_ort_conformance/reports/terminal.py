@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jan_ort_conformance.results import Case, Fuzzing, Results, Verdict, by_theme, counted
+from jan_ort_conformance.verdicts.results import Case, Fuzzing, Results, by_theme, counted
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 STYLES = {
     Verdict.PASS: "green",

@@ -11,7 +11,7 @@ from jan_ort_backends import Backend, OpenOptions, Session
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True)

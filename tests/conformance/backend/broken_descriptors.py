@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from jan_ort_backends import ABI, Accepts, Backend, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import FaultyBackend, fault
 
 

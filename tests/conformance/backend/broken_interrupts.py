@@ -12,7 +12,7 @@ import numpy as np
 
 from jan_ort_backends import Interrupted, SlotTokens, StepOutput
 from jan_ort_backends.reference import ReferenceSession
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import fault
 from tests.conformance.backend.quick_session import QuickSession
 

@@ -11,7 +11,7 @@ import numpy as np
 from jan_ort_backends import BadInput, ContextOverflow, SlotTokens, StepOutput
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_backends.reference_transformer import VOCAB_SIZE
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import fault
 
 Batch = Sequence[SlotTokens]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jan_ort_conformance.backend import checks
-from jan_ort_conformance.backend.judge import judge
-from jan_ort_conformance.backend.registry import select
+from jan_ort_conformance.backend.checks import select
+from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
 from tests.conformance.backend import broken_caches, broken_descriptors, broken_interrupts, broken_slots, broken_steps
 from tests.conformance.backend.broken import FAULTS, Fault
 
@@ -29,7 +29,7 @@ IN_A_PROCESS_OF_THEIR_OWN = {
 def test_a_fault_is_caught_by_the_check_that_names_it(fault: Fault) -> None:
     (check,) = select(patterns=(fault.caught_by,))
 
-    case = judge(check, fault.subject())
+    case = judge_backend_check(check, fault.subject())
 
     assert (case.verdict, case.id) == (fault.verdict, fault.caught_by), case.detail
     assert case.detail

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jan_ort_backends.reference import ReferenceBackend
-from jan_ort_conformance.backend.command import backend_command
-from jan_ort_conformance.command_line import EXIT_NOT_RUN
-from jan_ort_conformance.results import Results
+from jan_ort_conformance.cli.backend_command import backend_command
+from jan_ort_conformance.cli.judging_options import EXIT_NOT_RUN
+from jan_ort_conformance.verdicts.results import Results
 
 BROKEN = "tests.conformance.backend.broken_processes:RaisingExit"
 FEW = ("--only", "slots.*", "--only", "logits.finite", "--in-process")

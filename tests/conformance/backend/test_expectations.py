@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jan_ort_conformance.backend.expectations import expect_rows_alike, expect_rows_equal
-from jan_ort_conformance.backend.violation import Violation
+from jan_ort_conformance.backend.check_tools.expectations import expect_rows_alike, expect_rows_equal
+from jan_ort_conformance.verdicts.verdict import Violation
 
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
 

@@ -8,12 +8,12 @@ import pytest
 
 from jan_ort_backends.reference import ReferenceBackend
 from jan_ort_backends.reference_tokenizer import FOLDER
-from jan_ort_conformance.backend.isolation import judge_in_child
-from jan_ort_conformance.backend.judge import judge
-from jan_ort_conformance.backend.registry import select
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.checks import select
+from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
+from jan_ort_conformance.backend.judging.backend_run import run_backend
+from jan_ort_conformance.backend.judging.isolated_check import judge_in_child
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 
 PROCESSES = "tests.conformance.backend.broken_processes"
 
@@ -83,7 +83,7 @@ def test_a_backend_without_a_name_has_no_process_of_its_own() -> None:
 def test_a_hash_that_is_salted_by_the_process_is_caught() -> None:
     (check,) = select(patterns=("opening.hashes_alike_in_every_process",))
 
-    salted = judge(check, subject(f"{PROCESSES}:SaltedHash"))
-    stable = judge(check, subject("reference"))
+    salted = judge_backend_check(check, subject(f"{PROCESSES}:SaltedHash"))
+    stable = judge_backend_check(check, subject("reference"))
 
     assert (salted.verdict, stable.verdict) == (Verdict.FAIL, Verdict.PASS), (salted.detail, stable.detail)

@@ -13,14 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jan_ort_backends import ModelError
-from jan_ort_conformance.backend.command import backend_command
-from jan_ort_conformance.backend.described import load_aside
-from jan_ort_conformance.backend.isolation import judge_in_child
-from jan_ort_conformance.backend.registry import select
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.checks import select
+from jan_ort_conformance.backend.isolation.described_backend import load_aside
+from jan_ort_conformance.backend.judging.backend_run import run_backend
+from jan_ort_conformance.backend.judging.isolated_check import judge_in_child
 from jan_ort_conformance.backend.subject import Subject, Tolerances
-from jan_ort_conformance.command_line import EXIT_NOT_RUN
-from jan_ort_conformance.results import Results, Verdict
+from jan_ort_conformance.cli.backend_command import backend_command
+from jan_ort_conformance.cli.judging_options import EXIT_NOT_RUN
+from jan_ort_conformance.verdicts.results import Results
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.backends.plugins import Plugins, plugin_folder
 
 REFERENCE = "from jan_ort_backends.reference import ReferenceBackend\nbackend = ReferenceBackend()\n"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.results import Level, Results, Verdict
+from jan_ort_conformance.verdicts.results import Results
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
 README = Path(__file__).parents[3] / "backends" / "README.md"
 

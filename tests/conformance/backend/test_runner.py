@@ -15,11 +15,12 @@ from rich.console import Console
 from jan_ort_backends import CountedSession, ModelError, OpenOptions, SlotTokens, StepOutput
 from jan_ort_backends.reference import ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
-from jan_ort_conformance.backend.frames import where_raised
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.judging.backend_judge import where_raised
+from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.reports.terminal import begin_with, print_summary
-from jan_ort_conformance.results import Case, Level, Verdict, by_theme
+from jan_ort_conformance.verdicts.results import Case, by_theme
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.backend.broken import FaultyBackend
 
 

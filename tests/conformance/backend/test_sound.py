@@ -13,11 +13,11 @@ from jan_ort_backends import Available, Capability, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_kind
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from jan_ort_backends.reference_tokenizer import FOLDER
-from jan_ort_conformance.backend.judge import judge
-from jan_ort_conformance.backend.registry import select
-from jan_ort_conformance.backend.runner import run_backend
+from jan_ort_conformance.backend.checks import select
+from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
+from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.results import Verdict
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import FaultyBackend
 from tests.conformance.backend.quick_session import QuickSession
 
@@ -77,7 +77,7 @@ class Quick(FaultyBackend):
 def test_a_sound_backend_passes(backend: ReferenceBackend, check_id: str) -> None:
     (check,) = select(patterns=(check_id,))
 
-    case = judge(check, Subject(backend, FOLDER))
+    case = judge_backend_check(check, Subject(backend, FOLDER))
 
     assert case.verdict is Verdict.PASS, case.detail
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jan_ort_conformance.http.members import CONVERSATION, FORMS, Member
+from jan_ort_conformance.http.check_tools.member_values import CONVERSATION, FORMS, Member
 from tests.conformance.kit.faults import Exchange, Fault
 
 CHAT, COUNT = "/v1/chat/completions", "/extras/tokenize/count"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from jan_ort_conformance.checks import registered
-from jan_ort_conformance.cli import main
-from jan_ort_conformance.command_line import EXIT_NOT_RUN
+from jan_ort_conformance.cli.judging_options import EXIT_NOT_RUN
+from jan_ort_conformance.cli.kit_program import main
+from jan_ort_conformance.http.checks import registered
 from tests.conformance.kit.broken_server import KEY, BrokenServer, fault_named
 
 pytestmark = pytest.mark.usefixtures("sound_afterwards")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jan_ort_conformance.checks import registered
-from jan_ort_conformance.declaration import Declaration
+from jan_ort_conformance.http.checks import registered
+from jan_ort_conformance.http.server.declaration import Declaration
 from jan_ort_openapi import load_spec, operations
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Case, Level, Verdict
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.verdicts.results import Case
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer
 from tests.conformance.kit.faults import Fault
 from tests.conformance.kit.smaller_servers import SMALLER
@@ -16,7 +18,7 @@ FEWER_OPERATIONS, PLAIN, FEWER_FIELDS = SMALLER
 
 
 def judged(url: str, *only: str, level: Level = Level.FULL) -> list[Case]:
-    return run_http(HttpRun(url, key=KEY, level=level, only=only, fuzz=False)).cases
+    return run_http(HttpOptions(url, key=KEY, level=level, only=only, fuzz=False)).cases
 
 
 @pytest.mark.parametrize(("level", "verdict"), [(Level.FULL, Verdict.UNSUPPORTED), (Level.STRICT, Verdict.FAIL)])

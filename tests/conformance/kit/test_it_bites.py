@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort_conformance.checks import registered
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level, Verdict
+from jan_ort_conformance.http.checks import registered
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit.broken_server import KEY, BrokenServer, fault_named
 from tests.conformance.kit.planted import FAULTS
 from tests.conformance.kit.quoting import quoted
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("sound_afterwards")
 
 
 def test_the_sound_server_passes_every_check(url: str) -> None:
-    results = run_http(HttpRun(url, key=KEY, level=Level.STRICT, fuzz=False))
+    results = run_http(HttpOptions(url, key=KEY, level=Level.STRICT, fuzz=False))
 
     assert [case for case in results.cases if case.verdict.is_bad] == []
     assert len(results.cases) == len(registered())
@@ -36,7 +37,7 @@ def test_a_planted_fault_is_caught_by_its_check(server: BrokenServer, url: str, 
     fault = fault_named(name)
     server.plant(fault)
 
-    run = HttpRun(url, key=KEY, level=Level.STRICT, only=(fault.caught_by,), timeout=5, seed=1, max_examples=5)
+    run = HttpOptions(url, key=KEY, level=Level.STRICT, only=(fault.caught_by,), timeout=5, seed=1, max_examples=5)
     (case,) = run_http(run).cases
 
     assert case.id == fault.caught_by
@@ -56,7 +57,7 @@ def test_every_check_has_a_fault_that_it_catches_and_each_fault_its_name() -> No
 def test_what_is_present_but_undeclared_is_a_lie(server: BrokenServer, url: str) -> None:
     server.plant(fault_named("hides_n"))
 
-    (case,) = run_http(HttpRun(url, key=KEY, only=("field.completions.n",), fuzz=False)).cases
+    (case,) = run_http(HttpOptions(url, key=KEY, only=("field.completions.n",), fuzz=False)).cases
 
     assert case.verdict is Verdict.LIES
 
@@ -64,7 +65,7 @@ def test_what_is_present_but_undeclared_is_a_lie(server: BrokenServer, url: str)
 def test_what_is_declared_and_ignored_is_a_lie(server: BrokenServer, url: str) -> None:
     server.plant(fault_named("ignores_n"))
 
-    (case,) = run_http(HttpRun(url, key=KEY, only=("field.completions.n",), fuzz=False)).cases
+    (case,) = run_http(HttpOptions(url, key=KEY, only=("field.completions.n",), fuzz=False)).cases
 
     assert case.verdict is Verdict.LIES
 
@@ -75,7 +76,7 @@ def test_a_server_that_dies_is_started_again_and_the_run_goes_on() -> None:
     command = quoted([sys.executable, "-m", "tests.conformance.kit.broken_server", str(port)])
     only = ("stream.errors_come_before_it", "usage.adds_up")
 
-    results = run_http(HttpRun(f"http://127.0.0.1:{port}", key=KEY, only=only, fuzz=False, server_cmd=command))
+    results = run_http(HttpOptions(f"http://127.0.0.1:{port}", key=KEY, only=only, fuzz=False, server_cmd=command))
 
     died, after = results.cases
     assert (died.verdict, after.verdict) == (Verdict.FAIL, Verdict.PASS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jan_ort_conformance.checks import registered
+from jan_ort_conformance.http.checks import registered
 from tests.conformance.kit.planted import FAULTS
 from tests.conformance.kit.planted_page import PAGE, planted_page
 

@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from jan_ort_conformance.reports import badge_svg, junit_xml, page_html, print_summary, write_reports
-from jan_ort_conformance.results import Case, FuzzedOperation, Fuzzing, Level, Results, Verdict
-from jan_ort_conformance.skips import SkipFileError, read_skips
+from jan_ort_conformance.verdicts.results import Case, FuzzedOperation, Fuzzing, Results
+from jan_ort_conformance.verdicts.skips import SkipFileError, read_skips
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
 CASES = [
     Case("stop.never_leaks", Verdict.PASS, Level.CORE, "The text ends.", "curl http://x", 0.25),
@@ -34,7 +35,7 @@ def results() -> Results:
 
 
 def test_json_is_of_its_schema_and_reads_back(results: Results) -> None:
-    schema = json.loads(resources.files("jan_ort_conformance").joinpath("results.schema.json").read_text())
+    schema = json.loads(resources.files("jan_ort_conformance.verdicts").joinpath("results.schema.json").read_text())
 
     text = results.to_json()
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from jan_ort_conformance.deviations import Deviation, Deviations
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Level, Results, Verdict
-from jan_ort_conformance.schema_hooks import bounded
-from jan_ort_conformance.skips import Skip, Skips
+from jan_ort_conformance.http.fuzzing.deviations import Deviation, Deviations
+from jan_ort_conformance.http.fuzzing.request_hooks import bounded
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.verdicts.results import Results
+from jan_ort_conformance.verdicts.skips import Skip, Skips
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 from tests.conformance.kit import hanging_server
 from tests.conformance.kit.broken_server import KEY, BrokenServer
 from tests.conformance.kit.quoting import quoted
@@ -24,7 +26,7 @@ ONE_OPERATION = ("schema.post_extras_tokenize.*",)
 
 
 def fuzzed(url: str, **options: Any) -> Results:
-    return run_http(HttpRun(url, key=KEY, level=Level.STRICT, only=ONE_OPERATION, max_examples=5, **options))
+    return run_http(HttpOptions(url, key=KEY, level=Level.STRICT, only=ONE_OPERATION, max_examples=5, **options))
 
 
 def test_the_sound_server_passes_and_a_seed_asks_the_same_again(url: str) -> None:
@@ -83,7 +85,7 @@ def test_a_generation_is_bounded_and_what_is_no_number_left_alone(body: dict[str
 def test_every_request_is_counted_by_operation_and_phase(server: BrokenServer, url: str) -> None:
     before = server.num_requests
     every = Skips((Skip("*", "https://tracker.test/1", date.max),))
-    not_fuzzed = run_http(HttpRun(url, key=KEY, fuzz=False, skips=every))
+    not_fuzzed = run_http(HttpOptions(url, key=KEY, fuzz=False, skips=every))
     num_beside = server.num_requests - before + 1  # schemathesis asks first whether a path of any bytes is answered
 
     before = server.num_requests
@@ -109,7 +111,7 @@ def test_the_same_seed_sends_the_same_requests_and_another_seed_others(url: str)
 
 def test_more_examples_are_more_requests(url: str) -> None:
     few, many = (
-        run_http(HttpRun(url, key=KEY, only=ONE_OPERATION, seed=3, max_examples=count)).fuzzing for count in (2, 20)
+        run_http(HttpOptions(url, key=KEY, only=ONE_OPERATION, seed=3, max_examples=count)).fuzzing for count in (2, 20)
     )
 
     assert few is not None
@@ -126,7 +128,7 @@ def test_a_server_that_hangs_is_started_again_and_each_request_counted(tmp_path:
     command = quoted([sys.executable, hanging_server.__file__, str(port), str(log), *how])
 
     only = ("schema.post_extras_tokenize.answers",)
-    run = HttpRun(f"http://127.0.0.1:{port}", only=only, seed=3, max_examples=2, timeout=0.5, server_cmd=command)
+    run = HttpOptions(f"http://127.0.0.1:{port}", only=only, seed=3, max_examples=2, timeout=0.5, server_cmd=command)
     results = run_http(run)
 
     (case,) = results.cases

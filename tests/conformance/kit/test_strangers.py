@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from jan_ort_conformance.cli import main
-from jan_ort_conformance.command_line import EXIT_NOT_RUN
-from jan_ort_conformance.http_run import HttpRun, run_http
-from jan_ort_conformance.results import Verdict
-from jan_ort_conformance.server_process import ServerProcess, arguments_of
-from jan_ort_conformance.target import Target
+from jan_ort_conformance.cli.judging_options import EXIT_NOT_RUN
+from jan_ort_conformance.cli.kit_program import main
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.http.server.server_process import ServerProcess, arguments_of
+from jan_ort_conformance.http.server.target import Target
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.kit.broken_server import KEY, broken_server, listening, wait_until_open
 from tests.conformance.kit.quoting import quoted
 from tests.conformance.kit.strange_servers import BelowAPath, Page, Silence, serving
@@ -89,7 +90,7 @@ def test_without_the_right_key_nothing_is_judged(url: str, key: list[str], told:
 
 def test_a_server_without_a_key_is_judged_but_for_authentication() -> None:
     with listening(broken_server(api_key=None)) as url:
-        results = run_http(HttpRun(url, only=("[au]*.[an]*",), fuzz=False))
+        results = run_http(HttpOptions(url, only=("[au]*.[an]*",), fuzz=False))
 
     assert [(case.id, case.verdict) for case in results.cases] == [("usage.adds_up", Verdict.PASS)]
     assert "authentication was not judged; give --key" in results.warnings
@@ -97,7 +98,7 @@ def test_a_server_without_a_key_is_judged_but_for_authentication() -> None:
 
 def test_a_web_page_is_no_api_and_the_report_says_so() -> None:
     with serving(Page) as url:
-        results = run_http(HttpRun(url, max_examples=1, time_limit=3, only=("s*", "models.*", "field.chat.*")))
+        results = run_http(HttpOptions(url, max_examples=1, time_limit=3, only=("s*", "models.*", "field.chat.*")))
 
     assert {case.verdict for case in results.cases if not case.id.startswith("schema.")} == {
         Verdict.FAIL,
@@ -110,7 +111,7 @@ def test_a_web_page_is_no_api_and_the_report_says_so() -> None:
 def test_the_url_may_have_a_path(end: str) -> None:
     with listening(BelowAPath(broken_server().app)) as url:
         only = ("usage.adds_up", "schema.post_extras_tokenize.*")
-        results = run_http(HttpRun(url + end, key=KEY, only=only, max_examples=3))
+        results = run_http(HttpOptions(url + end, key=KEY, only=only, max_examples=3))
 
     assert results.exit_status == 0, [case for case in results.cases if case.verdict.is_bad]
     assert results.fuzzing is not None
@@ -124,7 +125,7 @@ def test_a_server_that_dies_for_good_fails_all_that_is_left_at_once() -> None:
 
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3]):
         wait_until_open(int(command[-1]))
-        results = run_http(HttpRun(url, key=KEY, only=only, seed=1))
+        results = run_http(HttpOptions(url, key=KEY, only=only, seed=1))
 
     assert [case.verdict for case in results.cases] == [Verdict.FAIL] * 4
     assert "give --server-cmd, and it is started again" in results.cases[0].detail

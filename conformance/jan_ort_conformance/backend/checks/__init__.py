@@ -1,5 +1,8 @@
-"""Every check of the kit; importing this package registers them."""
+"""Every check of the backend kit, in the order in which they run: that in which to mend what fails."""
 
+from __future__ import annotations
+
+from jan_ort_conformance.backend.check_tools.backend_check import CHECKS, BackendCheck
 from jan_ort_conformance.backend.checks import (
     batches,
     broken_files,
@@ -16,20 +19,33 @@ from jan_ort_conformance.backend.checks import (
     slots,
     top_logits,
 )
+from jan_ort_conformance.verdicts.selection import chosen, in_order, require_matches
+from jan_ort_conformance.verdicts.verdict import Level
 
-__all__ = [
-    "batches",
-    "broken_files",
-    "descriptor",
-    "embeddings",
-    "forks",
-    "interrupts",
-    "logits",
-    "long_prompts",
-    "opening",
-    "prefill",
-    "refused_input",
-    "sessions",
-    "slots",
-    "top_logits",
-]
+IN_ORDER = (
+    # What fails here makes others fail too.
+    descriptor,
+    broken_files,
+    opening,
+    refused_input,
+    slots,
+    logits,
+    # These build on none but the former.
+    batches,
+    embeddings,
+    forks,
+    interrupts,
+    long_prompts,
+    prefill,
+    sessions,
+    top_logits,
+)
+
+
+def select(level: Level = Level.STRICT, patterns: tuple[str, ...] = ()) -> list[BackendCheck]:
+    """Return the checks of a level whose ids match a pattern (``fnmatch``), or all for none, in the order to mend in.
+
+    Raises: PatternError for a pattern that matches none of them.
+    """
+    require_matches(patterns, (entry.id for entry in chosen(CHECKS.values(), level)), CHECKS)
+    return chosen(in_order(CHECKS.values(), IN_ORDER), level, patterns)

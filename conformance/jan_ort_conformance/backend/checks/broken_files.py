@@ -8,11 +8,9 @@ import time
 from pathlib import Path
 
 from jan_ort_backends import Accepts, Declines, ModelError, OpenOptions, Session
-from jan_ort_conformance.backend.expectations import expect
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import NotThere, Violation
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.fixture import Fixture
+from jan_ort_conformance.verdicts.verdict import Level, NotThere, Violation, expect
 
 TEXT_SUFFIXES = frozenset({".json", ".jinja", ".txt", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".model"})
 MAX_TEXT_BYTES = 4 << 20
@@ -22,9 +20,9 @@ BREAKINGS = (("emptied", b""), ("replaced by garbage", b"\xff\x00{not json"), ("
 
 
 @check("opening.refuses_broken_files", level=Level.FULL)
-def refuses_broken_files(trial: Trial) -> str:
+def refuses_broken_files(fixture: Fixture) -> str:
     """With any one small text file of the model broken, ``open`` raises ModelError, or it does not read that file."""
-    source = trial.subject.model_dir
+    source = fixture.subject.model_dir
     names = [path.relative_to(source) for path in sorted(source.rglob("*")) if _is_small_text(path)]
     if not names:
         raise NotThere(f"{source} has no text file of at most {MAX_TEXT_BYTES >> 20} MiB")
@@ -32,9 +30,9 @@ def refuses_broken_files(trial: Trial) -> str:
     num_refused = num_tried = 0
     for name in names:
         for state, content in BREAKINGS:
-            folder = _copied(source, trial.empty_folder() / "model", name)
+            folder = _copied(source, fixture.empty_folder() / "model", name)
             (folder / name).write_bytes(content)
-            num_refused += _is_refused(trial, folder, f"with {name.as_posix()} {state}")
+            num_refused += _is_refused(fixture, folder, f"with {name.as_posix()} {state}")
             num_tried += 1
             if time.perf_counter() - started > MAX_S:
                 total = len(BREAKINGS) * len(names)
@@ -66,16 +64,16 @@ def _link(source: Path, place: Path) -> None:
     shutil.copyfile(source, place)
 
 
-def _is_refused(trial: Trial, folder: Path, what: str) -> bool:
+def _is_refused(fixture: Fixture, folder: Path, what: str) -> bool:
     """Return whether the folder is refused. Raises: Violation if that is by another error than ModelError."""
-    backend = trial.subject.backend
+    backend = fixture.subject.backend
     try:
         answer = backend.accepts(folder)
     except Exception as error:
         raise Violation(f"accepts of the folder {what} raised {type(error).__name__}: {error}") from error
     expect(isinstance(answer, Accepts | Declines), f"accepts of the folder {what} returned {answer!r}")
     try:
-        session = backend.open(folder, OpenOptions(num_slots=1, extra=dict(trial.subject.extra)))
+        session = backend.open(folder, OpenOptions(num_slots=1, extra=dict(fixture.subject.extra)))
     except ModelError as error:
         expect(str(error).strip(), f"open of the folder {what} raised ModelError without a message")
         return True

@@ -10,13 +10,11 @@ from pathlib import Path
 from jan_ort_backends import ABI, Accepts, Available, Backend, Capability, Declines, Missing
 from jan_ort_backends.registry import GROUP
 from jan_ort_backends.spelling import did_you_mean
-from jan_ort_conformance.backend.expectations import expect
-from jan_ort_conformance.backend.isolation import ask_child
-from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.fixture import Fixture
+from jan_ort_conformance.backend.isolation.child_process import ask_child
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import NotThere
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.verdicts.verdict import Level, NotThere, expect
 
 RUNTIMES = frozenset(
     {
@@ -58,9 +56,9 @@ os._exit(0)
 
 
 @check("descriptor.well_formed")
-def well_formed(trial: Trial) -> None:
+def well_formed(fixture: Fixture) -> None:
     """The descriptor has a name, this interface's major version, known capabilities, and probe, accepts and open."""
-    backend = trial.subject.backend
+    backend = fixture.subject.backend
     expect(
         isinstance(backend.name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", backend.name), f"name {backend.name!r}"
     )
@@ -89,9 +87,9 @@ def _expect_own(backend: Backend, method: str) -> None:
 
 
 @check("descriptor.brings_models_it_opens", level=Level.FULL)
-def brings_models_it_opens(trial: Trial) -> None:
+def brings_models_it_opens(fixture: Fixture) -> None:
     """Every folder in ``builtin_models`` exists and is accepted."""
-    backend = trial.subject.backend
+    backend = fixture.subject.backend
     for name, folder in dict(backend.builtin_models).items():
         expect(isinstance(folder, Path) and folder.is_dir(), f"builtin model {name!r}: {folder!r} is no folder")
         answer = backend.accepts(folder)
@@ -99,53 +97,53 @@ def brings_models_it_opens(trial: Trial) -> None:
 
 
 @check("descriptor.imports_no_runtime", level=Level.FULL)
-def imports_no_runtime(trial: Trial) -> None:
+def imports_no_runtime(fixture: Fixture) -> None:
     """Importing the descriptor's module imports no runtime; ``open`` does that."""
-    _, modules = _imported(trial.subject)
+    _, modules = _imported(fixture.subject)
     found = sorted(RUNTIMES & modules)
-    expect(not found, f"importing {_module(trial.subject)} imports {', '.join(found)}")
+    expect(not found, f"importing {_module(fixture.subject)} imports {', '.join(found)}")
 
 
 @check("descriptor.imports_quickly", level=Level.STRICT)
-def imports_quickly(trial: Trial) -> str:
+def imports_quickly(fixture: Fixture) -> str:
     """Importing the descriptor's module takes no more than half a second beyond numpy's, at the best of three."""
-    best_s = min(_imported(trial.subject)[0] for _ in range(3))
-    expect(best_s <= MAX_IMPORT_S, f"importing {_module(trial.subject)} takes {best_s:.2f} s")
+    best_s = min(_imported(fixture.subject)[0] for _ in range(3))
+    expect(best_s <= MAX_IMPORT_S, f"importing {_module(fixture.subject)} takes {best_s:.2f} s")
     return f"{1000 * best_s:.0f} ms"
 
 
 @check("descriptor.probe_answers")
-def probe_answers(trial: Trial) -> str:
+def probe_answers(fixture: Fixture) -> str:
     """``probe`` raises nothing, says why it cannot run where it cannot, and here it can."""
-    answer = trial.subject.backend.probe()
+    answer = fixture.subject.backend.probe()
     expect(isinstance(answer, Available | Missing), f"probe returned {answer!r}, neither Available nor Missing")
     if isinstance(answer, Missing):
         expect(answer.reason and answer.remedy, f"probe gives no reason or no remedy: {answer}")
     expect(isinstance(answer, Available), f"the backend cannot run here, so nothing can be judged: {answer}")
-    again = trial.subject.backend.probe()
+    again = fixture.subject.backend.probe()
     # What it tells may differ, such as the memory that is free now.
     expect(type(again) is type(answer), f"asked again, probe returned {again!r} after {answer!r}")
     return str(getattr(answer, "detail", ""))
 
 
 @check("descriptor.accepts_its_model")
-def accepts_its_model(trial: Trial) -> None:
+def accepts_its_model(fixture: Fixture) -> None:
     """``accepts`` accepts the folder that ``open`` opens."""
-    answer = trial.subject.backend.accepts(trial.subject.model_dir)
-    expect(answer == Accepts(), f"accepts({trial.subject.model_dir}) returned {answer!r}")
+    answer = fixture.subject.backend.accepts(fixture.subject.model_dir)
+    expect(answer == Accepts(), f"accepts({fixture.subject.model_dir}) returned {answer!r}")
 
 
 @check("descriptor.declines_other_folders")
-def declines_other_folders(trial: Trial) -> None:
+def declines_other_folders(fixture: Fixture) -> None:
     """``accepts`` raises nothing for folders that are no models and declines each with a reason."""
-    folder = trial.empty_folder()
+    folder = fixture.empty_folder()
     (folder / "empty").mkdir()
     (folder / "file").touch()
     (folder / "garbage").mkdir()
     for name in ("config.json", "jan_ort.json", "tokenizer.json"):
         (folder / "garbage" / name).write_bytes(b"\xff\x00{not json")
     for name in ("empty", "absent", "file", "garbage"):
-        answer = trial.subject.backend.accepts(folder / name)
+        answer = fixture.subject.backend.accepts(folder / name)
         expect(isinstance(answer, Declines), f"accepts of the {name} folder returned {answer!r}")
         expect(getattr(answer, "reason", "").strip(), f"accepts of the {name} folder declines without a reason")
 

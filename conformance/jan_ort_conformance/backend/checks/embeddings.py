@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import BadInput, Capability, ContextOverflow
-from jan_ort_conformance.backend.expectations import expect, expect_error, expect_rows_differ, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import MAX_EMBEDDING_TOKEN_ID, SEED, Trial
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_error, expect_rows_differ, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.fixture import MAX_EMBEDDING_TOKEN_ID, SEED, Fixture
+from jan_ort_conformance.verdicts.verdict import Level, expect
 
 EMBED = Capability.EMBED
 
 
-def _texts(trial: Trial, *lengths: int) -> list[NDArray[np.int64]]:
+def _texts(fixture: Fixture, *lengths: int) -> list[NDArray[np.int64]]:
     """Return random texts of these lengths, 0 standing for the whole context."""
     generator = np.random.default_rng(SEED)
-    size = trial.session.info.context_length
+    size = fixture.session.info.context_length
     return [generator.integers(1, MAX_EMBEDDING_TOKEN_ID, min(length or size, size)) for length in lengths]
 
 
@@ -28,86 +28,88 @@ def _difference(vector: NDArray[np.float32], alone: NDArray[np.float32]) -> floa
 
 
 @check("embeddings.form", EMBED)
-def form(trial: Trial) -> None:
+def form(fixture: Fixture) -> None:
     """Vectors are finite float32 of shape (len(batch), embedding_size), also for no texts at all."""
-    size = trial.session.info.embedding_size
+    size = fixture.session.info.embedding_size
     for lengths in ((7,), (3, 9, 1), ()):
-        vectors = trial.session.embed(_texts(trial, *lengths))
+        vectors = fixture.session.embed(_texts(fixture, *lengths))
         expect(isinstance(vectors, np.ndarray) and vectors.dtype == np.float32, f"embed returned {type(vectors)}")
         expect(vectors.shape == (len(lengths), size), f"{len(lengths)} texts have the shape {vectors.shape}")
         expect(np.isfinite(vectors).all(), "a vector is not finite")
 
 
 @check("embeddings.equal_alone", EMBED)
-def equal_alone(trial: Trial) -> str:
+def equal_alone(fixture: Fixture) -> str:
     """Texts of different lengths in one batch have the vectors that each has alone, in the same order."""
-    texts = _texts(trial, 9, 1, 4, 0, 2, 30, 9)
-    together = trial.session.embed(texts)
-    alone = np.concatenate([trial.session.embed([text]) for text in texts])
+    texts = _texts(fixture, 9, 1, 4, 0, 2, 30, 9)
+    together = fixture.session.embed(texts)
+    alone = np.concatenate([fixture.session.embed([text]) for text in texts])
     expect(together.shape == alone.shape, f"the shapes are {together.shape} and {alone.shape}")
     difference = max(map(_difference, together, alone))
     told = f"a vector differs by {difference:.2g} of its length from the text's alone"
-    expect(difference <= trial.tolerances.vectors, told)
+    expect(difference <= fixture.tolerances.vectors, told)
     return f"largest difference {difference:.2g} of a vector's length"
 
 
 @check("embeddings.many_texts", EMBED, level=Level.FULL)
-def many_texts(trial: Trial) -> None:
+def many_texts(fixture: Fixture) -> None:
     """A batch of 70 texts, which no backend may cut or reorder, has each text's own vector."""
-    texts = _texts(trial, *(1 + index % 13 for index in range(70)))
-    together = trial.session.embed(texts)
+    texts = _texts(fixture, *(1 + index % 13 for index in range(70)))
+    together = fixture.session.embed(texts)
     expect(len(together) == len(texts), f"{len(texts)} texts have {len(together)} vectors")
     for index in (0, 12, 31, 32, 63, 64, 69):
-        difference = _difference(together[index], trial.session.embed([texts[index]])[0])
+        difference = _difference(together[index], fixture.session.embed([texts[index]])[0])
         told = f"text {index} of 70 differs by {difference:.2g} of its vector's length from itself alone"
-        expect(difference <= trial.tolerances.vectors, told)
+        expect(difference <= fixture.tolerances.vectors, told)
 
 
 @check("embeddings.follow_from_the_tokens", EMBED)
-def follow_from_the_tokens(trial: Trial) -> None:
+def follow_from_the_tokens(fixture: Fixture) -> None:
     """The same text has the same vector to the bit, other tokens and another order of tokens have others."""
-    text = _texts(trial, 8)[0]
-    first = trial.session.embed([text])
-    expect_rows_equal(trial.session.embed([text.copy()]), first, 0.0, "one text twice")
-    expect_rows_differ(trial.session.embed([text[::-1].copy()]), first, "a text and its reverse")
-    expect_rows_differ(trial.session.embed([text % (MAX_EMBEDDING_TOKEN_ID - 1) + 1]), first, "two texts")
+    text = _texts(fixture, 8)[0]
+    first = fixture.session.embed([text])
+    expect_rows_equal(fixture.session.embed([text.copy()]), first, 0.0, "one text twice")
+    expect_rows_differ(fixture.session.embed([text[::-1].copy()]), first, "a text and its reverse")
+    expect_rows_differ(fixture.session.embed([text % (MAX_EMBEDDING_TOKEN_ID - 1) + 1]), first, "two texts")
 
 
 @check("embeddings.unit_length", EMBED, level=Level.STRICT)
-def unit_length(trial: Trial) -> None:
+def unit_length(fixture: Fixture) -> None:
     """Vectors have length 1, as clients of the API that compare by dot product expect."""
-    lengths = np.linalg.norm(trial.session.embed(_texts(trial, 9, 1, 0)), axis=1)
+    lengths = np.linalg.norm(fixture.session.embed(_texts(fixture, 9, 1, 0)), axis=1)
     expect(np.allclose(lengths, 1.0, rtol=0, atol=1e-3), f"the vectors' lengths are {lengths}")
 
 
 @check("embeddings.refuse_wrong_tokens", EMBED)
-def refuse_wrong_tokens(trial: Trial) -> None:
+def refuse_wrong_tokens(fixture: Fixture) -> None:
     """An empty text, and a token id outside the vocabulary, raise BadInput."""
-    good = _texts(trial, 3)[0]
+    good = _texts(fixture, 3)[0]
     for what, ids in (("an empty text", []), ("token id -1", [-1]), ("token id 2^31 - 1", [2**31 - 1])):
         batch = [good, np.array(ids, np.int64)]
-        expect_error(BadInput, lambda batch=batch: trial.session.embed(batch), what)  # type: ignore[misc]
-    expect(len(trial.session.embed([good])) == 1, "after refusals, a good text has no vector")
+        expect_error(BadInput, lambda batch=batch: fixture.session.embed(batch), what)  # type: ignore[misc]
+    expect(len(fixture.session.embed([good])) == 1, "after refusals, a good text has no vector")
 
 
 @check("embeddings.refuse_long_texts", EMBED)
-def refuse_long_texts(trial: Trial) -> None:
+def refuse_long_texts(fixture: Fixture) -> None:
     """A text of the whole context has a vector; one token more raises ContextOverflow with the row and the numbers."""
-    size = trial.session.info.context_length
-    whole = _texts(trial, 0)[0]
-    expect(len(trial.session.embed([whole])) == 1, "a text of the whole context has no vector")
+    size = fixture.session.info.context_length
+    whole = _texts(fixture, 0)[0]
+    expect(len(fixture.session.embed([whole])) == 1, "a text of the whole context has no vector")
     too_long = np.append(whole, 1)
-    error = expect_error(ContextOverflow, lambda: trial.session.embed([whole[:1], too_long]), "one token too many")
+    error = expect_error(ContextOverflow, lambda: fixture.session.embed([whole[:1], too_long]), "one token too many")
     numbers = (error.slot, error.num_tokens, error.context_length)
     expect(numbers == (1, size + 1, size), f"slot (the row), num_tokens and context_length are {numbers}")
 
 
 @check("embeddings.leave_the_slots_alone", EMBED, Capability.GENERATE)
-def leave_the_slots_alone(trial: Trial) -> None:
+def leave_the_slots_alone(fixture: Fixture) -> None:
     """Embedding between the steps of a sequence does not touch its slot."""
-    writer = trial.writer
+    writer = fixture.writer
     writer.append(0, 10)
     expected = writer.append(1, 10, 5)
-    trial.session.embed(_texts(trial, 20, 3))
-    expect(trial.session.length(0) == 10, f"after embed the slot holds {trial.session.length(0)} tokens, and held 10")
-    expect_rows_equal(writer.append(0, 5), expected, trial.tolerances.same_kind, "a slot after embed")
+    fixture.session.embed(_texts(fixture, 20, 3))
+    expect(
+        fixture.session.length(0) == 10, f"after embed the slot holds {fixture.session.length(0)} tokens, and held 10"
+    )
+    expect_rows_equal(writer.append(0, 5), expected, fixture.tolerances.same_kind, "a slot after embed")

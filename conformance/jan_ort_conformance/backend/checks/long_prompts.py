@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, Session, SlotTokens
-from jan_ort_conformance.backend.expectations import expect_finite, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import CONTEXT_LENGTH, SEED, Trial
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_finite, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.fixture import CONTEXT_LENGTH, SEED, Fixture
+from jan_ort_conformance.verdicts.verdict import Level
 
 MAX_TOKENS = 2048
 MAX_S = 30.0
@@ -23,10 +23,10 @@ NUM_DECODED = 4
 
 
 @check("prefill.holds_far_from_the_start", Capability.GENERATE, level=Level.FULL)
-def holds_far_from_the_start(trial: Trial) -> str:
+def holds_far_from_the_start(fixture: Fixture) -> str:
     """A prompt that fills the context (or 2,048 tokens) has finite logits, in chunks those of the whole prompt."""
-    own = trial.open(num_slots=1, context_length=None).session.info.context_length
-    session = trial.open(num_slots=2, context_length=min(own, MAX_TOKENS)).session
+    own = fixture.open(num_slots=1, context_length=None).session.info.context_length
+    session = fixture.open(num_slots=2, context_length=min(own, MAX_TOKENS)).session
     size = session.info.context_length
     text = np.random.default_rng(SEED).integers(0, session.info.vocab_size, size)
     length = min(size, _affordable_tokens(session, text)) - NUM_DECODED
@@ -37,7 +37,7 @@ def holds_far_from_the_start(trial: Trial) -> str:
         logits = np.array(session.step([SlotTokens(1, ids, min(NUM_LOGITS, len(ids)))]).logits)
         _expect_finite(logits, begin + len(ids))
     _expect_finite(whole, length)
-    same = trial.tolerances.same_kind
+    same = fixture.tolerances.same_kind
     expect_rows_equal(logits, whole[-len(logits) :], same, f"{length} tokens in chunks of {CHUNK} against at once")
     for position in range(length, length + NUM_DECODED):
         rows = [SlotTokens(slot, text[position : position + 1]) for slot in (0, 1)]

@@ -5,31 +5,30 @@ from __future__ import annotations
 import re
 
 from jan_ort_backends import BackendError, Capability, ModelError, OpenOptions, SessionInfo, check_session
-from jan_ort_conformance.backend.expectations import expect, expect_error
-from jan_ort_conformance.backend.isolation import ask_child, write_answer
-from jan_ort_conformance.backend.registry import check
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_error
+from jan_ort_conformance.backend.check_tools.fixture import Fixture
+from jan_ort_conformance.backend.isolation.child_process import ask_child, write_answer
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import Lie, NotThere
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.verdicts.verdict import Level, Lie, NotThere, expect
 
 OPEN_LIMIT_S = 60.0
 _HASH = ("-c", f"import sys; from {__name__} import answer_hash; answer_hash(*sys.argv[1:])")
 
 
 @check("opening.declared_is_implemented")
-def declared_is_implemented(trial: Trial) -> None:
+def declared_is_implemented(fixture: Fixture) -> None:
     """The session overrides the methods of each declared capability, and no others."""
     try:
-        check_session(trial.subject.backend, trial.session)
+        check_session(fixture.subject.backend, fixture.session)
     except BackendError as error:
         raise Lie(str(error)) from error
 
 
 @check("opening.describes_the_session")
-def describes_the_session(trial: Trial) -> None:
+def describes_the_session(fixture: Fixture) -> None:
     """``info`` has plain numbers, a device that is named, and the weights' hash as hex digits."""
-    session_info = trial.session.info
+    session_info = fixture.session.info
     expect(isinstance(session_info, SessionInfo), f"info is a {type(session_info).__name__}")
     for name in ("vocab_size", "context_length", "num_slots", "embedding_size"):
         number = getattr(session_info, name)
@@ -43,10 +42,10 @@ def describes_the_session(trial: Trial) -> None:
 
 
 @check("opening.grants_the_slots_asked_for", Capability.GENERATE)
-def grants_the_slots_asked_for(trial: Trial) -> None:
+def grants_the_slots_asked_for(fixture: Fixture) -> None:
     """``num_slots`` is granted as asked, and every slot can be used."""
     for num_slots in (1, 3):
-        writer = trial.open(num_slots=num_slots)
+        writer = fixture.open(num_slots=num_slots)
         granted = writer.session.info.num_slots
         expect(granted == num_slots, f"{num_slots} slots were asked for and {granted} are granted")
         for slot in range(num_slots):
@@ -55,18 +54,18 @@ def grants_the_slots_asked_for(trial: Trial) -> None:
 
 
 @check("opening.grants_the_context_asked_for")
-def grants_the_context_asked_for(trial: Trial) -> None:
+def grants_the_context_asked_for(fixture: Fixture) -> None:
     """``context_length`` is granted as asked, and None means the model's own."""
-    own = trial.open(num_slots=1, context_length=None).session.info.context_length
+    own = fixture.open(num_slots=1, context_length=None).session.info.context_length
     for asked in (own, own // 2):
-        granted = trial.open(num_slots=1, context_length=asked).session.info.context_length
+        granted = fixture.open(num_slots=1, context_length=asked).session.info.context_length
         expect(granted == asked, f"a context length of {asked} was asked for and {granted} is granted")
 
 
 @check("opening.refuses_bad_options")
-def refuses_bad_options(trial: Trial) -> None:
+def refuses_bad_options(fixture: Fixture) -> None:
     """``open`` raises ModelError for options that cannot be had."""
-    own = trial.open(num_slots=1, context_length=None).session.info.context_length
+    own = fixture.open(num_slots=1, context_length=None).session.info.context_length
     for options in (
         OpenOptions(num_slots=0),
         OpenOptions(num_slots=-1),
@@ -75,49 +74,51 @@ def refuses_bad_options(trial: Trial) -> None:
         OpenOptions(context_length=own + 1),
         OpenOptions(extra={"jan_ort_kit_nonsense": "1"}),
     ):
-        _refused(trial, options)
+        _refused(fixture, options)
 
 
 @check("opening.names_the_bad_option", level=Level.STRICT)
-def names_the_bad_option(trial: Trial) -> None:
+def names_the_bad_option(fixture: Fixture) -> None:
     """The message of that ModelError names the option and its value."""
-    own = trial.open(num_slots=1, context_length=None).session.info.context_length
+    own = fixture.open(num_slots=1, context_length=None).session.info.context_length
     for options, words in (
         (OpenOptions(num_slots=0), ("num_slots", "0")),
         (OpenOptions(context_length=own + 1), ("context_length", str(own + 1), str(own))),
         (OpenOptions(extra={"jan_ort_kit_nonsense": "1"}), ("jan_ort_kit_nonsense",)),
     ):
-        message = str(_refused(trial, options))
+        message = str(_refused(fixture, options))
         absent = [word for word in words if word not in message]
         expect(not absent, f"the message for {options} does not say {', '.join(absent)}: {message}")
 
 
 @check("opening.refuses_other_folders")
-def refuses_other_folders(trial: Trial) -> None:
+def refuses_other_folders(fixture: Fixture) -> None:
     """``open`` raises ModelError for a folder that is empty or absent."""
-    folder = trial.empty_folder()
+    folder = fixture.empty_folder()
     for path in (folder, folder / "absent"):
-        expect_error(ModelError, lambda path=path: trial.subject.backend.open(path, OpenOptions()), f"open({path})")  # type: ignore[misc]
+        expect_error(ModelError, lambda path=path: fixture.subject.backend.open(path, OpenOptions()), f"open({path})")  # type: ignore[misc]
 
 
 @check("opening.hashes_the_weights_alone", level=Level.FULL)
-def hashes_the_weights_alone(trial: Trial) -> None:
+def hashes_the_weights_alone(fixture: Fixture) -> None:
     """``weights_hash`` is the same whenever the model is opened, however many slots are asked for."""
-    hashes = {trial.open(num_slots=num_slots, context_length=None).session.info.weights_hash for num_slots in (1, 2, 1)}
+    hashes = {
+        fixture.open(num_slots=num_slots, context_length=None).session.info.weights_hash for num_slots in (1, 2, 1)
+    }
     expect(len(hashes) == 1, f"three sessions of one model have the hashes {', '.join(sorted(hashes))}")
 
 
 @check("opening.hashes_alike_in_every_process", level=Level.FULL)
-def hashes_alike_in_every_process(trial: Trial) -> None:
+def hashes_alike_in_every_process(fixture: Fixture) -> None:
     """``weights_hash`` is the same in another process, so that two replicas of a server can be compared."""
-    subject = trial.subject
+    subject = fixture.subject
     if not subject.target:
         raise NotThere("the backend was given as an object, which another process cannot load")
     ended = ask_child(_HASH, (subject.to_json(),), OPEN_LIMIT_S)
     expect(
         ended.answer is not None, f"opening the model in another process failed: {ended.told}\n{ended.stderr[-500:]}"
     )
-    here, there = trial.session.info.weights_hash, ended.answer
+    here, there = fixture.session.info.weights_hash, ended.answer
     expect(here == there, f"weights_hash is {here} in this process and {there} in another")
 
 
@@ -128,6 +129,6 @@ def answer_hash(answer_path: str, subject_json: str) -> None:
     session.close()
 
 
-def _refused(trial: Trial, options: OpenOptions) -> ModelError:
-    subject = trial.subject
+def _refused(fixture: Fixture, options: OpenOptions) -> ModelError:
+    subject = fixture.subject
     return expect_error(ModelError, lambda: subject.backend.open(subject.model_dir, options), f"open with {options}")

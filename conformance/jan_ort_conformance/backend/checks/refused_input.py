@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from jan_ort_backends import BadInput, Capability, ContextOverflow, SlotTokens
-from jan_ort_conformance.backend.expectations import expect, expect_error, expect_rows_equal
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial, Writer
-from jan_ort_conformance.results import Level
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.expectations import expect_error, expect_rows_equal
+from jan_ort_conformance.backend.check_tools.fixture import Fixture, Writer
+from jan_ort_conformance.verdicts.verdict import Level, expect
 
 GENERATE = Capability.GENERATE
 
@@ -35,30 +35,30 @@ def _wrong(writer: Writer) -> list[tuple[str, str, list[SlotTokens]]]:
 
 
 @check("refused_input.typed", GENERATE)
-def typed(trial: Trial) -> None:
+def typed(fixture: Fixture) -> None:
     """A wrong batch raises BadInput; the slots keep their lengths, and the session goes on as if it had not been."""
-    writer = trial.writer
+    writer = fixture.writer
     writer.append(0, 5)
     expected = writer.append(1, 5, 4)
     before = writer.lengths()
     for what, _, batch in _wrong(writer):
-        expect_error(BadInput, lambda batch=batch: trial.session.step(batch), f"a step of {what}")  # type: ignore[misc]
+        expect_error(BadInput, lambda batch=batch: fixture.session.step(batch), f"a step of {what}")  # type: ignore[misc]
         expect(writer.lengths() == before, f"after {what} the lengths are {writer.lengths()}, and were {before}")
-    expect_rows_equal(writer.append(0, 4), expected, trial.tolerances.same_kind, "a slot after refused steps")
+    expect_rows_equal(writer.append(0, 4), expected, fixture.tolerances.same_kind, "a slot after refused steps")
 
 
 @check("refused_input.named", GENERATE, level=Level.STRICT)
-def named(trial: Trial) -> None:
+def named(fixture: Fixture) -> None:
     """The ``param`` of that BadInput is what was wrong."""
-    for what, param, batch in _wrong(trial.writer):
-        error = expect_error(BadInput, lambda batch=batch: trial.session.step(batch), f"a step of {what}")  # type: ignore[misc]
+    for what, param, batch in _wrong(fixture.writer):
+        error = expect_error(BadInput, lambda batch=batch: fixture.session.step(batch), f"a step of {what}")  # type: ignore[misc]
         expect(error.param == param, f"for {what} the error names {error.param!r}, not {param!r}")
 
 
 @check("refused_input.overflow", GENERATE)
-def overflow(trial: Trial) -> None:
+def overflow(fixture: Fixture) -> None:
     """A slot takes its context length to the last token; one more raises ContextOverflow with the numbers."""
-    writer, session = trial.writer, trial.session
+    writer, session = fixture.writer, fixture.session
     size = session.info.context_length
     writer.append(0, size - 1)
     writer.append(1, 20)
@@ -73,13 +73,13 @@ def overflow(trial: Trial) -> None:
     expect_error(ContextOverflow, lambda: session.step([SlotTokens(2, np.repeat(one, size + 1))]), "too long a prompt")
     session.truncate(0, size - 1)
     expected = writer.append(3, size - 1, 1)
-    expect_rows_equal(writer.decode(0), expected, trial.tolerances.same_kind, "the last position, after an overflow")
+    expect_rows_equal(writer.decode(0), expected, fixture.tolerances.same_kind, "the last position, after an overflow")
 
 
 @check("refused_input.lengths", GENERATE)
-def lengths(trial: Trial) -> None:
+def lengths(fixture: Fixture) -> None:
     """``truncate`` refuses a length that the slot does not hold, and ``length`` a slot that is not there."""
-    writer, session = trial.writer, trial.session
+    writer, session = fixture.writer, fixture.session
     writer.append(0, 5)
     for call, what in (
         (lambda: session.truncate(0, 6), "truncate to 6 of 5 tokens"),
@@ -93,9 +93,9 @@ def lengths(trial: Trial) -> None:
 
 
 @check("refused_input.forks", GENERATE, Capability.FORK)
-def forks(trial: Trial) -> None:
+def forks(fixture: Fixture) -> None:
     """``fork`` refuses a length that the source does not hold, and slots that are not there."""
-    writer, session = trial.writer, trial.session
+    writer, session = fixture.writer, fixture.session
     writer.append(0, 5)
     writer.append(1, 3)
     end = session.info.num_slots

@@ -6,20 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, SlotTokens, StepOutput
-from jan_ort_conformance.backend.expectations import expect
-from jan_ort_conformance.backend.registry import check
-from jan_ort_conformance.backend.trial import Trial
-from jan_ort_conformance.backend.violation import Lie
+from jan_ort_conformance.backend.check_tools.backend_check import check
+from jan_ort_conformance.backend.check_tools.fixture import Fixture
+from jan_ort_conformance.verdicts.verdict import Lie, expect
 
 NEEDS = (Capability.GENERATE, Capability.TOP_LOGITS)
 
 
 @check("top_logits.form", *NEEDS)
-def form(trial: Trial) -> str:
+def form(fixture: Fixture) -> str:
     """They are float32 and int64 arrays of shape (rows, k), with the same k at every step, also for no rows."""
     widths = set()
     for num_tokens, num_logits in ((9, 4), (5, 0), (1, 1)):
-        output = trial.writer.output(0, num_tokens, num_logits)
+        output = fixture.writer.output(0, num_tokens, num_logits)
         top_logits, top_token_ids = _there(output)
         expect(top_logits.dtype == np.float32, f"top_logits has the dtype {top_logits.dtype}")
         expect(top_token_ids.dtype == np.int64, f"top_token_ids has the dtype {top_token_ids.dtype}")
@@ -34,20 +33,20 @@ def form(trial: Trial) -> str:
 
 
 @check("top_logits.are_the_largest_in_order", *NEEDS)
-def are_the_largest_in_order(trial: Trial) -> None:
+def are_the_largest_in_order(fixture: Fixture) -> None:
     """They equal the row's k largest logits in descending order, ties by ascending token id."""
-    _expect_sorted(trial.writer.output(0, 40, 40), "a prompt")
-    _expect_sorted(trial.writer.output(0, 1), "one decoded token")
+    _expect_sorted(fixture.writer.output(0, 40, 40), "a prompt")
+    _expect_sorted(fixture.writer.output(0, 1), "one decoded token")
 
 
 @check("top_logits.in_batch_order", *NEEDS)
-def in_batch_order(trial: Trial) -> None:
+def in_batch_order(fixture: Fixture) -> None:
     """They are those of their own row also where several slots share a step."""
-    text = trial.writer.text
+    text = fixture.writer.text
     rows = [SlotTokens(slot, text[:length], count) for slot, length, count in ((4, 30, 2), (0, 5, 1), (2, 12, 3))]
-    _expect_sorted(trial.session.step(rows), "three first prompts")
+    _expect_sorted(fixture.session.step(rows), "three first prompts")
     decoding = [SlotTokens(slot, text[length : length + 1]) for slot, length in ((2, 12), (4, 30), (0, 5))]
-    _expect_sorted(trial.session.step(decoding), "three decoded tokens")
+    _expect_sorted(fixture.session.step(decoding), "three decoded tokens")
 
 
 def _expect_sorted(output: StepOutput, what: str) -> None:

@@ -1,0 +1,1 @@
+"""What the backend checks are written with: how one is registered, opens sessions and fails."""

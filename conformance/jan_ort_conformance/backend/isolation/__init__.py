@@ -1,0 +1,1 @@
+"""Child processes, in which a backend's code can harm nothing here."""

@@ -1,0 +1,1 @@
+"""The command line: what both kits' commands share, and one file for each."""

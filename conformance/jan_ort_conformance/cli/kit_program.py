@@ -1,0 +1,88 @@
+"""The command ``jan-ort-conformance``: judge a server or a backend, write the reports, and say so by exit status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from jan_ort_conformance.cli.judging_options import exit_not_run, judging, report, tell_case
+from jan_ort_conformance.http.checks import registered
+from jan_ort_conformance.http.http_options import HttpOptions
+from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.http.server.server_process import ServerGone
+from jan_ort_conformance.http.server.target import TargetError
+from jan_ort_conformance.verdicts.selection import PatternError
+from jan_ort_conformance.verdicts.verdict import Level
+
+
+class KitGroup(click.Group):
+    """The commands; the backend kit's is imported only when it is asked for or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), "backend"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name == "backend":
+            command = import_module("jan_ort_conformance.cli.backend_command").backend_command
+            assert isinstance(command, click.Command)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=KitGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("jan-ort"), prog_name="jan-ort-conformance")
+def main() -> None:
+    """Judge a server with the OpenAI-compatible API, or a backend plugin. Exit status 0: no FAIL and no LIES."""
+
+
+@main.command()
+@click.argument("url")
+@judging
+@click.option("--key", envvar="JAN_ORT_KEY", help="The server's API key; without it, authentication is not judged.")
+@click.option("--seed", type=int, help="Seed of the generated requests; printed, so that a run can be repeated.")
+@click.option(
+    "--max-examples",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Cases of the phase fuzzing, an operation; those of examples and coverage come on top.",
+)
+@click.option("--time-limit", type=click.FloatRange(1), default=900.0, show_default=True, help="Seconds for fuzzing.")
+@click.option("--max-tokens", type=click.IntRange(1), default=8, show_default=True, help="Bound of fuzzed generations.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Longest silence, in s.")
+@click.option("--server-cmd", help="Command that starts the server; run again whenever a case has killed it.")
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Certificates (PEM) to trust, for a server with one of its own.",
+)
+@click.option("--pristine", is_flag=True, help="Fuzz by the document without our overlay; deviations must be listed.")
+@click.option("--fuzz/--no-fuzz", default=True, help="Whether to run schemathesis.", show_default=True)
+def http(url: str, output: Path | None, level: str, **options: object) -> None:
+    """Judge the server at URL (http://host:port, with or without a path before /v1)."""
+    console = Console()
+    if options["server_cmd"]:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leave no server behind
+    judged = HttpOptions(url=url, level=Level(level), **options)  # type: ignore[arg-type]
+    try:
+        results = run_http(judged, tell_case(console))
+    except PatternError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from error
+    except (ServerGone, TargetError) as error:
+        exit_not_run(error, console)
+    report(results, output, console)
+
+
+@main.command("list")
+def list_checks() -> None:
+    """List the HTTP checks with their levels and what each promises."""
+    console = Console()
+    for entry in registered():
+        console.print(f"[bold]{entry.id}[/] [dim]({entry.level})[/] {entry.promise}", soft_wrap=True, highlight=False)

@@ -1,0 +1,1 @@
+"""What the HTTP checks are written with: how one is registered, asks and fails."""

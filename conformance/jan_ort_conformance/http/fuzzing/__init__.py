@@ -1,0 +1,1 @@
+"""The fuzzing of a server by its document, with schemathesis, which takes a second to import."""

@@ -1,0 +1,140 @@
+"""What a server says it has: its own OpenAPI document, and the tasks and limits in its list of models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jan_ort_conformance.http.server.target import Answer, Target, TargetError
+from jan_ort_openapi import load_spec
+
+MAX_DEPTH = 8
+"""Levels of a schema that are looked into: served documents may refer to themselves."""
+
+TASKS = {"/v1/completions": "generate", "/v1/chat/completions": "generate", "/v1/embeddings": "embed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The served document (the bundled one where none is served) and what the list of models tells; None is untold."""
+
+    document: dict[str, Any]
+    serves_document: bool
+    tasks: frozenset[str] | None
+    context_length: int | None
+    vocab_size: int | None = None
+    oddity: str = ""
+    """Why this may not be the URL of such a server at all, in words for its owner."""
+
+    def has(self, need: str) -> bool:
+        """Whether an operation ("/v1/embeddings"), its field or a member of one ("/v1/x a.b.c") is declared."""
+        path, _, name = need.partition(" ")
+        if path not in self.document.get("paths", {}):
+            return False
+        if self.tasks is not None and path in TASKS and TASKS[path] not in self.tasks:
+            return False
+        found = self._request(path)
+        for part in name.split(".") if name else ():
+            if part not in found:
+                return False
+            found = self._properties(found[part])
+        return True
+
+    def fields(self, path: str) -> set[str]:
+        """Return the declared fields of the bodies of an operation."""
+        return set(self._request(path))
+
+    def members(self, path: str) -> set[str]:
+        """Return what the fields hold, of objects and of lists of objects: "tools.function.name"."""
+
+        def below(prefix: str, properties: dict[str, Any]) -> set[str]:
+            inner = {f"{prefix}{name}": self._properties(schema) for name, schema in properties.items()}
+            deeper = prefix.count(".") + 1 < MAX_DEPTH
+            return set(inner).union(*(below(f"{name}.", each) for name, each in inner.items() if deeper))
+
+        return {name for name in below("", self._request(path)) if "." in name}
+
+    def _request(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for operation in self.document["paths"][path].values():
+            if isinstance(operation, dict):
+                content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+                found |= self._properties(content.get("schema", {}))
+        return found
+
+    def _properties(self, schema: Any, depth: int = 0) -> dict[str, Any]:
+        """Return the properties of an object, or of a list's items; where branches differ, of all of them together."""
+        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+            return {}
+        if "$ref" in schema:
+            schemas = self.document.get("components", {}).get("schemas", {})
+            return self._properties(schemas.get(str(schema["$ref"]).rpartition("/")[2]), depth + 1)
+        found: dict[str, list[Any]] = {name: [each] for name, each in schema.get("properties", {}).items()}
+        for branch in (branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())):
+            for name, each in self._properties(branch, depth + 1).items():
+                found.setdefault(name, []).append(each)
+        properties = {name: each[0] if len(each) == 1 else {"anyOf": each} for name, each in found.items()}
+        return properties or self._properties(schema.get("items"), depth + 1)
+
+
+def read_declaration(target: Target) -> Declaration:
+    """Ask the server what it has; what it does not tell is taken from the bundled document and its overlay.
+
+    Raises: TargetError if the server refuses the key, or asks for one.
+    """
+    models = target.ask("GET", "/v1/models")
+    if models.status in (401, 403):
+        told = "refuses the key" if target.key is not None else "asks for a key"
+        raise TargetError(f"{target.url} {told}: {str(models).strip()}; give the right one by --key or JAN_ORT_KEY")
+    document, serves = load_spec(), False
+    answer = target.ask("GET", "/openapi.json")
+    if answer.status == 200:
+        served = _parsed(answer)
+        if isinstance(served, dict) and isinstance(served.get("paths"), dict):
+            document, serves = served, True
+    listed = _parsed(models)
+    metadata = _metadata(listed)
+    numbers = _number(metadata, "context_length") or _model_length(listed), _number(metadata, "vocab_size")
+    return Declaration(document, serves, _tasks(metadata), *numbers, oddity=_oddity(models, listed))
+
+
+def _parsed(answer: Answer) -> Any:
+    try:
+        return answer.json
+    except ValueError:
+        return None
+
+
+def _oddity(models: Answer, listed: Any) -> str:
+    if isinstance(listed, dict) and isinstance(listed.get("data"), list):
+        return ""
+    kind = models.headers.get("content-type", "no content type")
+    return (
+        f"GET /v1/models gives no list of models but {models.status} with {kind}; "
+        "is this the URL of an API of this kind? A path belongs into it too: http://host/path"
+    )
+
+
+def _metadata(listed: Any) -> list[dict[str, Any]]:
+    """Return what the list of models tells of each, those that generate first; nothing if it tells nothing."""
+    try:
+        told = [model["metadata"] for model in listed["data"] if isinstance(model.get("metadata"), dict)]
+    except (KeyError, TypeError, AttributeError):
+        return []
+    told = [each for each in told if isinstance(each.get("tasks"), list)]
+    return sorted(told, key=lambda each: "generate" not in each["tasks"])
+
+
+def _tasks(metadata: list[dict[str, Any]]) -> frozenset[str] | None:
+    return frozenset(str(task) for each in metadata for task in each["tasks"]) if metadata else None
+
+
+def _model_length(listed: Any) -> int | None:
+    """Return the context length of the first model where the list tells it as vLLM's does."""
+    models = listed["data"] if isinstance(listed, dict) and isinstance(listed.get("data"), list) else []
+    return _number([each for each in models[:1] if isinstance(each, dict)], "max_model_len")
+
+
+def _number(metadata: list[dict[str, Any]], name: str) -> int | None:
+    found = metadata[0].get(name) if metadata else None
+    return found if isinstance(found, int) else None
