@@ -13,6 +13,7 @@ import numpy as np
 from servers import CONTEXT_LENGTH, ours
 from workloads import complete, text
 
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 from jan_ort.plugins.choice import choose_backend
@@ -24,7 +25,7 @@ FIELDS = {"defaults": {}, "greedy": {"temperature": 0, "repeat_penalty": 1.0}, "
 
 
 def open_session(model: str) -> Session:
-    path = resolve_model(model, task="generate", cache_dir=Settings.read().cache_dir)
+    path = resolve_model(model, task=GENERATE, cache_dir=Settings.read().cache_dir)
     return choose_backend(None, path, discover()).open(path, OpenOptions(context_length=CONTEXT_LENGTH))
 
 

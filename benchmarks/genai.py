@@ -22,6 +22,7 @@ from duel import fetch_gguf, row
 from numpy.typing import NDArray
 from servers import CONTEXT_LENGTH, NUM_THREADS, ROOT, Server, ours
 
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL
 from jan_ort.plugins.choice import choose_backend
@@ -212,7 +213,7 @@ def main() -> None:
     parser.add_argument("--spinning", choices=["on", "off"], help="of both bare loops; each one's default if not given")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
-    model = resolve_model(DEFAULT_CHAT_MODEL, task="generate", cache_dir=Settings.read().cache_dir)
+    model = resolve_model(DEFAULT_CHAT_MODEL, task=GENERATE, cache_dir=Settings.read().cache_dir)
     theirs = Theirs(export(model, options.block_size), options.spinning)
     mine, server = Ours(model, options.spinning), ours(DEFAULT_CHAT_MODEL)
     try:

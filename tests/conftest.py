@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from quart import Quart
 
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.models.sources.fetch_index import fetch_package
@@ -40,13 +41,13 @@ def cache_dir() -> Path:
 @pytest.fixture(scope="session")
 def smollm2_folder(cache_dir: Path) -> Path:
     """SmolLM2-135M-Instruct with 8-bit weights, converted."""
-    return resolve_model(DEFAULT_CHAT_MODEL, task="generate", cache_dir=cache_dir)
+    return resolve_model(DEFAULT_CHAT_MODEL, task=GENERATE, cache_dir=cache_dir)
 
 
 @pytest.fixture(scope="session")
 def minilm_folder(cache_dir: Path) -> Path:
     """all-MiniLM-L6-v2, converted."""
-    return resolve_model(DEFAULT_EMBEDDING_MODEL, task="embed", cache_dir=cache_dir)
+    return resolve_model(DEFAULT_EMBEDDING_MODEL, task=EMBED, cache_dir=cache_dir)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def describe(
     return {
         "format": _FORMAT,
         "name": name,
-        "task": task,
+        "task": task.name,
         "context_length": context_length,
         "weights": weights,
         "source": {"file": source.name, "sha256": sha256 or sha256_in_blocks(source, silent)},

@@ -11,6 +11,7 @@ from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import AS_IS
 from jan_ort.ground.file_blocks import copy_in_blocks, sha256_in_blocks
 from jan_ort.ground.progress import Progress
+from jan_ort.ground.task import GENERATE
 
 
 def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha256: str | None = None) -> None:
@@ -30,9 +31,7 @@ def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha2
     write_configs(target, tokenizer, {"model_type": architecture, "max_position_embeddings": length})
     _link(source, target / "model.gguf", progress)
     digest = sha256 or sha256_in_blocks(source, progress)
-    description = describe(
-        name=name, task="generate", context_length=length, weights=AS_IS, source=source, sha256=digest
-    )
+    description = describe(name=name, task=GENERATE, context_length=length, weights=AS_IS, source=source, sha256=digest)
     write_json(target / "jan_ort.json", description)
 
 

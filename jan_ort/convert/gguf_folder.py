@@ -26,6 +26,7 @@ from jan_ort.convert.weights.calibration import (
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
+from jan_ort.ground.task import GENERATE
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def convert_gguf(
     write_configs(target, tokenizer, config.to_json(decoder))
     description = describe(
         name=name or model.string("general.name", source.stem),
-        task="generate",
+        task=GENERATE,
         context_length=config.max_position_embeddings,
         weights=SCHEMES[weights].written_as,
         source=source,

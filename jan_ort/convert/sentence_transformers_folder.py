@@ -18,6 +18,7 @@ from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
 from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
+from jan_ort.ground.task import EMBED
 
 _STAGE = "Converting"
 
@@ -56,7 +57,7 @@ def convert_sentence_transformers(
     write_json(target / "tokenizer.json", tokenizer)
     write_json(target / "tokenizer_config.json", _tokenizer_config(source, context_length))
     write_json(target / "config.json", read_json(source / "config.json"))
-    description = describe(name=name, task="embed", context_length=context_length, weights="float32", source=weights)
+    description = describe(name=name, task=EMBED, context_length=context_length, weights="float32", source=weights)
     write_json(target / "jan_ort.json", description)
     report(_STAGE, 1.0)
 

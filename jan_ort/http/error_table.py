@@ -49,7 +49,7 @@ def to_api_error(error: Exception) -> ApiError:
         case ConstraintFailed():
             return ApiError(400, str(error), code="constraint_failed")
         case NoModelForTask():
-            return bad_request("model", str(error), code=f"no_{error.kind}_model")
+            return bad_request("model", str(error), code=f"no_{error.task.kind}_model")
         case ModelNotFound():
             return ApiError(404, str(error), param="model", code="model_not_found")
     return _passing(error) or _failed(error)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import ModelFolderError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task, find_task, task_names
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
 
 MANIFEST = "jan_ort_manifest.json"
@@ -153,10 +153,11 @@ class _Files:
         stated = self.ours.get("task")
         if stated is None:
             embeds = (self.path / "modules.json").exists() or (self.path / "1_Pooling").is_dir()
-            return "embed" if embeds or is_headless(self.config) else "generate"
-        if stated not in ("generate", "embed"):
-            raise ModelFolderError(f"{self.path / 'jan_ort.json'}: task {stated!r} is unknown; known: generate, embed")
-        return "generate" if stated == "generate" else "embed"
+            return EMBED if embeds or is_headless(self.config) else GENERATE
+        if (task := find_task(stated)) is None:
+            known = ", ".join(task_names())
+            raise ModelFolderError(f"{self.path / 'jan_ort.json'}: task {stated!r} is unknown; known: {known}")
+        return task
 
     def context_length(self) -> int:
         stated = self.ours.get("context_length")
@@ -167,10 +168,10 @@ class _Files:
             genai_model=self.genai,
             sentence_bert=self._read("sentence_bert_config.json"),
             tokenizer_config=self.tokenizer_config,
-            embeds=self.task() == "embed",
+            embeds=self.task() == EMBED,
         )
         if length is None and not any((self.path / name).exists() for name in _CONFIGURATIONS):
-            return BARE_CONTEXT_LENGTH[self.task()]
+            return BARE_CONTEXT_LENGTH[self.task().name]
         if length is None:
             raise ModelFolderError(
                 f"{self.path} does not say its context length; add max_position_embeddings to config.json"

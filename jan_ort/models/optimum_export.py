@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from jan_ort.ground.model_errors import ConversionError, ModelFolderError
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.folder import ModelFolder
 
 logger = logging.getLogger(__name__)
 
 Dtype = Literal["fp32", "fp16", "bf16"]
 
-# With the past: the graph takes and returns the KV cache.
-_OPTIMUM_TASKS = {"generate": "text-generation-with-past", "embed": "feature-extraction"}
+OPTIMUM_TASKS: Mapping[Task, str] = {GENERATE: "text-generation-with-past", EMBED: "feature-extraction"}
+"""What optimum calls each task that it exports for; with the past, a graph takes and returns the KV cache."""
+
 INSTALL = "python -m pip install '.[export]' in jan-ort's own folder"
 
 
@@ -38,7 +40,7 @@ def export_model(source: str, target: Path, *, task: Task, dtype: Dtype, progres
         with warnings.catch_warnings():
             if not logger.isEnabledFor(logging.DEBUG):
                 warnings.simplefilter("ignore")  # tracing a model warns dozens of times, of nothing a user can change
-            main_export(source, output=target, task=_OPTIMUM_TASKS[task], dtype=dtype)
+            main_export(source, output=target, task=OPTIMUM_TASKS[task], dtype=dtype)
     except Exception as error:  # optimum, transformers, torch and the hub each raise their own
         logger.debug("the export of %s failed", source, exc_info=True)
         reason = " ".join(str(error).split())[:400] or type(error).__name__

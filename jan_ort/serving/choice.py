@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from jan_ort.ground.model_errors import ModelReferenceError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task, task_order
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known, Source, Wanted
@@ -17,9 +17,7 @@ from jan_ort.plugins.asking import ask_accepts
 from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
 from jan_ort.plugins.choice import check_allowed, check_backend, check_options, choose_backend, find_backends
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Accepts, Backend, Capability, Discovered
-
-_NEEDED: Mapping[Task, Capability] = {"generate": Capability.GENERATE, "embed": Capability.EMBED}
+from jan_ort_backends import Accepts, Backend, Discovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,11 @@ def find_in(path: Path, source: Source, settings: Settings, discovered: Sequence
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
-    """Return the models to serve, those that generate first. Raises: ModelReferenceError, NoBackendError."""
+    """Return the models to serve, in the order of their tasks. Raises: ModelReferenceError, NoBackendError."""
     known = known_names(settings, discovered)
     chosen = [choose_model(*each, settings, discovered, known) for each in configured_models(settings, discovered)]
     once = {(choice.task, choice.reference): choice for choice in chosen}
-    return tuple(sorted(once.values(), key=lambda choice: choice.task != "generate"))
+    return tuple(sorted(once.values(), key=lambda choice: task_order(choice.task)))
 
 
 def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> list[tuple[Task | None, str]]:
@@ -96,7 +94,7 @@ def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> l
         return _unconfigured(settings.backend, discovered)
     return [
         *((None, each) for each in settings.model or ()),
-        *(("embed", each) for each in settings.embedding_model or ()),
+        *((EMBED, each) for each in settings.embedding_model or ()),
     ]
 
 
@@ -114,7 +112,7 @@ def choose_model(
     """
     check_builtin_model(reference, discovered, settings.backend)
     source = find_source(reference, known, task=task)
-    return ModelChoice(task or source.known_task(settings.cache_dir) or "generate", reference, source)
+    return ModelChoice(task or source.known_task(settings.cache_dir) or GENERATE, reference, source)
 
 
 def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
@@ -132,5 +130,5 @@ def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> list
         if each.name == backend and each.backend is not None and each.backend.builtin_models:
             own = next(iter(each.backend.builtin_models))
             can = each.backend.capabilities
-            return [(task, own) for task, needed in _NEEDED.items() if needed in can]
-    return [("generate", DEFAULT_CHAT_MODEL), ("embed", DEFAULT_EMBEDDING_MODEL)]
+            return [(task, own) for task in TASKS if task.capability in can]
+    return [(GENERATE, DEFAULT_CHAT_MODEL), (EMBED, DEFAULT_EMBEDDING_MODEL)]

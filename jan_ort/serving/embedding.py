@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.engine.engine import CLOSE_S
+from jan_ort.engine.engine import CLOSE_S, Delivery
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.engine.recovery import Recovery, Reopen
+from jan_ort.ground.task import EMBED
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
 from jan_ort.serving.served_model import ServedModel, open_session, open_tokenizer
+from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import (
     Backend,
     BackendError,
     BadInput,
-    Capability,
     ContextOverflow,
     DeviceLost,
     DeviceReport,
@@ -90,14 +91,14 @@ class EmbeddingModel(ServedModel):
             self.close_base()
 
 
-def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings) -> EmbeddingModel:
+def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings, _deliver: Delivery) -> EmbeddingModel:
     """Open a model folder to embed with. Raises: BackendError, ModelFolderError."""
     with ExitStack() as undo:  # what is open already, if a later part fails
         use = undo.enter_context(closing(ModelUse(folder.path)))
-        opened = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.EMBED)))
+        opened = undo.enter_context(closing(open_session(folder.path, backend, settings, EMBED)))
         tokenizer = open_tokenizer(folder)
         undo.pop_all()
-    session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, Capability.EMBED))
+    session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, EMBED))
     return EmbeddingModel(
         folder=folder,
         use=use,
@@ -134,3 +135,6 @@ class RecoveringEmbedder(Session):
     def close(self) -> None:
         """Free the session."""
         self._session.close()
+
+
+EMBEDDING = ServedTask(EMBED, EmbeddingModel, open_embedding, lambda folder, model: ["embedding"])

@@ -14,14 +14,16 @@ from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_tem
 from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.ground.task import GENERATE
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.serving.served_model import MAX_WAITING, ServedModel, open_session, open_tokenizer
+from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, Capability, DeviceReport
+from jan_ort_backends import Backend, DeviceReport
 
 if TYPE_CHECKING:
     from jan_ort.structured.grammar_pool import GrammarPool
@@ -109,7 +111,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         use = undo.enter_context(closing(ModelUse(folder.path)))
         with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
             reading = beside.submit(open_tokenizer, folder)
-            session = undo.enter_context(closing(open_session(folder.path, backend, settings, Capability.GENERATE)))
+            session = undo.enter_context(closing(open_session(folder.path, backend, settings, GENERATE)))
         tokenizer = reading.result()
         vocab_size = _common_size(folder, tokenizer, session.info.vocab_size)
         template = _template(folder, tokenizer)
@@ -121,7 +123,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             deliver=deliver,
             vocab_size=vocab_size,
             max_queued=settings.max_queued,
-            reopen=lambda: open_session(folder.path, backend, settings, Capability.GENERATE),
+            reopen=lambda: open_session(folder.path, backend, settings, GENERATE),
         )
         undo.pop_all()
     engine.start()
@@ -162,3 +164,16 @@ def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | N
     bos = "" if folder.bos_token_id is None else tokenizer.token_text(folder.bos_token_id)
     eos = tokenizer.token_text(folder.eos_token_ids[0]) if folder.eos_token_ids else ""
     return ChatTemplate(folder.chat_template, tool_use=folder.tool_use_template, bos_token=bos, eos_token=eos)
+
+
+def _abilities(folder: ModelFolder | None, model: GenerativeModel | None) -> list[str]:
+    """Return what the model can be asked for; "insert" is known of a loaded one only."""
+    able = ["completion"]
+    if folder is not None and folder.chat_template is not None:
+        able += ["chat", "tools"]  # tools are described to a model whose template knows none
+    if model is not None and model.fill_in_middle is not None:
+        able.append("insert")
+    return able
+
+
+GENERATING = ServedTask(GENERATE, GenerativeModel, open_generative, _abilities)

@@ -12,8 +12,9 @@ from typing import TypeVar
 from jan_ort.engine.engine import Delivery
 from jan_ort.ground.progress import Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice, find_in
-from jan_ort.serving.embedding import EmbeddingModel, open_embedding
-from jan_ort.serving.generative import GenerativeModel, open_generative
+from jan_ort.serving.served_model import ServedModel
+from jan_ort.serving.served_task import ServedTask
+from jan_ort.serving.served_tasks import served_task
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered
 
@@ -47,14 +48,11 @@ class ModelLoader:
         self._check_stopping()
         return find_in(path, choice.source, self.settings, self.discovered)
 
-    def open(self, choice: ModelChoice, found: FoundModel) -> GenerativeModel | EmbeddingModel:
+    def open(self, choice: ModelChoice, found: FoundModel) -> ServedModel:
         """Return the model, ready to be asked. Raises: ModelsError, BackendError, LoadingStopped, NoBackendError."""
         self._check_stopping()
-        model: GenerativeModel | EmbeddingModel
-        if choice.task == "generate":
-            model = open_generative(found.folder, found.backend, self.settings, self.deliver)
-        else:
-            model = open_embedding(found.folder, found.backend, self.settings)
+        served: ServedTask[ServedModel] = served_task(choice.task)
+        model = served.open(found.folder, found.backend, self.settings, self.deliver)
         if self.is_stopping():
             model.close()
             raise LoadingStopped

@@ -10,11 +10,10 @@ from enum import StrEnum
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull
 from jan_ort.ground.progress import LogProgress, Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice
-from jan_ort.serving.embedding import EmbeddingModel
-from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.memory import forget_frames, return_memory
+from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.serving_errors import ModelUnavailable
 
 logger = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ class Resident:
         self.created = int(time.time())
         self.status = Residency.UNLOADED
         self.found: FoundModel | None = None
-        self.model: GenerativeModel | EmbeddingModel | None = None
+        self.model: ServedModel | None = None
         self.failure: Exception | None = None
         self._loader = loader
         self._max_waiting = max_waiting
@@ -56,7 +55,7 @@ class Resident:
         self._unused = asyncio.Event()
         self._unused.set()
         self._change: asyncio.Task[None] | None = None  # the load or unload that runs
-        self._leaving: GenerativeModel | EmbeddingModel | None = None
+        self._leaving: ServedModel | None = None
         self._last_used = self._failed_at = time.monotonic()
 
     @property
@@ -91,7 +90,7 @@ class Resident:
         self.model, self.status, self._last_used = model, Residency.LOADED, time.monotonic()
         logger.info("%s is loaded on %s after %.1f s", self.name, model.device.used, time.perf_counter() - started)
 
-    async def lend(self) -> Lease[GenerativeModel | EmbeddingModel]:
+    async def lend(self) -> Lease[ServedModel]:
         """Return the model, loaded by now, which stays so until the lease ends. Raises as ``load`` does."""
         await self.load()
         assert self.model is not None, "nothing has run since it was loaded"
@@ -171,7 +170,7 @@ class Resident:
         finally:
             self._change = None
 
-    def _open(self) -> GenerativeModel | EmbeddingModel:
+    def _open(self) -> ServedModel:
         if self.found is None or not self.found.folder.path.is_dir():
             self.find(LogProgress())
         assert self.found is not None

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jan_ort.ground.model_errors import ModelReferenceError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import GENERATE, Task
 from jan_ort.serving.resident import Resident
 from jan_ort.serving.serving_errors import ModelNotFound, NoModelForTask
 
-_MISSING: dict[Task, tuple[str, str]] = {"generate": ("chat", "--model"), "embed": ("embedding", "--embedding-model")}
-"""What kind of model a task lacks, and the option that gives one."""
-
 
 class Roster:
-    """The configured models, those that generate first."""
+    """The configured models, in the order of their tasks."""
 
     def __init__(self, residents: Sequence[Resident] = ()) -> None:
         self.residents = tuple(residents)
 
     def check_names(self) -> None:
         """Check that a name and a task mean one model. Raises: ModelReferenceError."""
-        check_names((each.name, each.choice.task, each.choice.reference) for each in self.residents)
+        check_names((each.name, each.choice.task.name, each.choice.reference) for each in self.residents)
 
     def find(self, task: Task, name: str | None) -> Resident:
         """Return the model for a task: the only one whatever the name; of several the named one, or without a name
@@ -29,7 +26,7 @@ class Roster:
         """
         able = self._of(task)
         if not able:
-            raise NoModelForTask(*_MISSING[task])
+            raise NoModelForTask(task)
         if len(able) == 1 or not name:
             return able[0]
         found = next((each for each in able if is_named(each, name)), None)
@@ -38,9 +35,9 @@ class Roster:
         return found
 
     def for_tokens(self, name: str | None) -> Resident:
-        """Return the model whose tokenizer is meant: the named one, else as for generating, else as for embedding."""
+        """Return the model whose tokenizer is meant: the named one, else as for the first task."""
         named = next((each for each in self.residents if name and is_named(each, name)), None)
-        return named or self.find("generate" if self._of("generate") or not self._of("embed") else "embed", name)
+        return named or self.find(self.residents[0].choice.task if self.residents else GENERATE, name)
 
     def named(self, name: str | None) -> list[Resident]:
         """Return what is served under a name, all models for None. Raises: ModelNotFound."""
@@ -50,7 +47,7 @@ class Roster:
         return found
 
     def by_name(self) -> dict[str, list[Resident]]:
-        """Group the models by name: one that both generates and embeds is there twice."""
+        """Group the models by name: one that is configured for two tasks is there twice."""
         grouped: dict[str, list[Resident]] = {}
         for each in self.residents:
             grouped.setdefault(each.name, []).append(each)
@@ -60,9 +57,9 @@ class Roster:
         return [each for each in self.residents if each.choice.task == task]
 
 
-def check_names(models: Iterable[tuple[str, Task, str]]) -> None:
+def check_names(models: Iterable[tuple[str, str, str]]) -> None:
     """Check that a name and a task mean one of ``models``: name, task, reference. Raises: ModelReferenceError."""
-    references: dict[tuple[str, Task], list[str]] = {}
+    references: dict[tuple[str, str], list[str]] = {}
     for name, task, reference in models:
         references.setdefault((name, task), []).append(reference)
     for (name, _), given in references.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.ground.task import Task
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
@@ -16,7 +18,7 @@ from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, Capability, OpenOptions, Session
+from jan_ort_backends import Backend, DeviceReport, OpenOptions, Session
 
 _LONG_TEXT = 4096
 """Characters from which tokenizing leaves the event loop for a thread."""
@@ -31,7 +33,7 @@ def text_pool() -> WorkerPool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServedModel:
+class ServedModel(ABC):
     """What every served model has.
 
     ``use`` keeps its folder from being removed from the cache; ``tokenizing`` are the threads for long texts.
@@ -49,6 +51,15 @@ class ServedModel:
     def name(self) -> str:
         """The name that responses and ``/v1/models`` give."""
         return self.folder.name
+
+    @property
+    @abstractmethod
+    def device(self) -> DeviceReport:
+        """Where the model runs now; it may run elsewhere after its device was lost."""
+
+    @abstractmethod
+    def close(self) -> bool:
+        """End its requests and free the model. May be called twice. Returns whether it is free."""
 
     async def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``; a long one is tokenized off the event loop."""
@@ -71,11 +82,11 @@ class ServedModel:
         self.use.close()
 
 
-def open_session(path: Path, backend: Backend, settings: Settings, needed: Capability) -> Session:
-    """Open a model folder with the options that are configured. Raises: NoBackendError, BackendError."""
-    if needed not in backend.capabilities:
-        raise NoBackendError(f"backend {backend.name!r} cannot {needed.value}; choose another with --backend")
-    length = settings.context_length if needed is Capability.GENERATE else None
+def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -> Session:
+    """Open a model folder for a task, with the options that are configured. Raises: NoBackendError, BackendError."""
+    if task.capability not in backend.capabilities:
+        raise NoBackendError(f"backend {backend.name!r} cannot {task.capability}; choose another with --backend")
+    length = settings.context_length if task.takes_context_length else None
     options = OpenOptions(settings.num_slots, context_length=length, extra=settings.options_of(backend.name))
     return guarded_session.open_session(backend, path, options)
 
@@ -86,5 +97,5 @@ def open_tokenizer(folder: ModelFolder) -> TextTokenizer:
         folder.path / "tokenizer.json",
         bos_token_id=folder.bos_token_id,
         add_bos=folder.add_bos,
-        add_special_tokens=folder.task == "embed",
+        add_special_tokens=folder.task.marks_texts,
     )

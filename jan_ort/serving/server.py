@@ -12,12 +12,12 @@ from typing import cast
 from jan_ort.engine.results import deliver_to
 from jan_ort.ground.progress import show_progress
 from jan_ort.serving.choice import Checked, check_settings
-from jan_ort.serving.embedding import EmbeddingModel
-from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.resident import Resident
 from jan_ort.serving.roster import Roster
+from jan_ort.serving.served_model import ServedModel
+from jan_ort.serving.served_task import Model, ServedTask
 from jan_ort.serving.serving_errors import NotServing
 from jan_ort.settings.schema import Settings
 
@@ -87,23 +87,17 @@ class Server:
         if self.status is not Status.READY:
             raise NotServing(self.status, self.failure)
 
-    async def lend_to_generate(self, name: str | None) -> Lease[GenerativeModel]:
-        """Lend the model that completes prompts, loaded first if need be. Raises: ServingError, QueueFull."""
-        lease = await self._lend(lambda: self.roster.find("generate", name))
-        assert isinstance(lease.model, GenerativeModel), "opened to generate"
-        return cast(Lease[GenerativeModel], lease)
+    async def lend(self, served: ServedTask[Model], name: str | None) -> Lease[Model]:
+        """Lend the model for a task, loaded first if need be. Raises: ServingError, QueueFull."""
+        lease = await self._lend(lambda: self.roster.find(served.task, name))
+        assert isinstance(lease.model, served.model_type), "opened for this task"
+        return cast(Lease[Model], lease)
 
-    async def lend_to_embed(self, name: str | None) -> Lease[EmbeddingModel]:
-        """Lend the model that embeds, loaded first if need be. Raises: ServingError, QueueFull."""
-        lease = await self._lend(lambda: self.roster.find("embed", name))
-        assert isinstance(lease.model, EmbeddingModel), "opened to embed"
-        return cast(Lease[EmbeddingModel], lease)
-
-    async def lend_for_tokens(self, name: str | None) -> Lease[GenerativeModel | EmbeddingModel]:
+    async def lend_for_tokens(self, name: str | None) -> Lease[ServedModel]:
         """Lend the model whose tokenizer is meant, loaded first if need be. Raises: ServingError, QueueFull."""
         return await self._lend(lambda: self.roster.for_tokens(name))
 
-    async def _lend(self, find: Callable[[], Resident]) -> Lease[GenerativeModel | EmbeddingModel]:
+    async def _lend(self, find: Callable[[], Resident]) -> Lease[ServedModel]:
         self.check_ready()  # again: the server may have begun to stop while the body was read
         lease = await find().lend()
         try:

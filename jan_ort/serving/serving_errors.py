@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jan_ort.ground.task import Task
+
 
 class ServingError(Exception):
     """Raised when a request gets no model; the base of every error below."""
@@ -20,11 +22,11 @@ class NotServing(ServingError):
 
 
 class NoModelForTask(ServingError):
-    """Raised when no model is configured for what a request wants; ``kind`` is the kind of model that is missing."""
+    """Raised when no model is configured for what a request wants, which is ``task``."""
 
-    def __init__(self, kind: str, option: str) -> None:
-        super().__init__(f"no {kind} model is configured; start the server with {option}")
-        self.kind = kind
+    def __init__(self, task: Task) -> None:
+        super().__init__(f"no {task.kind} model is configured; start the server with {task.option}")
+        self.task = task
 
 
 class ModelNotFound(ServingError):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.model_errors import ModelFolderError
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.folder import ModelFolder
 
 TOKENIZER = {
@@ -31,7 +32,7 @@ def test_a_minimal_folder_has_defaults(tmp_path: Path) -> None:
     assert ModelFolder.read(path) == ModelFolder(
         path=path,
         name="my-model",
-        task="generate",
+        task=GENERATE,
         context_length=64,
         eos_token_ids=(),
         bos_token_id=None,
@@ -49,7 +50,7 @@ def test_a_converted_folder_is_read_as_its_description_says(tmp_path: Path) -> N
 
     folder = ModelFolder.read(path)
 
-    assert (folder.name, folder.task, folder.context_length) == ("tiny", "embed", 32)
+    assert (folder.name, folder.task, folder.context_length) == ("tiny", EMBED, 32)
     assert (folder.bos_token_id, folder.add_bos, folder.eos_token_ids) == (1, True, (2,))
 
 
@@ -125,7 +126,7 @@ def test_bos_is_added_as_stated_or_as_the_tokenizer_does(
 
 
 def test_a_sentence_transformers_folder_embeds(tmp_path: Path) -> None:
-    assert ModelFolder.read(write_folder(tmp_path, modules_json="[]")).task == "embed"
+    assert ModelFolder.read(write_folder(tmp_path, modules_json="[]")).task == EMBED
 
 
 def test_all_that_is_missing_is_listed(tmp_path: Path) -> None:

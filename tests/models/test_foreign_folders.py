@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.model_errors import ModelFolderError
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.folder import ModelFolder
 from tests.backends.onnxruntime.layout_folders import write_folder
 
@@ -15,7 +16,7 @@ from tests.backends.onnxruntime.layout_folders import write_folder
 def test_a_bare_folder_generates_with_a_usual_context_length(tmp_path: Path) -> None:
     folder = ModelFolder.read(write_folder("bare", "llama", tmp_path / "folder"))
 
-    assert (folder.task, folder.context_length) == ("generate", 2048)
+    assert (folder.task, folder.context_length) == (GENERATE, 2048)
     assert (folder.eos_token_ids, folder.bos_token_id, folder.chat_template) == ((), None, None)
 
 
@@ -25,17 +26,17 @@ def test_a_genai_folder_needs_no_other_configuration(tmp_path: Path) -> None:
 
     folder = ModelFolder.read(path)
 
-    assert (folder.task, folder.context_length) == ("generate", 128)
+    assert (folder.task, folder.context_length) == (GENERATE, 128)
     assert (folder.eos_token_ids, folder.bos_token_id) == ((257,), 256)
 
 
 @pytest.mark.parametrize(
     ("architecture", "task"),
     [
-        ("XLMRobertaModel", "embed"),
-        ("BertModel", "embed"),
-        ("GPT2LMHeadModel", "generate"),
-        ("LlamaForCausalLM", "generate"),
+        ("XLMRobertaModel", EMBED),
+        ("BertModel", EMBED),
+        ("GPT2LMHeadModel", GENERATE),
+        ("LlamaForCausalLM", GENERATE),
     ],
 )
 def test_the_task_follows_the_architecture(tmp_path: Path, architecture: str, task: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import silent
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.folder import ModelFolder
@@ -22,7 +22,7 @@ from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered, discover
 from jan_ort_backends.reference import ReferenceBackend
 
-DEFAULTS = [("generate", "smollm2-135m-instruct"), ("embed", "all-minilm-l6-v2")]
+DEFAULTS = [(GENERATE, "smollm2-135m-instruct"), (EMBED, "all-minilm-l6-v2")]
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +40,15 @@ def discovered() -> tuple[Discovered, ...]:
     ("given", "models"),
     [
         ({}, DEFAULTS),
-        ({"model": "o/m"}, [("generate", "o/m")]),
-        ({"embedding_model": "o/e"}, [("embed", "o/e")]),
-        ({"model": "o/m", "embedding_model": "o/e"}, [("generate", "o/m"), ("embed", "o/e")]),
-        ({"model": "o/m, o/n"}, [("generate", "o/m"), ("generate", "o/n")]),
-        ({"model": ["o/m", "o/m"]}, [("generate", "o/m")]),
-        ({"model": ["all-minilm-l6-v2", "o/m"]}, [("generate", "o/m"), ("embed", "all-minilm-l6-v2")]),
+        ({"model": "o/m"}, [(GENERATE, "o/m")]),
+        ({"embedding_model": "o/e"}, [(EMBED, "o/e")]),
+        ({"model": "o/m", "embedding_model": "o/e"}, [(GENERATE, "o/m"), (EMBED, "o/e")]),
+        ({"model": "o/m, o/n"}, [(GENERATE, "o/m"), (GENERATE, "o/n")]),
+        ({"model": ["o/m", "o/m"]}, [(GENERATE, "o/m")]),
+        ({"model": ["all-minilm-l6-v2", "o/m"]}, [(GENERATE, "o/m"), (EMBED, "all-minilm-l6-v2")]),
         ({"backend": "onnxruntime"}, DEFAULTS),
-        ({"backend": "reference"}, [("generate", "reference"), ("embed", "reference")]),
-        ({"backend": "reference", "model": "o/m"}, [("generate", "o/m")]),
+        ({"backend": "reference"}, [(GENERATE, "reference"), (EMBED, "reference")]),
+        ({"backend": "reference", "model": "o/m"}, [(GENERATE, "o/m")]),
     ],
 )
 def test_defaults_are_served_only_if_no_model_is_named(
@@ -59,7 +59,7 @@ def test_defaults_are_served_only_if_no_model_is_named(
     assert [(choice.task, choice.reference) for choice in chosen] == models
 
 
-@pytest.mark.parametrize("task", ["generate", "embed"])
+@pytest.mark.parametrize("task", TASKS, ids=str)
 def test_a_repository_is_served_for_what_it_was_pulled_for(
     discovered: tuple[Discovered, ...], tmp_path: Path, task: Task
 ) -> None:
@@ -127,7 +127,7 @@ def test_a_model_that_no_allowed_backend_takes_is_refused_before_anything_is_loa
 def test_a_folder_is_read_once_from_the_settings_to_what_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, load: str
 ) -> None:
-    key = CacheKey("m", HubSource(HubId("o/m")).identity("generate"), "int8")
+    key = CacheKey("m", HubSource(HubId("o/m")).identity(GENERATE), "int8")
     own = ReferenceBackend.builtin_models["reference"]
     folder = ModelCache(tmp_path).get_or_build(
         key, lambda work, target: shutil.copytree(own, target, dirs_exist_ok=True)

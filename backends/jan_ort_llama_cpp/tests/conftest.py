@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources import resolve_model
 from tests.backends.onnxruntime.tiny_llama import write_tiny_llama
 from tests.conftest import smollm2_gguf
@@ -15,7 +16,7 @@ __all__ = ["smollm2_gguf"]
 
 def kept(gguf: Path, cache_dir: Path) -> Path:
     """Return the folder around a GGUF file that is kept as it is."""
-    return resolve_model(str(gguf), task="generate", cache_dir=cache_dir, weights="as-is")
+    return resolve_model(str(gguf), task=GENERATE, cache_dir=cache_dir, weights="as-is")
 
 
 @pytest.fixture(scope="session")

@@ -103,7 +103,7 @@ def _examine_models(
         attempts.result(partial(check_conversion, choice, settings, discovered), None)
         found = attempts.result(partial(find_model, choice, settings, discovered), None)
         if found is not None and found.folder is not None and open_limit_s is not None:
-            found = attempts.result(partial(open_once, found, settings, discovered, open_limit_s), found)
+            found = attempts.result(partial(open_once, choice.task, found, settings, discovered, open_limit_s), found)
         models.extend([found] if found is not None else [])
     attempts.result(lambda: check_names(map(model_name, models)), None)
     return models

@@ -16,8 +16,8 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.plugins.asking import PluginFault, within
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.serving.choice import ModelChoice
-from jan_ort.serving.embedding import EmbeddingModel, open_embedding
-from jan_ort.serving.generative import GenerativeModel, open_generative
+from jan_ort.serving.served_model import ServedModel
+from jan_ort.serving.served_tasks import served_task
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Discovered, ModelError
 
@@ -67,22 +67,26 @@ def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Dis
     path = source.present(wanted, settings.cache_dir)
     if path is None:
         state = "to be fetched" if source.needs == "download" else "to be converted"
-        return ModelReport(choice.reference, choice.task, state, needs_bytes=source.work_bytes(wanted))
+        return ModelReport(choice.reference, choice.task.name, state, needs_bytes=source.work_bytes(wanted))
     state = "local" if source.needs == "nothing" else "cached"
     backend = choose_backend(settings.backend, path, discovered)
-    return ModelReport(choice.reference, choice.task, state, str(path), backend.name)
+    return ModelReport(choice.reference, choice.task.name, state, str(path), backend.name)
 
 
-def model_name(model: ModelReport) -> tuple[str, Task, str]:
+def model_name(model: ModelReport) -> tuple[str, str, str]:
     """Return the name that a model is served under, its task and its reference; one that is not there has its own."""
     name = model.reference if model.folder is None else ModelFolder.read(Path(model.folder)).name
     return name, model.task, model.reference
 
 
 def open_once(
-    found: ModelReport, settings: Settings, discovered: Sequence[Discovered], limit_s: float = OPEN_LIMIT_S
+    task: Task,
+    found: ModelReport,
+    settings: Settings,
+    discovered: Sequence[Discovered],
+    limit_s: float = OPEN_LIMIT_S,
 ) -> ModelReport:
-    """Open a model as the server would, close it, and add where it ran; each may take ``limit_s``.
+    """Open a model for a task as the server would, close it, and add where it ran; each may take ``limit_s``.
 
     Raises: BackendError, NoBackendError, ModelsError, ChatTemplateError.
     """
@@ -92,14 +96,11 @@ def open_once(
     folder = ModelFolder.read(Path(found.folder))
     logger.info("opening %s with backend %s; given up after %g s", folder.path, backend.name, limit_s)
 
-    def opened() -> GenerativeModel | EmbeddingModel:
-        if found.task == "generate":
-            return open_generative(folder, backend, settings, lambda events: None)
-        return open_embedding(folder, backend, settings)
-
     doing = "open"
     try:
-        model = within(opened, limit_s)
+        model: ServedModel = within(
+            lambda: served_task(task).open(folder, backend, settings, lambda events: None), limit_s
+        )
         device = model.device
         doing = "close"
         within(lambda: _close(model), limit_s)
@@ -109,7 +110,7 @@ def open_once(
     return replace(found, device=device)
 
 
-def _close(model: GenerativeModel | EmbeddingModel) -> None:
+def _close(model: ServedModel) -> None:
     """Close a model, and go on until it is free: closing once gives up on a session that hangs."""
     while not model.close():
         logger.debug("%s is not closed yet", model.name)

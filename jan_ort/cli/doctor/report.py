@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jan_ort.ground.task import Task
 from jan_ort.plugins.report import BackendReport
 from jan_ort.settings.in_force import SettingInForce
 from jan_ort_backends import DeviceReport
@@ -62,7 +61,7 @@ class ModelReport:
     """
 
     reference: str
-    task: Task
+    task: str
     state: str
     folder: str | None = None
     backend: str | None = None

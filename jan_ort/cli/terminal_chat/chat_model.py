@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jan_ort.cli.terminal_chat.exchange import Answer, ChatError, Server
+from jan_ort.ground.task import GENERATE
 
 Message = Mapping[str, str]
 _MAX_ERROR_BYTES = 2**16
@@ -39,7 +40,7 @@ class ChatModel:
             text = b"".join(answer.lines)
         try:
             models = json.loads(text)["data"]
-            chosen = next((each for each in models if "generate" in _tasks(each)), models[0])
+            chosen = next((each for each in models if GENERATE.name in _tasks(each)), models[0])
             return str(chosen["id"])
         except (ValueError, LookupError, TypeError) as error:
             raise ChatError("the server lists no model; name one with --model") from error
@@ -47,7 +48,7 @@ class ChatModel:
 
 def _tasks(model: Mapping[str, Any]) -> Sequence[str]:
     """Return what a listed model is for; other servers than ours do not say."""
-    tasks: Sequence[str] = (model.get("metadata") or {}).get("tasks", ["generate"])
+    tasks: Sequence[str] = (model.get("metadata") or {}).get("tasks", [GENERATE.name])
     return tasks
 
 

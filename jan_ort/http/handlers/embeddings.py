@@ -15,7 +15,7 @@ from quart import Response, jsonify
 from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.connection import borrow
 from jan_ort.http.reading.prompts import encode_prompts
-from jan_ort.serving.embedding import EmbeddingModel
+from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
 from jan_ort.serving.server import Server
 from jan_ort_openapi.models import CreateEmbeddingRequest
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
-    lease = await borrow(server.lend_to_embed(body.model))
+    lease = await borrow(server.lend(EMBEDDING, body.model))
     model, inputs = lease.model, await _read(body, lease.model)
     started = time.perf_counter()
     vectors = await model.embed(inputs)

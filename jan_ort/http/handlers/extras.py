@@ -7,6 +7,7 @@ from quart import Response, jsonify
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.connection import borrow
 from jan_ort.http.reading.conversation import encode_conversation, tool_plan
+from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.server import Server
 from jan_ort_openapi import SchemaViolation, Violation
 from jan_ort_openapi.models import (
@@ -47,7 +48,7 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
         chat = CreateChatCompletionRequest(
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
-        chat_lease = await borrow(server.lend_to_generate(body.model))
+        chat_lease = await borrow(server.lend(GENERATING, body.model))
         token_ids, _ = await encode_conversation(chat_lease.model, chat, tool_plan(chat))
     return jsonify({"count": len(token_ids)})
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from quart import Response, jsonify
 
-from jan_ort.serving.generative import GenerativeModel
+from jan_ort.ground.task import GENERATE
 from jan_ort.serving.resident import Residency, Resident
+from jan_ort.serving.served_tasks import served_task
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi.models import CreateChatCompletionRequest, ModelSelection
@@ -75,9 +76,9 @@ def _describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
         "metadata": {
             "status": next((each.status for each in residents if each.model is None), Residency.LOADED),
             "error": None if failure is None else str(failure),
-            "tasks": [each.choice.task for each in residents],
+            "tasks": [each.choice.task.name for each in residents],
             "capabilities": _capabilities(residents),
-            "defaults": _defaults() if first.choice.task == "generate" else {},
+            "defaults": _defaults() if first.choice.task == GENERATE else {},
             "backend": None if first.found is None else first.found.backend.name,
             "context_length": _context_length(first, settings),
             **_known_when_loaded(first),
@@ -107,21 +108,15 @@ def _context_length(resident: Resident, settings: Settings) -> int | None:
     if resident.found is None:
         return None
     own = resident.found.folder.context_length
-    return min(own, settings.context_length or own) if resident.choice.task == "generate" else own
+    return min(own, settings.context_length or own) if resident.choice.task.takes_context_length else own
 
 
 def _capabilities(residents: list[Resident]) -> list[str]:
-    """Return what the model can be asked for, in Ollama's words and "chat"; "insert" is known of a loaded one only."""
+    """Return what the model can be asked for."""
     able: list[str] = []
     for each in residents:
-        if each.choice.task == "embed":
-            able.append("embedding")
-            continue
-        able.append("completion")
-        if each.found is not None and each.found.folder.chat_template is not None:
-            able += ["chat", "tools"]  # tools are described to a model whose template knows none
-        if isinstance(each.model, GenerativeModel) and each.model.fill_in_middle is not None:
-            able.append("insert")
+        folder = None if each.found is None else each.found.folder
+        able += served_task(each.choice.task).abilities(folder, each.model)
     return able
 
 

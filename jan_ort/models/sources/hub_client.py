@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task, task_names
 from jan_ort.models.folder import is_headless
 from jan_ort.models.sources.download import verify_sha256
 from jan_ort.models.sources.hub_files import HubId, Selection, select_files, unreachable
@@ -35,13 +35,13 @@ def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()
-    with explain_errors(reference, "generate"), tempfile.TemporaryDirectory() as directory:
+    with explain_errors(reference, GENERATE), tempfile.TemporaryDirectory() as directory:
         repository = HfApi(endpoint=endpoint).model_info(reference.repo_id)
         names = {sibling.rfilename for sibling in repository.siblings or ()}
         if "modules.json" in names or any(name.startswith("1_Pooling/") for name in names):
-            return "embed", "it is a sentence-transformers model"
+            return EMBED, "it is a sentence-transformers model"
         if _CONFIG not in names:
-            return "generate", f"it has no {_CONFIG} that says otherwise"
+            return GENERATE, f"it has no {_CONFIG} that says otherwise"
         path = hf_hub_download(
             reference.repo_id, _CONFIG, revision=repository.sha, local_dir=directory, endpoint=endpoint
         )
@@ -52,9 +52,9 @@ def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
     try:
         config = read_object(path)
         named = ", ".join(map(str, config.get("architectures") or ())) or "none"
-        is_for: Task = "embed" if is_headless(config) else "generate"
+        is_for = EMBED if is_headless(config) else GENERATE
     except (ValueError, TypeError, KeyError) as error:
-        raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task generate or embed") from error
+        raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task {' or '.join(task_names())}") from error
     return is_for, f"the architecture in its {_CONFIG} is {named}"
 
 
@@ -73,7 +73,7 @@ def download(
     with explain_errors(reference, task):
         repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
-        model_type = _model_type(reference, siblings, target, repository.sha, endpoint) if task == "embed" else None
+        model_type = _model_type(reference, siblings, target, repository.sha, endpoint) if task == EMBED else None
         selection = select_files(list(siblings), reference, task, model_type)
         total = sum(siblings[name].size or 0 for name in selection.files)
         _check_space(target, total, reference)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from jan_ort.convert.architectures import encoders
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.sources.download import offline_remedies
 from jan_ort_backends.graph_names import first_graph
 
@@ -50,13 +50,13 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     else an ONNX model. Raises: FetchError that says what there is to choose from.
     """
     names = [name for name in names if ".." not in name.split("/")]
-    if task == "generate" and (ggufs := [name for name in names if name.endswith(".gguf")]):
+    if task == GENERATE and (ggufs := [name for name in names if name.endswith(".gguf")]):
         return Selection("gguf", (_select_gguf(ggufs, reference),))
     if reference.file or reference.quantization:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
-    is_sentence_transformer = task == "embed" and {"modules.json", "model.safetensors"} <= set(names)
+    is_sentence_transformer = task == EMBED and {"modules.json", "model.safetensors"} <= set(names)
     if is_sentence_transformer and model_type in (None, *encoders()):
         return Selection("sentence-transformers", (*small, "model.safetensors"))
     if (graph := first_graph(names)) is not None:

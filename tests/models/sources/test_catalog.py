@@ -2,12 +2,13 @@ import re
 
 import pytest
 
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL, CatalogModel
 
 
 def test_the_defaults_are_known_and_for_their_tasks() -> None:
-    assert CATALOG[DEFAULT_CHAT_MODEL].task == "generate"
-    assert CATALOG[DEFAULT_EMBEDDING_MODEL].task == "embed"
+    assert CATALOG[DEFAULT_CHAT_MODEL].task == GENERATE
+    assert CATALOG[DEFAULT_EMBEDDING_MODEL].task == EMBED
 
 
 @pytest.mark.parametrize("model", CATALOG.values(), ids=lambda model: model.name)

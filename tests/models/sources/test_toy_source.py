@@ -13,7 +13,7 @@ import pytest
 from jan_ort.cli.doctor.examination import examine_all
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models import sources
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted
@@ -44,7 +44,7 @@ class ToySource(MadeSource):
         return cls(name)
 
     def stated_task(self) -> Task:
-        return "embed" if self.name.startswith("embedding") else "generate"
+        return EMBED if self.name.startswith("embedding") else GENERATE
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey:
         return CacheKey(self.name, self.name.encode().hex().ljust(64, "0"), wanted.scheme)
@@ -56,7 +56,7 @@ class ToySource(MadeSource):
         progress(f"Winding {self}", 0.0)
         shutil.copytree(ReferenceBackend.builtin_models["reference"], target, dirs_exist_ok=True)
         stated = json.loads((target / "jan_ort.json").read_bytes())
-        (target / "jan_ort.json").write_text(json.dumps(stated | {"name": self.name, "task": wanted.task}))
+        (target / "jan_ort.json").write_text(json.dumps(stated | {"name": self.name, "task": wanted.task.name}))
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def test_a_server_makes_the_toy_at_its_first_start_and_finds_it_at_the_second(fl
 
 def test_the_doctor_says_what_is_there(flags: dict[str, Any]) -> None:
     before = examine_all(flags)
-    sources.find_source("toy:bear", Known()).make(Wanted("generate"), flags["cache_dir"], silent)
+    sources.find_source("toy:bear", Known()).make(Wanted(GENERATE), flags["cache_dir"], silent)
     after = examine_all(flags)
 
     assert [(each.state, each.needs_bytes) for each in before.models] == [("to be fetched", 1000)] * 2

@@ -13,6 +13,7 @@ from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, show_progress
+from jan_ort.ground.task import GENERATE
 from jan_ort.models.output_folder import output_folder
 from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known, MadeSource, Wanted
@@ -28,7 +29,7 @@ def convert(*, source: str, output: Path | None, **flags: Any) -> None:
     with reported():
         settings = Settings.read(**flags)
         found = _check_source(source)
-        wanted = Wanted(found.stated_task() or "generate", settings.weights)
+        wanted = Wanted(found.stated_task() or GENERATE, settings.weights)
         with show_progress() as progress:
             if output is None:
                 progress(f"Reading {Path(str(found)).name}", 0.0)  # its checksum tells whether it is converted already

@@ -8,8 +8,8 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.ground.progress import show_progress
-from jan_ort.ground.task import Task
-from jan_ort.models.optimum_export import Dtype, export_model
+from jan_ort.ground.task import GENERATE, Task, find_task
+from jan_ort.models.optimum_export import OPTIMUM_TASKS, Dtype, export_model
 from jan_ort.models.output_folder import output_folder
 
 
@@ -17,7 +17,12 @@ from jan_ort.models.output_folder import output_folder
 @click.argument("source", metavar="ID|FOLDER")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option(
-    "--task", type=click.Choice(["generate", "embed"]), default="generate", show_default=True, help="What it is for."
+    "--task",
+    type=click.Choice([task.name for task in OPTIMUM_TASKS]),
+    callback=lambda context, parameter, value: find_task(value),
+    default=GENERATE.name,
+    show_default=True,
+    help="What it is for.",
 )
 @click.option(
     "--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True, help="Type of weights."

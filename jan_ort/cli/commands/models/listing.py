@@ -25,13 +25,13 @@ def list_models(*, as_json: bool, **flags: Any) -> None:
         cached = cached_models(cache_dir)
     whole = {model.name for model in cached if model.damage is None and model.is_current}
     if as_json:
-        known = [{"name": name, "task": model.task, "cached": name in whole} for name, model in CATALOG.items()]
+        known = [{"name": name, "task": model.task.name, "cached": name in whole} for name, model in CATALOG.items()]
         content = {"cache_dir": str(cache_dir), "cached": list(map(_describe, cached)), "known": known}
         click.echo(json.dumps(content, indent=2))
         return
     click.echo(_cached_text(cached) if cached else f"No model is cached in {cache_dir}.")
     click.echo()
-    rows = [(name, model.task, "yes" if name in whole else "no") for name, model in CATALOG.items()]
+    rows = [(name, model.task.name, "yes" if name in whole else "no") for name, model in CATALOG.items()]
     click.echo(text_table(("known name", "task", "cached"), rows))
 
 

@@ -10,7 +10,7 @@ from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import show_progress
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import Task, find_task, task_names
 from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known, Wanted
 from jan_ort.settings.schema import Settings
@@ -20,7 +20,8 @@ from jan_ort.settings.schema import Settings
 @click.argument("name")
 @click.option(
     "--task",
-    type=click.Choice(["generate", "embed"]),
+    type=click.Choice(task_names()),
+    callback=lambda context, parameter, value: find_task(value),
     help="What a Hugging Face model is for; if not given, what it holds tells.",
 )
 @setting_options(("weights", "cache_dir", "config"))
