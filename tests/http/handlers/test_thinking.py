@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jan_ort.chat.tools import ToolPlan
-from jan_ort.http.handlers import chat
+from jan_ort.http.reading import chat
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.structured.compiler import CompiledGrammar
 from tests.chat.formats.templates import HERMES
@@ -37,7 +37,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
 
     async def compile_text(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar:
-        return model.grammars.gbnf(f"root ::= {json.dumps(texts[0])}")
+        return await model.grammars.gbnf(f"root ::= {json.dumps(texts[0])}")
 
     monkeypatch.setattr(chat, "compile_calls", compile_text)
     return texts
@@ -78,7 +78,7 @@ async def test_markers_that_are_special_tokens_are_read_and_stay_no_text(
 
     async def compile_tokens(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar:
         opening, closing = model.thought_markers.values()
-        return model.grammars.lark(f"start: <[{opening}]> {json.dumps(NOW)} <[{closing}]> {json.dumps(NOW)}")
+        return await model.grammars.lark(f"start: <[{opening}]> {json.dumps(NOW)} <[{closing}]> {json.dumps(NOW)}")
 
     monkeypatch.setattr(chat, "compile_calls", compile_tokens)
     async with serving(model=str(folder)) as app:
