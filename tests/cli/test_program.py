@@ -117,3 +117,16 @@ def test_nothing_heavy_is_imported_to_begin_with(arguments: list[str]) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert result.stdout.splitlines()[-1] == "imported:"
+
+
+@pytest.mark.parametrize("command", [["-m", "jan_ort", "--version"], ["-m", "jan_ort", "models", "--help"]])
+def test_what_needs_no_server_imports_none(command: list[str]) -> None:
+    heavy = ("quart", "hypercorn", "pydantic", "jinja2", "tokenizers", "numpy", "llguidance", "jan_ort_openapi")
+
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", *command], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "jan_ort.cli.program" in imported
+    assert imported & set(heavy) == set()
