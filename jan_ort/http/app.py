@@ -61,6 +61,18 @@ def create_app(
     ``checked`` spares checking the given settings again. ``on_failure`` is called if the models cannot be loaded;
     without it the app stays up and answers 503.
     """
+
+    def begin() -> Server:
+        server = Server(settings or Settings.read(), checked=checked, on_failure=on_failure)
+        server.start()
+        return server
+
+    # Whoever gives settings stops the app in time; hypercorn's command does not.
+    return build_app(begin, hears_signals=settings is None)
+
+
+def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
+    """Return the app over a server that ``begin`` has started; it is called when serving starts."""
     app = Quart("jan_ort", static_folder=None)
     app.asgi_http_class = TidyConnection
     app.url_map.merge_slashes = False  # a redirect is no answer of the document: "a//b" is just an unknown model
@@ -69,11 +81,10 @@ def create_app(
 
     @app.before_serving
     async def start() -> None:
-        server = Server(settings or Settings.read(), checked=checked, on_failure=on_failure)
+        server = begin()
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
-        server.start()
-        if settings is None:  # served by hypercorn's command; whoever gives settings stops the app in time
+        if hears_signals:
             app.extensions[STOPPER] = asyncio.create_task(stop_when_told(server.stop))
 
     @app.after_serving

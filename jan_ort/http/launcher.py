@@ -8,25 +8,13 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 
-import hypercorn.asyncio.run
-from hypercorn.asyncio import serve
-from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.config import Config
-
-from jan_ort.http.app import EXTENSION, create_app
 from jan_ort.serving.choice import Checked
+from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
-
-KEEP_ALIVE_S = 75.0
-"""Longer than the pools of common clients keep a connection, so that they close it first."""
-
-
-_GRACE_S = 2.0
-_LAST_WORDS_S = 1.0
-"""How long a server that ends waits for a client to take what was sent to it; hypercorn cancels what is left later."""
 
 
 class BindError(Exception):
@@ -57,31 +45,6 @@ def launch(settings: Settings, checked: Checked, listener: socket.socket) -> int
     return asyncio.run(_serve(settings, checked, listener))
 
 
-class _Connection(TCPServer):
-    """A connection that ends when its client ends it, or has stopped reading when the server ends.
-
-    hypercorn 0.18 waits for the keep-alive timeout even if the client has gone: every closed connection would hold a
-    file descriptor for 75 s; at 14 a second the usual 1024 are used up. And closing, it waits until all is sent, which
-    a client that does not read puts off for ever.
-    """
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
-
-    async def run(self) -> None:
-        cutting = asyncio.ensure_future(self._cut_after_the_end())
-        try:
-            await super().run()
-        finally:
-            cutting.cancel()
-
-    async def _cut_after_the_end(self) -> None:
-        await self.context.terminated.wait()
-        await asyncio.sleep(_LAST_WORDS_S)
-        self.writer.transport.abort()
-
-
 async def _serve(settings: Settings, checked: Checked, listener: socket.socket) -> int:
     ended = asyncio.Event()
     failures: list[Exception] = []
@@ -90,28 +53,24 @@ async def _serve(settings: Settings, checked: Checked, listener: socket.socket) 
         failures.append(error)
         ended.set()
 
-    app = create_app(settings, checked=checked, on_failure=fail)
     _on_signals(ended)
-
-    async def shutdown() -> None:
-        await ended.wait()
-        server = app.extensions.get(EXTENSION)
-        if server is not None:
-            # Before hypercorn closes connections: running streams then still get their error event.
-            await server.stop()
-
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.keep_alive_timeout = KEEP_ALIVE_S
-    config.graceful_timeout = _GRACE_S
-    config.accesslog = None
-    config.errorlog = None
-    config.include_server_header = False
     host, port = listener.getsockname()[:2]
     logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    hypercorn.asyncio.run.TCPServer = _Connection  # type: ignore[attr-defined]
-    await serve(app, config, shutdown_trigger=shutdown)
+    await serve_models(Server(settings, checked=checked, on_failure=fail), listener, ended)
     return 1 if failures else 0
+
+
+async def serve_models(server: Server, listener: socket.socket, ended: asyncio.Event) -> None:
+    """Start the server, and answer requests until ``ended`` is set; then stop it."""
+    server.start()
+    serve_until = await asyncio.to_thread(_import_server)  # which takes 0.3 s, while the models are being loaded
+    await serve_until(ended, server, listener)
+
+
+def _import_server() -> Callable[[asyncio.Event, Server, socket.socket], Awaitable[None]]:
+    from jan_ort.http.hypercorn_server import serve_until
+
+    return serve_until
 
 
 def _on_signals(ended: asyncio.Event) -> None:

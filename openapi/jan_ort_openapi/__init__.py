@@ -9,7 +9,6 @@ __all__ = [
     "ContractError",
     "MalformedBody",
     "Operation",
-    "OverlayError",
     "SchemaViolation",
     "Violation",
     "load_spec",

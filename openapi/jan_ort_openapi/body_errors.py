@@ -1,4 +1,4 @@
-"""The typed errors of the contract: a broken overlay, a malformed body, a body that violates its schema."""
+"""The typed errors of the contract: a malformed body, a body that violates its schema."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from typing import TypedDict
 
 
 class ContractError(Exception):
-    """Raised when the contract is broken, by us or by a request; the base of every error below."""
-
-
-class OverlayError(ContractError):
-    """Raised when the overlay cannot be applied to the document: a fault of the package, never of a request."""
+    """Raised when a request breaks the contract; the base of every error below."""
 
 
 class MalformedBody(ContractError):

@@ -117,3 +117,25 @@ def test_nothing_heavy_is_imported_to_begin_with(arguments: list[str]) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert result.stdout.splitlines()[-1] == "imported:"
+
+
+@pytest.mark.parametrize("command", [["-m", "jan_ort", "--version"], ["-m", "jan_ort", "models", "--help"]])
+def test_what_needs_no_server_imports_none(command: list[str]) -> None:
+    heavy = ("quart", "hypercorn", "pydantic", "jinja2", "tokenizers", "numpy", "llguidance", "jan_ort_openapi")
+
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", *command], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "jan_ort.cli.program" in imported
+    assert imported & set(heavy) == set()
+
+
+def test_what_answers_http_is_not_imported_before_a_server_loads_its_models() -> None:
+    heavy = ("quart", "hypercorn", "h2")
+    code = f"import sys, jan_ort.cli.commands.serve\nprint(*[name for name in {heavy!r} if name in sys.modules])"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert result.stdout.split() == []

@@ -59,8 +59,12 @@ def by_hypercorn_alone(directory: Path) -> Any:
     return hypercorn(directory, "--workers", "0", JAN_ORT_BACKEND="reference")
 
 
+def by_two_workers(directory: Path) -> Any:
+    return hypercorn(directory, "--workers", "2", JAN_ORT_BACKEND="reference")
+
+
 @ASKED_TO_END
-@pytest.mark.parametrize("start", [by_cli, by_hypercorn, by_hypercorn_alone])
+@pytest.mark.parametrize("start", [by_cli, by_hypercorn, by_hypercorn_alone, by_two_workers])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_and_its_streams_in_order(
     tmp_path: Path, start: Callable[[Path], Any], number: signal.Signals

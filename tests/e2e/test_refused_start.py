@@ -105,3 +105,20 @@ def test_under_hypercorn_a_bad_setting_ends_the_start_too(tmp_path: Path) -> Non
     )
 
     assert "--num-slots (JAN_ORT_NUM_SLOTS) is 'none'" in result.stderr + result.stdout
+
+
+def test_under_hypercorn_an_app_that_cannot_be_imported_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "quart.py").write_text("raise ImportError('a broken installation')")
+
+    result = subprocess.run(
+        [sys.executable, "-m", "hypercorn", "jan_ort:app", "--bind", "127.0.0.1:0", "--workers", "0"],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert result.returncode != 0
+    assert "a broken installation" in result.stderr + result.stdout

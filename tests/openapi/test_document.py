@@ -12,6 +12,7 @@ import schemathesis
 from schemathesis.openapi.checks import JsonSchemaError
 
 from jan_ort_openapi import load_spec, spec_bytes
+from scripts.overlay import apply_overlay
 
 PINNED = "58d80e876a684adc95cf20fa3aebfba0da3f38645ee96094ff68ec85128659ad"
 ERRORS = {"400", "401", "404", "413", "415", "422", "429", "503"}
@@ -22,6 +23,14 @@ def test_the_bundled_document_is_unchanged_byte_for_byte() -> None:
 
     assert hashlib.sha256(document).hexdigest() == PINNED
     assert load_spec(pristine=True) == json.loads(document)
+
+
+def test_the_generated_document_is_the_bundled_one_with_the_overlay() -> None:
+    overlay = json.loads(resources.files("jan_ort_openapi").joinpath("overlay.json").read_bytes())
+
+    merged = apply_overlay(load_spec(pristine=True), overlay)
+
+    assert spec_bytes() == json.dumps(merged, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def test_spec_bytes_are_what_load_spec_returns() -> None:

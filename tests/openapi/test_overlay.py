@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from jan_ort_openapi import OverlayError
-from jan_ort_openapi.overlay import apply_overlay
+from scripts.overlay import OverlayError, apply_overlay
 
 DOCUMENT = {
     "paths": {"/a": {"post": {"tags": ["x"]}}, "/b": {"post": {"tags": []}, "get": {}}},

@@ -18,6 +18,7 @@ from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
 from jan_ort.cli.terminal_chat.conversation import Conversation
 from jan_ort.cli.terminal_chat.exchange import ChatError, Server
+from jan_ort.ground import progress
 from jan_ort.plugins.choice import BACKEND_LISTS
 from jan_ort.settings.schema import Settings
 
@@ -53,11 +54,14 @@ def chat(
     **flags: Any,
 ) -> None:
     """Chat with a model, or write its answer to QUESTION; "-" reads the question from standard input."""
-    _quieten(click.get_current_context())
+    quiet = not click.get_current_context().find_root().params.get("verbose")
+    if quiet:  # the server's log is no part of the conversation; what takes long is still shown
+        logging.getLogger().setLevel(logging.WARNING)
+        progress.logger.setLevel(logging.INFO)
     options = {"temperature": temperature, "max_tokens": max_tokens}
     given = {name: value for name, value in options.items() if value is not None}
     question = _read_input() if question == "-" else question
-    with reported(), _reported_chat(), _model(url, flags, given) as model:
+    with reported(), _reported_chat(), _model(url, flags, given, quiet=quiet) as model:
         conversation = Conversation(model, system)
         if question is None:
             _edit_lines()
@@ -75,7 +79,7 @@ def _read_input() -> str:
 
 
 @contextmanager
-def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any]) -> Iterator[ChatModel]:
+def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any], *, quiet: bool) -> Iterator[ChatModel]:
     settings = Settings.read(**flags)
     server: Server
     name = None
@@ -87,8 +91,10 @@ def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any]) -> I
         ]  # as a name of that server; what is configured for serving here is none of its business
         server = RemoteServer(url, settings.api_key.get_secret_value() if settings.api_key else None)
     else:
-        from jan_ort.cli.terminal_chat.local_model import load_chat_model
+        from jan_ort.cli.terminal_chat.local_model import load_chat_model, quieten
 
+        if quiet:
+            quieten()
         if sys.stderr.isatty():
             click.echo("Loading the model; Ctrl-C gives up.", err=True)
         server = load_chat_model(settings)
@@ -104,18 +110,6 @@ def _reported_chat() -> Iterator[None]:
         yield
     except ChatError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _quieten(ctx: click.Context) -> None:
-    """Keep the server's log out of the conversation; what takes long is still shown."""
-    if not ctx.find_root().params.get("verbose"):
-        logging.getLogger().setLevel(logging.WARNING)
-        logging.getLogger("jan_ort.ground.progress").setLevel(logging.INFO)
-        for name in (
-            "jan_ort.serving.server",
-            "jan_ort.serving.resident",
-        ):  # what keeps a model from loading is told by the chat
-            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _edit_lines() -> None:

@@ -1,1 +1,1 @@
-"""A chat in the terminal, with a server or with the app in this process."""
+"""A chat in the terminal, with a server elsewhere or one in this process."""

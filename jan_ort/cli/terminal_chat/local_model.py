@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 from jan_ort.cli.terminal_chat.exchange import ChatError
 from jan_ort.cli.terminal_chat.local_server import LocalServer
 from jan_ort.ground.task import GENERATE
+from jan_ort.serving import resident, server
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.schema import Settings
+
+
+def quieten() -> None:
+    """Keep from the log what keeps a model from loading: the chat tells it."""
+    for room in (server, resident):
+        room.logger.setLevel(logging.CRITICAL)
 
 
 def load_chat_model(settings: Settings) -> LocalServer:

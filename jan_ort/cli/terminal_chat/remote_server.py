@@ -22,20 +22,20 @@ class RemoteServer:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ChatError(f"--url {url!r} is no URL of a server; one is http://127.0.0.1:8000")
-        self._url = url
+        self.url = url
         self._parts = parts
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
-        self._headers = {"Content-Type": "application/json"}
+        self.headers = {"Content-Type": "application/json"}
         if api_key is not None:
             # As bytes of UTF-8, which http.client takes in this form only.
-            self._headers["Authorization"] = f"Bearer {api_key}".encode().decode("latin-1")
+            self.headers["Authorization"] = f"Bearer {api_key}".encode().decode("latin-1")
 
     @contextmanager
     def request(self, method: str, path: str, body: bytes | None = None) -> Iterator[Answer]:
         """Send a request and give its answer; closing the connection tells the server that it may stop."""
         connection = self._connection()
         try:
-            connection.request(method, self._prefix + path, body, self._headers)
+            connection.request(method, self._prefix + path, body, self.headers)
             if connection.sock is not None:
                 connection.sock.settimeout(SILENCE_S)
             response = connection.getresponse()
@@ -43,7 +43,7 @@ class RemoteServer:
         except (OSError, http.client.HTTPException) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ChatError(
-                f"the server at {self._url} does not answer ({reason}); is 'jan-ort serve' running there?"
+                f"the server at {self.url} does not answer ({reason}); is 'jan-ort serve' running there?"
             ) from error
         finally:
             connection.close()
@@ -57,7 +57,7 @@ class RemoteServer:
         try:
             port = self._parts.port
         except ValueError as error:
-            raise ChatError(f"--url {self._url!r}: {error}") from error
+            raise ChatError(f"--url {self.url!r}: {error}") from error
         if self._parts.scheme == "https":
             return http.client.HTTPSConnection(host, port, timeout=CONNECT_S)
         return http.client.HTTPConnection(host, port, timeout=CONNECT_S)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.ground import progress
+from jan_ort.serving import resident, server
 from jan_ort.settings.schema import Settings
 
 
@@ -25,11 +27,11 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def log_levels() -> Iterator[None]:
     """A command sets log levels for its process; the tests' is another one."""
-    names = (None, "jan_ort.ground.progress", "jan_ort.serving.server", "jan_ort.serving.resident")
-    levels = {name: logging.getLogger(name).level for name in names}
+    loggers = (logging.getLogger(), progress.logger, server.logger, resident.logger)
+    levels = [logger.level for logger in loggers]
     yield
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture

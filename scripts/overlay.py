@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from jan_ort_openapi.body_errors import OverlayError
-
 _SEGMENT = re.compile(
     r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)"  # .paths
     r"|\['(?P<quoted>[^'\\]*)'\]"  # ['/v1/models']
@@ -21,6 +19,10 @@ _SEGMENT = re.compile(
 
 Key = str | int | None
 """A step of a path: a member's name, an index, or None for every child."""
+
+
+class OverlayError(Exception):
+    """Raised when the overlay cannot be applied to the document."""
 
 
 def apply_overlay(document: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
