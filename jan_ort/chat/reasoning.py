@@ -1,4 +1,4 @@
-"""What a model thinks, told apart from what it answers, as it streams (hop 8).
+"""What a model thinks, told apart from what it answers, as it streams (hop 9).
 
 Thoughts stand at the beginning of an answer, between two markers; a template may have written the first one already.
 The stage comes before the parser of tool calls: a call inside a thought is none.

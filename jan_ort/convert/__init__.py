@@ -1,6 +1,6 @@
 """Conversion of model files that people have (GGUF, safetensors) into model folders with one ONNX graph.
 
-Of the server, it imports the ground only; ``jan_ort.models`` and the command line import these functions.
+Of the server, it imports the ground only; only ``jan_ort.models`` imports these functions.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -15,6 +16,9 @@ from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
+
+_SAME_SIGNAL_S = 0.1
+"""Signals that come so soon after the first are that one again."""
 
 
 class BindError(Exception):
@@ -74,13 +78,21 @@ def _import_server() -> Callable[[asyncio.Event, Server, socket.socket], Awaitab
 
 
 def _on_signals(ended: asyncio.Event) -> None:
-    """Set ``ended`` on SIGINT and SIGTERM, also where event loops know no signals (Windows); a second one ends all."""
+    """Set ``ended`` on SIGINT and SIGTERM, also where event loops know no signals (Windows); a second one ends all.
+
+    The same one twice at once is one: whoever signals a process and its group, as GNU timeout, does not mean two.
+    """
     loop = asyncio.get_running_loop()
+    first_at = math.inf
 
     def end(number: int) -> None:
+        nonlocal first_at
+        if ended.is_set() and loop.time() - first_at < _SAME_SIGNAL_S:
+            return
         if ended.is_set():
             logger.warning("ended by a second signal, without waiting for what was being done")
             os._exit(128 + number)
+        first_at = loop.time()
         ended.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,1 +1,1 @@
-"""Models: what a folder holds, where models come from, how they are converted, and their tokenizers."""
+"""Models: what a folder holds, where models come from, what is kept of them, and their tokenizers."""

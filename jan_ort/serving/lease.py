@@ -1,4 +1,4 @@
-"""A model that stays loaded while somebody uses it."""
+"""The right to use a loaded model, which stays loaded until it ends."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Residency(StrEnum):
 
 
 class Resident:
-    """Loads one model for whoever acquires it, once for all that wait, and keeps it while anybody uses it.
+    """Loads one model for whoever borrows it, once for all that wait, and keeps it while anybody uses it.
 
     Everything happens in the event loop, but for the loading and freeing itself. ``max_waiting`` bounds the requests
     that wait for a load.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jan_ort.serving import resident as residency
+from jan_ort.serving import resident as resident_module
 from jan_ort_backends import OpenOptions
 from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
 from tests.http.handlers.serving import COMPLETIONS, EMBEDDINGS, post, server_of, serving, until
@@ -121,7 +121,7 @@ async def test_a_failed_load_is_tried_again_after_a_while_or_when_told(
         told = await client.post(LOAD, json={"model": "ada"})
         (tmp_path / "config.json").rename(tmp_path / "ada" / "config.json")
         too_soon, _ = await post(client, COMPLETIONS, SHORT)
-        monkeypatch.setattr(residency, "RETRY_S", 0.0)
+        monkeypatch.setattr(resident_module, "RETRY_S", 0.0)
         later, _ = await post(client, COMPLETIONS, SHORT)
 
     assert (first, told.status_code, told.headers["Retry-After"], too_soon, later) == (503, 503, "5", 503, 200)

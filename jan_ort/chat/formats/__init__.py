@@ -1,4 +1,4 @@
-"""Tool-call formats: how each family of models writes calls, one file each (hops 3 and 8)."""
+"""Tool-call formats: how each family of models writes calls, one file each (hops 3 and 9)."""
 
 from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.described import DescribedFormat

@@ -28,7 +28,7 @@ class ToolFormat(ABC):
 
     @abstractmethod
     def reader(self, opening: str, names: Collection[str]) -> CallReader:
-        """Return the reader of what follows ``opening`` in an answer that may call the tools ``names`` (hop 8)."""
+        """Return the reader of what follows ``opening`` in an answer that may call the tools ``names`` (hop 9)."""
 
     @abstractmethod
     def write_grammar(self, grammar: CallGrammar) -> str:

@@ -1,4 +1,4 @@
-"""Several calls as JSON, between an opening and a closing (hop 8)."""
+"""Several calls as JSON, between an opening and a closing (hop 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call as JSON, one character at a time: its name, its arguments, and where it ends (hop 8)."""
+"""One call as JSON, one character at a time: its name, its arguments, and where it ends (hop 9)."""
 
 from __future__ import annotations
 

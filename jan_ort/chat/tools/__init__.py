@@ -1,4 +1,4 @@
-"""Function calling: what a request asks for, and how calls are read back, in any format (hops 3 and 8)."""
+"""Function calling: what a request asks for, and how calls are read back, in any format (hops 3 and 9)."""
 
 from jan_ort.chat.tools.assistant_message import AssistantMessage, deltas
 from jan_ort.chat.tools.call_events import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart

@@ -1,4 +1,4 @@
-"""What is read out of an answer: pieces of content, and of calls (hop 8)."""
+"""What is read out of an answer: pieces of content, and of calls (hop 9)."""
 
 from __future__ import annotations
 

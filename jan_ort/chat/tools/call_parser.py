@@ -1,4 +1,4 @@
-"""A model's output, piece by piece, to content and calls, in any format (hop 8).
+"""A model's output, piece by piece, to content and calls, in any format (hop 9).
 
 What looks like a call is held back until its format's reader is certain of it. Text that turns out to be none is given
 out as content, unchanged. Then the arguments are given out as they come. Arguments that break off later leave a call

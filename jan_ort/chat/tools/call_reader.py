@@ -1,4 +1,4 @@
-"""What a parser asks of a format: the texts that open calls, and a reader of what follows one (hop 8)."""
+"""What a parser asks of a format: the texts that open calls, and a reader of what follows one (hop 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON's grammar, one character at a time: whether a text that is still being written can become JSON (hop 8)."""
+"""JSON's grammar, one character at a time: whether a text that is still being written can become JSON (hop 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Architectures that can be converted, one a file; the list is what is supported."""
+"""Architectures that can be converted, one recipe a file; ``decoder`` and ``encoder`` say what a recipe is."""
 
 from __future__ import annotations
 
