@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jan_ort.chat.formats.call_grammar import CallGrammar, needs_grammar
 from jan_ort.chat.formats.call_history import plain_messages, with_text_arguments
 from jan_ort.chat.formats.template_view import TemplateView
 from jan_ort.chat.tools.call_reader import CallReader, Opening
-from jan_ort.chat.tools.tool_plan import ToolPlan
+from jan_ort.chat.tools.tool_plan import Tool, ToolPlan
 
 
 class ToolFormat(ABC):
@@ -27,8 +27,8 @@ class ToolFormat(ABC):
         """Whether the template teaches its model this format, given that no format before it in the list did."""
 
     @abstractmethod
-    def reader(self, opening: str, names: Collection[str]) -> CallReader:
-        """Return the reader of what follows ``opening`` in an answer that may call the tools ``names`` (hop 9)."""
+    def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
+        """Return the reader of what follows ``opening`` in an answer that may call these tools, by name (hop 9)."""
 
     @abstractmethod
     def write_grammar(self, grammar: CallGrammar) -> str:

@@ -5,13 +5,14 @@ Sources: the chat templates of Hermes 2 Pro, Qwen 2.5 and Qwen 3, as their repos
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from functools import partial
 
 from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.call_grammar import CallGrammar
 from jan_ort.chat.formats.json_calls import JsonCallsReader
 from jan_ort.chat.formats.template_view import TemplateView
+from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 
 _OPENING, _CLOSING = "<tool_call>", "</tool_call>"
@@ -30,9 +31,9 @@ class HermesFormat(ToolFormat):
         """Whether the template knows tools and writes the tags, with JSON between them."""
         return template.knows_tools and _OPENING in template.text and not any(mark in template.text for mark in _XML)
 
-    def reader(self, opening: str, names: Collection[str]) -> CallReader:
+    def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
         """Return a reader that also takes a list: SmolLM2 was taught to write several calls so."""
-        return JsonCallsReader(names, closing=_CLOSING, has_list=True)
+        return JsonCallsReader(tools, closing=_CLOSING, has_list=True)
 
     def write_grammar(self, grammar: CallGrammar) -> str:
         """Return the grammar of calls in tags of their own, one a line."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jan_ort.chat.formats.object_call import JsonCall, ObjectCall
+from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
 from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader
 from jan_ort.chat.tools.json_scanner import WHITESPACE
@@ -20,7 +21,7 @@ class JsonCallsReader(CallReader):
 
     def __init__(
         self,
-        names: Collection[str],
+        tools: Mapping[str, Tool],
         *,
         closing: str = "",
         separator: str = "",
@@ -28,7 +29,7 @@ class JsonCallsReader(CallReader):
         new_head: Callable[[Collection[str]], JsonCall] | None = None,
         begun: str = "",
     ) -> None:
-        super().__init__(names)
+        super().__init__(tools)
         self._closing = closing
         self._separator = separator
         self._has_list = has_list
@@ -36,7 +37,7 @@ class JsonCallsReader(CallReader):
         self._events: list[CallEvent] = []
         self._state: Callable[[str], None] = self._before
         self._in_list = False
-        self._call: JsonCall = ObjectCall(names)
+        self._call: JsonCall = ObjectCall(tools)
         self._has_started = False  # whether the call is certain
         self._has_ended = False  # whether its arguments are complete
         for char in begun:
@@ -60,11 +61,11 @@ class JsonCallsReader(CallReader):
         if char in WHITESPACE:
             return
         if char == "{":
-            self._begin(ObjectCall(self.names), char)
+            self._begin(ObjectCall(self.tools), char)
         elif char == "[" and self._has_list and not self._in_list:
             self._in_list = True
         elif self._new_head is not None and not self._in_list:
-            self._begin(self._new_head(self.names), char)
+            self._begin(self._new_head(self.tools), char)
         else:
             self.is_done = True
 
@@ -123,7 +124,7 @@ class JsonCallsReader(CallReader):
         elif not text or (separator and text == separator):
             return
         elif separator and text[:1] == separator and text[1:].strip(WHITESPACE) == "{":
-            self._begin(ObjectCall(self.names), char)
+            self._begin(ObjectCall(self.tools), char)
         elif self._in_list and text == "]":
             self._in_list = False
             self.rest = ""

@@ -5,7 +5,7 @@ Sources: the chat templates of Llama 3.1 to 3.3, as their repositories publish t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.call_grammar import CallGrammar
 from jan_ort.chat.formats.json_calls import JsonCallsReader
 from jan_ort.chat.formats.template_view import TemplateView
+from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 
 _TAG, _BARE = "<|python_tag|>", "{"
@@ -29,9 +30,9 @@ class Llama3Format(ToolFormat):
         """Whether the template knows tools, writes ``parameters`` and names the environment of Llama's tools."""
         return template.knows_tools and '"parameters": ' in template.text and "ipython" in template.text
 
-    def reader(self, opening: str, names: Collection[str]) -> CallReader:
+    def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
         """Return a reader; a bare opening is the call's own brace."""
-        return JsonCallsReader(names, separator=";", begun=opening if opening == _BARE else "")
+        return JsonCallsReader(tools, separator=";", begun=opening if opening == _BARE else "")
 
     def write_grammar(self, grammar: CallGrammar) -> str:
         """Return the grammar of one call, or of text that does not begin as one."""

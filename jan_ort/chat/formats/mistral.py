@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,9 +39,9 @@ class MistralFormat(ToolFormat):
         """Whether the template knows tools and writes the marker."""
         return template.knows_tools and _OPENING in template.text
 
-    def reader(self, opening: str, names: Collection[str]) -> CallReader:
+    def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
         """Return a reader of both forms: models of one are known to write the other."""
-        return JsonCallsReader(names, has_list=True, new_head=HeadCall)
+        return JsonCallsReader(tools, has_list=True, new_head=HeadCall)
 
     def write_grammar(self, grammar: CallGrammar) -> str:
         """Return the grammar of one list of calls."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from jan_ort.chat.tools.call_events import (
     ArgumentsDelta,
@@ -24,6 +24,7 @@ from jan_ort.chat.tools.call_events import (
 )
 from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader, CallSyntax
 from jan_ort.chat.tools.json_scanner import WHITESPACE
+from jan_ort.chat.tools.tool_plan import Tool
 
 
 def new_call_id() -> str:
@@ -34,21 +35,21 @@ def new_call_id() -> str:
 class ToolCallParser:
     """Reads one answer. Feed the text as it comes, then finish; events joined do not depend on how it was cut.
 
-    ``names`` are the tools that may be called; a call of another name is content. Without ``is_parallel``, ``is_done``
-    is set once the first call has ended, and whatever is fed after that is not looked at.
+    ``tools`` are those that may be called, by name; a call of another name is content. Without ``is_parallel``,
+    ``is_done`` is set once the first call has ended, and whatever is fed after that is not looked at.
     """
 
     def __init__(
         self,
         syntax: CallSyntax,
-        names: Collection[str],
+        tools: Mapping[str, Tool],
         *,
         is_parallel: bool = True,
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
         self.is_done = False
         self._syntax = syntax
-        self._names = names
+        self._tools = tools
         self._is_parallel = is_parallel
         self._new_id = new_id
         self._events: list[Event] = []
@@ -102,7 +103,7 @@ class ToolCallParser:
             if opening.text.startswith(text) and (not opening.begins_line or self._is_at_line_start(text))
         ]
         if text in openings:
-            self._reader = self._syntax.reader(text, self._names)
+            self._reader = self._syntax.reader(text, self._tools)
             self._is_certain = False
         elif not openings:
             num_given = len(self._held) - len(text) + 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from jan_ort.chat.tools.call_events import CallEvent
+from jan_ort.chat.tools.tool_plan import Tool
 
 MAX_SPACE = 64
 """Whitespace held back because a call may follow; a model that writes nothing else must not be held back for ever."""
@@ -29,9 +30,9 @@ class CallReader(ABC):
     read again as what is outside; if no event was given until then, the opening was none, and is content.
     """
 
-    def __init__(self, names: Collection[str]) -> None:
-        """``names`` are the tools that may be called; a call of another name is none."""
-        self.names = names
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        """``tools`` are those that may be called, by name; a call of another name is none."""
+        self.tools = tools
         self.rest = ""
         self.is_done = False
 
@@ -52,6 +53,6 @@ class CallSyntax(Protocol):
         """The texts that open calls; none of them begins with another."""
         ...
 
-    def reader(self, opening: str, names: Collection[str]) -> CallReader:
+    def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
         """Return the reader of what follows ``opening``."""
         ...

@@ -70,9 +70,9 @@ class ToolPlan:
     is_legacy: bool
 
     @property
-    def names(self) -> frozenset[str]:
-        """Names of the tools that the answer may call."""
-        return frozenset(tool.name for tool in self.callable_tools)
+    def by_name(self) -> dict[str, Tool]:
+        """The tools that the answer may call."""
+        return {tool.name: tool for tool in self.callable_tools}
 
     @property
     def is_forced(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, 
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort_backends.reference_tokenizer import FOLDER
 from jan_ort_openapi.models import CreateChatCompletionRequest
-from tests.chat.tools.parsing import call, content, parsed
+from tests.chat.tools.parsing import PARAMETERS, call, content, parsed
 from tests.http.handlers.serving import CHAT, HELLO, post, serving
 from tests.serving.several import copied
 
@@ -32,7 +32,10 @@ TEMPLATE = r"""{% if tools %}Write <call name="function"><parameter>value</param
 
 
 class ToyFormat(ToolFormat):
-    """``<call name="x"><a>1</a></call>``; what is meant for the user may stand in ``<say>``."""
+    """``<call name="x"><a>1</a></call>``; what is meant for the user may stand in ``<say>``.
+
+    Only the schema tells a text from a number.
+    """
 
     name = "toy"
     markers = ('<call name="',)
@@ -41,8 +44,8 @@ class ToyFormat(ToolFormat):
     def detects(self, template: formats.TemplateView) -> bool:
         return template.knows_tools and "<call name=" in template.text
 
-    def reader(self, opening: str, names: Collection[str]) -> CallReader:
-        return SaidReader(names) if opening == "<say>" else ToyReader(names)
+    def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
+        return SaidReader(tools) if opening == "<say>" else ToyReader(tools)
 
     def shape(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [message | {"role": "result"} if message["role"] == "tool" else message for message in messages]
@@ -56,14 +59,17 @@ def _rules(at: int, tool: Tool) -> Iterator[str]:
     pairs = [f'"<{key}>" value_{at}_{number} "</{key}>"' for number, (key, _) in enumerate(properties)]
     yield " ".join([f"call_{at}:", json.dumps(f'{tool.name}">'), *pairs, '"</call>"'])
     for number, (_, schema) in enumerate(properties):
-        yield f"value_{at}_{number}: %json {json.dumps(schema)}"
+        yield f"value_{at}_{number}: " + (
+            r"/[^<]{0,20}/" if schema["type"] == "string" else f"%json {json.dumps(schema)}"
+        )
 
 
 class ToyReader(CallReader):
     """Gives each parameter out once its tag is closed."""
 
-    def __init__(self, names: Collection[str]) -> None:
-        super().__init__(names)
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        super().__init__(tools)
+        self._schemas: Mapping[str, Any] = {}
         self._before: str | None = None  # what joins the next parameter to the JSON that is out; None before the name
 
     def feed(self, char: str) -> Sequence[CallEvent]:
@@ -76,7 +82,8 @@ class ToyReader(CallReader):
             self.rest, self.is_done = "", True
             return [CallArguments("{}" if self._before == "{" else "}"), CallEnded()]
         if pair := re.fullmatch(r"<(\w+)>([^<]*)</\1>", self.rest):
-            text = f'{self._before}"{pair[1]}": {pair[2]}'
+            is_text = self._schemas.get(pair[1], {}).get("type") == "string"
+            text = f'{self._before}"{pair[1]}": {json.dumps(pair[2]) if is_text else pair[2]}'
             self.rest, self._before = "", ", "
             return [CallArguments(text)]
         self.is_done = re.fullmatch(r"<\w+>", self.rest) is None
@@ -84,9 +91,10 @@ class ToyReader(CallReader):
 
     def _head(self) -> Sequence[CallEvent]:
         name = self.rest.removesuffix('">')
-        if name not in self.names:
+        if name not in self.tools:
             self.is_done = True
             return []
+        self._schemas = self.tools[name].parameters.get("properties", {})
         self.rest, self._before = "", "{"
         return [CallStarted(name)]
 
@@ -111,13 +119,12 @@ class SaidReader(CallReader):
 
 
 TOY = ToyFormat()
-PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "maximum": 9}}}
 TOOLS = [
     {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}},
     {"type": "function", "function": {"name": "now", "parameters": {}}},
 ]
-CALL = '<call name="weather"><city>"Bern"</city><days>3</days></call>'
-ARGUMENTS = '{"city": "Bern", "days": 3}'
+CALL = '<call name="weather"><city>3011</city><days>3</days></call>'
+ARGUMENTS = '{"city": "3011", "days": 3}'
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +166,7 @@ def test_earlier_calls_and_results_are_in_its_words() -> None:
         ('<call name="now"></call>', True),
         (f"{CALL}{CALL}", True),
         ("Hello", False),
-        (CALL.replace("3", "30"), False),
+        (CALL.replace(">3<", ">30<"), False),
         (CALL.replace("weather", "unknown"), False),
     ],
 )

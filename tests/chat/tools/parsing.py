@@ -10,13 +10,15 @@ from jan_ort.chat.tools import (
     ArgumentsDelta,
     ContentDelta,
     Event,
+    Tool,
     ToolCallEnd,
     ToolCallParser,
     ToolCallStart,
 )
 from jan_ort.chat.tools.call_reader import CallSyntax
 
-NAMES = {"weather", "now"}
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "maximum": 9}}}
+TOOLS = {"weather": Tool("weather", "", PARAMETERS), "now": Tool("now", "", {})}
 BY_NAME: Mapping[str, ToolFormat] = {each.name: each for each in FORMATS}
 HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, DESCRIBED = map(
     BY_NAME.__getitem__, ("hermes", "llama3", "mistral", "mistral_args", "described")
@@ -34,7 +36,7 @@ def content(text: str) -> list[Event]:
 
 def new_parser(syntax: CallSyntax, *, is_parallel: bool = True) -> ToolCallParser:
     numbers = itertools.count()
-    return ToolCallParser(syntax, NAMES, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
+    return ToolCallParser(syntax, TOOLS, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
 
 
 def parsed(syntax: CallSyntax, *pieces: str, is_parallel: bool = True) -> list[Event]:

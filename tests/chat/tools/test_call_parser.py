@@ -17,7 +17,7 @@ from jan_ort.chat.tools import (
 )
 from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
 from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader, Opening
-from tests.chat.tools.parsing import HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, call, content, new_parser, parsed
+from tests.chat.tools.parsing import HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS, TOOLS, call, content, new_parser, parsed
 
 OSLO = '{"city": "Oslo", "days": [1, -2.5e3, null], "note": "a \\"}</tool_call>\\" \\u00e9 é"}'
 BERN = '{"city": "Bern"}'
@@ -160,7 +160,7 @@ def test_an_answer_of_many_calls_is_never_done() -> None:
 
 
 def test_ids_differ() -> None:
-    parser = ToolCallParser(HERMES, {"now"})
+    parser = ToolCallParser(HERMES, {"now": TOOLS["now"]})
 
     events = parser.feed('<tool_call>{"name": "now"}</tool_call>' * 100)
 

@@ -18,7 +18,7 @@ from tests.chat.tools.parsing import (
     LLAMA3,
     MISTRAL,
     MISTRAL_ARGS,
-    NAMES,
+    TOOLS,
     call,
     content,
     joined,
@@ -206,7 +206,7 @@ def test_calls_of_any_text_are_numbered_known_and_valid(tool_format: ToolFormat,
     starts = [event for event in events if isinstance(event, ToolCallStart)]
     ends = {event.index for event in events if isinstance(event, ToolCallEnd)}
     assert [start.index for start in starts] == list(range(len(starts)))
-    assert {start.name for start in starts} <= NAMES
+    assert {start.name for start in starts} <= TOOLS.keys()
     complete = [event.text for event in events if isinstance(event, ArgumentsDelta) and event.index in ends]
     assert len(complete) == len(ends)
     assert all(is_json_object(arguments) and isinstance(json.loads(arguments), dict) for arguments in complete)

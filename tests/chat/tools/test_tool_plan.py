@@ -63,7 +63,7 @@ def test_the_choice_says_what_may_be_called(
 ) -> None:
     plan = given_plan(tools=TOOLS, tool_choice=choice)
 
-    assert (plan.choice, set(plan.names)) == (kind, names)
+    assert (plan.choice, set(plan.by_name)) == (kind, names)
     assert (plan.is_forced, plan.is_parallel, plan.is_legacy) == (is_forced, is_parallel, False)
 
 
@@ -82,7 +82,7 @@ def test_parallel_calls_can_be_switched_off() -> None:
 def test_the_older_spelling_is_one_call_at_most(choice: Any, kind: ToolChoice, names: set[str]) -> None:
     plan = given_plan(functions=[WEATHER, NOW], function_call=choice)
 
-    assert (plan.choice, set(plan.names)) == (kind, names)
+    assert (plan.choice, set(plan.by_name)) == (kind, names)
     assert (plan.is_parallel, plan.is_legacy) == (False, True)
 
 
@@ -153,7 +153,7 @@ def test_what_cannot_be_served_is_refused_by_its_place(fields: dict[str, Any], p
 def test_a_name_may_have_64_characters_of_every_kind() -> None:
     name = "aZ0_-" + "x" * 59
 
-    assert given_plan(tools=[tool(name=name)]).names == {name}
+    assert given_plan(tools=[tool(name=name)]).by_name.keys() == {name}
 
 
 def test_a_message_does_not_repeat_a_long_value() -> None:
