@@ -105,7 +105,7 @@ class Scheduler:
     def fail(self, sequence: TokenSequence) -> None:
         """Take a running sequence off its slot and forget what the slot caches, for its content is in doubt."""
         assert sequence.slot is not None, "only a running sequence can fail"
-        self.slots.extend(sequence.slot, sequence.prompt[:0])
+        self.slots.forget(sequence.slot)
         self.finish(sequence)
 
     def schedule(self) -> Batch | None:

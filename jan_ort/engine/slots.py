@@ -96,8 +96,12 @@ class SlotTable:
 
     def extend(self, index: int, cached: NDArray[np.int64]) -> None:
         """Note that prefill has now computed exactly the tokens ``cached`` in slot ``index``."""
-        self.num_changes += len(cached) < self.num_cached(index)
         self.slots[index].cached = cached
+
+    def forget(self, index: int) -> None:
+        """Note that what the slot holds is in doubt."""
+        self.slots[index].cached = _EMPTY
+        self.num_changes += 1
 
     def num_cached(self, index: int | None) -> int:
         """Return how many tokens the slot of a sequence caches, 0 for a sequence without one."""

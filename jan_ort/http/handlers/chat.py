@@ -18,5 +18,5 @@ async def create_chat_completion(server: Server, body: CreateChatCompletionReque
     """Answer with n messages of the assistant."""
     lease = await borrow(server.lend(GENERATING, body.model))
     plan = await read_chat(body, lease.model)
-    run = GenerationRun(plan, "chatcmpl", lease.release)
+    run = GenerationRun(plan, "chatcmpl", lease.release)  # at the last event: a slow reader keeps no model
     return await answer(run, ChatShape(plan, run))

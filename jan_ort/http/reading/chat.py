@@ -34,9 +34,9 @@ class ChatPlan(GenerationPlan):
 async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel) -> ChatPlan:
     """Return what the body asks of the model. Raises: ApiError 400 that names the field; ChatTemplateError."""
     with_usage = wants_usage(body)
-    plan = tool_plan(body)
-    calls = plan if plan is not None and plan.callable_tools else None
-    prompt = await encode_conversation(model, body, plan)
+    tools = tool_plan(body)
+    calls = tools if tools is not None and tools.callable_tools else None
+    prompt = await encode_conversation(model, body, tools)
     params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt.token_ids))
     n = num_choices(body)
     check_known(model, [prompt.token_ids], "messages")

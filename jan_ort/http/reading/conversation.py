@@ -32,13 +32,13 @@ class EncodedConversation(NamedTuple):
 
 
 async def encode_conversation(
-    model: GenerativeModel, body: CreateChatCompletionRequest, plan: ToolPlan | None
+    model: GenerativeModel, body: CreateChatCompletionRequest, tools: ToolPlan | None
 ) -> EncodedConversation:
     """Return the conversation's prompt; no message at all is generated from BOS.
 
     Raises: ApiError 400 for a model without a template and for messages that cannot be given to it; ChatTemplateError.
     """
-    if not body.messages and plan is None:
+    if not body.messages and tools is None:
         return EncodedConversation(starting_token(model), "")
     template = model.template
     if template is None:
@@ -56,16 +56,16 @@ async def encode_conversation(
     if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
         plain = with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
     # In a thread: a template is a program, and may take most of a second.
-    text = await model.rendering.run(lambda: _rendered(model, template, plain, plan))
+    text = await model.rendering.run(lambda: _rendered(model, template, plain, tools))
     token_ids = await model.encode(text)
     return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text)
 
 
 def _rendered(
-    model: GenerativeModel, template: ChatTemplate, messages: list[dict[str, Any]], plan: ToolPlan | None
+    model: GenerativeModel, template: ChatTemplate, messages: list[dict[str, Any]], tools: ToolPlan | None
 ) -> str:
-    if plan is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
+    if tools is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
         return template.render(messages)
     tool_format = model.tool_format
-    adapted = tool_format.adapt(messages, plan, model.template_view)
-    return template.render(adapted, tools=tool_format.template_tools(plan))
+    adapted = tool_format.adapt(messages, tools, model.template_view)
+    return template.render(adapted, tools=tool_format.template_tools(tools))
