@@ -149,8 +149,9 @@ class CountingSandbox(ImmutableSandboxedEnvironment):
         """Count a call, and what its arguments hold; a macro counts for itself."""
         work = current_work()
         work.spend(ITEM)
-        if isinstance(__obj, BuiltinMethodType) and isinstance(__obj.__self__, str):
-            args = _spend_on_text_method(__obj.__self__, __obj.__name__, args, kwargs)
+        text = getattr(__obj, "__self__", None)
+        if isinstance(text, str):  # Markup's own methods, which are no built-in ones, among them
+            args = _spend_on_text_method(text, __obj.__name__, args, kwargs)
         elif not isinstance(__obj, Macro):
             if isinstance(__obj, BuiltinMethodType) and __obj.__name__ in ("count", "index", "copy"):
                 work.spend_on(__obj.__self__)

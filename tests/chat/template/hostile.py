@@ -29,6 +29,17 @@ SMALL: dict[str, str] = {
     "loop_length_of_map": "{% for i in range(99999) %}{% for x in range(99999) | map('abs') %}{% if loop.length %}{% break %}{% endif %}{% endfor %}{% endfor %}",
     "self_block": "{% block b %}{% for i in range(99) %}{{ self.b() }}{% endfor %}{% endblock %}",
     "super": "{% block b %}{{ super() }}{% endblock %}",
+    # texts that are safe for HTML, whose methods are written in Python
+    "markup_center_kept": "{{ ('a' | safe).center(300000000) }}",
+    "markup_escaped_kept": "{{ ('a' | escape).ljust(300000000) }}",
+    "markup_zfill_kept": "{{ ('a' | safe).zfill(300000000) }}",
+    "markup_replace_kept": "{{ (('a' * 10000) | safe).replace('a', 'b' * 30000) }}",
+    "markup_join_kept": "{{ (('x' * 100000) | safe).join(['a'] * 3000) }}",
+    "markup_format_kept": "{{ ('{:>300000000}' | safe).format('a') }}",
+    "markup_percent_kept": "{{ ('%300000000s' | safe) % 'a' }}",
+    "markup_times_kept": "{{ ('a' | safe) * 300000000 }}",
+    "markup_plus_kept": "{% set ns = namespace(s='ab' | safe) %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    "markup_tilde_kept": "{% set ns = namespace(s='ab' | safe) %}{% for i in range(40) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
     # texts that grow without a loop
     "doubling_without_loop": LONG + "{% set s = s ~ s %}" * 40 + "{{ s | length }}",
     "set_block_without_loop": LONG + "{% set s %}{{ s }}{{ s }}{% endset %}" * 40 + "{{ s | length }}",
