@@ -150,8 +150,9 @@ def _translate(schema: dict[str, Any]) -> None:
     if isinstance(patterns, dict):
         schema["patternProperties"] = {to_rust(pattern): value for pattern, value in patterns.items()}
     narrower = _FORMATS.get(str(schema.get("format")))
-    if narrower is not None:
-        schema["allOf"] = [*schema.get("allOf", ()), narrower]
+    others = schema.get("allOf", [])
+    if narrower is not None and isinstance(others, list):  # else it is refused as what it is
+        schema["allOf"] = [*others, narrower]
 
 
 def subschemas(root: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

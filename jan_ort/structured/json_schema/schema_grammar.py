@@ -9,6 +9,7 @@ from typing import Any
 
 from llguidance import LLMatcher
 
+from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.schema_checks import subschemas
 
 JSON_OBJECT: dict[str, Any] = {"type": "object"}
@@ -21,20 +22,23 @@ WHITESPACE = r"\x20|\r?\n(\x20{0,20}|\t{0,10})"
 
 
 def grammar_of_checked(checked: dict[str, Any]) -> str:
-    """Return the matcher's grammar of a schema that has been checked."""
-    return str(
-        LLMatcher.grammar_from_json_schema(
-            json.dumps(checked),
-            overrides={
-                "whitespace_pattern": WHITESPACE,
-                "whitespace_flexible": True,
-                "item_separator": ",",
-                "key_separator": ":",
-                "lenient": False,
-                "coerce_one_of": False,
-            },
+    """Return the matcher's grammar of a schema that has been checked. Raises: SchemaError for a number too large."""
+    try:
+        return str(
+            LLMatcher.grammar_from_json_schema(
+                json.dumps(checked),
+                overrides={
+                    "whitespace_pattern": WHITESPACE,
+                    "whitespace_flexible": True,
+                    "item_separator": ",",
+                    "key_separator": ":",
+                    "lenient": False,
+                    "coerce_one_of": False,
+                },
+            )
         )
-    )
+    except ValueError as error:
+        raise SchemaError("", f"the schema cannot be read: {error}", "change or remove it") from error
 
 
 def locate(schema: dict[str, Any], fails: Callable[[str], bool]) -> str:
