@@ -23,6 +23,9 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Names of functions, as in OpenAI's API."""
 
 
+_OPTIONAL = ("type", "properties", "required")
+
+
 class ToolError(Exception):
     """Raised when a request's tools cannot be served; ``param`` names the field."""
 
@@ -124,8 +127,10 @@ def _tool(function: ChatCompletionToolFunction | ChatCompletionFunction, param: 
         message = f"{_short(function.name)} cannot name a function; use 1 to 64 letters, digits, '_' and '-'"
         raise ToolError(f"{param}.name", message)
     description = function.description if isinstance(function.description, str) else ""
-    _refuse_parameters(function.parameters, f"{param}.parameters")
-    return Tool(function.name, description, function.parameters, getattr(function, "strict", None) is True)
+    # Null is how Go writes a list or an object that was never made.
+    parameters = {key: value for key, value in function.parameters.items() if key not in _OPTIONAL or value is not None}
+    _refuse_parameters(parameters, f"{param}.parameters")
+    return Tool(function.name, description, parameters, getattr(function, "strict", None) is True)
 
 
 def _refuse_parameters(parameters: Mapping[str, Any], param: str) -> None:

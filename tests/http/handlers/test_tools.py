@@ -235,6 +235,19 @@ async def test_a_schema_that_is_enforced_is_refused_if_it_cannot_be(client: Clie
         assert (name, status) == (name, 400), answer
 
 
+@pytest.mark.parametrize("choice", ["auto", "none"])
+@pytest.mark.parametrize(
+    "parameters",
+    [{"properties": None}, {"type": "object", "properties": None, "required": None}, {"type": None}],
+)
+async def test_null_is_what_was_left_out(client: Client, choice: str, parameters: dict[str, Any]) -> None:
+    function = {"name": "f", "parameters": parameters}
+
+    status, answer = await post(client, CHAT, BODY | {"tools": tools_of(function), "tool_choice": choice})
+
+    assert status == 200, answer
+
+
 @pytest.mark.parametrize("choice", ["auto", "none", "required"])
 @pytest.mark.parametrize(
     ("parameters", "param"),
