@@ -11,6 +11,9 @@ from jan_ort.engine.generation import GenerationRequest
 
 Sink = asyncio.Queue[SequenceOutput]
 
+MAX_OUTPUTS = 128
+"""Events that one turn of the loop takes: for a client that has not read for long, thousands may wait."""
+
 
 def deliver_to(loop: asyncio.AbstractEventLoop) -> Delivery:
     """Return a delivery that hands each step's events to the loop in one call."""
@@ -52,7 +55,7 @@ async def run(
 
 
 async def _take(sink: Sink, timeout_s: float | None) -> list[SequenceOutput]:
-    """Return all that is queued, at least one output unless the time is over."""
+    """Return what is queued, up to MAX_OUTPUTS, and at least one output unless the time is over."""
     if sink.empty():
         try:
             async with asyncio.timeout(timeout_s):
@@ -62,6 +65,6 @@ async def _take(sink: Sink, timeout_s: float | None) -> list[SequenceOutput]:
     else:
         await asyncio.sleep(0)  # a stream that never has to wait would starve every other request
         outputs = [sink.get_nowait()]
-    while not sink.empty():
+    while not sink.empty() and len(outputs) < MAX_OUTPUTS:
         outputs.append(sink.get_nowait())
     return outputs
