@@ -17,6 +17,12 @@ class Lease(Generic[Model_co]):
         self.model = model
         self._on_release: Callable[[], None] | None = on_release
 
+    def __enter__(self) -> Model_co:
+        return self.model
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def release(self) -> None:
         """End the use of the model."""
         on_release, self._on_release = self._on_release, None

@@ -27,6 +27,7 @@ class Exchange:
             [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
         )
         self.sent: list[dict[str, Any]] = []
+        self.is_answering = False
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -58,6 +59,7 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Any) -> None:
+        self.is_answering = True
         await self._reads.acquire()
         self.sent.append(message)
 
@@ -98,6 +100,28 @@ async def test_a_client_that_does_not_read_keeps_no_model_that_has_answered(
     frames = b"".join(message.get("body", b"") for message in exchange.sent)
     assert frames.endswith(b"data: [DONE]\n\n")
     assert b'"finish_reason":"length"' in frames
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (COMPLETIONS, {"prompt": "Hello", "max_tokens": 2}),
+        (EMBEDDINGS, {"input": ["Hello"] * 20}),
+        ("/extras/tokenize", {"input": "Hello"}),
+        ("/extras/tokenize/count", {"input": "Hello"}),
+        ("/extras/tokenize/count", {"messages": [{"role": "user", "content": "Hello"}]}),
+        ("/extras/detokenize", {"tokens": [1, 2]}),
+    ],
+)
+async def test_an_answer_that_is_not_read_keeps_no_model(path: str, body: dict[str, Any]) -> None:
+    async with serving() as app:
+        exchange = Exchange(app, path, body)
+        await until(lambda: exchange.is_answering)
+        using = [resident._num_users for resident in server_of(app).roster.residents]
+        exchange.read(1000)
+        await asyncio.wait({exchange.done})
+
+    assert using == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from quart import Response, jsonify
 
 from jan_ort.http.api_error import bad_request, unsupported
-from jan_ort.http.connection import borrow
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
 from jan_ort.serving.server import Server
@@ -24,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
-    lease = await borrow(server.lend(EMBEDDING, body.model))
-    model, inputs = lease.model, await _read(body, lease.model)
-    started = time.perf_counter()
-    vectors = await model.embed(inputs)
+    with await server.lend(EMBEDDING, body.model) as model:
+        inputs = await _read(body, model)
+        started = time.perf_counter()
+        vectors = await model.embed(inputs)
     num_tokens = sum(len(token_ids) for token_ids in inputs)
     logger.info(
         "embd-%s: %d prompt tokens in %d inputs, after %.3f s%s",

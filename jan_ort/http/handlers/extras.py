@@ -5,7 +5,6 @@ from __future__ import annotations
 from quart import Response, jsonify
 
 from jan_ort.http.api_error import bad_request
-from jan_ort.http.connection import borrow
 from jan_ort.http.reading.conversation import encode_conversation, tool_plan
 from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.server import Server
@@ -23,8 +22,8 @@ _OF_THE_PROMPT = ("messages", "tools", "tool_choice", "functions", "function_cal
 
 async def tokenize(server: Server, body: TokenizeInputRequest) -> Response:
     """Answer with the token ids of a text."""
-    lease = await borrow(server.lend_for_tokens(body.model))
-    token_ids = await lease.model.encode(body.input)
+    with await server.lend_for_tokens(body.model) as model:
+        token_ids = await model.encode(body.input)
     return jsonify({"tokens": token_ids.tolist()})
 
 
@@ -40,20 +39,21 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
         for name in _OF_THE_PROMPT[1:]:
             if getattr(body, name) is not None:
                 raise bad_request(name, f"{name} is part of a conversation's prompt; give messages in place of input")
-        lease = await borrow(server.lend_for_tokens(body.model))
-        token_ids = await lease.model.encode(body.input)
+        with await server.lend_for_tokens(body.model) as model:
+            token_ids = await model.encode(body.input)
     elif isinstance(body.input, str):
         raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
     else:
         chat = CreateChatCompletionRequest(
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
-        chat_lease = await borrow(server.lend(GENERATING, body.model))
-        token_ids, _ = await encode_conversation(chat_lease.model, chat, tool_plan(chat))
+        with await server.lend(GENERATING, body.model) as chat_model:
+            token_ids, _ = await encode_conversation(chat_model, chat, tool_plan(chat))
     return jsonify({"count": len(token_ids)})
 
 
 async def detokenize(server: Server, body: DetokenizeInputRequest) -> Response:
     """Answer with the text of token ids."""
-    lease = await borrow(server.lend_for_tokens(body.model))
-    return jsonify({"text": await lease.model.decode(body.tokens)})
+    with await server.lend_for_tokens(body.model) as model:
+        text = await model.decode(body.tokens)
+    return jsonify({"text": text})
