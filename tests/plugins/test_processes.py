@@ -40,7 +40,7 @@ COMMAND = "from jan_ort.cli import process_end, program; process_end.GRACE_S = 0
 
 APP = """
 import asyncio, time
-from jan_ort.http import app
+from jan_ort import app
 
 async def main():
     async with app.test_app() as started:

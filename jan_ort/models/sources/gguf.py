@@ -41,6 +41,8 @@ class GgufSource(MadeSource):
 
     @classmethod
     def _of(cls, path: Path) -> Self:
+        if not path.is_file():
+            raise ModelReferenceError(f"{path} is no file and no folder")
         with path.open("rb") as stream:
             magic = stream.read(len(GGUF_MAGIC))
         if magic != GGUF_MAGIC:

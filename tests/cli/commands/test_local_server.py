@@ -13,6 +13,7 @@ import pytest
 
 from jan_ort.cli.terminal_chat.exchange import ChatError
 from jan_ort.cli.terminal_chat.local_server import LocalServer
+from jan_ort.ground.task import GENERATE
 from jan_ort_openapi import operations
 from tests.http.handlers.serving import reference_settings
 
@@ -83,7 +84,7 @@ def test_leaving_an_answer_ends_it_on_the_server(server: LocalServer) -> None:
 
     with server.request("POST", "/v1/chat/completions", body) as answer:
         first = next(answer.lines)
-        (resident,) = [each for each in server.server.roster.residents if each.choice.task == "generate"]
+        (resident,) = [each for each in server.server.roster.residents if each.choice.task is GENERATE]
         was_busy = resident.is_busy
 
     deadline = time.monotonic() + 30
