@@ -19,6 +19,29 @@ from jan_ort.settings.value_sources import LOCAL_FILE
 from tests.http.handlers.serving import Client, serving
 from tests.own_settings import without_own_settings
 
+SLOW = (
+    "backends/test_contract.py",
+    "cli/commands/test_chat.py",
+    "cli/commands/test_pull.py",
+    "clients",
+    "conformance",
+    "e2e",
+    "models/sources/test_fetch_hub.py",
+    "openapi/test_agreement.py",
+    "plugins/test_processes.py",
+    "serving/test_cycles.py",
+)
+"""What starts many processes, or asks very much: ``-m "not slow"`` leaves it out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow."""
+    folder = Path(__file__).parent
+    slow = [folder / each for each in SLOW]
+    for item in items:
+        if any(item.path.is_relative_to(each) for each in slow):
+            item.add_marker(pytest.mark.slow)
+
 
 def pytest_configure() -> None:
     """Keep the settings of whoever runs the tests out of them, and what the shell makes of Ctrl-C."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from quart.wrappers import Body
 
@@ -156,3 +159,11 @@ async def test_a_page_that_rebinds_its_own_name_reads_nothing() -> None:
         own = await client.get("/v1/models", headers={"Host": "127.0.0.1:8000"}, scope_base=here)
 
     assert (rebound.status_code, own.status_code) == (401, 200)
+
+
+def test_the_edge_needs_no_template_and_no_tokenizer() -> None:
+    program = "import jan_ort.http.auth, sys; print(*{'jinja2', 'tokenizers', 'quart', 'numpy'} & sys.modules.keys())"
+
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert run.stdout.split() == []
