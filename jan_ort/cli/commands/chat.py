@@ -17,7 +17,7 @@ from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
 from jan_ort.cli.terminal_chat.conversation import Conversation
-from jan_ort.cli.terminal_chat.exchange import ChatError, Server
+from jan_ort.cli.terminal_chat.exchange import ChatError, ChatServer
 from jan_ort.ground import progress
 from jan_ort.plugins.choice import BACKEND_LISTS
 from jan_ort.settings.schema import Settings
@@ -81,7 +81,7 @@ def _read_input() -> str:
 @contextmanager
 def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any], *, quiet: bool) -> Iterator[ChatModel]:
     settings = Settings.read(**flags)
-    server: Server
+    server: ChatServer
     name = None
     if url is not None:
         from jan_ort.cli.terminal_chat.remote_server import RemoteServer

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jan_ort.cli.terminal_chat.exchange import Answer, ChatError, Server
+from jan_ort.cli.terminal_chat.exchange import Answer, ChatError, ChatServer
 from jan_ort.ground.task import GENERATE
 
 Message = Mapping[str, str]
@@ -16,7 +16,7 @@ _MAX_ERROR_BYTES = 2**16
 class ChatModel:
     """The model ``name`` of ``server``, or the first that generates; ``options`` are fields of every request."""
 
-    def __init__(self, server: Server, name: str | None = None, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, server: ChatServer, name: str | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Find out the model's name. Raises: ChatError."""
         self._server = server
         self._options = dict(options or {})

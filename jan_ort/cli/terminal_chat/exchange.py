@@ -20,7 +20,7 @@ class Answer:
     lines: Iterator[bytes]
 
 
-class Server(Protocol):
+class ChatServer(Protocol):
     """Answers requests of OpenAI's API."""
 
     def request(self, method: str, path: str, body: bytes | None = None) -> AbstractContextManager[Answer]:
