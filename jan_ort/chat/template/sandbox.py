@@ -63,7 +63,7 @@ _OBJECTS = (Cycler, LoopContext, Macro, Namespace, TemplateDict, TemplateReferen
 
 _COUNTED_AT_ONCE = 4096
 
-MAX_WEIGHT = 10_000
+MAX_WEIGHT = 6_000
 """Parts of a template; the largest that models come with have a few thousand."""
 
 

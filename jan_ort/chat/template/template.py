@@ -19,7 +19,7 @@ from jan_ort.chat.template.work import (
 if TYPE_CHECKING:
     from jinja2 import Template
 
-MAX_SOURCE_LENGTH = 100_000
+MAX_SOURCE_LENGTH = 64_000
 """Characters of a template; the longest that models come with have about 30,000."""
 
 MAX_CPU_S = 0.7
