@@ -258,9 +258,10 @@ def test_without_an_index_there_is_one_error_and_nothing_is_left(
 OFFLINE = """
 import socket, subprocess, sys
 from pathlib import Path
+from jan_ort.ground.task import find_task
 from jan_ort.models.sources import find_source, resolve_model
 socket.socket.connect = subprocess.Popen = None
-print(resolve_model(sys.argv[1], task=sys.argv[2], cache_dir=Path(sys.argv[3])))
+print(resolve_model(sys.argv[1], task=find_task(sys.argv[2]), cache_dir=Path(sys.argv[3])))
 """
 
 
@@ -276,6 +277,6 @@ def test_a_second_start_is_fast_and_needs_no_network(name: str, task: Task, cach
     assert again == folder
     assert elapsed_s < 0.2
     offline = subprocess.run(
-        [sys.executable, "-c", OFFLINE, name, task, str(cache_dir)], capture_output=True, text=True
+        [sys.executable, "-c", OFFLINE, name, task.name, str(cache_dir)], capture_output=True, text=True
     )
     assert offline.stdout.strip() == str(folder), offline.stderr
