@@ -62,6 +62,8 @@ class Exchange:
         self.is_answering = True
         await self._reads.acquire()
         self.sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self._gone.set()  # as ASGI has it: after a whole answer, an app hears that the client has gone
 
 
 def users(app: Quart) -> int:
