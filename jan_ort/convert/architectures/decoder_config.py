@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jan_ort.convert.inputs.gguf_file import GgufFile
 
 _MAX_CONTEXT_LENGTH = 2**20  # the rotary tables grow with it; no model is near
+_SMALL_TABLES_BYTES = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,18 @@ def _check(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
     for key in map(decoder.key, ("attention.value_length", "rope.dimension_count")):
         if source.integer(key, config.head_dim) != config.head_dim:
             source.refuse(f"{key} differs from the head size {config.head_dim}, which is not supported")
+    _check_sizes(source, decoder, config)
+
+
+def _check_sizes(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
+    """Refuse sizes that the file's tensors do not bear out, before anything of that size is made."""
+    tensors, last = decoder.tensors, config.num_hidden_layers - 1
+    source.tensor(f"{tensors.embedding}.weight", (config.vocab_size, config.hidden_size))
+    source.tensor(f"{tensors.of(0).query}.weight", (config.query_size, config.hidden_size))
+    source.num_rows(f"{tensors.of(last).attention_norm}.weight")
+    tables_bytes = config.max_position_embeddings * config.head_dim * 4
+    if tables_bytes > max(_SMALL_TABLES_BYTES, source.size_bytes):
+        source.refuse(
+            f"{config.max_position_embeddings} positions of heads of {config.head_dim} need rotary tables of "
+            f"{tables_bytes} bytes, more than the file has; the file is damaged"
+        )

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFReader
 from numpy.typing import NDArray
 
 from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
 from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
+from jan_ort.convert.inputs.gguf_header import StoredTensor, read_header
 from jan_ort.ground.model_errors import ConversionError
 
 
@@ -48,14 +48,14 @@ class GgufFile:
         self._used: set[str] = set()  # tensors
         self._check_magic()
         try:
-            reader = GGUFReader(path)
-            self._fields = {key: field.contents() for key, field in reader.fields.items()}
-        except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+            header = read_header(path)
+        except ValueError as error:
             raise ConversionError(
-                f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes; download it again and compare "
-                "its checksum"
+                f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes: {error}; download it again "
+                "and compare its checksum"
             ) from error
-        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
+        self._fields, self._tensors, self._order = header.fields, header.tensors, header.order
+        self._content = np.memmap(path, np.uint8, "r")
 
     def _check_magic(self) -> None:
         try:
@@ -70,6 +70,11 @@ class GgufFile:
         """Raise the ConversionError that names this file and ``reason``."""
         raise ConversionError(f"{self.path}: {reason}")
 
+    @property
+    def size_bytes(self) -> int:
+        """The file's size."""
+        return len(self._content)
+
     def __contains__(self, key: str) -> bool:
         return key in self._fields
 
@@ -80,7 +85,8 @@ class GgufFile:
         """
         for key, value in self._fields.items():
             suffix = key.removeprefix(f"{prefix}.")
-            if suffix == key or key in self._read or suffix in harmless or value in neutral.get(suffix, ()):
+            is_neutral = not isinstance(value, np.ndarray) and value in neutral.get(suffix, ())
+            if suffix == key or key in self._read or suffix in harmless or is_neutral:
                 continue
             self.refuse(
                 f"metadata key {key!r} changes the model in a way that is not supported (its value is "
@@ -117,17 +123,15 @@ class GgufFile:
 
     def strings(self, key: str) -> list[str]:
         """Return a non-empty list of strings."""
-        return self._array(key, str, "a list of strings")
+        value = self._value(key)
+        return value if isinstance(value, list) and value else self._wrong(key, value, "a list of strings")
 
     def integers(self, key: str) -> list[int]:
         """Return a non-empty list of integers."""
-        return self._array(key, int, "a list of integers")
-
-    def _array(self, key: str, kind: type, wanted: str) -> list[Any]:
         value = self._value(key)
-        if not isinstance(value, list) or not value or not isinstance(value[0], kind):
-            self._wrong(key, value, wanted)
-        return value
+        if not isinstance(value, np.ndarray) or not value.size or value.dtype.kind not in "iu":
+            self._wrong(key, value, "a list of integers")
+        return [int(each) for each in value.tolist()]
 
     def _wrong(self, key: str, value: object, wanted: str) -> NoReturn:
         if value is None:
@@ -140,22 +144,29 @@ class GgufFile:
 
     def has_4bit_tensors(self) -> bool:
         """Say whether any tensor is stored in 4 bits."""
-        return any(GGMLQuantizationType(each.tensor_type).name in FOUR_BIT_TYPES for each in self._tensors.values())
+        return any(each.kind.name in FOUR_BIT_TYPES for each in self._tensors.values())
 
     def num_rows(self, name: str) -> int:
         """Return the outermost dimension of a tensor."""
-        self._must_have(name)
-        return int(self._tensors[name].shape[-1])
+        shape = self._stored(name).shape
+        return shape[0] if shape else 1
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> GgufTensor:
         """Return a tensor, which must have ``shape`` (outermost dimension first) and a supported type."""
-        self._must_have(name)
-        stored = self._tensors[name]
+        stored = self._stored(name)
         self._used.add(name)
-        actual = tuple(int(n) for n in reversed(stored.shape))  # GGUF lists the innermost dimension first
-        if actual != shape:
-            self.refuse(f"tensor {name!r} has the shape {actual}, but the metadata say {shape}; the file is damaged")
-        return GgufTensor(self.path, name, self._type_name(name), shape, np.asarray(stored.data))
+        if stored.shape != shape:
+            self.refuse(
+                f"tensor {name!r} has the shape {stored.shape}, but the metadata say {shape}; the file is damaged"
+            )
+        return GgufTensor(self.path, name, self._type_name(stored), shape, self._raw(stored))
+
+    def _raw(self, stored: StoredTensor) -> NDArray[Any]:
+        """Return what the file holds, in place: floats in the tensor's shape, or uint8 with rows of whole blocks."""
+        raw = self._content[stored.offset : stored.offset + stored.num_bytes]
+        if stored.kind.name in ("F32", "F16"):
+            return raw.view(np.dtype(f"{self._order}f{4 if stored.kind.name == 'F32' else 2}")).reshape(stored.shape)
+        return raw.reshape(*stored.shape[:-1], -1)
 
     def vector(self, name: str, size: int) -> NDArray[np.float32]:
         """Return a one-dimensional tensor as float32 ``(size,)``."""
@@ -163,21 +174,21 @@ class GgufFile:
 
     def check_types(self) -> None:
         """Refuse the file if any tensor has a type that cannot be read."""
-        for name in self._tensors:
-            self._type_name(name)
+        for stored in self._tensors.values():
+            self._type_name(stored)
 
-    def _type_name(self, name: str) -> str:
-        kind = GGMLQuantizationType(self._tensors[name].tensor_type)
-        if not is_readable(kind):
+    def _type_name(self, stored: StoredTensor) -> str:
+        if not is_readable(stored.kind):
             self.refuse(
-                f"tensor {name!r} has the type {kind.name}, which is not supported; take a file with other types "
-                f"(supported: {', '.join(readable_types())})"
+                f"tensor {stored.name!r} has the type {stored.kind.name}, which is not supported; take a file with "
+                f"other types (supported: {', '.join(readable_types())})"
             )
-        return kind.name
+        return stored.kind.name
 
-    def _must_have(self, name: str) -> None:
+    def _stored(self, name: str) -> StoredTensor:
         if name not in self._tensors:
             self.refuse(f"tensor {name!r} is missing; the file is incomplete, download it again")
+        return self._tensors[name]
 
     def unused_tensors(self) -> list[str]:
         """Return the names of the tensors that nobody has asked for: parts of the model that would be ignored."""
