@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from jan_ort.engine.admission import Admission
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, QueueFull, as_told, step_failed
+from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, as_told, step_failed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
@@ -36,8 +37,8 @@ class Engine:
 
     ``submit``, ``abort`` and ``close`` may be called from any thread; everything else happens in the engine's own.
     ``vocab_size`` is the number of ids that have a token, if a session has logits for more. ``max_queued`` bounds the
-    sequences that are queued or running; an idle engine takes any request. ``reopen`` opens the session again after its
-    device was lost; without it such a step fails like any other.
+    sequences that are queued or running, of which one request counts as half at most; an idle engine takes any request.
+    ``reopen`` opens the session again after its device was lost; without it such a step fails like any other.
     """
 
     def __init__(
@@ -57,7 +58,6 @@ class Engine:
         self._tokens = tokens
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
-        self._max_queued = max_queued
         batching = Batching(mixed=Capability.MIXED_BATCH in capabilities, can_fork=Capability.FORK in capabilities)
         self._scheduler = Scheduler(session.info.num_slots, batching)
         self._sampler = Sampler(eos_token_ids)
@@ -66,7 +66,7 @@ class Engine:
         self._generations: dict[int, Generation] = {}  # by sequence id
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._num_queued = 0  # guarded by the lock
+        self._admission = Admission(max_queued)  # guarded by the lock
         self._closing = False  # guarded by the lock
         self._failure: BaseException | None = None  # guarded by the lock
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -84,9 +84,7 @@ class Engine:
                 raise EngineStopped
             if (unavailable := self._recovery.unavailable) is not None:
                 raise unavailable
-            if self._num_queued and self._num_queued + len(request.prompts) > self._max_queued:
-                raise QueueFull(self._num_queued, self._max_queued)
-            self._num_queued += len(request.prompts)
+            self._admission.admit(request.id, len(request.prompts))
             self._commands.put(lambda: self._add(request))  # under the lock: never after close() has let go of it
 
     def abort(self, request_id: str) -> None:
@@ -113,7 +111,7 @@ class Engine:
     def num_queued(self) -> int:
         """The number of sequences that are queued or running."""
         with self._lock:
-            return self._num_queued
+            return self._admission.num_queued
 
     @property
     def failure(self) -> EngineFailed | None:
@@ -168,7 +166,7 @@ class Engine:
                 generation = Generation(request, prompt, self._tokens)
             except BaseException as error:
                 with self._lock:
-                    self._num_queued -= 1
+                    self._admission.end(request.id)
                 self._deliver([(request.sink, SequenceOutput(prompt.index, "", error=as_told(error)))])
             else:
                 self._generations[generation.sequence.id] = generation
@@ -181,7 +179,7 @@ class Engine:
 
     def _drop(self, sequence: TokenSequence) -> Generation:
         with self._lock:
-            self._num_queued -= 1
+            self._admission.end(sequence.request_id)
         return self._generations.pop(sequence.id)
 
     def _forward(self, batch: Batch) -> Iterator[Computed]:
@@ -262,6 +260,6 @@ class Engine:
         events = [(generation.sink, generation.fail(ended)) for generation in self._generations.values()]
         self._generations.clear()
         with self._lock:
-            self._num_queued = 0
+            self._admission.clear()
         if events:
             self._deliver(events)

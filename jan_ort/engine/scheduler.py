@@ -8,7 +8,6 @@ running streams delay a prompt by one decode step at a time.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
+from jan_ort.engine.turns import Turns
 
 MIN_SHARED_GAIN = 16
 """Tokens that must be saved before a prompt waits for another one's prefill to pass their common prefix."""
@@ -69,12 +69,12 @@ class _Outlook:
 
 
 class Scheduler:
-    """First come, first served, over the slots of one session; in them, short prompts overtake long ones."""
+    """Requests take turns over the slots of one session; in these, short prompts overtake long ones."""
 
     def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
         self.batching = batching or Batching()
         self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork)
-        self.waiting: deque[TokenSequence] = deque()
+        self.waiting = Turns(num_slots)
         self.running: list[TokenSequence] = []
         self._prefilled_last = False
         self._oldest_last = False  # whether the last chunk was one of the oldest prompt's
@@ -83,22 +83,20 @@ class Scheduler:
 
     def add(self, sequence: TokenSequence) -> None:
         """Queue a sequence."""
-        self.waiting.append(sequence)
+        self.waiting.add(sequence)
 
     def abort(self, request_id: str) -> list[TokenSequence]:
         """Drop all sequences of a request, in any state, free their slots and return them."""
-        dropped = [s for s in (*self.waiting, *self.running) if s.request_id == request_id]
-        for sequence in dropped:
-            if sequence.slot is None:
-                self.waiting.remove(sequence)
-            else:
-                self.finish(sequence)
-        return dropped
+        running = [s for s in self.running if s.request_id == request_id]
+        for sequence in running:
+            self.finish(sequence)
+        return self.waiting.drop(request_id) + running
 
     def finish(self, sequence: TokenSequence) -> None:
         """Take a running sequence off its slot."""
         assert sequence.slot is not None, "only a running sequence can finish"
         self.running.remove(sequence)
+        self.waiting.end(sequence)
         self.slots.release(sequence.slot)
         sequence.slot = None
 
@@ -138,12 +136,13 @@ class Scheduler:
                 self.slots.extend(sequence.slot, sequence.prompt[: sequence.num_computed])
 
     def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:
-        """Give free slots to waiting sequences in order, but let one wait whose prefix is being computed."""
-        if not self.slots.num_free:
+        """Give free slots to waiting sequences in turn, but let one wait whose prefix is being computed."""
+        num_free = self.slots.num_free
+        if not num_free or not self.waiting:
             return
         self._forget_outlooks()
         told_to_wait: set[int] = set()  # prompts by identity: the choices of one share it, and there may be thousands
-        for sequence in list(self.waiting):
+        for sequence in self.waiting.in_turn(num_free):
             if id(sequence.prompt) in told_to_wait and not sequence.wants_prompt_logits:
                 continue
             if self._prefix_is_coming(sequence):
@@ -152,13 +151,11 @@ class Scheduler:
             placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
             assert placement is not None, "a slot is free"
             self.slots.hold(placement, sequence.id)
-            self.waiting.remove(sequence)
+            self.waiting.take(sequence)
             self.running.append(sequence)
             sequence.slot = placement.slot
             sequence.num_computed = sequence.num_cached = placement.length
             yield placement, sequence
-            if not self.slots.num_free:
-                return
             told_to_wait.clear()  # it may have a slot now to copy from
             self._forget_outlooks()
 
@@ -195,12 +192,15 @@ class Scheduler:
         """Return a chunk of one prompt, or several whole prompts where the kind of step allows it.
 
         The oldest prompt and the one with the fewest chunks to go take turns: so a long one holds no short one up by
-        more than a chunk, and goes on itself every other time.
+        more than a chunk, and goes on itself every other time. Among equals the one with the fewest of its request
+        beside it goes first.
         """
         if not prefilling:
             return []
         budget = self.batching.chunk_beside_decode if beside_decode else self.batching.chunk_alone
-        in_turn = sorted(prefilling, key=lambda s: -(-_num_remaining(s) // budget)) if self._oldest_last else prefilling
+        in_turn = prefilling
+        if self._oldest_last:
+            in_turn = sorted(prefilling, key=lambda s: (-(-_num_remaining(s) // budget), self.waiting.num_running(s)))
         self._oldest_last = in_turn[0] is prefilling[0]
         if self.batching.mixed:
             return self._fill(in_turn, budget)

@@ -77,7 +77,11 @@ class Settings(BaseSettings):
     context_length: int | None = Field(
         None, ge=2, description="Tokens of each slot, prompt and answer together; the model's own if not given."
     )
-    max_queued: int = Field(512, ge=1, description="Sequences queued or running before a request is answered 429.")
+    max_queued: int = Field(
+        512,
+        ge=1,
+        description="Sequences queued or running before a request is answered 429; one request counts as half at most.",
+    )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
     cache_dir: Path = Field(
         default_factory=default_cache_dir,

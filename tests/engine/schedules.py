@@ -20,16 +20,21 @@ Step = tuple[tuple[PlacementRecord, ...], tuple[RowRecord, ...]]
 
 @dataclass(frozen=True)
 class Job:
-    """A sequence by name, how many tokens it will generate, and the step before which it arrives."""
+    """A sequence by name, how many tokens it will generate, the step before which it arrives, and its request.
+
+    Without one it is the only sequence of a request of its own name.
+    """
 
     name: str
     prompt: Sequence[int]
     num_generated: int = 1
     arrives: int = 0
     prompt_logits: bool = False
+    request: str = ""
 
     def sequence(self) -> TokenSequence:
-        return TokenSequence(np.array(self.prompt, dtype=np.int64), self.name, wants_prompt_logits=self.prompt_logits)
+        prompt = np.array(self.prompt, dtype=np.int64)
+        return TokenSequence(prompt, self.request or self.name, wants_prompt_logits=self.prompt_logits)
 
 
 @dataclass
@@ -87,17 +92,22 @@ class Run:
         self.steps: list[Step] = []
         self.ended: list[str] = []
         self.texts: dict[str, list[int]] = {}
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[int, Job] = {}
+        """By sequence id."""
 
     def add(self, job: Job) -> None:
-        self._jobs[job.name] = job
+        sequence = job.sequence()
+        self._jobs[sequence.id] = job
         self.texts[job.name] = []
-        self.scheduler.add(job.sequence())
+        self.scheduler.add(sequence)
 
-    def abort(self, name: str) -> None:
-        for sequence in self.scheduler.abort(name):
+    def abort(self, request: str) -> None:
+        for sequence in self.scheduler.abort(request):
             assert sequence.slot is None
-            self.ended.append(name)
+            self.ended.append(self.name(sequence))
+
+    def name(self, sequence: TokenSequence) -> str:
+        return self._jobs[sequence.id].name
 
     def step(self, outcome: str = "computed") -> bool:
         """Compute one step; ``outcome`` may also be interrupted (nothing is computed) or failed."""
@@ -107,36 +117,35 @@ class Run:
         self.model.place(batch)
         self.model.check_kind(batch.rows)
         self._check_owners()
-        self.steps.append(record(batch))
+        self.steps.append(self._record(batch))
         if outcome == "computed":
             self._compute(batch)
         elif outcome == "failed":
             touched = {s.id: s for s in (*(row.sequence for row in batch.rows), *(s for _, s in batch.placements))}
             for sequence in touched.values():
                 self.scheduler.fail(sequence)
-                self.ended.append(sequence.request_id)
+                self.ended.append(self.name(sequence))
         return True
 
     def _compute(self, batch: Batch) -> None:
         for row in batch.rows:
-            self.model.append(row, self.texts[row.sequence.request_id])
+            self.model.append(row, self.texts[self.name(row.sequence)])
         self.scheduler.commit(batch.rows)
         for sequence in [row.sequence for row in batch.rows if row.sequence.is_prefilled]:
-            text = self.texts[sequence.request_id]
+            text = self.texts[self.name(sequence)]
             text.append(1_000_000 + 1000 * sequence.id + len(text))  # a token that no other sequence has
-            if len(text) == self._jobs[sequence.request_id].num_generated:
+            if len(text) == self._jobs[sequence.id].num_generated:
                 self.scheduler.finish(sequence)
-                self.ended.append(sequence.request_id)
+                self.ended.append(self.name(sequence))
 
     def _check_owners(self) -> None:
         held = {slot.index: slot.owner for slot in self.scheduler.slots.slots if slot.owner is not None}
         assert held == {sequence.slot: sequence.id for sequence in self.scheduler.running}
 
-
-def record(batch: Batch) -> Step:
-    """Return a batch as plain tuples."""
-    placements = tuple((s.request_id, p.slot, p.source, p.length) for p, s in batch.placements)
-    return placements, tuple((row.sequence.request_id, row.num_tokens, row.num_logits) for row in batch.rows)
+    def _record(self, batch: Batch) -> Step:
+        """Return a batch as plain tuples."""
+        placements = tuple((self.name(s), p.slot, p.source, p.length) for p, s in batch.placements)
+        return placements, tuple((self.name(row.sequence), row.num_tokens, row.num_logits) for row in batch.rows)
 
 
 def run(scheduler: Scheduler, jobs: Iterable[Job], aborts: Mapping[int, str] | None = None) -> Run:

@@ -1,8 +1,9 @@
-"""Schedules of choices that share their prompt's array, against a twin that compares every waiting prompt each time."""
+"""Schedules of choices that share their prompt's array, against a twin that looks at all that waits each time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,10 +31,29 @@ class Choice(Job):
     """One of the choices of a prompt, which all have the same array."""
 
     def sequence(self) -> TokenSequence:
-        return TokenSequence(array(tuple(self.prompt)), self.name, wants_prompt_logits=self.prompt_logits)
+        prompt = array(tuple(self.prompt))
+        return TokenSequence(prompt, self.request or self.name, wants_prompt_logits=self.prompt_logits)
 
 
 class SlowScheduler(Scheduler):
+    def __init__(self, num_slots: int, batching: Batching) -> None:
+        super().__init__(num_slots, batching)
+        self.queue: list[TokenSequence] = []
+        self.turns: list[str] = []
+        self.sizes: Counter[str] = Counter()
+
+    def add(self, sequence: TokenSequence) -> None:
+        super().add(sequence)
+        if not any(s.request_id == sequence.request_id for s in (*self.queue, *self.running)):
+            self.turns.append(sequence.request_id)
+            self.sizes[sequence.request_id] = 0
+        self.queue.append(sequence)
+        self.sizes[sequence.request_id] += 1
+
+    def abort(self, request_id: str) -> list[TokenSequence]:
+        self.queue = [s for s in self.queue if s.request_id != request_id]
+        return super().abort(request_id)
+
     def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
         if not self.batching.can_fork or sequence.wants_prompt_logits:
             return False
@@ -43,19 +63,32 @@ class SlowScheduler(Scheduler):
         return coming >= MIN_SHARED_GAIN and coming >= cached + MIN_SHARED_GAIN
 
     def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:
-        for sequence in list(self.waiting):
-            if not self.slots.num_free:
-                return
+        told_to_wait: list[TokenSequence] = []
+        while (sequence := self._next(told_to_wait)) is not None:
             if self._prefix_is_coming(sequence):
+                told_to_wait.append(sequence)
                 continue
             placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
             assert placement is not None
             self.slots.hold(placement, sequence.id)
-            self.waiting.remove(sequence)
+            self.queue.remove(sequence)
+            self.turns.append(sequence.request_id)
+            self.waiting.take(sequence)
             self.running.append(sequence)
             sequence.slot = placement.slot
             sequence.num_computed = sequence.num_cached = placement.length
             yield placement, sequence
+
+    def _next(self, told_to_wait: Sequence[TokenSequence]) -> TokenSequence | None:
+        running = Counter(s.request_id for s in self.running)
+        last_turns = {request_id: at for at, request_id in enumerate(self.turns)}
+        num_slots = len(self.slots.slots)
+        keeps_last = [each for each in running if running[each] and self.sizes[each] > num_slots]
+        barred = keeps_last if self.slots.num_free == 1 else []
+        may_go = [s for s in self.queue if s not in told_to_wait and s.request_id not in barred]
+        if not self.slots.num_free or not may_go:
+            return None
+        return min(may_go, key=lambda s: (running[s.request_id], last_turns[s.request_id], s.id))
 
 
 @st.composite
@@ -65,7 +98,9 @@ def choices(draw: st.DrawFn) -> list[Job]:
         prompt = (*draw(st.sampled_from(FAMILIES))[: draw(st.integers(1, 60))], *draw(st.lists(st.just(0), max_size=2)))
         generated, arrives, logits = draw(st.tuples(st.integers(1, 4), st.integers(0, 8), st.booleans()))
         for choice in range(draw(st.integers(1, 5))):
-            jobs.append(Choice(f"job{len(jobs)}", prompt, generated, arrives, logits and (at + choice) % 3 == 0))
+            wants_logits = logits and (at + choice) % 3 == 0
+            request = draw(st.sampled_from(["", f"job{at}", "job0"]))
+            jobs.append(Choice(f"job{len(jobs)}", prompt, generated, arrives, wants_logits, request))
     return sorted(jobs, key=lambda job: job.arrives)
 
 
