@@ -15,7 +15,7 @@ from jan_ort.engine.engine_errors import (
 )
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, bad_request
-from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
 from jan_ort.serving.serving_errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
 from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
@@ -79,6 +79,8 @@ def _failed(error: Exception) -> ApiError:
     match error:
         case StepFailed():
             return ApiError(500, str(error), code="backend_failed")
+        case TokenizerFailed():
+            return ApiError(500, str(error), code="tokenizer_failed")
         case EngineFailed():
             return ApiError(500, str(error), code="engine_failed")
         case SequenceFailed():  # the engine has logged it

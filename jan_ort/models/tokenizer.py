@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from jan_ort.ground.model_errors import ModelFolderError, ModelsError
-from jan_ort.models.folder import how_to_mend
+from jan_ort.ground.model_errors import ModelsError
+from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
 
 
 class TokenIdError(ModelsError):
@@ -21,6 +21,20 @@ class TokenIdError(ModelsError):
     def __init__(self, token_id: int, vocab_size: int) -> None:
         super().__init__(f"token id {token_id} is not in the vocabulary; ids go from 0 to {vocab_size - 1}")
         self.token_id = token_id
+
+
+class TokenizerFailed(ModelsError):
+    """Raised when a model's tokenizer fails on a text or on token ids: that is the model's fault, and theirs alone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the model's tokenizer fails on this text: {reason[:500]}; send another, or use another model"
+        )
+
+
+_USUAL_GROWTH = 32.0
+_MAX_GROWN = 2**22
+"""Characters that a text may become in a tokenizer that can make it more than 32 times as long."""
 
 
 class TextTokenizer:
@@ -38,7 +52,7 @@ class TextTokenizer:
         add_bos: bool = False,
         add_special_tokens: bool = False,
     ) -> None:
-        self._tokenizer = _read(path)
+        self._tokenizer = read_tokenizer(path)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._bos = bos_token_id if add_bos else None
@@ -46,6 +60,8 @@ class TextTokenizer:
         vocab = self._tokenizer.get_vocab(with_added_tokens=True)
         # Not the number of tokens: some vocabularies have gaps.
         self.vocab_size = 1 + max(vocab.values(), default=-1)
+        check_ids(path, self.vocab_size - 1)
+        self._growth = growth_of(self._tokenizer)
         # The decoder alone: describing the whole tokenizer takes as long as loading it.
         decoder = json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {}
         self._byte_table = self._bytes_of(vocab, decoder)
@@ -54,15 +70,22 @@ class TextTokenizer:
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""
         # encode() holds the lock for the whole text (a second per megabyte); the batch call does not.
-        token_ids = self._tokenizer.encode_batch([text], add_special_tokens=self._add_special_tokens)[0].ids
+        token_ids = self._encode(text, add_special_tokens=self._add_special_tokens)
         if self._bos is not None and token_ids[:1] != [self._bos]:
             token_ids = [self._bos, *token_ids]
         return np.array(token_ids, dtype=np.int64)
 
     def encode_part(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of a text that is not the beginning of a prompt: no BOS, no template."""
-        token_ids = self._tokenizer.encode_batch([text], add_special_tokens=False)[0].ids
-        return np.array(token_ids, dtype=np.int64)
+        return np.array(self._encode(text, add_special_tokens=False), dtype=np.int64)
+
+    def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Return the token ids. Raises: TokenizerFailed."""
+        if self._growth > _USUAL_GROWTH and len(text) * self._growth > _MAX_GROWN:
+            raise TokenizerFailed(f"it may make {len(text)} characters {self._growth:.0f} times as many")
+        with _answering():
+            token_ids: list[int] = self._tokenizer.encode_batch([text], add_special_tokens=add_special_tokens)[0].ids
+        return token_ids
 
     def token_id(self, name: str) -> int | None:
         """Return the id of a token by its spelling in the vocabulary, None if there is none."""
@@ -76,7 +99,8 @@ class TextTokenizer:
             text = b"".join(self.token_bytes(token_id) for token_id in token_ids).decode("utf-8", "replace")
             num_spaces = len(text) - len(text.lstrip(" "))
             return text[min(num_spaces, self._num_stripped) :]
-        return str(self._tokenizer.decode_batch([list(token_ids)], skip_special_tokens=True)[0])
+        with _answering():
+            return str(self._tokenizer.decode_batch([list(token_ids)], skip_special_tokens=True)[0])
 
     def check(self, token_ids: Sequence[int]) -> None:
         """Raise TokenIdError for the first id that is not in the vocabulary."""
@@ -88,7 +112,8 @@ class TextTokenizer:
         """Return the bytes that a token stands for; none for a special token or an id without a token."""
         table = self._byte_table
         if table is None:
-            return str(self._tokenizer.decode([token_id])).encode()
+            with _answering():
+                return str(self._tokenizer.decode([token_id])).encode()
         return table[token_id] if 0 <= token_id < len(table) else b""
 
     def token_text(self, token_id: int) -> str:
@@ -112,11 +137,15 @@ class TextTokenizer:
         return table
 
 
-def _read(path: Path) -> Tokenizer:
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Make one error of what the library raises, a panic included, which is no ``Exception``."""
     try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing more specific
-        raise ModelFolderError(f"{path} cannot be read as a tokenizer ({error}); {how_to_mend(path.parent)}") from error
+        yield
+    except BaseException as error:
+        if not is_of_the_library(error):
+            raise
+        raise TokenizerFailed(str(error)) from error
 
 
 def _byte_decoder(decoder: dict[str, Any]) -> Callable[[str], bytes] | None:

@@ -11,7 +11,7 @@ from jan_ort.engine.engine_errors import EngineFailed, EngineStopped, QueueFull,
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, context_overflow, short
 from jan_ort.http.error_table import to_api_error
-from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
 from jan_ort_backends import BadInput, ContextOverflow
 from jan_ort_openapi import MalformedBody, SchemaViolation
 
@@ -32,6 +32,7 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (StepFailed("the device is lost"), 500, None, "backend_failed"),
         (EngineFailed(ZeroDivisionError("secret")), 500, None, "engine_failed"),
         (SequenceFailed(), 500, None, "internal_error"),
+        (TokenizerFailed("Onig: retry-limit-in-match over"), 500, None, "tokenizer_failed"),
         (ZeroDivisionError("secret"), 500, None, "internal_error"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
