@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import BaseModel
@@ -84,6 +85,8 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         server = begin()
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
+        if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
+            _guard_hypercorn(server.settings.max_connections)
         if hears_signals:
             app.extensions[STOPPER] = asyncio.create_task(stop_when_told(server.stop))
 
@@ -99,6 +102,12 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     app.add_url_rule("/openapi.json", "openapi", _openapi, methods=["GET"])
     app.register_error_handler(Exception, _answer_error)
     return app
+
+
+def _guard_hypercorn(max_connections: int | None) -> None:
+    from jan_ort.http.protocol.installation import install
+
+    install(max_connections)
 
 
 def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: UnknownFields) -> None:

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
         description="Sequences queued or running before a request is answered 429; one request counts as half at most.",
     )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
+    max_connections: int | None = Field(
+        None,
+        ge=1,
+        description="Connections that may be open; idle ones are closed for new ones. By default what the limit on "
+        "open files allows, at most 4096.",
+    )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",

@@ -8,14 +8,22 @@ from __future__ import annotations
 import inspect
 import multiprocessing
 import types
+from collections.abc import Mapping
 from importlib import metadata
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import hypercorn.protocol
 import hypercorn.run
+import pytest
+from h2.connection import H2Connection
 from hypercorn.asyncio import run, tcp_server
 from hypercorn.config import Config
+from hypercorn.protocol import h2, h11
+from hypercorn.protocol.http_stream import HTTPStream
 from packaging.requirements import Requirement
+
+from jan_ort.http.protocol.installation import REPLACED
 
 
 def test_the_installed_hypercorn_is_within_a_bound_that_has_an_end() -> None:
@@ -25,22 +33,86 @@ def test_the_installed_hypercorn_is_within_a_bound_that_has_an_end() -> None:
     assert {each.operator for each in bound.specifier} == {">=", "<"}
 
 
-def test_each_connection_is_made_from_the_name_that_hypercorn_server_replaces() -> None:
-    inner = [each for each in run.worker_serve.__code__.co_consts if isinstance(each, types.CodeType)]
-    (accept,) = [each for each in inner if each.co_name == "_server_callback"]
+def names(function: Any) -> set[str]:
+    """Return the global names and attributes that a function uses, and those of the functions in it."""
+    code: types.CodeType = function if isinstance(function, types.CodeType) else function.__code__
+    inner = [names(each) for each in code.co_consts if isinstance(each, types.CodeType)]
+    return set(code.co_names).union(*inner)
 
-    assert issubclass(run.TCPServer, tcp_server.TCPServer)  # type: ignore[attr-defined]
-    assert "TCPServer" in accept.co_names, "jan_ort/http/hypercorn_server.py replaces hypercorn.asyncio.run.TCPServer"
+
+@pytest.mark.parametrize(
+    ("function", "used"),
+    [
+        (run.worker_serve, {"TCPServer"}),
+        (hypercorn.protocol.ProtocolWrapper.__init__, {"H11Protocol", "H2Protocol"}),
+        (hypercorn.protocol.ProtocolWrapper.handle, {"H2Protocol"}),
+        (h11.H11Protocol._create_stream, {"HTTPStream", "WSStream"}),
+        (h2.H2Protocol._create_stream, {"HTTPStream", "WSStream", "StreamBuffer"}),
+    ],
+)
+def test_what_is_replaced_is_looked_up_by_its_name(function: Any, used: set[str]) -> None:
+    replaced = {name for _, name in REPLACED} | {"TCPServer"}
+
+    assert used <= names(function), "jan_ort/http/protocol/installation.py replaces it"
+    assert used <= replaced
 
 
-def test_a_connection_has_what_hypercorn_server_overrides_and_uses() -> None:
-    run_code, init = inspect.getsource(tcp_server.TCPServer.run), inspect.getsource(tcp_server.TCPServer.__init__)
+@pytest.mark.parametrize("place", REPLACED, ids=lambda place: f"{place[0].__name__}.{place[1]}")
+def test_what_stands_for_a_class_is_one_of_its_kind(place: tuple[types.ModuleType, str]) -> None:
+    module, name = place
+    upstream = [each for each in REPLACED[place].__mro__ if each.__module__.startswith("hypercorn.")]
 
-    assert inspect.iscoroutinefunction(tcp_server.TCPServer._read_data)
-    assert "self._read_data()" in run_code, "jan_ort/http/hypercorn_server.py ends a connection when this returns"
-    assert [name for name in ("idle_task", "context", "writer") if f"self.{name} = " not in init] == []
-    assert inspect.iscoroutinefunction(tcp_server.AsyncioSingleTask.stop)
-    assert "self.terminated = " in inspect.getsource(tcp_server.WorkerContext)
+    expected = "HTTPStream" if name == "WSStream" else name
+    assert upstream[0].__name__ == expected, f"it stands for {module.__name__}.{name}"
+
+
+OVERRIDDEN: Mapping[type, tuple[str, ...]] = {
+    tcp_server.TCPServer: ("run", "protocol_send", "_read_data", "_close"),
+    h11.H11Protocol: ("handle", "_send_error_response"),
+    h2.H2Protocol: ("initiate", "handle", "_handle_events", "stream_send"),
+    h2.StreamBuffer: ("push", "pop", "drain"),
+    HTTPStream: ("handle", "app_send"),
+}
+CALLED: Mapping[type, tuple[str, ...]] = {
+    h11.H11Protocol: ("_send_h11_event",),
+    h2.H2Protocol: ("_flush", "_close_stream"),
+    h2.StreamBuffer: ("close",),
+    tcp_server.AsyncioSingleTask: ("stop",),
+}
+
+
+@pytest.mark.parametrize("owner", {**OVERRIDDEN, **CALLED}, ids=lambda owner: owner.__name__)
+def test_what_is_overridden_or_called_is_a_coroutine_function(owner: type) -> None:
+    methods = OVERRIDDEN.get(owner, ()) + CALLED.get(owner, ())
+
+    assert [name for name in methods if not inspect.iscoroutinefunction(getattr(owner, name, None))] == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "attributes"),
+    [
+        (tcp_server.TCPServer, ("config", "idle_task", "context", "writer", "loop")),
+        (tcp_server.WorkerContext, ("terminated",)),
+        (hypercorn.protocol.ProtocolWrapper, ("protocol",)),
+        (h11.H11Protocol, ("stream", "config")),
+        (h2.H2Protocol, ("connection", "streams", "stream_buffers", "priority", "keep_alive_requests", "client")),
+        (h2.StreamBuffer, ("buffer", "_complete", "_is_empty", "_paused")),
+        (HTTPStream, ("app", "closed")),
+    ],
+)
+def test_what_is_set_and_read_has_its_name(owner: type, attributes: tuple[str, ...]) -> None:
+    set_by = inspect.getsource(owner.__init__)
+
+    assert [name for name in attributes if f"self.{name}" not in set_by] == []
+
+
+def test_a_connection_hears_whether_it_is_idle_and_what_else_is_used_is_there() -> None:
+    assert "Updated" in names(h11.H11Protocol._handle_events) & names(h11.H11Protocol._maybe_recycle)
+    assert "Updated" in names(h2.H2Protocol.stream_send) & names(h2.H2Protocol._handle_events)
+    assert "idle" in names(tcp_server.TCPServer.protocol_send)
+    assert "start_time" in names(HTTPStream.handle), "jan_ort/http/protocol/tcp_connection.py finds the oldest by it"
+    assert "state_machine" in vars(H2Connection())
+    assert "create_sockets" in names(run.worker_serve), "jan_ort/http/hypercorn_server.py overrides it"
 
 
 def test_a_worker_is_given_the_event_that_shutdown_looks_for() -> None:

@@ -12,6 +12,7 @@ from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.http.auth import check_exposure
 from jan_ort.http.launcher import BindError, bind, launch
+from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.schema import Settings
 from jan_ort.settings.value_sources import config_files
@@ -26,6 +27,7 @@ def serve(**flags: Any) -> None:
     with reported():
         settings = Settings.read(**flags)
         check_exposure(settings)
+        allowed_connections(settings.max_connections)
         checked = check_settings(settings)
         try:
             listener = bind(settings.host, settings.port)

@@ -1,0 +1,115 @@
+"""HTTP/2 whose clients cannot stop the others, nor one stream the next (hops 1 and 9)."""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import logging
+
+import h2.events
+from h2.connection import ConnectionState
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import Body, Response
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.h2 import H2Protocol
+from hyperframe.exceptions import HyperframeError
+
+from jan_ort.http.protocol.frame_meter import FrameMeter
+from jan_ort.http.protocol.rare_log import RareLog
+
+_rarely = RareLog(logging.getLogger(__name__))
+
+_FRAMES_AN_ANSWER, _FRAMES_A_BODY = 4, 6
+"""What a client may send for an answer's head, and for each piece of its body: acknowledgements, mostly."""
+
+
+class Http2(H2Protocol):
+    """hypercorn's own, which ends a connection by an exception where a stream or a frame is at fault."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self._meter = FrameMeter()
+
+    async def initiate(self, headers: list[tuple[bytes, bytes]] | None = None, settings: bytes | None = None) -> None:
+        """Begin, as HTTP/2 or by an upgrade from HTTP/1.1, whose settings may be anything."""
+        try:
+            await super().initiate(headers, settings)
+        except (binascii.Error, HyperframeError, ProtocolError):
+            await self.send(Closed())
+        await self._note_idle()  # upstream takes the preface for a request, which never ends
+
+    async def _note_idle(self) -> None:
+        await self.send(Updated(idle=self.idle))
+
+    async def handle(self, event: Event) -> None:
+        """Take what was received: some frames in each turn of the loop, and no flood of them."""
+        if not isinstance(event, RawData):
+            await super().handle(event)
+            return
+        for portion in self._meter.portions(event.data):
+            await super().handle(RawData(portion))
+            if self._meter.is_overdrawn:
+                await self._calm()
+            if self.connection.state_machine.state is ConnectionState.CLOSED:
+                return
+            await asyncio.sleep(0)
+
+    async def _calm(self) -> None:
+        _rarely.warning("a connection of %s is closed, for it sent more frames than anybody needs", self.client)
+        self.connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+        await self._flush()
+        await self.send(Closed())
+
+    async def _handle_events(self, events: list[h2.events.Event]) -> None:
+        for event in events:
+            await self._handle_event(event)
+        await self._flush()
+
+    async def _handle_event(self, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.PriorityUpdated):
+            return  # RFC 9113 has done away with priorities
+        if isinstance(event, h2.events.DataReceived) and event.stream_id not in self.streams:
+            # Its answer came before its body had: what is left of that is for nobody, but fills the windows.
+            self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            return
+        if isinstance(event, h2.events.RequestReceived) and not _complete(event.headers):
+            self.connection.reset_stream(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            return
+        await super()._handle_events([event])
+        if isinstance(event, h2.events.RequestReceived):
+            self.keep_alive_requests = 0  # the limit on them would cut the streams that run
+            await asyncio.sleep(0)
+        elif isinstance(event, h2.events.StreamReset):
+            await self._note_idle()  # which upstream does for a stream that the app has ended
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Pass on what a stream sends. One whose client does not take it in time is ended."""
+        if isinstance(event, Response):
+            self._meter.earn(_FRAMES_AN_ANSWER)
+        elif isinstance(event, Body):
+            self._meter.earn(_FRAMES_A_BODY)
+        try:
+            await super().stream_send(event)
+        except TimeoutError:
+            await self._drop(event.stream_id)
+
+    async def _drop(self, stream_id: int) -> None:
+        _rarely.warning("a stream of %s is reset, for its client does not read it", self.client)
+        buffer = self.stream_buffers.pop(stream_id, None)
+        if buffer is not None:
+            await buffer.close()
+            self.priority.remove_stream(stream_id)
+            self.connection.reset_stream(stream_id, ErrorCodes.CANCEL)
+            await self._flush()
+        await self._close_stream(stream_id)
+        await self._note_idle()
+
+
+def _complete(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Give the headers of a request the path that a CONNECT has not; False if its method is no method."""
+    fields = dict(headers)
+    if b":path" not in fields:
+        headers.append((b":path", b"/"))
+    return fields[b":method"].isascii()

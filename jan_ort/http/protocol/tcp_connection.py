@@ -1,0 +1,116 @@
+"""A connection that has a place among the others, and a client that reads (hops 1 and 9)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, Event, RawData, Updated
+
+from jan_ort.http.protocol import write_deadline
+from jan_ort.http.protocol.open_connections import OpenConnections
+from jan_ort.http.protocol.rare_log import RareLog
+from jan_ort.http.protocol.refusal import refusal
+from jan_ort.http.protocol.request_stream import RequestStream
+
+logger = logging.getLogger(__name__)
+_rarely = RareLog(logger)
+
+_LAST_WORDS_S = 1.0
+"""How long a server that ends waits for a client to take what was sent to it; hypercorn cancels what is left later."""
+
+
+class TcpConnection(TCPServer):
+    """hypercorn's own, of which there may be any number, each with a client that may leave its answers unread."""
+
+    def __init__(self, connections: OpenConnections, *given: Any) -> None:
+        super().__init__(*given)
+        self.config.max_app_queue_size = 0  # a stream whose app has ended must not hold up the next one
+        self._connections = connections
+
+    async def run(self) -> None:
+        """Serve the connection until it ends, whatever goes wrong with it."""
+        if not self._connections.admit(self):
+            self.writer.write(_BUSY)
+            await self._close()
+            return
+        cutting = asyncio.ensure_future(self._cut_after_the_end())
+        try:
+            await super().run()
+        except* Exception as errors:
+            _rarely.warning("a connection was ended by %.300r", errors)
+            logger.debug("where it was", exc_info=errors)
+        finally:
+            cutting.cancel()
+            self._connections.leave(self)
+
+    async def _cut_after_the_end(self) -> None:
+        """Cut it soon after the server has ended: closing, hypercorn waits until a client has read all."""
+        await self.context.terminated.wait()
+        await asyncio.sleep(_LAST_WORDS_S)
+        self.cut()
+
+    async def _read_data(self) -> None:
+        """Read until the client ends, and end with it.
+
+        hypercorn 0.18 waits for the keep-alive timeout even if the client has gone: every closed connection would hold
+        a descriptor for 75 s; at 14 a second the usual 1024 are used up.
+        """
+        await super()._read_data()
+        await self.idle_task.stop()
+
+    @property
+    def waits_since(self) -> float | None:
+        """When the request began whose body its client has not sent yet; None if there is none."""
+        protocol: Any = self.protocol.protocol
+        streams = [protocol.stream] if hasattr(protocol, "stream") else list(protocol.streams.values())
+        if any(not isinstance(each, RequestStream) or each.is_received for each in streams):
+            return None
+        return min((each.start_time for each in streams), default=None)
+
+    def cut(self) -> None:
+        """End it at once, without waiting for its client."""
+        self.writer.transport.abort()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Send, close, or note that the connection is idle. What is sent waits for a client for so long only."""
+        if isinstance(event, RawData):
+            await self._send(event.data)
+            return
+        if isinstance(event, Updated):
+            self._connections.note(self, is_idle=event.idle)
+        await super().protocol_send(event)
+
+    async def _send(self, data: bytes) -> None:
+        transport = self.writer.transport
+        try:
+            self.writer.write(data)
+            if not transport.is_closing() and transport.get_write_buffer_size() < write_deadline.PIECE_BYTES:
+                return  # as after nearly every event of a stream
+            async with write_deadline.write_deadline():
+                await self.writer.drain()
+        except TimeoutError:
+            _rarely.warning("a connection is closed, for its client does not read")
+            self.cut()
+        except (ConnectionError, RuntimeError):
+            await self.protocol.handle(Closed())
+
+    async def _close(self) -> None:
+        cutting = self.loop.call_later(write_deadline.WRITE_DEADLINE_S, self.cut)
+        try:
+            await super()._close()
+        except OSError:
+            pass  # its client has gone already; upstream knows of three ways to go
+        finally:
+            cutting.cancel()
+
+
+def _busy() -> bytes:
+    headers, body = refusal(503, "too many connections are open, and all are in use", "too_many_connections")
+    lines = [b"%s: %s" % field for field in [*headers, (b"retry-after", b"1"), (b"connection", b"close")]]
+    return b"\r\n".join([b"HTTP/1.1 503 Service Unavailable", *lines, b"", body])
+
+
+_BUSY = _busy()
