@@ -103,6 +103,6 @@ def _open_copier(num_tensors: int, device_type: str, dtype: np.dtype[Any]) -> or
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    provider = next(each for each in BUILT_IN if each.memory_device == device_type)
+    provider = next(each for each in reversed(BUILT_IN) if each.memory_device == device_type)  # the CPU's own for "cpu"
     graph = write_graph(nodes, sources, targets, dtype=dtype.name)
     return ort.InferenceSession(graph, options, [provider.ep_name], enable_fallback=0)

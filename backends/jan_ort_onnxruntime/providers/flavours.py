@@ -1,47 +1,69 @@
-"""Which distribution of ONNX Runtime is installed: all flavours share one import name and overwrite one another."""
+"""Which distributions of ONNX Runtime are installed: flavours, which overwrite one another, and providers' libraries.
+
+A distribution's own list of files tells: all flavours share the import name ``onnxruntime``, whatever they are called.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import re
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Mapping
+from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 from jan_ort_backends import Available, Missing
 
-FLAVOURS = (
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "onnxruntime-directml",
-    "onnxruntime-windowsml",
-    "onnxruntime-openvino",
-    "onnxruntime-qnn",
-    "onnxruntime-rocm",
-    "onnxruntime-training",
-)
-"""The distributions that install the import name ``onnxruntime``."""
+_FAMILY = "onnxruntime"
+_RUNTIME = re.compile(r"^onnxruntime[/\\]__init__\.py,", re.MULTILINE)
+_PACKAGE = re.compile(r"^((onnxruntime\w+)(?:[/\\]__init__)?\.py),", re.MULTILINE)
+_SAYS_WHAT_IT_BRINGS = re.compile(r"\bget_ep_names?\b|\bEP_NAME\b")
+"""What ONNX Runtime's documentation asks of a package that brings a provider as a library, and what one has instead."""
 
 MINIMUM_VERSION = (1, 24)
 """onnxruntime-directml ended at 1.24, so nothing newer may be required."""
 
 
 def installed_flavours() -> dict[str, str]:
-    """Return name and version of every flavour that is installed, without importing any."""
+    """Return name and version of every distribution that installs ``onnxruntime`` itself, without importing any."""
+    found = {name: owner.version for name, owner, files in _family() if _RUNTIME.search(files)}
+    return dict(sorted(found.items()))
+
+
+def provider_packages() -> dict[str, str]:
+    """Return the import name of each distribution that brings providers as a library, by the distribution's name.
+
+    Nothing is imported: packages beside ONNX Runtime that bring something else are many, and slow to import.
+    """
     found: dict[str, str] = {}
-    for name in sorted(FLAVOURS):  # one by one: reading the metadata of every distribution takes 35 ms per hundred
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
+    for name, owner, files in _family():
+        for file, package in _PACKAGE.findall(files):
+            path = Path(str(owner.locate_file(file)))
+            if path.is_file() and _SAYS_WHAT_IT_BRINGS.search(path.read_text("utf-8", "replace")):
+                found[name] = package
     return found
 
 
-def installed_names(prefix: str) -> list[str]:
-    """Return the normalised names of the distributions whose folders begin with ``prefix``."""
-    pattern = f"{prefix.replace('-', '_')}*.dist-info"
-    folders = (path for entry in sys.path for path in Path(entry or ".").glob(pattern))
-    return sorted({re.sub(r"[-_.]+", "-", path.stem.partition("-")[0]).lower() for path in folders})
+def _family() -> Iterator[tuple[str, Distribution, str]]:
+    """Yield name, distribution and list of files of each whose name begins like the runtime's.
+
+    Of no other is anything read: that would take 35 ms per hundred.
+    """
+    folders = (folder for entry in sys.path for folder in Path(entry or ".").glob(f"{_FAMILY}*.dist-info"))
+    seen = set()
+    for folder in folders:
+        name = re.sub(r"[-_.]+", "-", folder.stem.partition("-")[0]).lower()
+        if name not in seen:  # as with imports, the first on the path counts
+            seen.add(name)
+            owner = PathDistribution(folder)
+            yield name, owner, owner.read_text("RECORD") or _guessed_files(name, folder.parent)
+
+
+def _guessed_files(name: str, folder: Path) -> str:
+    """Return a list of one file for a distribution without a list, as some packagers leave none."""
+    module = name.replace("-", "_")
+    files = (file for file in (f"{module}/__init__.py", f"{module}.py") if (folder / file).is_file())
+    return next(files, "onnxruntime/__init__.py") + ",,"
 
 
 def probe_flavours(flavours: Mapping[str, str]) -> Available | Missing:
@@ -53,11 +75,11 @@ def probe_flavours(flavours: Mapping[str, str]) -> Available | Missing:
             f"pip uninstall -y {names}, then install the one that you want",
         )
     if not flavours:
-        if importlib.util.find_spec("onnxruntime") is not None:
+        if importlib.util.find_spec(_FAMILY) is not None:
             return Available("onnxruntime of unknown version, without metadata")
         return Missing("onnxruntime is not installed", "pip install onnxruntime")
     ((name, release),) = flavours.items()
-    if importlib.util.find_spec("onnxruntime") is None:
+    if importlib.util.find_spec(_FAMILY) is None:
         return Missing(f"{name} {release} is installed without its files", f"pip install --force-reinstall {name}")
     if _release(release) < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))

@@ -33,7 +33,7 @@ def count_nodes(session: Any) -> dict[str, int]:
 
 
 def check_placement(provider: Provider, nodes: Mapping[str, int], model_path: Path, settings: SessionSettings) -> None:
-    """Judge where the nodes run: all on the provider if strict, most if it chose itself. Raises: ModelError."""
+    """Judge where the nodes run: some on the provider, all if strict, most if it chose itself. Raises: ModelError."""
     total = sum(nodes.values())
     elsewhere = total - nodes.get(provider.ep_name, 0)
     if settings.strict and not total and provider.ep_name != CPU_PROVIDER:
@@ -42,6 +42,11 @@ def check_placement(provider: Provider, nodes: Mapping[str, int], model_path: Pa
         raise ModelError(
             f"{model_path}: {elsewhere} of {total} nodes do not run on {provider.ep_name} ({told(nodes)}) and strict "
             "is on; convert the model for this provider, choose another, or leave out strict"
+        )
+    if total and elsewhere == total:
+        raise ModelError(
+            f"{provider.ep_name} takes none of the {total} nodes of {model_path} ({told(nodes)}); choose another "
+            f"provider{', or ' + provider.convert if provider.convert else ''}"
         )
     if settings.provider == AUTO and elsewhere > total * (1 - MIN_SHARE):
         raise ModelError(f"only {total - elsewhere} of {total} nodes of {model_path} can run on {provider.ep_name}")

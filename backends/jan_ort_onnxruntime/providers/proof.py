@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import BackendError, Session, SlotTokens
 
-MAX_DIFFERENCE = 0.1
-"""Of the logits with a past to those without, relative: float16 differs by 0.01, attention that loses its past by 1."""
+MAX_DIFFERENCE = 0.3
+"""Of the logits with a past to those without, relative. SmolLM2 int8, ordinary tokens: OpenVINO differs by up to 0.05,
+attention that loses its past by 0.8 at least."""
 
 _CHUNKS = (1, 2, 1)  # a beginning, several tokens after a past, and one token after a past
 
@@ -30,9 +33,31 @@ def prove(session: Session, *, with_cache: bool = False) -> None:
         _prove_cache(session)
 
 
+def step_s(session: Session) -> float:
+    """Return the seconds that a token alone takes, the better of two, and leave ``session`` as it was.
+
+    It has run before: the first run compiles a GPU's kernels. Raises: BackendError; whatever the run raises.
+    """
+    return min(_timed(session) for _ in range(2))
+
+
+def _timed(session: Session) -> float:
+    token_ids = np.zeros(1, np.int64)
+    started = time.perf_counter()
+    if session.info.vocab_size:
+        session.step([SlotTokens(0, token_ids)])
+    else:
+        session.embed([token_ids])
+    taken = time.perf_counter() - started
+    if session.info.vocab_size:
+        session.truncate(0, 0)
+    return taken
+
+
 def _prove_cache(session: Session) -> None:
     """Raise BackendError unless a beginning, and chunks after it, have the logits of all at once."""
-    token_ids = np.arange(1, 1 + sum(_CHUNKS)) % session.info.vocab_size
+    # From all over the vocabulary: its first tokens are control tokens, which differ ten times more in float16.
+    token_ids = np.arange(1, 1 + sum(_CHUNKS)) * session.info.vocab_size // (1 + sum(_CHUNKS))
     whole = _logits(session, [token_ids])
     chunked = _logits(session, np.split(token_ids, np.cumsum(_CHUNKS)[:-1]))
     _check_numbers(session, whole, "the logits of several tokens")

@@ -13,13 +13,19 @@ from jan_ort_backends import BackendError, DeviceReport, ModelError, Session
 from jan_ort_backends.failure_text import one_line
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.providers.placement import check_placement, count_nodes, told
-from jan_ort_onnxruntime.providers.proof import prove
+from jan_ort_onnxruntime.providers.proof import prove, step_s
 from jan_ort_onnxruntime.providers.provider_devices import Candidate, choose, look_around
-from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER, Provider, why_not
+from jan_ort_onnxruntime.providers.provider_table import CPU, CPU_PROVIDER, Provider, why_not
 from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.session_settings import AUTO, SessionSettings
 
 logger = logging.getLogger(__name__)
+
+FAST_STEP_S = 0.02
+"""A provider with such a step is taken without asking whether the CPU is faster: nobody reads 50 tokens a second."""
+
+FAST_BYTES_S = 50e9
+"""So is one that reads the weights at this rate, the most that a common CPU's memory gives, in a step of one token."""
 
 Build = Callable[[Any, DeviceReport], Session]
 """Makes a session of a loaded InferenceSession; raises ModelError if the graph is none that it runs."""
@@ -82,11 +88,33 @@ def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> S
     session = request.build(loaded, replace(report, nodes=nodes))
     try:
         prove(session, with_cache=candidate.provider.ep_name != CPU_PROVIDER)
+        if settings.provider == AUTO and candidate.provider.ep_name != CPU_PROVIDER:
+            _check_pace(session, candidate.provider, request)
     except BaseException:
         session.close()
         raise
     logger.info("%s runs on %s (asked for: %s): %s", path, report.used, report.requested, told(nodes))
     return session
+
+
+def _check_pace(session: Session, provider: Provider, request: _Request) -> None:
+    """Decline a provider that is slower than the CPU, as a GPU in software is, a thousand times. Raises: ModelError."""
+    num_bytes = request.file.path.stat().st_size + sum(request.file.external_files.values())
+    own_s = step_s(session)
+    if own_s <= max(FAST_STEP_S, num_bytes / FAST_BYTES_S):
+        return
+    alone = replace(request, settings=replace(request.settings, provider=CPU.name))
+    try:
+        beside = _open_on(Candidate(CPU), alone, DeviceReport(CPU.name, CPU_PROVIDER))
+    except BackendError as error:
+        logger.info("%s keeps %s: it does not open on the CPU: %s", provider.name, request.file.path, error)
+        return
+    try:
+        cpu_s = step_s(beside)
+    finally:
+        beside.close()
+    if cpu_s < own_s:
+        raise ModelError(f"a token takes {own_s:.2g} s on {provider.ep_name}, and {cpu_s:.2g} s on the CPU")
 
 
 def _check_operators(provider: Provider, file: OnnxFile) -> None:

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import logging
-import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from jan_ort_onnxruntime.providers.flavours import installed_names
-from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, PLUGIN_PREFIX, Provider, plugin_provider
+from jan_ort_onnxruntime.providers.plugin_libraries import register_plugin_libraries
+from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, Provider, plugin_provider
 from jan_ort_onnxruntime.session_settings import AUTO
 
 logger = logging.getLogger(__name__)
-
-_lock = threading.Lock()
-_registrations: dict[str, _Registration] = {}  # by distribution
-
-
-class _Registration(NamedTuple):
-    """What became of a plugin distribution's library: why it cannot be used, or the providers that it brings."""
-
-    error: str | None
-    ep_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +32,10 @@ class Candidate:
 
     @property
     def is_processor(self) -> bool:
-        """Whether a plugin offers the CPU itself: its kernels are unproven beside those the graphs are written for."""
-        return bool(self.devices) and all(device.device.type.name == "CPU" for device in self.devices)
+        """Whether it offers the CPU itself: its kernels are unproven beside those that the graphs are written for."""
+        if not self.devices:
+            return self.provider.on_processor
+        return all(device.device.type.name == "CPU" for device in self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +53,12 @@ class Machine:
 def look_around(runtime: Any) -> Machine:
     """Ask ``runtime``, the module onnxruntime, for its providers and devices, plugin libraries registered first."""
     registrations = register_plugin_libraries(runtime)
-    available = tuple(runtime.get_available_providers())
-    plugins = _plugin_candidates(runtime, available)
-    missing: dict[str, str] = {}
-    for distribution, (error, ep_names) in registrations.items():
-        if error is not None:
-            missing[distribution] = error
-        elif not any(candidate.provider.ep_name in ep_names for candidate in plugins):
-            missing[distribution] = f"its library is registered and offers no device here ({', '.join(ep_names)})"
-    taken = {candidate.provider.ep_name for candidate in plugins}
-    built_in = [Candidate(each) for each in BUILT_IN if each.ep_name in available and each.ep_name not in taken]
+    brought = {name for registration in registrations.values() for name in registration.ep_names}
+    plugins = _plugin_candidates(runtime, brought)
+    available = tuple(runtime.get_available_providers())  # since 1.25.1 with those of registered libraries
+    built_in = [Candidate(each) for each in BUILT_IN if each.ep_name in available and each.ep_name not in brought]
     registered = dict.fromkeys((*available, *(candidate.provider.ep_name for candidate in plugins)))
+    missing = {name: each.error for name, each in registrations.items() if each.error is not None}
     return Machine((*plugins, *built_in), tuple(registered), missing)
 
 
@@ -88,44 +73,13 @@ def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
     usable = ", ".join(dict.fromkeys(each.provider.name for each in machine.candidates))
     reasons = [f"{distribution}: {reason}" for distribution, reason in machine.missing.items() if name in distribution]
     reason = "; ".join(reasons) or "the installed onnxruntime has no such provider"
-    remedy = f"; {known.install}" if known is not None and known is not CPU else ""
+    remedy = f"; {known.install}" if known not in (None, CPU) and not reasons else ""
     raise LookupError(f"{reason}; there are: {AUTO}, {usable}{remedy}")
 
 
-def register_plugin_libraries(runtime: Any) -> dict[str, _Registration]:
-    """Register the library of each plugin distribution, once a process, and return what became of each.
-
-    An ``onnxruntime`` older than 1.23 cannot, and says so for each.
-    """
-    with _lock:
-        for distribution in installed_names(PLUGIN_PREFIX):
-            if distribution not in _registrations:
-                _registrations[distribution] = _register(runtime, distribution)
-        return dict(_registrations)
-
-
-def _register(runtime: Any, distribution: str) -> _Registration:
-    if not hasattr(runtime, "register_execution_provider_library"):
-        remedy = "pip install --upgrade onnxruntime"
-        return _Registration(f"onnxruntime {runtime.__version__} cannot load provider libraries; {remedy}")
-    try:
-        module = importlib.import_module(distribution.replace("-", "_"))
-        many = getattr(module, "get_ep_names", None)
-        ep_names = tuple(map(str, many() if many is not None else [module.get_ep_name()]))
-        runtime.register_execution_provider_library(distribution, module.get_library_path())
-    except Exception as error:  # one broken plugin must not keep the others, or the CPU, from being used
-        message = " ".join(str(error).split())
-        logger.warning("the library of %s cannot be registered: %s", distribution, message)
-        return _Registration(f"its library cannot be registered: {message}; repair or uninstall {distribution}")
-    return _Registration(None, ep_names)
-
-
-def _plugin_candidates(runtime: Any, available: Iterable[str]) -> list[Candidate]:
-    """Group the devices of providers that came as a library: one candidate for each device, GPUs and NPUs first."""
-    if not hasattr(runtime, "get_ep_devices"):
-        return []
-    built_in = set(available)
-    found = [device for device in runtime.get_ep_devices() if device.ep_name not in built_in]
+def _plugin_candidates(runtime: Any, brought: Collection[str]) -> list[Candidate]:
+    """Return a candidate for each device that a library brought, GPUs and NPUs first."""
+    found = [device for device in runtime.get_ep_devices() if device.ep_name in brought] if brought else []
     found.sort(key=lambda device: (device.device.type.name == "CPU", device.ep_name))
     return [Candidate(plugin_provider(device.ep_name), (device,)) for device in found]
 

@@ -44,7 +44,8 @@ class Provider:
     ``name`` is the value of the option ``provider``; ``ep_name`` is ONNX Runtime's name. ``options`` are given to it,
     ``memory_limit_option`` is its own option for the most bytes of its arena, ``memory_device`` is IOBinding's name
     for memory that it reads in place ("cpu" for host memory). ``separate_rows``: that memory has no addresses, and
-    attention takes several tokens only at the beginning of a sequence. ``serial_runs``: no two Runs on one device at
+    attention takes several tokens only at the beginning of a sequence. ``on_processor``: built in, it runs on the CPU
+    unless told otherwise. ``serial_runs``: no two Runs on one device at
     once, whatever their sessions. ``kernels`` tells of the operators that decide whether a graph can run; None is an
     operator without a kernel, and one that is not named is left to the report of where its nodes ran.
     What to do: ``install`` where onnxruntime has no such provider, ``repair`` where it has and cannot use it,
@@ -54,7 +55,7 @@ class Provider:
     name: str
     ep_name: str
     install: str
-    repair: str = "repair or uninstall its distribution"
+    repair: str = "update its driver, choose another provider, or uninstall its distribution"
     options: Mapping[str, str] = field(default_factory=dict)
     memory_limit_option: str | None = None
     memory_device: str = "cpu"
@@ -62,6 +63,7 @@ class Provider:
     memory_pattern: bool = True
     serial_runs: bool = False
     preloads_libraries: bool = False
+    on_processor: bool = False
     kernels: Mapping[str, Kernel | None] = field(default_factory=dict)
     convert: str = ""
 
@@ -118,7 +120,22 @@ DML = Provider(
     convert=_CONVERT,
 )
 
-BUILT_IN = (CUDA, DML, CPU)
+WEBGPU = Provider(
+    "webgpu",
+    "WebGpuExecutionProvider",
+    install="pip install onnxruntime-ep-webgpu",
+    repair="install the graphics driver's Vulkan, Metal or DirectX 12 part",
+    convert=_CONVERT,
+)
+
+OPENVINO = Provider(
+    "openvino",
+    "OpenVINOExecutionProvider",
+    install="pip install onnxruntime-ep-openvino",
+    on_processor=True,
+)
+
+BUILT_IN = (CUDA, DML, WEBGPU, OPENVINO, CPU)
 """The providers that come with a flavour of ONNX Runtime, in the order in which they are tried."""
 
 
@@ -127,20 +144,16 @@ def built_in(ep_name: str) -> Provider | None:
     return next((provider for provider in BUILT_IN if provider.ep_name == ep_name), None)
 
 
-PLUGIN_PREFIX = "onnxruntime-ep-"
-"""Distributions of this prefix bring a provider as a library; its devices are tried before BUILT_IN."""
-
-
 def plugin_provider(ep_name: str) -> Provider:
     """Return what is assumed of a provider that came as a library: it reads host memory, and nothing of its kernels.
 
-    Its ``name`` is ONNX Runtime's name in lower case, without the suffix: "openvino", "webgpu".
+    Its ``name`` is ONNX Runtime's name in lower case, without the suffix: "qnn", "openvino.auto".
     """
     known = built_in(ep_name)
     if known is not None:
         return known
-    name = ep_name.removesuffix("ExecutionProvider").lower()
-    return Provider(name, ep_name, install=f"pip install {PLUGIN_PREFIX}{name}")
+    name = ep_name.replace("ExecutionProvider", "").lower()
+    return Provider(name, ep_name, install="install its library's distribution")
 
 
 def why_not(needs: Iterable[OperatorNeed], provider: Provider) -> str | None:

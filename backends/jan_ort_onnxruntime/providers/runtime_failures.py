@@ -33,6 +33,9 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
 )
 """What onnxruntime raises; its classes have no common base but Exception."""
 
+_ABOUT_THE_FILE = (state.InvalidGraph, state.InvalidProtobuf, state.ModelLoaded, state.NoModel, state.NoSuchFile)
+"""Those that no provider raises."""
+
 _LIMIT = 100_000
 """Far more than a message has: what tells its kind may stand anywhere in it."""
 
@@ -60,8 +63,11 @@ _CUDA_BROKEN_PROCESS = frozenset({214, 220, 226, 700, 702, 709, 710, 714, 715, 7
 
 
 @contextmanager
-def loading(model_path: Path) -> Iterator[None]:
-    """Raise ModelError, OutOfMemory or DeviceLost for what ONNX Runtime raises while it loads ``model_path``."""
+def loading(model_path: Path, provider: str | None = None, remedy: str = "") -> Iterator[None]:
+    """Raise ModelError, OutOfMemory or DeviceLost for what ONNX Runtime raises while it loads ``model_path``.
+
+    ``provider``: one that is not the CPU, to which an error that is not about the file belongs, and what to do then.
+    """
     try:
         yield
     except MemoryError as error:
@@ -75,6 +81,8 @@ def loading(model_path: Path) -> Iterator[None]:
             raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
         if failure is not None:
             raise failure from error
+        if provider is not None and not isinstance(error, _ABOUT_THE_FILE):
+            raise ModelError(f"{provider} cannot open {model_path}: {message}; {remedy}") from error
         raise ModelError(
             f"{model_path} cannot be loaded: {message}; it must be an ONNX graph, with its model.onnx.data beside it "
             "if it has one: convert or download the model again"

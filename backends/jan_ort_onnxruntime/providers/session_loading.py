@@ -13,7 +13,7 @@ import onnxruntime as ort
 from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.providers.placement import RECORD_ENTRY
 from jan_ort_onnxruntime.providers.provider_devices import Candidate, preload_libraries
-from jan_ort_onnxruntime.providers.provider_table import Provider
+from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER, Provider
 from jan_ort_onnxruntime.providers.runtime_failures import loading
 from jan_ort_onnxruntime.providers.serial_session import SerialSession, device_lock
 from jan_ort_onnxruntime.session_settings import SessionSettings
@@ -33,7 +33,8 @@ def load_on(
     options = _session_options(provider, settings, optimise, runtime)
     started = time.perf_counter()
     lock = device_lock(candidate.device_key) if provider.serial_runs else None
-    with loading(model_path), lock or nullcontext():
+    blamed = None if provider.ep_name == CPU_PROVIDER else provider.ep_name
+    with loading(model_path, blamed, provider.repair), lock or nullcontext():
         if candidate.devices:
             options.add_provider_for_devices(list(candidate.devices), _provider_options(provider, settings))
             session = runtime.InferenceSession(model_path, options, enable_fallback=0)

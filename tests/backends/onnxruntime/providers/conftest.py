@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from jan_ort_onnxruntime.providers import provider_devices
+from jan_ort_onnxruntime.providers import plugin_libraries
 
 
 @pytest.fixture
@@ -19,18 +19,49 @@ def graph(tmp_path: Path) -> Path:
     return tmp_path / "g.onnx"
 
 
+@pytest.fixture(autouse=True)
+def only_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provider libraries that this machine has are not those of the tests."""
+    packages = plugin_libraries.provider_packages
+
+    def ours() -> dict[str, str]:
+        return {name: package for name, package in packages().items() if (tmp_path / package).is_dir()}
+
+    monkeypatch.setattr(plugin_libraries, "provider_packages", ours)
+    monkeypatch.setattr(plugin_libraries, "_registrations", {})
+
+
+SOUND = 'get_library_path = lambda: "sound"\nget_ep_names = lambda: ["SoundExecutionProvider"]'
+
+
 @pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Installed provider libraries: one is sound, one broken, one raises, and one does not say what it brings."""
-    for name, code in {
-        "sound": 'get_library_path = lambda: "sound"\nget_ep_names = lambda: ["SoundExecutionProvider"]',
-        "broken": 'get_library_path = lambda: "broken"\nget_ep_names = lambda: ["BrokenExecutionProvider"]',
-        "raising": 'raise ImportError("no driver")',
-        "nameless": 'get_library_path = lambda: "nameless"',
-    }.items():
-        (tmp_path / f"onnxruntime_ep_{name}.py").write_text(code)
-        info = tmp_path / f"onnxruntime_ep_{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: onnxruntime-ep-{name}\nVersion: 1.0\n")
+def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed provider library whose path is "sound"."""
+    install(tmp_path, "onnxruntime-ep-sound", "onnxruntime_ep_sound", SOUND)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(provider_devices, "_registrations", {})
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, sound: None) -> None:
+    """Installed provider libraries: besides the sound one, one is broken, one raises, one does not tell its name.
+
+    Packages are not called what their distributions are, as released ones are not; and what only sounds like them,
+    or says that it brings something else, is not imported.
+    """
+    for distribution, package, code in (
+        ("onnxruntime-ep-broken-cu13", "onnxruntime_ep_broken", SOUND.replace("sound", "broken")),
+        ("onnxruntime-raising", "onnxruntime_raising", 'raise ImportError("no driver")  # before get_ep_names'),
+        ("onnxruntime-ep-nameless", "onnxruntime_ep_nameless", 'library_path = lambda: "x"  # no get_ep_names'),
+        ("onnxruntime-extensions", "onnxruntime_extensions", "get_library_path = 1 / 0"),
+    ):
+        install(tmp_path, distribution, package, code)
+
+
+def install(folder: Path, distribution: str, package: str, code: str) -> None:
+    """Put a distribution of one package into ``folder``, with its list of files."""
+    (folder / package).mkdir(parents=True)
+    (folder / package / "__init__.py").write_text(code)
+    info = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"{package}/__init__.py,,\n{info.name}/METADATA,,\n")

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -70,11 +70,12 @@ class SessionOptions:
 class FakeRuntime:
     """``on_provider``: how many of the ten nodes a provider takes, all unless named; ``left_out`` are dropped silently,
 
-    ``failing`` raise when a session is opened.
+    ``failing`` raise when a session is opened. ``brings`` are the devices that a library of that path brings once it is
+    registered; one without a provider's name takes the name of the registration.
     """
 
     available: Sequence[str] = (CPU,)
-    devices: Sequence[EpDevice] = ()
+    brings: Mapping[str, Sequence[EpDevice]] = field(default_factory=dict)
     on_provider: Mapping[str, int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     failing: Mapping[str, Exception] = field(default_factory=dict)
@@ -88,10 +89,17 @@ class FakeRuntime:
         self.num_preloads = 0
 
     def get_available_providers(self) -> list[str]:
-        return list(self.available)
+        return list(dict.fromkeys([*self.available, *(device.ep_name for device in self._brought())]))
 
     def get_ep_devices(self) -> list[EpDevice]:
-        return [ep_device(CPU, "CPU"), *self.devices]
+        return [ep_device(CPU, "CPU"), *self._brought()]
+
+    def _brought(self) -> list[EpDevice]:
+        return [
+            device if device.ep_name else replace(device, ep_name=name)
+            for name, path in self.libraries.items()
+            for device in self.brings.get(path, ())
+        ]
 
     def register_execution_provider_library(self, name: str, path: str) -> None:
         if path == "broken":

@@ -36,7 +36,7 @@ def test_a_session_is_made_with_the_real_one_s_parameters() -> None:
 
 def test_every_name_of_the_module_is_the_real_one_s() -> None:
     runtime = FakeRuntime()
-    own = {"available", "devices", "on_provider", "left_out", "failing", "sessions", "libraries", "num_preloads"}
+    own = {"available", "brings", "on_provider", "left_out", "failing", "sessions", "libraries", "num_preloads"}
 
     for name in {*vars(runtime), *vars(FakeRuntime)} - own:
         if not name.startswith("_"):

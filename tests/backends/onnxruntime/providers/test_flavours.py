@@ -1,9 +1,11 @@
 """What is said of the distributions of ONNX Runtime that are installed."""
 
+from pathlib import Path
+
 import pytest
 
 from jan_ort_backends import Available, Missing
-from jan_ort_onnxruntime.providers.flavours import probe_flavours
+from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours, provider_packages
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,34 @@ def test_the_installed_flavours_are_judged(flavours: dict[str, str], reason: str
         assert status.reason == reason
         assert remedy is not None
         assert status.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "files", "kind"),
+    [
+        ("onnxruntime", ["onnxruntime/__init__.py"], "flavour"),
+        ("onnxruntime-newest", ["onnxruntime/__init__.py", "onnxruntime/capi/x.so"], "flavour"),
+        ("onnxruntime-qnn", ["onnxruntime_qnn/__init__.py"], "provider"),
+        ("onnxruntime-ep-x-cu13", ["onnxruntime_ep_x/x.so", "onnxruntime_ep_x/__init__.py"], "provider"),
+        ("onnxruntime-one", ["onnxruntime_one.py"], "provider"),
+        ("onnxruntime-genai", ["onnxruntime_genai/__init__.py", "onnxruntime_genai/onnxruntime/__init__.py"], None),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_distribution_s_files_say_what_it_is(
+    distribution: str, files: list[str], kind: str | None, listed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("def get_ep_names(): ..." if kind == "provider" else "")
+    info = tmp_path / f"{distribution.replace('-', '_')}-2.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 2.7\n")
+    if listed:
+        (info / "RECORD").write_text("".join(f"{file},sha256=x,1\n" for file in files))
+    elif distribution.endswith("cu13"):
+        pytest.skip("without a list, a package of another name cannot be found")
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+
+    assert installed_flavours() == ({distribution: "2.7"} if kind == "flavour" else {})
+    assert list(provider_packages()) == ([distribution] if kind == "provider" else [])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidGraph
 
 from jan_ort.convert.weights.schemes import Weights
-from jan_ort_backends import ModelError, OpenOptions
+from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_onnxruntime import OnnxRuntimeBackend
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.providers.proven_opening import FAST_STEP_S, open_proven
+from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, NUM_NODES, FakeRuntime, ep_device
-from tests.backends.onnxruntime.providers.opened import opened
+from tests.backends.onnxruntime.providers.opened import Opened, opened
 from tests.backends.onnxruntime.weight_folders import tiny_llama
 
 QNN, VINO = "QNNExecutionProvider", "OpenVINOExecutionProvider"
@@ -28,21 +33,26 @@ QNN, VINO = "QNNExecutionProvider", "OpenVINOExecutionProvider"
         ([CPU], [ep_device(VINO, "CPU")], CPU),
         ([CPU], [ep_device(VINO, "CPU"), ep_device(VINO, "GPU")], VINO),
         ([CPU], [ep_device(CUDA, "GPU")], CUDA),
+        ([VINO, CPU], [], CPU),
+        (["WebGpuExecutionProvider", CPU], [], "WebGpuExecutionProvider"),
     ],
 )
 def test_the_first_provider_of_the_order_is_taken(
-    available: list[str], devices: list[Any], used: str, graph: Path
+    available: list[str], devices: list[Any], used: str, graph: Path, request: pytest.FixtureRequest
 ) -> None:
-    device = opened(FakeRuntime(available, devices), graph)
+    if devices:
+        request.getfixturevalue("sound")
+    device = opened(FakeRuntime(available, brings={"sound": devices}), graph)
 
     assert (device.requested, device.used, device.declined) == ("auto", used, {})
     assert device.nodes == {used: NUM_NODES}
     assert set(available) <= set(device.registered)
 
 
+@pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize(("name", "used"), [("cpu", CPU), ("dml", DML), ("qnn", QNN), ("openvino", VINO)])
 def test_a_provider_that_is_asked_for_is_taken(name: str, used: str, graph: Path) -> None:
-    runtime = FakeRuntime([CUDA, DML, CPU], [ep_device(QNN, "NPU"), ep_device(VINO, "CPU")])
+    runtime = FakeRuntime([CUDA, DML, CPU], brings={"sound": [ep_device(QNN, "NPU"), ep_device(VINO, "CPU")]})
 
     assert opened(runtime, graph, name).used == used
 
@@ -69,6 +79,40 @@ def test_a_provider_that_onnxruntime_drops_silently_is_noticed(graph: Path) -> N
         opened(runtime, graph, "cuda")
 
 
+def test_what_fails_is_told_by_who_is_to_blame(graph: Path) -> None:
+    runtime = FakeRuntime([CUDA, CPU], failing={CUDA: RuntimeError("libcudart.so: no such file")})
+
+    with pytest.raises(ModelError, match=f"^{CUDA} cannot open .*libcudart.*nvidia-smi") as caught:
+        opened(runtime, graph, "cuda")
+    assert "download the model again" not in str(caught.value)
+
+    runtime.failing = {CUDA: InvalidGraph("no Opset registered")}
+    with pytest.raises(ModelError, match="convert or download the model again"):
+        opened(runtime, graph, "cuda")
+
+
+class Slow(Opened):
+    """A session of a GPU in software."""
+
+    def step(self, batch: Any) -> Any:
+        time.sleep(FAST_STEP_S + 0.005)
+        return super().step(batch)
+
+
+@pytest.mark.parametrize(("name", "used"), [("auto", CPU), ("cuda", CUDA)])
+def test_a_provider_that_is_slower_than_the_cpu_is_taken_only_by_name(name: str, used: str, graph: Path) -> None:
+    def build(_: Any, device: DeviceReport) -> Session:
+        return Slow(device) if device.used == CUDA else Opened(device)
+
+    session = open_proven(
+        OnnxFile.read(graph), SessionSettings(1, provider=name), build, runtime=FakeRuntime([CUDA, CPU])
+    )
+
+    assert isinstance(session, Opened)
+    assert session.device.used == used
+    assert all("s on the CPU" in reason for reason in session.device.declined.values())
+
+
 def test_strict_fails_where_the_first_choice_fails(graph: Path) -> None:
     runtime = FakeRuntime([DML, CPU], failing={DML: RuntimeError("no adapter")})
 
@@ -85,9 +129,21 @@ def test_nodes_that_run_elsewhere_are_counted_and_fail_a_strict_start(graph: Pat
         opened(runtime, graph, "cuda", strict=True)
 
 
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_a_provider_that_takes_no_node_is_not_said_to_be_used(name: str, graph: Path) -> None:
+    runtime = FakeRuntime([CUDA, CPU], on_provider={CUDA: 0})
+
+    if name == "auto":
+        assert "takes none of the 10 nodes" in opened(runtime, graph).declined["cuda"]
+    else:
+        with pytest.raises(ModelError, match=f"{CUDA} takes none of the 10 nodes of .*g.onnx .*choose another"):
+            opened(runtime, graph, name)
+
+
+@pytest.mark.usefixtures("sound")
 def test_a_provider_for_few_nodes_is_not_taken_by_itself(graph: Path) -> None:
     runtime = FakeRuntime(
-        [CPU], [ep_device("WebGpuExecutionProvider", "GPU")], on_provider={"WebGpuExecutionProvider": 4}
+        brings={"sound": [ep_device("WebGpuExecutionProvider", "GPU")]}, on_provider={"WebGpuExecutionProvider": 4}
     )
 
     assert opened(runtime, graph).declined == {

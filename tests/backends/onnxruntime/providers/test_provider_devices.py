@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort_backends import ModelError
-from jan_ort_onnxruntime.providers.provider_devices import look_around
+from jan_ort_onnxruntime.providers.provider_devices import choose, look_around
 from tests.backends.onnxruntime.providers import fake_onnxruntime as fake
 from tests.backends.onnxruntime.providers.fake_onnxruntime import FakeRuntime
 from tests.backends.onnxruntime.providers.opened import opened
@@ -15,22 +15,43 @@ from tests.backends.onnxruntime.providers.opened import opened
 
 @pytest.mark.usefixtures("plugins")
 def test_a_broken_provider_library_is_named_and_the_others_are_registered() -> None:
-    runtime = FakeRuntime(devices=[fake.ep_device("SoundExecutionProvider", "GPU")])
+    runtime = FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]})
 
     machine = look_around(runtime)
 
-    assert runtime.libraries == {"onnxruntime-ep-sound": "sound"}
+    assert runtime.libraries == {"SoundExecutionProvider": "sound"}
+    assert look_around(runtime) == machine
     assert [candidate.provider.name for candidate in machine.candidates] == ["sound", "cpu"]
-    assert "Failed to load library broken" in machine.missing["onnxruntime-ep-broken"]
-    assert "no driver" in machine.missing["onnxruntime-ep-raising"]
-    assert "has no attribute 'get_ep_name'" in machine.missing["onnxruntime-ep-nameless"]
+    assert sorted(machine.missing) == ["onnxruntime-ep-broken-cu13", "onnxruntime-ep-nameless", "onnxruntime-raising"]
+    assert "Failed to load library broken" in machine.missing["onnxruntime-ep-broken-cu13"]
+    assert "no driver" in machine.missing["onnxruntime-raising"]
+    assert "has no attribute 'EP_NAME'" in machine.missing["onnxruntime-ep-nameless"]
+
+
+@pytest.mark.usefixtures("sound")
+def test_a_provider_that_calls_itself_what_it_is_registered_as_is_found() -> None:
+    machine = look_around(FakeRuntime(brings={"sound": [fake.ep_device("", "GPU")]}))
+
+    assert [candidate.provider.name for candidate in machine.candidates] == ["sound", "cpu"]
+    assert machine.missing == {}
+
+
+@pytest.mark.usefixtures("sound")
+def test_a_library_without_a_device_is_told_of_and_its_installation_is_no_remedy() -> None:
+    machine = look_around(FakeRuntime())
+
+    assert machine.missing == {
+        "onnxruntime-ep-sound": "its library is registered and offers no device here (SoundExecutionProvider)"
+    }
+    with pytest.raises(LookupError, match=r"offers no device here .*; there are: auto, cpu$"):
+        choose(machine, "sound")
 
 
 @pytest.mark.usefixtures("plugins")
 def test_strict_is_strict_about_what_is_installed_and_cannot_be_used(graph: Path) -> None:
-    runtime = FakeRuntime(devices=[fake.ep_device("SoundExecutionProvider", "GPU")])
+    runtime = FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]})
 
     assert opened(runtime, graph).used == "SoundExecutionProvider"
     assert opened(runtime, graph, "sound", strict=True).used == "SoundExecutionProvider"
-    with pytest.raises(ModelError, match=r"strict is on, and .*onnxruntime-ep-broken: .*cannot be registered"):
+    with pytest.raises(ModelError, match=r"strict is on, and .*onnxruntime-ep-broken-cu13: .*cannot be registered"):
         opened(runtime, graph, strict=True)

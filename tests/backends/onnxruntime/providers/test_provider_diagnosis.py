@@ -16,7 +16,7 @@ def test_a_registered_library_without_a_device_is_not_usable() -> None:
     sound = truths["onnxruntime-ep-sound"]
     assert (sound.registered, sound.usable) == (True, False)
     assert "offers no device" in sound.detail
-    assert truths["onnxruntime-ep-broken"].registered is False
+    assert truths["onnxruntime-ep-broken-cu13"].registered is False
 
 
 def test_the_diagnosis_runs_a_graph_on_each_provider() -> None:
