@@ -13,7 +13,8 @@ from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
-from jan_ort_onnxruntime.providers.proven_opening import FAST_STEP_S, open_proven
+from jan_ort_onnxruntime.providers import proven_opening
+from jan_ort_onnxruntime.providers.proven_opening import open_proven
 from jan_ort_onnxruntime.session_settings import SessionSettings
 from tests.backends.onnxruntime.providers.fake_onnxruntime import CPU, CUDA, DML, NUM_NODES, FakeRuntime, ep_device
 from tests.backends.onnxruntime.providers.opened import Opened, opened
@@ -95,12 +96,16 @@ class Slow(Opened):
     """A session of a GPU in software."""
 
     def step(self, batch: Any) -> Any:
-        time.sleep(FAST_STEP_S + 0.005)
+        time.sleep(0.2)
         return super().step(batch)
 
 
 @pytest.mark.parametrize(("name", "used"), [("auto", CPU), ("cuda", CUDA)])
-def test_a_provider_that_is_slower_than_the_cpu_is_taken_only_by_name(name: str, used: str, graph: Path) -> None:
+def test_a_provider_that_is_slower_than_the_cpu_is_taken_only_by_name(
+    name: str, used: str, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proven_opening, "FAST_STEP_S", 0.1)
+
     def build(_: Any, device: DeviceReport) -> Session:
         return Slow(device) if device.used == CUDA else Opened(device)
 
