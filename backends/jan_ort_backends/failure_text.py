@@ -10,21 +10,19 @@ LIMIT = 1000
 """The longest message of an error, in characters: clients are sent it, and some libraries put megabytes there."""
 
 _CUT = " [...] "
+_AS_TEXT = ("utf-8", "backslashreplace")  # half of a surrogate pair, as a path that is no UTF-8 has, is an escape then
 
 
 def message_line(error: BaseException, limit: int = LIMIT) -> str:
     """Return an error's message without line breaks, its middle left out if it is longer than ``limit``."""
-    line = _plain(" ".join(str(error).split()))
-    if len(line) <= limit:
-        return line
+    line = " ".join(str(error).split()).encode(*_AS_TEXT).decode()
     half = (limit - len(_CUT)) // 2  # both ends: what a message is about may stand at either
-    return line[:half] + _CUT + line[-half:]
+    return line if len(line) <= limit else line[:half] + _CUT + line[-half:]
 
 
 def one_line(error: BaseException) -> str:
     """Return an error's type and message without line breaks."""
-    message = message_line(error)
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"{type(error).__name__}: {message_line(error)}".removesuffix(": ")
 
 
 def reason_of(error: BaseException) -> str:
@@ -34,9 +32,4 @@ def reason_of(error: BaseException) -> str:
 
 def trace(error: BaseException) -> str:
     """Return an error's traceback."""
-    return _plain("".join(traceback.format_exception(error)))
-
-
-def _plain(text: str) -> str:
-    """Return the text with half of a surrogate pair, as a path that is no UTF-8 has, written as an escape."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return "".join(traceback.format_exception(error)).encode(*_AS_TEXT).decode()

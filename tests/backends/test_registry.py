@@ -110,18 +110,6 @@ def test_an_allowed_name_that_is_not_installed_gets_a_suggestion(plugins: Plugin
     assert row.error == "no backend named 'goood' is installed; did you mean 'good'?"
 
 
-def test_the_same_question_again_imports_and_reads_nothing(
-    plugins: Plugins, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plugins.install("broken", "print('imported')\nraise OSError")
-    first = discover()
-
-    again = discover()
-
-    assert again is first
-    assert capsys.readouterr().out == "imported\n"
-
-
 def test_another_question_has_its_own_answer(plugins: Plugins) -> None:
     plugins.install_backend("good")
 

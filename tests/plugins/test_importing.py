@@ -72,8 +72,8 @@ def test_a_field_that_cannot_be_read_is_found_out_at_once(plugins: Plugins, fiel
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("capabilities = 'generate'", "its capabilities are 'generate', a str"),
-        ("capabilities = (flag for flag in ['generate'])", "a generator"),
+        ("capabilities = 'generate'", "its capabilities is 'generate', which is no frozenset of these: generate, fork"),
+        ("capabilities = (flag for flag in ['generate'])", "<generator object"),
         ("capabilities = frozenset({'genrate'})", "did you mean 'generate'?"),
         ("abi = '2.0'", "version 2.0"),
         ("abi = '10.0'", "version 10.0"),
@@ -90,12 +90,12 @@ def test_a_field_that_cannot_be_read_is_found_out_at_once(plugins: Plugins, fiel
         ("probe = None", "its probe is None, which is no method"),
         ("accepts = 'yes'", "its accepts is 'yes', which is no method"),
         ("open = None", "its open is None, which is no method"),
-        ("builtin_models = 3", "its builtin_models are 3, a int"),
-        ("builtin_models = ()", "its builtin_models are (), a tuple"),
-        ("builtin_models = [('mine', Path('folder'))]", "a list"),
-        ("name = None", "the backend's name is None"),
-        ("builtin_models = {3: Path()}", "builtin_models have 3"),
-        ("builtin_models = {'mine': 'folder'}", "builtin_models have 'mine': 'folder'"),
+        ("builtin_models = 3", "its builtin_models is 3, which is no mapping of names"),
+        ("builtin_models = ()", "its builtin_models is (), which is no mapping of names"),
+        ("builtin_models = [('mine', Path('folder'))]", "'folder'))], which is no mapping of names"),
+        ("name = None", "its name is None, which is no text"),
+        ("builtin_models = {3: Path()}", "builtin_models is {3: "),
+        ("builtin_models = {'mine': 'folder'}", "builtin_models is {'mine': 'folder'}, which is no mapping of names"),
     ],
 )
 def test_a_descriptor_with_a_field_of_another_kind_is_refused_with_a_remedy(

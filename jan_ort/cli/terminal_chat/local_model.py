@@ -8,7 +8,7 @@ from jan_ort.cli.terminal_chat.exchange import ChatError
 from jan_ort.cli.terminal_chat.local_server import LocalServer
 from jan_ort.ground.task import GENERATE
 from jan_ort.serving import resident, server
-from jan_ort.serving.choice import check_settings
+from jan_ort.serving.choice import Checked, check_settings
 from jan_ort.settings.schema import Settings
 
 
@@ -20,9 +20,10 @@ def quieten() -> None:
 
 def load_chat_model(settings: Settings) -> LocalServer:
     """Load one model, for one conversation. Raises: ChatError, NoBackendError, ModelReferenceError."""
-    choices = check_settings(settings).choices
-    chosen = next((choice.reference for choice in choices if choice.task == GENERATE), None)
+    discovered, choices = check_settings(settings)
+    chosen = next((choice for choice in choices if choice.task == GENERATE), None)
     if chosen is None:
         raise ChatError(f"no chat model is configured, only {choices[0].reference}; name one with --model")
-    changes = {"model": (chosen,), "embedding_model": None, "num_slots": 1, "load": "start", "model_ttl_s": 0.0}
-    return LocalServer(settings.model_copy(update=changes))
+    reference = chosen.reference
+    changes = {"model": (reference,), "embedding_model": None, "num_slots": 1, "load": "start", "model_ttl_s": 0.0}
+    return LocalServer(settings.model_copy(update=changes), Checked(discovered, (chosen,)))

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from jan_ort.cli.terminal_chat.exchange import ChatError
 from jan_ort.cli.terminal_chat.remote_server import RemoteServer
 from jan_ort.http.launcher import BindError, bind, serve_models
+from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server, Status
 from jan_ort.settings.schema import Settings
 
@@ -24,8 +25,8 @@ _POLL_S = 0.02
 class LocalServer(RemoteServer):
     """Serves in a thread of its own, and is asked as any other server is."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Start to serve, and wait until the models are loaded. Raises: ChatError if they cannot be."""
+    def __init__(self, settings: Settings, checked: Checked | None = None) -> None:
+        """Start to serve, and wait until the models are loaded; ``checked`` as for ``Server``. Raises: ChatError."""
         key = secrets.token_urlsafe(32)
         try:
             self._listener = bind(_HOST, 0)
@@ -34,7 +35,7 @@ class LocalServer(RemoteServer):
         super().__init__(f"http://{_HOST}:{self._listener.getsockname()[1]}", key)
         self._failures: list[Exception] = []
         own = settings.model_copy(update={"host": _HOST, "api_key": SecretStr(key)})
-        self.server = Server(own, on_failure=self._failures.append)
+        self.server = Server(own, checked=checked, on_failure=self._failures.append)
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="server", daemon=True)
