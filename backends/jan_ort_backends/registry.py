@@ -144,8 +144,3 @@ def _load(row: Discovered, point: EntryPoint, importing: Import | None) -> Disco
         reason = f"{point.value} failed to import: {reason_of(error)}"
         logger.warning("backend %s (%s) is skipped: %s", row.name, row.distribution, reason)
         return replace(row, error=reason, traceback=trace(error), remedy=row.mend)
-
-
-def how_to_deny(name: str) -> str:
-    """Return how a user keeps a backend from being imported, as a part of a remedy."""
-    return f"exclude it with --deny-backend {shlex.quote(name)}"

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
-from dataclasses import astuple
+from concurrent.futures import wait
 from pathlib import Path
 from typing import TypeVar
 
-from jan_ort_backends import (
-    Accepts,
-    Available,
-    Backend,
-    BackendError,
-    ChecksOptions,
-    Declines,
-    DiagnosesProviders,
-    Missing,
-    ProviderTruth,
-)
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from jan_ort.ground.worker_pool import WorkCrashed, WorkerPool
+from jan_ort_backends import Accepts, Backend, BackendError, ChecksOptions, Declines, DiagnosesProviders, ProviderTruth
 from jan_ort_backends.failure_text import one_line, reason_of
-from jan_ort_backends.registry import how_to_deny
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Yes = TypeVar("Yes", Available, Accepts)
-No = TypeVar("No", Missing, Declines)
 
 LIMIT_S = 30.0
 """How long importing a plugin, its ``probe`` or its ``accepts`` may take; each should take milliseconds."""
 
 DIAGNOSIS_LIMIT_S = 120.0
 """How long a backend may try its providers; a GPU's first kernels may take a minute to compile."""
+
+_AS_DECLARED = ConfigDict(strict=True, revalidate_instances="always")
+"""Instances are looked into, too, and neither a bool nor a numpy integer is an int: JSON tells clients."""
 
 
 class PluginFault(BackendError):
@@ -47,54 +38,36 @@ def within(call: Callable[[], Result], limit_s: float = LIMIT_S) -> Result:
     Raises: the exceptions that it raises; PluginFault for SystemExit and the like, and if it has not come back in time.
     Its thread is then left behind, as Python cannot end one.
     """
-    outcome: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(call())
-        except Exception as error:
-            outcome.set_exception(error)
-        except BaseException as error:  # sys.exit(), or a KeyboardInterrupt: the user's arrives in the main thread
-            fault = PluginFault(one_line(error))
-            fault.__cause__ = error
-            outcome.set_exception(fault)
-
-    threading.Thread(target=run, name="plugin", daemon=True).start()  # a daemon: it must not keep the process
+    outcome = WorkerPool("plugin", num_threads=1, max_waiting=0).submit(call)
     if not wait([outcome], limit_s).done:
         raise PluginFault(f"it has not come back after {limit_s:g} s")
-    return outcome.result()
-
-
-def probe(backend: Backend, limit_s: float = LIMIT_S) -> Available | Missing:
-    """Return the backend's answer. Raises: what its ``probe`` raises; PluginFault."""
-    logger.debug("backend %s: probe", backend.name)  # the last line in the log if the plugin ends the process
-    return within(lambda: _checked(backend.probe(), Available, Missing), limit_s)
-
-
-def ask_probe(backend: Backend, limit_s: float = LIMIT_S) -> Available | Missing:
-    """Return the backend's answer; one that fails or is none becomes Missing with the reason."""
     try:
-        return probe(backend, limit_s)
-    except Exception as error:
-        logger.warning("the probe of backend %s failed", backend.name, exc_info=error)
-        remedy = f"repair or uninstall the plugin of backend {backend.name!r}, or {how_to_deny(backend.name)}"
-        return Missing(why_probe_failed(error), remedy)
+        return outcome.result()
+    except WorkCrashed as crash:  # by sys.exit(), or a KeyboardInterrupt: the user's arrives in the main thread
+        raise PluginFault(one_line(crash.__cause__ or crash)) from crash
 
 
-def why_probe_failed(error: BaseException) -> str:
-    """Return what ``probe`` raised as a reason, in one line."""
-    return f"its probe failed: {reason_of(error)}"
+def checked(what: str, answer: Result, *kinds: type) -> Result:
+    """Return an answer that is one of these dataclasses, with fields as they declare. Raises: PluginFault."""
+    kind = next((each for each in kinds if isinstance(answer, each)), None)
+    if kind is None:
+        raise PluginFault(f"{what} is {answer!r:.80}, which is no {' or '.join(each.__name__ for each in kinds)}")
+    try:
+        TypeAdapter(tuple[kind], config=_AS_DECLARED).validate_python((answer,))  # type: ignore[valid-type]
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, fault["loc"][1:]))
+        raise PluginFault(f"{what} is wrong: {field} is {fault['input']!r:.80}: {fault['msg']}") from error
+    return answer
 
 
 def ask_accepts(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -> Accepts | Declines:
     """Return the backend's answer; one that fails or is none becomes Declines with the reason."""
     try:
-        return within(lambda: _checked(backend.accepts(model_dir), Accepts, Declines), limit_s)
+        return within(lambda: checked("its answer", backend.accepts(model_dir), Accepts, Declines), limit_s)
     except Exception as error:
-        if model_dir.is_file():  # the contract lets it expect a folder, and list that
-            logger.debug("backend %s does not take the file %s: %s", backend.name, model_dir, reason_of(error))
-        else:
-            logger.warning("backend %s failed when asked for %s", backend.name, model_dir, exc_info=error)
+        level = logging.DEBUG if model_dir.is_file() else logging.WARNING  # it may expect a folder, and list that
+        logger.log(level, "backend %s failed when asked for %s", backend.name, model_dir, exc_info=error)
         return Declines(f"it failed when asked: {reason_of(error)}")
 
 
@@ -116,19 +89,7 @@ def diagnose_providers(backend: Backend, limit_s: float = DIAGNOSIS_LIMIT_S) -> 
     """Return what the backend finds out about its providers, nothing if it cannot tell. Raises: as ``within``."""
 
     def ask() -> tuple[ProviderTruth, ...]:
-        truths = tuple(backend.diagnose_providers()) if isinstance(backend, DiagnosesProviders) else ()
-        for truth in truths:
-            if not isinstance(truth, ProviderTruth):
-                raise PluginFault(f"it returned {truth!r:.80} among its providers, which is no ProviderTruth")
-        return truths
+        truths = backend.diagnose_providers() if isinstance(backend, DiagnosesProviders) else ()
+        return tuple(checked("what it says of a provider", truth, ProviderTruth) for truth in truths)
 
     return within(ask, limit_s)
-
-
-def _checked(answer: object, yes: type[Yes], no: type[No]) -> Yes | No:
-    """Return an answer that is one of two kinds, and whose fields are texts. Raises: PluginFault."""
-    if not isinstance(answer, yes | no):
-        raise PluginFault(f"it returned {answer!r:.80}, which is neither {yes.__name__} nor {no.__name__}")
-    if not all(isinstance(text, str) for text in astuple(answer)):
-        raise PluginFault(f"it returned {answer!r:.80}, of which a field is no text")
-    return answer

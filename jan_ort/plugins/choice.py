@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jan_ort.plugins.asking import ask_accepts, ask_probe, why_not_options, within
+from jan_ort.plugins.asking import ask_accepts, why_not_options, within
+from jan_ort.plugins.report import report_backend
 from jan_ort.settings.schema import Settings, split_option
-from jan_ort_backends import Accepts, Available, Backend, Discovered, discover
+from jan_ort_backends import Accepts, Backend, Discovered, discover
 from jan_ort_backends.spelling import did_you_mean
 
 BACKEND_LISTS = ("allow_backend", "deny_backend")
@@ -87,10 +88,8 @@ def choose_backend(name: str | None, model_dir: Path, discovered: Sequence[Disco
 
 def _why_not(candidate: Discovered, model_dir: Path) -> str | None:
     """Return the candidate's own reason not to open the folder, None if it can."""
-    if candidate.backend is None:
-        return candidate.error
-    probe = ask_probe(candidate.backend)
-    if not isinstance(probe, Available):
-        return f"{probe.reason} ({probe.remedy})"
+    report = report_backend(candidate)
+    if candidate.backend is None or not report.usable:
+        return f"{report.reason} ({report.remedy})"
     answer = ask_accepts(candidate.backend, model_dir)
     return None if isinstance(answer, Accepts) else answer.reason

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 
-from jan_ort.plugins.asking import LIMIT_S, probe, why_probe_failed
-from jan_ort_backends import Discovered, Missing
-from jan_ort_backends.failure_text import trace
-from jan_ort_backends.registry import how_to_deny
+from jan_ort.plugins.asking import LIMIT_S, checked, within
+from jan_ort_backends import Available, Discovered, Missing
+from jan_ort_backends.failure_text import reason_of, trace
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,18 @@ class BackendReport:
 
 def report_backend(found: Discovered, limit_s: float = LIMIT_S) -> BackendReport:
     """Return what can be said of a plugin; one whose probe fails or takes longer than ``limit_s`` is not usable."""
-    backend = found.backend
-    identity = (found.name, found.distribution, found.version)
+    name, backend = found.name, found.backend
+    report = BackendReport(name, found.distribution, found.version, False, [])
     if backend is None:
-        return BackendReport(*identity, False, [], reason=found.error, remedy=found.remedy, traceback=found.traceback)
-    capabilities = sorted(str(capability) for capability in backend.capabilities)
+        return replace(report, reason=found.error, remedy=found.remedy, traceback=found.traceback)
+    report = replace(report, capabilities=sorted(map(str, backend.capabilities)))
+    logger.debug("backend %s: probe", name)  # the last line in the log if the plugin ends the process
     try:
-        answer = probe(backend, limit_s)
+        answer = within(lambda: checked("its answer", backend.probe(), Available, Missing), limit_s)
     except Exception as error:
-        remedy = f"repair or uninstall {found.distribution or found.name}, or {how_to_deny(found.name)}"
-        reason = why_probe_failed(error)
-        return BackendReport(*identity, False, capabilities, reason=reason, remedy=remedy, traceback=trace(error))
+        reason = f"its probe failed: {reason_of(error)}"
+        logger.warning("backend %s is passed over: %s", name, reason)
+        return replace(report, reason=reason, remedy=found.mend, traceback=trace(error))
     if isinstance(answer, Missing):
-        return BackendReport(*identity, False, capabilities, reason=answer.reason, remedy=answer.remedy)
-    return BackendReport(*identity, True, capabilities, detail=answer.detail)
+        return replace(report, reason=answer.reason, remedy=answer.remedy)
+    return replace(report, usable=True, detail=answer.detail)

@@ -47,7 +47,7 @@ def test_a_usable_backend_is_listed_with_its_origin_and_capabilities() -> None:
         ("probing", probing("probing", "raise OSError('no ink')"), "OSError: no ink"),
         ("exiting", probing("exiting", "raise SystemExit(3)"), "SystemExit: 3"),
         ("interrupting", probing("interrupting", "raise KeyboardInterrupt"), "its probe failed: KeyboardInterrupt"),
-        ("silent", probing("silent", "return None"), "neither Available nor Missing"),
+        ("silent", probing("silent", "return None"), "no Available or Missing"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_traceback_and_remedy(

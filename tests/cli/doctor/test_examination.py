@@ -194,7 +194,7 @@ def test_providers_that_are_none_are_the_plugins_fault(plugins: Plugins) -> None
 
     shown = render(examined())
 
-    assert "its providers could not be examined: it returned 3 among its providers" in shown
+    assert "its providers could not be examined: what it says of a provider is 3, which is no ProviderTruth" in shown
 
 
 @pytest.mark.parametrize(("flags", "status"), [([], 0), (["--num-slots", "0"], 1)])
