@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from itertools import groupby
 
 from jan_ort_backends.descriptor_checks import NotABackend, check_descriptor
 from jan_ort_backends.errors import BackendError
-from jan_ort_backends.failure_text import reason_of, trace
+from jan_ort_backends.failure_text import one_line, reason_of, trace
 from jan_ort_backends.interface import Backend
 from jan_ort_backends.spelling import did_you_mean
 
@@ -104,11 +104,22 @@ def discover(
 def _installed() -> list[tuple[Discovered, EntryPoint]]:
     """Return each entry point with what its metadata says of it, by name; of two versions of one the first counts."""
     rows = []
-    for owner, points in groupby(entry_points(group=GROUP), lambda point: point.dist):
+    for owner, points in groupby(_entry_points(), lambda point: point.dist):
         metadata = owner.metadata  # of a damaged distribution it is empty
         name, version = (metadata.get_all(field, [""])[0] for field in ("Name", "Version"))
         rows += [(Discovered(point.name, name, version, point.value), point) for point in points]
     return sorted(rows, key=lambda pair: (pair[0].name, pair[0].distribution))
+
+
+def _entry_points() -> Iterator[EntryPoint]:
+    try:
+        yield from entry_points(group=GROUP)
+    except Exception:  # some distribution's list is in another encoding or form, which says nothing of the others
+        for owner in distributions():
+            try:
+                yield from owner.entry_points.select(group=GROUP)
+            except Exception as error:
+                logger.warning("the entry points of %s cannot be read: %s", owner.metadata["Name"], one_line(error))
 
 
 def _excluded(row: Discovered, allow: Collection[str] | None, deny: Collection[str]) -> Discovered | None:

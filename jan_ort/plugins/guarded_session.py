@@ -11,19 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.plugins.asking import PluginFault, checked
-from jan_ort_backends import (
-    Backend,
-    BackendError,
-    Capability,
-    ModelError,
-    OpenOptions,
-    Session,
-    SessionInfo,
-    SlotTokens,
-    StepOutput,
-    check_session,
-)
-from jan_ort_backends.checks import check_output, check_vectors
+from jan_ort_backends import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends.checks import check_output, check_session, check_vectors
+from jan_ort_backends.errors import BackendError, ModelError
 from jan_ort_backends.failure_text import message_line, one_line
 
 logger = logging.getLogger(__name__)

@@ -41,8 +41,39 @@ def test_an_entry_point_to_nowhere_is_listed_with_a_remedy(plugins: Plugins, ent
     assert plugins.find("sound").backend is not None
 
 
+@pytest.mark.parametrize(
+    ("entries", "encoding"),
+    [
+        ("a line without the sign", "utf-8"),
+        ("ödd = jan_ort_odd:backend", "utf-16"),
+        ("ödd = jan_ort_odd:backend", "utf-32"),
+        ("ödd = jan_ort_odd:backend", "latin-1"),
+    ],
+)
+def test_a_list_of_entry_points_that_cannot_be_read_is_warned_of_and_hides_no_other(
+    plugins: Plugins, caplog: pytest.LogCaptureFixture, entries: str, encoding: str
+) -> None:
+    plugins.install_backend("odd")
+    path = plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt"
+    path.write_text(f"[jan_ort.backends]\n{entries}\n", encoding)
+    plugins.install_backend("sound")
+
+    rows = {row.name: row for row in discover()}
+
+    assert "the entry points of jan-ort-odd cannot be read: " in caplog.text
+    assert rows["sound"].backend is not None
+    assert rows["reference"].distribution == "jan-ort"
+
+
+def test_a_list_in_another_encoding_that_offers_no_backend_is_not_ours_to_tell(plugins: Plugins) -> None:
+    plugins.install_backend("odd")
+    (plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt").write_text("[console_scripts]", "utf-16")
+
+    assert "jan-ort-odd" not in {row.distribution for row in discover()}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
-@pytest.mark.parametrize("target", ["nowhere", "."])
+@pytest.mark.parametrize("target", ["entry_points.txt", "nowhere", "."])
 def test_a_list_of_entry_points_that_cannot_be_opened_hides_no_other(plugins: Plugins, target: str) -> None:
     plugins.install_backend("odd")
     entries = plugins.root / "jan_ort_odd-1.2.dist-info" / "entry_points.txt"
