@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +36,21 @@ class WorkCrashed(Exception):
     """Raised when work ends in what is no ``Exception``, such as a panic of native code."""
 
 
+class _Call(NamedTuple):
+    """What is to be done, and where its result goes."""
+
+    future: Future[Any]
+    work: Callable[[], Any]
+    is_long: bool
+
+
 class WorkerPool:
     """At most ``num_threads`` threads that work, and ``max_waiting`` calls that wait for one of them.
 
-    Work that has begun cannot be stopped. It holds its thread until it ends, so what callers have given up is bounded
-    too. The threads are daemons: none keeps the process from ending. One ends when nothing waits, so an idle pool has
-    none. Thread-safe, and bound to no event loop.
+    Where there are several, one is never at long work, so that short work need not wait for that. Work that has begun
+    cannot be stopped. It holds its thread until it ends, so what callers have given up is bounded too. The threads are
+    daemons: none keeps the process from ending. One ends when nothing waits, so an idle pool has none. Thread-safe, and
+    bound to no event loop.
     """
 
     def __init__(self, name: str, num_threads: int, max_waiting: int, *, stack_bytes: int = 0) -> None:
@@ -50,8 +59,10 @@ class WorkerPool:
         self._max_waiting = max_waiting
         self._stack_bytes = stack_bytes
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._max_long = max(1, num_threads - 1)
+        self._waiting: deque[_Call] = deque()
         self._num_working = 0
+        self._num_long = 0  # of those that work
         self._is_closed = False
 
     @property
@@ -59,29 +70,33 @@ class WorkerPool:
         """How many calls wait for a thread."""
         return len(self._waiting)
 
-    async def run(self, work: Callable[[], _Result], *, timeout_s: float | None = None) -> _Result:
+    async def run(
+        self, work: Callable[[], _Result], *, timeout_s: float | None = None, is_long: bool = False
+    ) -> _Result:
         """Return what ``work`` returns, or raise what it raises.
 
         When the caller is cancelled or ``timeout_s`` has passed, work that has not begun is dropped.
         Raises: PoolBusy, PoolClosed, WorkTooSlow, WorkCrashed.
         """
-        future = self.submit(work)
+        future = self.submit(work, is_long=is_long)
         try:
             return await outcome(future, timeout_s)
         finally:
             future.cancel()  # no effect on work that has begun
 
-    def submit(self, work: Callable[[], _Result]) -> Future[_Result]:
+    def submit(self, work: Callable[[], _Result], *, is_long: bool = False) -> Future[_Result]:
         """Return the future of ``work``; to cancel it drops work that has not begun. Raises: PoolBusy, PoolClosed."""
         future: Future[_Result] = Future()
         with self._lock:
             if self._is_closed:
                 raise PoolClosed("the server is stopping; try again when it is back")
-            if self._num_working < self._num_threads:
-                self._start(future, work)
+            call = _Call(future, work, is_long)
+            if self._num_working < self._num_threads and self._may_begin(call):
+                self._start(call)
                 self._num_working += 1
+                self._num_long += is_long
             elif self.num_waiting < self._max_waiting:
-                self._waiting.append((future, work))
+                self._waiting.append(call)
             else:
                 raise PoolBusy(f"the server is busy: {self.num_waiting} others wait already; try again later")
         future.add_done_callback(self._forget)
@@ -93,12 +108,12 @@ class WorkerPool:
             self._is_closed = True
             dropped = list(self._waiting)
             self._waiting.clear()
-        for future, _ in dropped:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(PoolClosed("the server is stopping; try again when it is back"))
+        for each in dropped:
+            if each.future.set_running_or_notify_cancel():
+                each.future.set_exception(PoolClosed("the server is stopping; try again when it is back"))
 
-    def _start(self, future: Future[_Result], work: Callable[[], _Result]) -> None:
-        thread = threading.Thread(target=self._work_on, args=(future, work), name=self._name, daemon=True)
+    def _start(self, call: _Call) -> None:
+        thread = threading.Thread(target=self._work_on, args=(call,), name=self._name, daemon=True)
         with _stack_size_lock:
             usual = threading.stack_size(self._stack_bytes)
             try:
@@ -106,22 +121,35 @@ class WorkerPool:
             finally:
                 threading.stack_size(usual)
 
-    def _work_on(self, future: Future[Any], work: Callable[[], Any]) -> None:
+    def _work_on(self, call: _Call) -> None:
         """Do this work, then whatever waits."""
-        following: tuple[Future[Any], Callable[[], Any]] | None = future, work
+        following: _Call | None = call
         while following is not None:
-            answer = _done(*following)
+            answer = _done(following.future, following.work)
             with self._lock:
-                following = self._waiting.popleft() if self._waiting else None
+                self._num_long -= following.is_long
+                following = self._next()
                 if following is None:
                     self._num_working -= 1
+                else:
+                    self._num_long += following.is_long
             answer()  # last, so that the thread is free again when its caller goes on
+
+    def _next(self) -> _Call | None:
+        """Take what waits longest of what may begin out of the queue; the lock is held."""
+        following = next(filter(self._may_begin, self._waiting), None)
+        if following is not None:
+            self._waiting.remove(following)
+        return following
+
+    def _may_begin(self, call: _Call) -> bool:
+        return not call.is_long or self._num_long < self._max_long
 
     def _forget(self, future: Future[Any]) -> None:
         """Take what was cancelled out of the queue, so that its place is free."""
         if future.cancelled():
             with self._lock:
-                self._waiting = deque(each for each in self._waiting if each[0] is not future)
+                self._waiting = deque(each for each in self._waiting if each.future is not future)
 
 
 async def outcome(future: Future[_Result], timeout_s: float | None = None) -> _Result:

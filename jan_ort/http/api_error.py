@@ -63,3 +63,13 @@ def context_overflow(param: str, num_prompt: int, num_requested: int, limit: int
         "max_tokens",
         code="context_length_exceeded",
     )
+
+
+def surely_overflows(param: str, at_least: int, limit: int) -> ApiError:
+    """Return the answer to a text that does not fit the context by itself, of which not all was tokenized."""
+    return bad_request(
+        param,
+        f"the prompt is too long: this model's maximum context length is {limit} tokens, but {param} has at least "
+        f"{at_least} tokens; shorten it",
+        code="context_length_exceeded",
+    )

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.ground.model_errors import ModelsError
+from jan_ort.models.byte_alphabet import byte_alphabet
+from jan_ort.models.token_bounds import TokenBounds
 from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
 
 
@@ -21,6 +23,15 @@ class TokenIdError(ModelsError):
     def __init__(self, token_id: int, vocab_size: int) -> None:
         super().__init__(f"token id {token_id} is not in the vocabulary; ids go from 0 to {vocab_size - 1}")
         self.token_id = token_id
+
+
+class TextTooLong(ModelsError):
+    """Raised when a text has more tokens than there is room for, as far as it was read."""
+
+    def __init__(self, at_least: int, limit: int) -> None:
+        super().__init__(f"the text has at least {at_least} tokens, and {limit} are allowed; shorten it")
+        self.at_least = at_least
+        self.limit = limit
 
 
 class TokenizerFailed(ModelsError):
@@ -62,6 +73,7 @@ class TextTokenizer:
         self.vocab_size = 1 + max(vocab.values(), default=-1)
         check_ids(path, self.vocab_size - 1)
         self._growth = growth_of(self._tokenizer)
+        self._bounds = TokenBounds(self._tokenizer, vocab)
         # The decoder alone: describing the whole tokenizer takes as long as loading it.
         decoder = json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {}
         self._byte_table = self._bytes_of(vocab, decoder)
@@ -84,8 +96,28 @@ class TextTokenizer:
         if self._growth > _USUAL_GROWTH and len(text) * self._growth > _MAX_GROWN:
             raise TokenizerFailed(f"it may make {len(text)} characters {self._growth:.0f} times as many")
         with _answering():
-            token_ids: list[int] = self._tokenizer.encode_batch([text], add_special_tokens=add_special_tokens)[0].ids
+            token_ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[
+                0
+            ].ids
         return token_ids
+
+    def check_unread(self, text: str, limit: int) -> None:
+        """Refuse a text that cannot have ``limit`` tokens or less, whatever it says. Raises: TextTooLong."""
+        if self._bounds.is_quick and (at_least := self._bounds.at_least(text)) > limit:
+            raise TextTooLong(at_least, limit)
+
+    def check_fits(self, text: str, limit: int) -> None:
+        """Refuse what is known to have more than ``limit`` tokens before all of it is read. Raises: TextTooLong."""
+        if (at_least := self._bounds.at_least(text)) > limit:
+            raise TextTooLong(at_least, limit)
+        num_read = num_tokens = 0
+        for piece in self._bounds.pieces(text):
+            num_read += len(piece)
+            if num_read == len(text):
+                return  # the last piece, or the only one: all of it is to be tokenized anyway
+            num_tokens += len(self.encode_part(piece))
+            if num_tokens > limit:
+                raise TextTooLong(num_tokens, limit)
 
     def token_id(self, name: str) -> int | None:
         """Return the id of a token by its spelling in the vocabulary, None if there is none."""
@@ -188,10 +220,3 @@ def _byte_fallback(token: str) -> bytes:
     if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
         return bytes([int(token[3:5], 16)])
     return token.replace("▁", " ").encode()
-
-
-def byte_alphabet() -> dict[str, int]:
-    """Return GPT-2's printable stand-in of each byte, by stand-in (Radford et al. 2019, the released encoder)."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}

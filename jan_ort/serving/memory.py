@@ -1,4 +1,4 @@
-"""Give the memory of a model that is unloaded, or was not loaded in the end, back to the system."""
+"""Give memory that is not used any more back to the system: a model's that is unloaded, or a long text's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import traceback
 
 
 def return_memory() -> None:
-    """Collect garbage, and let the C library give its free pages back: glibc keeps them for itself otherwise.
-
-    Takes some tens of milliseconds; other C libraries have no such call, and need none as often.
-    """
+    """Collect garbage and give free pages back. Takes some tens of milliseconds."""
     gc.collect()
+    trim_memory()
+
+
+def trim_memory() -> None:
+    """Let the C library give its free pages back: glibc keeps them for itself otherwise.
+
+    Other C libraries have no such call, and need none as often.
+    """
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
         if trim is not None:

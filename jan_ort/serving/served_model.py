@@ -17,11 +17,18 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError
+from jan_ort.serving.memory import trim_memory
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Backend, DeviceReport, OpenOptions, Session
 
 _LONG_TEXT = 4096
 """Characters from which tokenizing leaves the event loop for a thread."""
+
+LONG_WORK = 65_536
+"""Characters from which one of a pool's threads is left to shorter work."""
+
+_LARGE_WORK = 2**20
+"""Characters from which tokenizing leaves so much freed memory behind that it is given back to the system."""
 
 MAX_WAITING = 512
 """Requests that wait for a thread of one of a model's pools."""
@@ -61,20 +68,43 @@ class ServedModel(ABC):
     def close(self) -> bool:
         """End its requests and free the model. May be called twice. Returns whether it is free."""
 
-    async def encode(self, text: str) -> NDArray[np.int64]:
-        """Return the token ids of ``text``; a long one is tokenized off the event loop."""
-        return (await self.encode_all([text]))[0]
+    async def encode(self, text: str, *, fits: bool = False) -> NDArray[np.int64]:
+        """Return the token ids of ``text``; a long one is tokenized off the event loop. Raises: as ``encode_all``."""
+        return (await self.encode_all([text], fits=fits))[0]
 
-    async def encode_all(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        """Return the token ids of each text; together long ones are tokenized off the event loop."""
-        encode = self.tokenizer.encode
-        if sum(map(len, texts)) < _LONG_TEXT:
+    async def encode_all(self, texts: Sequence[str], *, fits: bool = False) -> list[NDArray[np.int64]]:
+        """Return the token ids of each text; together long ones are tokenized off the event loop.
+
+        Raises: TextTooLong, with ``fits``, for what cannot fit the context, mostly before it is read; TokenizerFailed.
+        """
+        encode, limit = self.tokenizer.encode, self.context_length if fits else None
+        if limit is not None:
+            for text in texts:
+                self.tokenizer.check_unread(text, limit)
+        size = sum(map(len, texts))
+        if size < _LONG_TEXT:
             return [encode(text) for text in texts]
-        return await self.tokenizing.run(lambda: [encode(text) for text in texts])
+        is_wanted = True
+
+        def work() -> list[NDArray[np.int64]]:
+            try:
+                if limit is not None:
+                    for text in texts:
+                        self.tokenizer.check_fits(text, limit)
+                return [encode(text) for text in texts if is_wanted]
+            finally:
+                if size >= _LARGE_WORK:
+                    trim_memory()
+
+        try:
+            return await self.tokenizing.run(work, is_long=size >= LONG_WORK)
+        finally:
+            is_wanted = False
 
     async def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids. Raises: TokenIdError."""
-        return await self.tokenizing.run(lambda: self.tokenizer.decode(token_ids))
+        is_long = len(token_ids) >= LONG_WORK
+        return await self.tokenizing.run(lambda: self.tokenizer.decode(token_ids), is_long=is_long)
 
     def close_base(self) -> None:
         """Let go of what every model has; what waits for its tokenizer is told that the server is stopping."""

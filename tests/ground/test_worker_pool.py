@@ -189,3 +189,40 @@ except WorkTooSlow:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "given up\n", "")
+
+
+async def test_short_work_has_a_thread_that_is_never_at_long_work() -> None:
+    pool = WorkerPool("lanes", 2, 10)
+    gates = [Gate() for _ in range(3)]
+    long = [asyncio.create_task(pool.run(gate, is_long=True)) for gate in gates]
+    await until_waiting(pool, 2)
+
+    short = [await pool.run(lambda at=at: at) for at in range(5)]  # type: ignore[misc]
+
+    assert short == [0, 1, 2, 3, 4]
+    assert [gate.has_begun.is_set() for gate in gates] == [True, False, False]
+    for gate in gates:
+        gate.open()
+    assert await asyncio.gather(*long) == ["lanes"] * 3
+    assert (pool._num_working, pool._num_long) == (0, 0)
+
+
+async def test_long_work_has_its_turn_beside_short_work() -> None:
+    pool = WorkerPool("turns", 2, 10)
+    gates = [Gate() for _ in range(2)]
+    short = [asyncio.create_task(pool.run(gate)) for gate in gates]
+    long = asyncio.create_task(pool.run(lambda: "long", is_long=True))
+    late = asyncio.create_task(pool.run(lambda: "short"))
+    await until_waiting(pool, 2)
+
+    gates[0].open()
+
+    assert (await long, await late) == ("long", "short")
+    gates[1].open()
+    await asyncio.gather(*short)
+
+
+async def test_a_single_thread_does_long_work_too() -> None:
+    pool = WorkerPool("one", 1, 2)
+
+    assert await asyncio.gather(pool.run(lambda: 1, is_long=True), pool.run(lambda: 2)) == [1, 2]

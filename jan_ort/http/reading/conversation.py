@@ -11,9 +11,13 @@ from jan_ort.chat.messages import MessageError, template_messages, with_instruct
 from jan_ort.chat.template import ChatTemplate
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.http.api_error import bad_request
-from jan_ort.http.reading.prompts import starting_token
+from jan_ort.http.reading.prompts import fitting, starting_token
 from jan_ort.serving.generative import GenerativeModel
+from jan_ort.serving.served_model import LONG_WORK
 from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema
+
+_MANY_MESSAGES = 1000
+"""Messages that take a template some ten milliseconds."""
 
 
 def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
@@ -56,9 +60,17 @@ async def encode_conversation(
     if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
         plain = with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
     # In a thread: a template is a program, and may take most of a second.
-    text = await model.rendering.run(lambda: _rendered(model, template, plain, tools))
-    token_ids = await model.encode(text)
+    text = await model.rendering.run(lambda: _rendered(model, template, plain, tools), is_long=_is_long(body))
+    token_ids = await fitting(model.encode(text, fits=True), "messages")
     return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text)
+
+
+def _is_long(body: CreateChatCompletionRequest) -> bool:
+    """Whether rendering takes so long that short conversations must not wait for it."""
+    if len(body.messages) >= _MANY_MESSAGES:
+        return True
+    contents = (getattr(message, "content", None) for message in body.messages)
+    return sum(len(content) for content in contents if isinstance(content, str)) >= LONG_WORK
 
 
 def _rendered(

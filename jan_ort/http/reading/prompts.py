@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.http.api_error import bad_request
-from jan_ort.models.tokenizer import TokenIdError
+from jan_ort.http.api_error import bad_request, surely_overflows
+from jan_ort.models.tokenizer import TextTooLong, TokenIdError
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.served_model import ServedModel
+
+_Encoded = TypeVar("_Encoded")
 
 Texts = str | list[str] | list[int] | list[list[int]]
 
@@ -22,17 +25,25 @@ MAX_PROMPTS = 2048
 async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> list[NDArray[np.int64]]:
     """Return the token ids of each prompt, int64 ``(n,)``.
 
-    Raises: ApiError 400 for no prompt, for more than MAX_PROMPTS, and for an id out of range.
+    Raises: ApiError 400 for no prompt, for more than MAX_PROMPTS, for an id out of range, and for what cannot fit.
     """
     if isinstance(texts, str):
-        return [await model.encode(texts)]
+        return [await fitting(model.encode(texts, fits=True), param)]
     if texts and isinstance(texts[0], int):  # the schema allows no mixture
         return [_checked(model, texts, param)]
     if not 1 <= len(texts) <= MAX_PROMPTS:
         raise bad_request(param, f"{param} is a list of {len(texts)}; between 1 and {MAX_PROMPTS} are allowed")
     if isinstance(texts[0], str):
-        return await model.encode_all(texts)
+        return await fitting(model.encode_all(texts, fits=True), param)
     return [_checked(model, item, param) for item in texts]  # type: ignore[arg-type]
+
+
+async def fitting(encoded: Awaitable[_Encoded], param: str) -> _Encoded:
+    """Return what is encoded. Raises: ApiError 400 naming ``param`` for what cannot fit the context."""
+    try:
+        return await encoded
+    except TextTooLong as error:
+        raise surely_overflows(param, error.at_least, error.limit) from error
 
 
 def prompt_texts(texts: Texts, num_prompts: int) -> list[str | None]:
