@@ -149,7 +149,7 @@ async def test_what_cannot_be_served_is_400_and_names_the_field(
         (COMPLETIONS, {"prompt": "a", "max_tokens": 10**4299}, "prompt", ("512", "10^4299")),
         (CHAT, {"messages": HELLO, "max_tokens": 510}, "messages", ("512", "510 to generate")),
         (CHAT, {"messages": HELLO, "max_completion_tokens": 510}, "messages", ("512", "510 to generate")),
-        (CHAT, {"messages": [{"role": "user", "content": "word " * 5000}]}, "messages", ("512", "1 to generate")),
+        (CHAT, {"messages": [{"role": "user", "content": "word " * 5000}]}, "messages", ("512", "at least 19")),
         (EMBEDDINGS, {"input": [65] * 513}, "input", ("512", "513")),
     ],
     ids=lambda value: str(value)[:60],
