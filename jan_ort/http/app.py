@@ -6,17 +6,18 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from pydantic import BaseModel
-from quart import Quart, Response, jsonify, request
+from quart import Quart, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
-from jan_ort.http.connection import TidyConnection
+from jan_ort.http.connection import TidyConnection, take_request
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
-from jan_ort.http.shutdown import stop_when_told
+from jan_ort.http.shutdown import UNKNOWN_GRACE_S, stop_when_told
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server
@@ -88,7 +89,9 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
             _guard_hypercorn(server.settings.max_connections)
         if hears_signals:
-            app.extensions[STOPPER] = asyncio.create_task(stop_when_told(server.stop))
+            drain_s = server.settings.drain_s
+            stop = partial(server.stop, UNKNOWN_GRACE_S if drain_s is None else drain_s)
+            app.extensions[STOPPER] = asyncio.create_task(stop_when_told(stop))
 
     @app.after_serving
     async def stop() -> None:
@@ -101,6 +104,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         _bind(app, operation, HANDLERS[operation.operation_id], unknown_fields)
     app.add_url_rule("/openapi.json", "openapi", _openapi, methods=["GET"])
     app.register_error_handler(Exception, _answer_error)
+    app.after_request(_leave_if_stopping)
     return app
 
 
@@ -122,10 +126,10 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
             check_request(server.settings, headers.get("Authorization"), peer, headers.get("Host"))
         if operation.request_model is None:
             if operation.secured:
-                server.check_ready()
+                take_request(server)
             return await handler(server, **path)
         _check_content_type(request.headers.get("Content-Type"))
-        server.check_ready()
+        take_request(server)
         raw = await request.get_data(cache=False, as_text=False)
         assert isinstance(raw, bytes), "as_text is False"
         body = await _parse(operation.request_model, raw)
@@ -165,6 +169,14 @@ async def _answer_error(error: Exception) -> Response:
     response = jsonify(answer.body)
     response.status_code = answer.status
     response.headers.update(answer.headers)
+    return response
+
+
+async def _leave_if_stopping(response: Response) -> Response:
+    """Tell a client of HTTP/1.1 that its next request needs another connection, to a server that goes on."""
+    server: Server = current_app.extensions[EXTENSION]
+    if server.is_stopping and request.http_version.startswith("1."):  # HTTP/2 has no such header
+        response.headers["Connection"] = "close"
     return response
 
 

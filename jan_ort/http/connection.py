@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart.asgi import ASGIHTTPConnection
+from quart.typing import ResponseTypes
 
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.served_model import ServedModel
+from jan_ort.serving.server import Server
 
 _taken: ContextVar[AsyncExitStack] = ContextVar("taken")
 
 Model = TypeVar("Model", bound=ServedModel)
+
+
+class AnswerCut(Exception):
+    """Raised in an answer that ends before it is whole, once its client has been told why.
+
+    The connection then ends without the mark of a whole answer: no last chunk in HTTP/1.1, RST_STREAM in HTTP/2. Some
+    clients pass over an error event, and none over that (docs/shutdown.md).
+    """
 
 
 class TidyConnection(ASGIHTTPConnection):
@@ -29,6 +39,15 @@ class TidyConnection(ASGIHTTPConnection):
         async with AsyncExitStack() as taken:
             _taken.set(taken)  # seen by the tasks that are made below it, and by no other request
             await super().__call__(receive, send)
+
+    async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
+        with suppress(AnswerCut):  # the server finds an answer without an end, then, and cuts it
+            await super()._send_response(send, response)
+
+
+def take_request(server: Server) -> None:
+    """Have the server, if it stops, wait for the end of this request. Raises: NotServing."""
+    _taken.get().callback(server.take_request())
 
 
 async def borrow(lending: Awaitable[Lease[Model]]) -> Lease[Model]:

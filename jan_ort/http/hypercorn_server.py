@@ -18,12 +18,15 @@ KEEP_ALIVE_S = 75.0
 _GRACE_S = 2.0
 
 
-async def serve_until(ended: asyncio.Event, server: Server, listener: socket.socket) -> None:
-    """Serve what ``server``, which is started, answers; stop it once ``ended`` is set. The listener is used up."""
+async def serve_until(ended: asyncio.Event, server: Server, listener: socket.socket, drain_s: float) -> None:
+    """Serve what ``server``, which is started, answers; stop it once ``ended`` is set. The listener is used up.
+
+    The port stays open for as long as the server finishes requests, ``drain_s`` at most.
+    """
 
     async def shutdown() -> None:
         await ended.wait()
-        await server.stop()  # before hypercorn closes connections: running streams then still get their error event
+        await server.stop(drain_s)  # before hypercorn closes connections: what is cut still gets its error event
 
     config = _Config()
     config.listener = listener

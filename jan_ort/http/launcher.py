@@ -17,6 +17,9 @@ from jan_ort.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
+_UNATTENDED_DRAIN_S = 30.0
+"""What Kubernetes, systemd and docker compose leave a process at least, or can be told to (docs/shutdown.md)."""
+
 _SAME_SIGNAL_S = 0.1
 """Signals that come so soon after the first are that one again."""
 
@@ -60,18 +63,25 @@ async def _serve(settings: Settings, checked: Checked, listener: socket.socket) 
     _on_signals(ended)
     host, port = listener.getsockname()[:2]
     logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    await serve_models(Server(settings, checked=checked, on_failure=fail), listener, ended)
+    drain_s = default_drain_s() if settings.drain_s is None else settings.drain_s
+    await serve_models(Server(settings, checked=checked, on_failure=fail), listener, ended, drain_s)
     return 1 if failures else 0
 
 
-async def serve_models(server: Server, listener: socket.socket, ended: asyncio.Event) -> None:
-    """Start the server, and answer requests until ``ended`` is set; then stop it."""
+def default_drain_s() -> float:
+    """Return how long requests may finish: whoever sits at a terminal waits for its prompt, a container for nobody."""
+    is_terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    return 0.0 if is_terminal else _UNATTENDED_DRAIN_S
+
+
+async def serve_models(server: Server, listener: socket.socket, ended: asyncio.Event, drain_s: float = 0.0) -> None:
+    """Start the server, and answer requests until ``ended`` is set; then stop it, after ``drain_s`` at most."""
     server.start()
     serve_until = await asyncio.to_thread(_import_server)  # which takes 0.3 s, while the models are being loaded
-    await serve_until(ended, server, listener)
+    await serve_until(ended, server, listener, drain_s)
 
 
-def _import_server() -> Callable[[asyncio.Event, Server, socket.socket], Awaitable[None]]:
+def _import_server() -> Callable[[asyncio.Event, Server, socket.socket, float], Awaitable[None]]:
     from jan_ort.http.hypercorn_server import serve_until
 
     return serve_until

@@ -10,6 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+UNKNOWN_GRACE_S = 2.0
+"""How long requests may finish if nobody says: hypercorn's command cuts them after 3 s, unless --graceful-timeout says
+otherwise, and an app cannot see that; within 2 s those that are cut still get their error event."""
+
 _POLL_S = 0.1
 _FLUSH_S = 0.5
 """What the streams' last events get to reach their clients, where the signal would have killed the process at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -25,11 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 class Status(StrEnum):
-    """Where the server stands; only ``READY`` serves."""
+    """Where the server stands; only ``READY`` takes requests, and ``DRAINING`` finishes those that it has taken."""
 
     LOADING = "loading"
     READY = "ready"
     FAILED = "failed"
+    DRAINING = "draining"
     STOPPING = "stopping"
 
 
@@ -60,6 +62,9 @@ class Server:
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._num_requests = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def start(self) -> None:
         """Begin to load in a task; requests are answered 503 until it is done."""
@@ -67,13 +72,18 @@ class Server:
         if self.settings.model_ttl_s:
             self._watching = asyncio.create_task(self._unload_idle(self.settings.model_ttl_s))
 
-    async def stop(self) -> None:
-        """Refuse new requests, end the running ones with an error event, free everything. May be called twice."""
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """Refuse new requests, let those that were taken finish for ``drain_s``, end the rest, free everything.
+
+        May be called twice; the first call's time counts.
+        """
         if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop())
+            self._stopping = asyncio.create_task(self._stop(drain_s))
         await asyncio.shield(self._stopping)
 
-    async def _stop(self) -> None:
+    async def _stop(self, drain_s: float) -> None:
+        if drain_s and self._num_requests:
+            await self._drain(drain_s)
         self.status = Status.STOPPING
         if self._watching is not None:
             self._watching.cancel()
@@ -82,10 +92,44 @@ class Server:
             self._loading.cancel()
         await asyncio.gather(*(each.close(_LOADING_GRACE_S) for each in self.roster.residents))
 
+    async def _drain(self, limit_s: float) -> None:
+        """Wait until the requests that were taken are answered, but not longer than ``limit_s``."""
+        self.status = Status.DRAINING
+        logger.info(
+            "%d requests get %g s to finish; a second signal ends the server at once", self._num_requests, limit_s
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
+        if self._num_requests:
+            logger.warning("%d requests are cut: they have not finished within %g s", self._num_requests, limit_s)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server takes no request any more, although it may still finish some."""
+        return self.status in (Status.DRAINING, Status.STOPPING)
+
     def check_ready(self) -> None:
-        """Refuse while nothing can be served. Raises: NotServing."""
+        """Refuse while no request can be taken. Raises: NotServing."""
         if self.status is not Status.READY:
             raise NotServing(self.status, self.failure)
+
+    def take_request(self) -> Callable[[], None]:
+        """Count a request, which a stop then lets finish; return what to call at its end. Raises: NotServing."""
+        self.check_ready()
+        self._num_requests += 1
+        self._idle.clear()
+        return self._end_request
+
+    def _end_request(self) -> None:
+        self._num_requests -= 1
+        if not self._num_requests:
+            self._idle.set()
+
+    def _check_lending(self) -> None:
+        """Refuse also what was taken, once the server stops. Raises: NotServing."""
+        if self.status is not Status.DRAINING:
+            self.check_ready()
 
     async def lend(self, served: ServedTask[Model], name: str | None) -> Lease[Model]:
         """Lend the model for a task, loaded first if need be. Raises: ServingError, QueueFull."""
@@ -98,10 +142,10 @@ class Server:
         return await self._lend(lambda: self.roster.for_tokens(name))
 
     async def _lend(self, find: Callable[[], Resident]) -> Lease[ServedModel]:
-        self.check_ready()  # again: the server may have begun to stop while the body was read
+        self._check_lending()  # the server may have begun to stop while the body was read
         lease = await find().lend()
         try:
-            self.check_ready()  # and while the model was loaded
+            self._check_lending()  # and while the model was loaded
         except NotServing:
             lease.release()
             raise
@@ -119,8 +163,8 @@ class Server:
             if self._on_failure is not None:
                 self._on_failure(error)
         else:
-            if self.status is Status.STOPPING:
-                return
+            if self.status is not Status.LOADING:
+                return  # it is stopping
             self.status = Status.READY
             names = ", ".join(dict.fromkeys(map(_standing, self.roster.residents)))
             logger.info("ready after %.1f s: %s", time.perf_counter() - started, names)

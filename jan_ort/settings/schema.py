@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         description="Connections that may be open; idle ones are closed for new ones. By default what the limit on "
         "open files allows, at most 4096.",
     )
+    drain_s: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds that running requests get to finish after SIGTERM or Ctrl-C; if not given, 0 in a "
+        "terminal and 30 without one, as in a container or a service.",
+    )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",

@@ -140,3 +140,10 @@ def test_a_process_keeps_the_arguments_that_shutdown_reads() -> None:
     process: BaseProcess = multiprocessing.get_context("spawn").Process(kwargs={"shutdown_event": event})
 
     assert process._kwargs["shutdown_event"] is event, "jan_ort/http/shutdown.py reads them"  # type: ignore[attr-defined]
+
+
+def test_a_whole_answer_is_told_from_one_without_an_end() -> None:
+    closing = inspect.getsource(HTTPStream._send_closed)
+
+    told = closing.index("self.state = ASGIHTTPState.CLOSED"), closing.index("StreamClosed(")
+    assert told == tuple(sorted(told)), "jan_ort/http/protocol/h2_protocol.py resets a stream that is closed before"

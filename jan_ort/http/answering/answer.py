@@ -12,7 +12,7 @@ from quart import Response, jsonify
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.http import sse
 from jan_ort.http.answering.run import GenerationRun
-from jan_ort.http.connection import at_end
+from jan_ort.http.connection import AnswerCut, at_end
 from jan_ort.http.error_table import to_api_error
 
 
@@ -81,7 +81,8 @@ async def _frames(
         yield b"".join(map(sse.frame, shape.last_chunks())) + sse.DONE
         run.log()
     except Exception as error:
-        yield sse.frame(to_api_error(error).body) + sse.DONE
+        yield sse.frame(to_api_error(error).body)  # and no [DONE], which some clients take for success
+        raise AnswerCut from error
     finally:
         # Whoever closes this stream closes the engine's too: an abort must not wait for the garbage collector.
         await asyncio.shield(results.aclose())

@@ -11,9 +11,10 @@ from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Body, Response
+from hypercorn.protocol.events import Body, Response, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.http_stream import ASGIHTTPState
 from hyperframe.exceptions import HyperframeError
 
 from jan_ort.http.protocol.frame_meter import FrameMeter
@@ -91,20 +92,34 @@ class Http2(H2Protocol):
         elif isinstance(event, Body):
             self._meter.earn(_FRAMES_A_BODY)
         try:
+            if isinstance(event, StreamClosed):
+                await self._end(event.stream_id)
             await super().stream_send(event)
         except TimeoutError:
             await self._drop(event.stream_id)
 
+    async def _end(self, stream_id: int) -> None:
+        """Reset a stream whose answer has no end, after the last of it: upstream lets its client wait for ever."""
+        stream, buffer = self.streams.get(stream_id), self.stream_buffers.get(stream_id)
+        if buffer is None or getattr(stream, "state", None) is not ASGIHTTPState.RESPONSE:
+            return
+        if buffer.buffer:
+            await buffer.drain()
+        await self._reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+
     async def _drop(self, stream_id: int) -> None:
         _rarely.warning("a stream of %s is reset, for its client does not read it", self.client)
+        await self._reset(stream_id, ErrorCodes.CANCEL)
+        await self._close_stream(stream_id)
+        await self._note_idle()
+
+    async def _reset(self, stream_id: int, code: ErrorCodes) -> None:
         buffer = self.stream_buffers.pop(stream_id, None)
         if buffer is not None:
             await buffer.close()
             self.priority.remove_stream(stream_id)
-            self.connection.reset_stream(stream_id, ErrorCodes.CANCEL)
+            self.connection.reset_stream(stream_id, code)
             await self._flush()
-        await self._close_stream(stream_id)
-        await self._note_idle()
 
 
 def _complete(headers: list[tuple[bytes, bytes]]) -> bool:

@@ -39,6 +39,8 @@ from tests.conformance.kit.smaller_servers import tell_no_length
 from tests.conformance.kit.text_faults import TEXT_FAULTS
 from tests.conformance.kit.twin_faults import TWIN_FAULTS
 
+AN_ERROR = 'data: {"error": {"message": "m", "type": "server_error", "param": null, "code": null}}'
+
 FAULTS: list[Fault] = [
     *MEMBER_FAULTS,
     *TWIN_FAULTS,
@@ -81,6 +83,7 @@ FAULTS: list[Fault] = [
     dropping("stream", "field.completions.stream"),
     streaming("no_done", "stream.ends_with_done", lambda frames: frames[:-1]),
     streaming("two_dones", "stream.ends_with_done", lambda frames: [*frames, frames[-1]]),
+    streaming("done_after_an_error", "stream.ends_with_done", lambda frames: [*frames[:-1], AN_ERROR, frames[-1]]),
     streaming("names_no_field_of_events", "stream.is_server_sent_events", lambda fs: [frame[6:] for frame in fs]),
     streaming(
         "streams_no_objects", "stream.is_server_sent_events", lambda fs: ['data: "x"' for _ in fs[:-1]] + fs[-1:]

@@ -207,7 +207,10 @@ def parsed(payloads: list[str]) -> list[Any]:
     last = payloads[-1] if payloads else "nothing"
     expect(last == "[DONE]", f"the stream should end with [DONE] and ends with {last[:200]!r}")
     expect(payloads.count("[DONE]") == 1, "there should be one [DONE]")
-    return [json.loads(payload) for payload in payloads[:-1]]
+    chunks = [json.loads(payload) for payload in payloads[:-1]]
+    failed = [chunk for chunk in chunks if isinstance(chunk, dict) and "error" in chunk]
+    expect(not failed, f"a stream that fails should not end with [DONE], as if it were whole: {failed[:1]}")
+    return chunks
 
 
 def joined(chunks: list[Any], index: int = 0) -> str:

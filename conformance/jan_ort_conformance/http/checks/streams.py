@@ -36,7 +36,7 @@ def is_server_sent_events(server: Asker) -> None:
 
 @check("stream.ends_with_done", level=Level.CORE, needs=NEEDS)
 def ends_with_done(server: Asker) -> None:
-    """The last event of a stream is [DONE], and there is but one."""
+    """The last event of a stream is [DONE], there is but one, and none ends a stream that has failed."""
     for path in GENERATING:
         chunks_of(server.post(path, body_of(path, **FREE, stream=True)))
 
