@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import psutil
 import pytest
 
 from tests.cli.commands.running import add_plugin
+from tests.e2e.reading import Reading
 from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
 
 ASKED_TO_END = pytest.mark.skipif(sys.platform == "win32", reason="a process there is ended without being asked first")
@@ -26,41 +26,20 @@ LONG: dict[str, Any] = {"prompt": ["a"] * 200, "max_tokens": 400, "min_tokens": 
 """Takes the reference backend half a minute."""
 
 
-class Stream:
-    """Reads a stream in a thread of its own; ``begun`` is set at its first bytes."""
-
-    def __init__(self, url: str) -> None:
-        self.begun = threading.Event()
-        self.text = ""
-        self._url = url
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    def _read(self) -> None:
-        with httpx.stream("POST", f"{self._url}/v1/completions", json=LONG, timeout=60) as response:
-            for text in response.iter_text():
-                self.text += text
-                self.begun.set()
-
-    def events(self) -> list[str]:
-        self._thread.join(20)
-        return self.text.removesuffix("\n\n").split("\n\n")
-
-
 def by_cli(directory: Path) -> Any:
-    return serve(directory, "--backend", "reference")
+    return serve(directory, "--backend", "reference", "--drain-s", "0")
 
 
 def by_hypercorn(directory: Path) -> Any:
-    return hypercorn(directory, JAN_ORT_BACKEND="reference")
+    return hypercorn(directory, JAN_ORT_BACKEND="reference", JAN_ORT_DRAIN_S="0")
 
 
 def by_hypercorn_alone(directory: Path) -> Any:
-    return hypercorn(directory, "--workers", "0", JAN_ORT_BACKEND="reference")
+    return hypercorn(directory, "--workers", "0", JAN_ORT_BACKEND="reference", JAN_ORT_DRAIN_S="0")
 
 
 def by_two_workers(directory: Path) -> Any:
-    return hypercorn(directory, "--workers", "2", JAN_ORT_BACKEND="reference")
+    return hypercorn(directory, "--workers", "2", JAN_ORT_BACKEND="reference", JAN_ORT_DRAIN_S="0")
 
 
 @ASKED_TO_END
@@ -70,7 +49,7 @@ def test_a_signal_ends_the_server_and_its_streams_in_order(
     tmp_path: Path, start: Callable[[Path], Any], number: signal.Signals
 ) -> None:
     with start(tmp_path) as server:
-        stream = Stream(server.url)
+        stream = Reading(server.url, LONG)
         assert stream.begun.wait(20)
 
         status, seconds = server.end(number)
@@ -78,8 +57,8 @@ def test_a_signal_ends_the_server_and_its_streams_in_order(
 
     assert status == 0
     assert seconds < 5
-    assert events[-1] == "data: [DONE]"
-    assert json.loads(events[-2].removeprefix("data: "))["error"]["code"] == "shutting_down"
+    assert json.loads(events[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
+    assert "incomplete chunked read" in str(stream.failure)
     assert "Traceback" not in server.log.read_text()
 
 
@@ -138,7 +117,7 @@ def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
 
 @ASKED_TO_END
 def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
-    with serve(tmp_path, "--backend", "reference") as server:
+    with by_cli(tmp_path) as server:
         server.process.send_signal(signal.SIGTERM)
         status, _ = server.end(signal.SIGTERM)
 

@@ -106,9 +106,9 @@ ERROR = {"error": {"message": "m", "type": "server_error", "param": None, "code"
     ("path", "events"),
     [
         ("/v1/completions", [TEXT_CHUNK, {**TEXT, "choices": [], "usage": USAGE}, "[DONE]"]),
-        ("/v1/completions", [TEXT_CHUNK, ERROR, "[DONE]"]),
+        ("/v1/completions", [TEXT_CHUNK, ERROR]),
         ("/v1/chat/completions", [CHAT_CHUNK, CALL_CHUNK, {**CHAT, "choices": [], "usage": USAGE}, "[DONE]"]),
-        ("/v1/chat/completions", [{**CHAT_CHUNK, "usage": None}, ERROR, "[DONE]"]),
+        ("/v1/chat/completions", [{**CHAT_CHUNK, "usage": None}, ERROR]),
     ],
 )
 def test_the_event_schemas_accept_our_streams(path: str, events: list[Any]) -> None:
