@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 MAX_CONFIGURATION_BYTES = 2**23
 """Of a JSON file or a template; the largest of models have a megabyte. Parsed, it may take 20 times as much."""
@@ -20,6 +20,12 @@ def read_small_file(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> byt
     if len(content) > max_bytes:
         raise ValueError(f"has more than {max_bytes} bytes")
     return content
+
+
+def leaves_folder(name: str) -> bool:
+    """Say whether a relative path, as a model's file gives it for a file beside it, would lead elsewhere."""
+    parts = PurePosixPath(name.replace("\\", "/"))
+    return parts.is_absolute() or PureWindowsPath(name).drive != "" or ".." in parts.parts or "\x00" in name
 
 
 def check_small_file(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> None:

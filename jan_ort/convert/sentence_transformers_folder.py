@@ -19,6 +19,7 @@ from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentenc
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import EMBED
+from jan_ort_backends.small_files import MAX_TOKENIZER_BYTES
 
 _STAGE = "Converting"
 
@@ -82,7 +83,7 @@ def _read_tokenizer(source: Path) -> dict[str, Any]:
 
     all-MiniLM-L6-v2 has both at 128 tokens there, while sentence_bert_config.json allows 256.
     """
-    tokenizer: dict[str, Any] = read_json(source / "tokenizer.json")
+    tokenizer: dict[str, Any] = read_json(source / "tokenizer.json", MAX_TOKENIZER_BYTES)
     normalizer = tokenizer.get("normalizer") or {}
     steps = normalizer.get("normalizers", [normalizer])
     lowers = any(step.get("type") == "Lowercase" or step.get("lowercase") for step in steps)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, read_small_file
 
-def read_object(path: Path) -> dict[str, Any]:
+
+def read_object(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str, Any]:
     """Return the JSON object in ``path``. Raises: ValueError whose message goes on after the file's name; OSError."""
-    if path.is_dir():
-        raise ValueError("is a directory, not a file")
+    text = read_small_file(path, max_bytes)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is no JSON ({error})") from error
     if not isinstance(content, dict):

@@ -13,12 +13,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from jan_ort.ground.model_errors import ModelFolderError
-from jan_ort.models.folder import how_to_mend
+from jan_ort.models.folder_files import MAX_TOKENS, how_to_mend
 from jan_ort.models.tokenizer_growth import components, growth
 from jan_ort_backends.small_files import MAX_TOKENIZER_BYTES, check_small_file
-
-MAX_TOKENS = 2**22
-"""Ids of a vocabulary: a table of all of them is made. The largest of a model has 900,000."""
 
 MAX_COMPONENTS = 256
 MAX_TEXT = 256

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
 from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
-from jan_ort.chat.template import ChatTemplate
+from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.ground.task import GENERATE
 from jan_ort.ground.worker_pool import WorkerPool
@@ -163,7 +163,10 @@ def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | N
         return None
     bos = "" if folder.bos_token_id is None else tokenizer.token_text(folder.bos_token_id)
     eos = tokenizer.token_text(folder.eos_token_ids[0]) if folder.eos_token_ids else ""
-    return ChatTemplate(folder.chat_template, tool_use=folder.tool_use_template, bos_token=bos, eos_token=eos)
+    try:
+        return ChatTemplate(folder.chat_template, tool_use=folder.tool_use_template, bos_token=bos, eos_token=eos)
+    except ChatTemplateError as error:
+        raise ChatTemplateError(f"{folder.path}: {error}") from error
 
 
 def _abilities(folder: ModelFolder | None, model: GenerativeModel | None) -> list[str]:

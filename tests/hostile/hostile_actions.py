@@ -15,6 +15,9 @@ from jan_ort.convert import convert_gguf, convert_sentence_transformers, keep_gg
 from jan_ort.ground.progress import silent
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.serving.served_model import open_tokenizer
+from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+from jan_ort_onnxruntime.graphs.recognition import read_graph
 
 
 def convert(path: str, weights: str = "int8") -> None:
@@ -36,8 +39,14 @@ def tokenize(path: str, texts: list[str]) -> None:
 
 
 def read(path: str) -> None:
-    """Read what a folder says of itself."""
-    ModelFolder.read(Path(path))
+    """Read what a folder says of itself, and open its tokenizer; of the graph no more than is read of it, too."""
+    folder = ModelFolder.read(Path(path))
+    read_graph(OnnxFolder.read(Path(path)))
+    tokenizer = open_tokenizer(folder)
+    for token_id in folder.eos_token_ids:
+        tokenizer.token_text(token_id)
+    if folder.chat_template is not None:
+        ChatTemplate(folder.chat_template, tool_use=folder.tool_use_template)
 
 
 def render(source: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.graph_names import GRAPH_NAMES
+from jan_ort_backends.small_files import leaves_folder
 
 MODEL_FILE = "model.onnx"
 _SPLIT = ("decoder_model.onnx", "decoder_with_past_model.onnx", "encoder_model.onnx")
@@ -33,7 +34,12 @@ def find_graph(folder: Path, decoder: Mapping[str, Any]) -> GraphLocation:
             "build the model as one graph"
         )
     if decoder:
-        named = folder / str(decoder.get("filename", MODEL_FILE))
+        name = str(decoder.get("filename", MODEL_FILE))
+        if leaves_folder(name):
+            raise ModelError(
+                f"{folder / 'genai_config.json'}: filename {name[:80]!r} leaves the folder; name a file that is in it"
+            )
+        named = folder / name
         if not named.is_file():
             raise ModelError(f"{named} does not exist; genai_config.json names it as the decoder's graph")
         return GraphLocation("genai", named)
@@ -47,7 +53,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     """Yield the graphs under known names, the first being the one to open; then an only one under any name."""
     yield from (folder / name for name in GRAPH_NAMES if (folder / name).is_file())
     for place in (folder, folder / "onnx"):
-        graphs = [path for path in place.glob("*.onnx") if path.name not in _SPLIT]
+        graphs = [path for path in place.glob("*.onnx") if path.name not in _SPLIT and path.is_file()]
         if len(graphs) == 1:
             yield graphs[0]
 

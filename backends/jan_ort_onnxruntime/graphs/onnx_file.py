@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.small_files import leaves_folder
 from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed, read_need
 from jan_ort_onnxruntime.graphs.protobuf_wire import Field, as_bytes, as_text, read_fields
 
 DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 16: "bfloat16"}
 """The element types that matter here, by their numbers in a TensorProto, as numpy calls them."""
 
+_MAX_DIGITS = 20
 
 Fields = Iterable[tuple[int, Field]]
 
@@ -104,9 +106,18 @@ def _external_files(tensors: Iterable[Fields]) -> dict[str, int]:
     for tensor in tensors:
         entries = dict(_pair(message) for message in _messages(tensor, 13))
         if "location" in entries:
-            end = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
-            files[entries["location"]] = max(end, files.get(entries["location"], 0))
+            location, offset, length = entries["location"], _size(entries, "offset"), _size(entries, "length")
+            if leaves_folder(location):
+                raise ValueError(f"its weights are in {location[:80]!r}, outside its folder")
+            files[location] = max(offset + length, files.get(location, 0))
     return files
+
+
+def _size(entries: Mapping[str, str], key: str) -> int:
+    text = entries.get(key, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS):
+        raise ValueError(f"the {key} of its weights is {text[:80]!r}")
+    return int(text)
 
 
 def _read_value(message: memoryview) -> GraphValue:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from jan_ort_backends import ModelError
 from jan_ort_backends.context_length import stated_context_length
 from jan_ort_backends.file_samples import file_samples
+from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 from jan_ort_onnxruntime.graphs.folder_layouts import find_graph
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 
@@ -64,8 +65,11 @@ class OnnxFolder:
         task, context_length = description.get("task"), description.get("context_length")
         if task not in (None, *TASKS):
             raise ModelError(f"{path / DESCRIPTION_FILE}: task is {task!r}; this backend knows {', '.join(TASKS)}")
-        if context_length is not None and (type(context_length) is not int or context_length < 1):
-            raise ModelError(f"{path / DESCRIPTION_FILE}: context_length is {context_length!r}, not a positive integer")
+        if context_length is not None and _count(context_length) is None:
+            shown = str(context_length)[:80]
+            raise ModelError(
+                f"{path / DESCRIPTION_FILE}: context_length is {shown!r}, not a positive integer below 2^31"
+            )
         return cls(
             path=path,
             layout=location.layout,
@@ -93,9 +97,10 @@ class OnnxFolder:
     def written_context_length(self) -> int:
         """Return what jan_ort.json and the metadata of a graph of our own say. Raises: ModelError if neither does."""
         written = self.file.metadata.get("jan_ort.context_length", "")
+        is_count = written.isascii() and written.isdigit() and len(written) < 10
         if self.context_length is not None:
-            return min(self.context_length, int(written)) if written.isdigit() else self.context_length
-        if not written.isdigit():
+            return min(self.context_length, int(written)) if is_count else self.context_length
+        if not is_count:
             raise ModelError(
                 f"{self.model_path} does not say its context length; jan_ort.json or the graph's metadata "
                 "jan_ort.context_length must: convert the model again"
@@ -104,7 +109,7 @@ class OnnxFolder:
 
     def num_tokens(self) -> int | None:
         """Return the number of ids that tokenizer.json gives tokens to, None if it gives none. Raises: ModelError."""
-        tokenizer = read_json(self.path / "tokenizer.json", {})
+        tokenizer = read_json(self.path / "tokenizer.json", {}, MAX_TOKENIZER_BYTES)
         vocabulary, added_tokens = _object(tokenizer.get("model")).get("vocab"), tokenizer.get("added_tokens")
         ids = range(len(vocabulary)) if isinstance(vocabulary, list) else _object(vocabulary).values()
         entries = added_tokens if isinstance(added_tokens, list) else []
@@ -137,7 +142,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def read_json(path: Path, absent: Content) -> Content:
+def read_json(path: Path, absent: Content, max_bytes: int = MAX_CONFIGURATION_BYTES) -> Content:
     """Return the JSON in ``path``, which is of the type of ``absent``; that itself if there is no such file.
 
     Raises: ModelError for a file that is not JSON, or JSON of another type.
@@ -145,8 +150,12 @@ def read_json(path: Path, absent: Content) -> Content:
     if not path.is_file():
         return absent
     try:
-        content = json.loads(path.read_bytes())
+        text = read_small_file(path, max_bytes)
     except ValueError as error:
+        raise ModelError(f"{path} {error}; convert or download the model again") from error
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not valid JSON ({error}); convert or download the model again") from error
     if not isinstance(content, type(absent)):
         kind = "object" if isinstance(absent, dict) else "array"

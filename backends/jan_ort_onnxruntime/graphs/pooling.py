@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.small_files import leaves_folder
 from jan_ort_onnxruntime.graphs.onnx_folder import read_json
 
 _OLD_KEYS = "pooling_mode_"
@@ -72,6 +73,8 @@ def _module_places(folder: Path) -> dict[str, str]:
     path = folder / "modules.json"
     modules = [module for module in read_json(path, []) if isinstance(module, Mapping)]
     places = {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
+    if outside := [place for place in places.values() if leaves_folder(place)]:
+        raise ModelError(f"{path}: path {outside[0][:80]!r} leaves the folder; download the model again")
     if unknown := [name for name in places if name not in _KNOWN_MODULES]:
         raise ModelError(
             f"{path} has a module {unknown[0]}, which is not known outside the graph; export the model with a "

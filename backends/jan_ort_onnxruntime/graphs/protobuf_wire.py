@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+MAX_FIELDS = 2**18
+"""Of one message: a graph has a field for each node and tensor."""
+
+_MAX_SHIFT = 63
+
 Field = int | memoryview
 """A field's value: a number, or the bytes of a text, of a nested message or of packed numbers."""
 
@@ -28,10 +33,13 @@ def read_fields(message: memoryview) -> Iterator[tuple[int, Field]]:
 
     Raises: ValueError or IndexError where the message is damaged.
     """
-    position = 0
+    position = count = 0
     while position < len(message):
         key, position = _varint(message, position)
         kind = key & 7
+        count += 1
+        if key < 8 or count > MAX_FIELDS:
+            raise ValueError("a field has the number 0" if key < 8 else f"a message has more than {MAX_FIELDS} fields")
         if kind == 0:
             number, position = _varint(message, position)
             yield key >> 3, number
@@ -57,3 +65,5 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
+        if shift > _MAX_SHIFT:
+            raise ValueError("a number has more than 64 bits")

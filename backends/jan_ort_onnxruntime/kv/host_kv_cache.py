@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import sys
 from typing import Any, ClassVar
@@ -55,13 +56,13 @@ def _untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[An
     On Linux not by np.zeros, which asks for huge pages: one token of a sequence would then claim 2 MiB in every head
     (890 MB instead of 300 for a 135M model with 8 slots of 2048 tokens).
     """
-    num_bytes = int(np.prod(shape)) * dtype.itemsize
+    num_bytes = math.prod(shape) * dtype.itemsize
     try:
         if sys.platform != "linux":
             return np.zeros(shape, dtype)
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
         pages = mmap.mmap(-1, num_bytes, flags=flags)
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, OverflowError, ValueError) as error:  # the last two: no such size is possible
         raise OutOfMemory(
             f"no memory for a KV cache of {num_bytes} bytes; take fewer slots or a smaller context length"
         ) from error

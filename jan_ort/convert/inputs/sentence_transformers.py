@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jan_ort.ground.model_errors import ConversionError
+from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, leaves_folder, read_small_file
 
 Pooling = Literal["mean", "cls"]
 
@@ -25,13 +26,24 @@ class SentenceTransformer:
     normalize: bool
 
 
-def read_json(path: Path) -> Any:
-    """Return the parsed file. Raises: ConversionError naming it if it is missing or no JSON."""
+def read_json(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str, Any]:
+    """Return the JSON object of the file. Raises: ConversionError naming it if it is missing or something else."""
+    content = _read(path, max_bytes)
+    if not isinstance(content, dict):
+        raise ConversionError(f"{path} holds no JSON object; fetch it again")
+    return content
+
+
+def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        text = read_small_file(path, max_bytes)
     except FileNotFoundError:
         raise ConversionError(f"{path} is missing: a sentence-transformers folder needs it") from None
     except ValueError as error:
+        raise ConversionError(f"{path} {error}; fetch it again") from error
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConversionError(f"{path} is no JSON ({error}); fetch it again") from error
 
 
@@ -59,7 +71,11 @@ def _check_prompt(folder: Path) -> None:
 
 def _read_modules(folder: Path) -> dict[str, str]:
     """Return the folder of each module by its class name."""
-    modules = {module["type"].rpartition(".")[2]: module["path"] for module in read_json(folder / "modules.json")}
+    listed = _read(folder / "modules.json")
+    listed = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    modules = {str(each.get("type", "")).rpartition(".")[2]: str(each.get("path", "")) for each in listed}
+    if outside := [path for path in modules.values() if leaves_folder(path)]:
+        raise ConversionError(f"{folder / 'modules.json'}: path {outside[0][:80]!r} leaves the folder; fetch it again")
     unknown = [name for name in modules if name not in _SUPPORTED_MODULES]
     if unknown:
         supported = ", ".join(_SUPPORTED_MODULES)
@@ -88,4 +104,6 @@ def _read_max_length(folder: Path) -> int | None:
     """Return the number of tokens that the model was trained to see, [CLS] and [SEP] among them; None if not said."""
     path = folder / "sentence_bert_config.json"
     limit = read_json(path).get("max_seq_length") if path.exists() else None
-    return int(limit) if limit else None
+    if limit is not None and (type(limit) is not int or not 0 < limit < 2**31):
+        raise ConversionError(f"{path}: max_seq_length is {str(limit)[:80]!r}, no number of tokens; fetch it again")
+    return limit

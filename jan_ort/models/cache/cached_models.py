@@ -16,7 +16,8 @@ from jan_ort.ground.model_errors import CacheError, ModelFolderError
 from jan_ort.models.cache.manifest import CONVERTER_VERSION, find_damage
 from jan_ort.models.cache.model_cache import check_readable, maker_lock
 from jan_ort.models.cache.model_use import users
-from jan_ort.models.folder import MANIFEST, read_task
+from jan_ort.models.folder import read_task
+from jan_ort.models.folder_files import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)

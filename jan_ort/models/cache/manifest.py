@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort.ground.json_object import read_object_or_empty
-from jan_ort.models.folder import MANIFEST
+from jan_ort.models.folder_files import MANIFEST
 
 CONVERTER_VERSION = 1
 """Raise it when conversion writes other files for the same source, so that an upgrade converts again."""

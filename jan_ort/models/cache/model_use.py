@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jan_ort.models.cache.model_cache import maker_lock
-from jan_ort.models.folder import MANIFEST
+from jan_ort.models.folder_files import MANIFEST
 
 logger = logging.getLogger(__name__)
 

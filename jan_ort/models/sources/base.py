@@ -146,7 +146,10 @@ def local_path(text: str) -> Path | None:
     """Return the path that a text names if there is something. Raises: ModelReferenceError for a link to nothing."""
     if not text.strip():
         raise ModelReferenceError(f"the model is an empty text. {EXPECTED}")
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # "~NAME" of nobody here
+        return None
     if path.is_symlink() and not path.exists():
         raise ModelReferenceError(f"{text!r} is a link to {str(path.readlink())!r}, which does not exist")
     return path if path.exists() else None

@@ -13,7 +13,7 @@ from jan_ort.ground.json_object import read_object_or_empty, text_in
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import GENERATE, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
-from jan_ort.models.folder import MANIFEST
+from jan_ort.models.folder_files import MANIFEST
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, looks_local
 from jan_ort.models.sources.fetch_hub import fetch_hub
 from jan_ort.models.sources.gguf import convert_gguf_file

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.task import EMBED, GENERATE, Task, task_names
-from jan_ort.models.folder import is_headless
+from jan_ort.models.folder_files import is_headless
 from jan_ort.models.sources.download import verify_sha256
 from jan_ort.models.sources.hub_files import HubId, Selection, select_files, unreachable
 

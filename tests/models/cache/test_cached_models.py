@@ -10,7 +10,7 @@ from jan_ort.ground.model_errors import CacheError
 from jan_ort.models.cache.cached_models import cached_models, find_cached
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
-from jan_ort.models.folder import MANIFEST
+from jan_ort.models.folder_files import MANIFEST
 from jan_ort.models.sources.hub import HubSource
 from jan_ort.models.sources.hub_files import HubId
 

@@ -13,7 +13,7 @@ from jan_ort.ground.model_errors import CacheError
 from jan_ort.models.cache.cached_models import cached_models
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
-from jan_ort.models.folder import MANIFEST
+from jan_ort.models.folder_files import MANIFEST
 from jan_ort.settings.schema import default_cache_dir
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
