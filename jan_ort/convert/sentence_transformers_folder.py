@@ -16,6 +16,7 @@ from jan_ort.convert.folder_files import describe, write_json
 from jan_ort.convert.graph.encoder import EncoderGraph
 from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
 from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
+from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import EMBED
@@ -65,9 +66,9 @@ def convert_sentence_transformers(
 
 def _read_encoder(source: Path) -> Encoder:
     model_type, supported = read_json(source / "config.json").get("model_type"), encoders()
-    if model_type not in supported:
+    if not isinstance(model_type, str) or model_type not in supported:
         raise ConversionError(
-            f"{source}: architecture {model_type!r} is not supported; supported: {', '.join(supported)}"
+            f"{source}: architecture {str(model_type)[:80]!r} is not supported; supported: {', '.join(supported)}"
         )
     return supported[model_type]
 
@@ -84,8 +85,9 @@ def _read_tokenizer(source: Path) -> dict[str, Any]:
     all-MiniLM-L6-v2 has both at 128 tokens there, while sentence_bert_config.json allows 256.
     """
     tokenizer: dict[str, Any] = read_json(source / "tokenizer.json", MAX_TOKENIZER_BYTES)
-    normalizer = tokenizer.get("normalizer") or {}
-    steps = normalizer.get("normalizers", [normalizer])
+    normalizer = object_in(tokenizer, "normalizer")
+    listed = normalizer.get("normalizers")
+    steps = [step for step in (listed if isinstance(listed, list) else [normalizer]) if isinstance(step, dict)]
     lowers = any(step.get("type") == "Lowercase" or step.get("lowercase") for step in steps)
     path = source / "sentence_bert_config.json"
     if path.exists() and read_json(path).get("do_lower_case") and not lowers:

@@ -75,8 +75,7 @@ def loading(model_path: Path, provider: str | None = None, remedy: str = "") -> 
             f"no memory for the weights of {model_path}; close other programs or take a smaller model"
         ) from error
     except ORT_ERRORS as error:
-        message = message_line(error, _LIMIT)
-        failure = device_failure(message)
+        failure, message = device_failure(message_line(error, _LIMIT)), message_line(error)
         if isinstance(failure, OutOfMemory):
             raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
         if failure is not None:

@@ -15,6 +15,7 @@ _SIZES = (
     "num_attention_heads",
     "intermediate_size",
     "max_position_embeddings",
+    "type_vocab_size",
 )
 
 
@@ -79,16 +80,23 @@ def read_encoder_config(origin: str, config: Mapping[str, Any], encoder: Encoder
             raise ConversionError(f"{origin}: {key} {value!r} is not supported; supported: {supported}")
     return EncoderConfig(
         **_read_sizes(origin, config),
-        type_vocab_size=int(config.get("type_vocab_size", 2)),
-        layer_norm_eps=float(config.get("layer_norm_eps", 1e-12)),
+        layer_norm_eps=_read_epsilon(origin, config),
     )
 
 
+def _read_epsilon(origin: str, config: Mapping[str, Any]) -> float:
+    value = config.get("layer_norm_eps", 1e-12)
+    if type(value) not in (int, float) or not 0 < value < 1:
+        raise ConversionError(f"{origin}: layer_norm_eps is {str(value)[:80]!r}, no number from 0 to 1; fetch it again")
+    return float(value)
+
+
 def _read_sizes(origin: str, config: Mapping[str, Any]) -> dict[str, int]:
-    missing = [name for name in _SIZES if not isinstance(config.get(name), int)]
+    config = {"type_vocab_size": 2, **config}
+    missing = [name for name in _SIZES if type(config.get(name)) is not int]
     if missing:
         raise ConversionError(f"{origin} does not say {', '.join(missing)}; fetch it again")
     sizes: dict[str, int] = {name: config[name] for name in _SIZES}
-    if min(sizes.values()) < 1 or sizes["hidden_size"] % sizes["num_attention_heads"]:
-        raise ConversionError(f"{origin} gives impossible sizes: {sizes}; fetch it again")
+    if min(sizes.values()) < 1 or max(sizes.values()) >= 2**31 or sizes["hidden_size"] % sizes["num_attention_heads"]:
+        raise ConversionError(f"{origin} gives impossible sizes: {str(sizes)[:500]}; fetch it again")
     return sizes
