@@ -89,9 +89,10 @@ class FolderFiles:
 
     def _read_text(self, path: Path) -> str:
         try:
-            return read_small_file(path).decode()
+            content = read_small_file(path)
         except ValueError as error:
             raise ModelFolderError(f"{path} {error}; {how_to_mend(self.path)}") from error
+        return content.decode()
 
     def name(self) -> str:
         """Return the model's name, the folder's own where no file gives one."""
