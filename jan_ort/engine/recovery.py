@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -16,12 +17,14 @@ Reopen = Callable[[], Session]
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
+_RETRY_AFTER_S = 5.0
 
 
 class Recovery:
     """Where the recovery of one engine stands; used by the engine's thread, but for ``unavailable``.
 
-    A loss that opening again cannot mend stays for good.
+    A loss that opening again cannot mend stays for good. One soon after the last goes on with its delays: what is lost
+    again and again is not opened at every request.
     """
 
     def __init__(self, reopen: Reopen | None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,6 +33,7 @@ class Recovery:
         self._hopeless = False
         self._delay_s = FIRST_DELAY_S
         self._next_attempt = 0.0
+        self._reopened_at = -math.inf
         self._reason: str | None = None
 
     @property
@@ -37,14 +41,19 @@ class Recovery:
         """What requests are answered while the device is away; None while it is there. May be read by any thread."""
         if (reason := self._reason) is None:
             return None
-        return DeviceUnavailable(reason, retry_after_s=60 if self._hopeless else 5)
+        wait_s = 60.0 if self._hopeless else max(_RETRY_AFTER_S, self._next_attempt - self._clock())
+        return DeviceUnavailable(reason, retry_after_s=math.ceil(wait_s))
 
     def begin(self, error: BaseException) -> DeviceUnavailable | None:
         """Note a failed step; return what its sequences are told if it lost the device, None if it did not."""
         if self._reopen is None or not isinstance(error, DeviceLost):
             return None
         self._hopeless = not error.recoverable
-        self._delay_s, self._next_attempt = FIRST_DELAY_S, self._clock()
+        now = self._clock()
+        if now - self._reopened_at > LONGEST_DELAY_S:
+            self._delay_s, self._next_attempt = FIRST_DELAY_S, now
+        else:
+            self._put_off()
         self._reason = str(error)
         logger.error("the device was lost (%s): %s", "for good" if self._hopeless else "its model is reopened", error)
         return self.unavailable
@@ -67,12 +76,15 @@ class Recovery:
             _check_size(lost.info, session)
         except Exception as error:  # a driver that restarts fails in many ways; only success ends the attempts
             logger.warning("the model cannot be reopened yet: %s", error)
-            self._next_attempt = self._clock() + self._delay_s
-            self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
+            self._put_off()
             return None
-        self._reason = None
+        self._reason, self._reopened_at = None, self._clock()
         logger.info("the model is open again, on %s", session.info.device.used)
         return session
+
+    def _put_off(self) -> None:
+        self._next_attempt = self._clock() + self._delay_s
+        self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
 
 
 def _check_size(lost: SessionInfo, session: Session) -> None:

@@ -123,6 +123,25 @@ def test_attempts_are_repeated_ever_more_slowly_until_one_succeeds() -> None:
     assert recovery.unavailable is None
 
 
+def test_what_is_lost_again_and_again_is_opened_ever_more_slowly() -> None:
+    now = [0.0]
+    session = HeldSession(num_slots=2)
+    recovery, waits, told = Recovery(lambda: session, clock=lambda: now[0]), [], []
+    for served_s in (5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, LONGEST_DELAY_S + 1):
+        recovery.begin(LOST)
+        waits.append(recovery.wait_s)
+        assert recovery.unavailable is not None
+        told.append(recovery.unavailable.retry_after_s)
+        now[0] += recovery.wait_s or 0.0
+        assert recovery.attempt(session) is session
+        now[0] += served_s
+    recovery.begin(LOST)
+
+    assert waits == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_DELAY_S, LONGEST_DELAY_S]
+    assert told == [5, 5, 5, 5, 8, 16, 30, 30]
+    assert recovery.wait_s == 0.0
+
+
 def test_a_session_of_another_size_is_closed_and_not_used() -> None:
     other = HeldSession(num_slots=3)
     recovery = Recovery(lambda: other)
