@@ -28,6 +28,7 @@ SLOW = (
     "e2e",
     "models/sources/test_fetch_hub.py",
     "openapi/test_agreement.py",
+    "plugins/isolation",
     "plugins/test_processes.py",
     "serving/test_cycles.py",
 )

@@ -80,6 +80,11 @@ def unregister(name: str) -> None:
     del _registered[name]
 
 
+def is_registered(backend: Backend) -> bool:
+    """Return whether ``register`` has added the backend, so that another process does not find it."""
+    return _registered.get(backend.name) is backend
+
+
 def discover(
     *, allow: Collection[str] | None = None, deny: Collection[str] = (), importing: Import | None = None
 ) -> tuple[Discovered, ...]:

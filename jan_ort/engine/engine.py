@@ -16,7 +16,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
-from jan_ort.engine.recovery import Recovery, Reopen
+from jan_ort.engine.recovery import Recovery, Reopen, kill
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Batch, Batching, Scheduler
 from jan_ort.engine.sequence import TokenSequence
@@ -95,7 +95,7 @@ class Engine:
     def close(self, timeout_s: float = CLOSE_S) -> bool:
         """End every request with EngineStopped, end the thread and close the session. May be called twice.
 
-        Returns whether the thread has ended: a session that hangs keeps it.
+        Returns whether the thread has ended: a session that hangs keeps it, unless it can be killed.
         """
         with self._lock:
             self._closing = True
@@ -105,6 +105,8 @@ class Engine:
             self._stop()
         else:
             self._thread.join(timeout_s)
+            if self._thread.is_alive() and kill(self._runner.session):
+                self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     @property

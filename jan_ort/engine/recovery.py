@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from jan_ort.engine.engine_errors import DeviceUnavailable
 from jan_ort_backends import BackendError, DeviceLost, Session, SessionInfo
@@ -18,6 +19,19 @@ Reopen = Callable[[], Session]
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
 _RETRY_AFTER_S = 5.0
+
+
+@runtime_checkable
+class Killable(Protocol):
+    """A session that any thread can end at once; the call that runs in it raises DeviceLost then."""
+
+    def kill(self) -> bool:
+        """End it, and return whether that can be done."""
+
+
+def kill(session: Session) -> bool:
+    """End what a session does, from any thread, if that can be done; return whether."""
+    return isinstance(session, Killable) and session.kill()
 
 
 class Recovery:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jan_ort.engine.engine import CLOSE_S, Delivery
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull, StepFailed
-from jan_ort.engine.recovery import Recovery, Reopen
+from jan_ort.engine.recovery import Recovery, Reopen, kill
 from jan_ort.ground.task import EMBED
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
@@ -82,13 +82,16 @@ class EmbeddingModel(ServedModel):
         """
         try:
             self.thread.shutdown(wait=False, cancel_futures=True)
-            if wait(list(self.queued), CLOSE_S).not_done:
+            if not self._comes_back() and not (kill(self.session) and self._comes_back()):
                 logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
                 return False
             self.session.close()
             return True
         finally:
             self.close_base()
+
+    def _comes_back(self) -> bool:
+        return not wait(list(self.queued), CLOSE_S).not_done
 
 
 def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings, _deliver: Delivery) -> EmbeddingModel:
@@ -131,6 +134,10 @@ class RecoveringEmbedder(Session):
             return self._session.embed(batch)
         except DeviceLost as error:
             raise self._recovery.begin(error) or error from error
+
+    def kill(self) -> bool:
+        """End the session's process at once, if it has one of its own; return whether."""
+        return kill(self._session)
 
     def close(self) -> None:
         """Free the session."""

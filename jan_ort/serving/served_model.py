@@ -17,6 +17,7 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError
+from jan_ort.plugins.isolation.isolated_session import open_isolated
 from jan_ort.serving.memory import trim_memory
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Backend, DeviceReport, OpenOptions, Session
@@ -118,7 +119,7 @@ def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -
         raise NoBackendError(f"backend {backend.name!r} cannot {task.capability}; choose another with --backend")
     length = settings.context_length if task.takes_context_length else None
     options = OpenOptions(settings.num_slots, context_length=length, extra=settings.options_of(backend.name))
-    return guarded_session.open_session(backend, path, options)
+    return (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
 
 
 def open_tokenizer(folder: ModelFolder) -> TextTokenizer:

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         (),
         description="Backend plugin that is never imported, installed or not; likewise.",
     )
+    isolate: bool = Field(
+        False,
+        description="Run each model in a process of its own: a crash of its backend then ends neither the server nor "
+        "another model, and the model is opened again.",
+    )
     weights: Literal["int8", "int4", "fp16", "int4-fp16", "as-is"] = Field(
         "int8",
         description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
