@@ -19,7 +19,7 @@ from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
 from jan_ort.serving.serving_errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
 from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
-from jan_ort_openapi import MalformedBody, SchemaViolation
+from jan_ort_openapi import MalformedBody, SchemaViolation, TooManyValues
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ def to_api_error(error: Exception) -> ApiError:
             return answer
         case MalformedBody():
             return ApiError(400, str(error), code="malformed_body")
+        case TooManyValues():
+            return ApiError(400, str(error), param=error.param, code="too_many_values")
         case TokenIdError():
             return bad_request("tokens", str(error), code="invalid_token_id")
         case ChatTemplateError():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_NAMED = 1000
 """Fields that the log names at most: clients choose their names."""
+_MAX_NAME_LENGTH = 100
 
 
 class UnknownFields:
@@ -22,7 +24,7 @@ class UnknownFields:
 
     def log(self, operation_id: str, body: BaseModel) -> None:
         """Log the fields of ``body``, and of the objects in it, that the API does not have."""
-        for path in _unknown(body, ""):
+        for path in (each[:_MAX_NAME_LENGTH] for each in islice(_unknown(body, ""), _MAX_NAMED)):
             if len(self._named) < _MAX_NAMED and (operation_id, path) not in self._named:
                 self._named.add((operation_id, path))
                 logger.warning("%s: the field %.80r is not part of the API and has no effect", operation_id, path)

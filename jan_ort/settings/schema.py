@@ -101,6 +101,14 @@ class Settings(BaseSettings):
         description="Seconds that running requests get to finish after SIGTERM or Ctrl-C; if not given, 0 in a "
         "terminal and 30 without one, as in a container or a service.",
     )
+    max_body_values: int = Field(
+        2**20,
+        ge=1024,
+        description="Values (numbers, texts, …) that a request body may hold; a field, object or array counts as 16.",
+    )
+    max_logprobs: int = Field(
+        100, ge=0, description="Alternatives with log-probabilities that a request may want of each token."
+    )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",

@@ -1,6 +1,6 @@
 """The contract: the bundled OpenAPI document, our overlay, its operations, and strict parsing of request bodies."""
 
-from jan_ort_openapi.body_errors import ContractError, MalformedBody, SchemaViolation, Violation
+from jan_ort_openapi.body_errors import ContractError, MalformedBody, SchemaViolation, TooManyValues, Violation
 from jan_ort_openapi.document import load_spec, spec_bytes
 from jan_ort_openapi.operations import Operation, operations
 from jan_ort_openapi.parse import parse_body
@@ -10,6 +10,7 @@ __all__ = [
     "MalformedBody",
     "Operation",
     "SchemaViolation",
+    "TooManyValues",
     "Violation",
     "load_spec",
     "operations",

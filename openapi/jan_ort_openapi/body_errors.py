@@ -13,6 +13,18 @@ class MalformedBody(ContractError):
     """Raised when a body is no JSON text that we can represent; HTTP 400."""
 
 
+class TooManyValues(ContractError):
+    """Raised when a body holds more values than are read; HTTP 400.
+
+    ``param`` is the field of the body that holds them, None when the body itself does.
+    """
+
+    def __init__(self, param: str | None, what: str, num_given: int, num_allowed: int) -> None:
+        holder = "the body" if param is None else f"{param[:100]}: the body"
+        super().__init__(f"{holder} has {num_given} {what}; {num_allowed} are allowed, send fewer")
+        self.param = param
+
+
 class Violation(TypedDict):
     """One entry of the document's ``HTTPValidationError.detail``."""
 

@@ -12,6 +12,8 @@ from jan_ort_openapi.body_errors import MalformedBody
 MAX_DEPTH = 200
 """Deepest nesting of arrays and objects: far above any real request, far below what exhausts a stack downstream."""
 
+TOO_DEEP = f"the body nests arrays and objects deeper than {MAX_DEPTH} levels"
+
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -34,7 +36,7 @@ def decode_json(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise MalformedBody(f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
-        raise MalformedBody(_too_deep()) from error
+        raise MalformedBody(TOO_DEEP) from error
     except ValueError as error:  # the interpreter's limit on the digits of an integer
         raise MalformedBody("the body holds an integer with too many digits; send a shorter one") from error
     _check_depth(body, value)
@@ -66,7 +68,7 @@ def _check_depth(body: bytes, value: Any) -> None:
         ]
         if not level:
             return
-    raise MalformedBody(_too_deep())
+    raise MalformedBody(TOO_DEEP)
 
 
 def _check_surrogates(body: bytes, value: Any) -> None:
@@ -77,7 +79,3 @@ def _check_surrogates(body: bytes, value: Any) -> None:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         raise MalformedBody("the body holds a lone surrogate (\\ud800 to \\udfff); send whole characters") from error
-
-
-def _too_deep() -> str:
-    return f"the body nests arrays and objects deeper than {MAX_DEPTH} levels"

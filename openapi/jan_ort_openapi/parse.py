@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from jan_ort_openapi.body_errors import SchemaViolation, Violation
+from jan_ort_openapi.body_size import MAX_VALUES, check_size
 from jan_ort_openapi.json_text import decode_json
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -15,14 +16,17 @@ Location = tuple[str | int, ...]
 
 MAX_VIOLATIONS = 50
 MAX_MESSAGE_LENGTH = 300
+MAX_NAME_LENGTH = 100
+"""Characters that an error repeats of a field's name: the client chooses the keys of a map."""
 
 
-def parse_body(model: type[Model], body: bytes) -> Model:
+def parse_body(model: type[Model], body: bytes, max_values: int = MAX_VALUES) -> Model:
     """Return ``body`` as ``model``; fields unknown to the schema are in ``model_extra``.
 
-    Raises: MalformedBody (400) if the body is no JSON text that we can represent; SchemaViolation (422) if it is JSON
-    that the schema rejects.
+    Raises: TooManyValues (400) if the body holds more than ``max_values``; MalformedBody (400) if it is no JSON text
+    that we can represent; SchemaViolation (422) if it is JSON that the schema rejects.
     """
+    check_size(body, [field.alias or name for name, field in model.model_fields.items()], max_values)
     value = decode_json(body)
     try:
         return model.model_validate(value)
@@ -50,7 +54,7 @@ def _path(entry: ErrorDetails, value: Any) -> Location:
     for step in entry["loc"]:
         if _holds(value, step):
             value = value[step]
-            path.append(step)
+            path.append(step[:MAX_NAME_LENGTH] if isinstance(step, str) else step)
     if entry["type"] == "missing":
         path.append(entry["loc"][-1])
     if entry["type"].startswith("union_tag"):
