@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
+_MAX_CHARACTERS = 1000
+"""Characters of a message: what it repeats of a request may be megabytes."""
+
 
 class ApiError(Exception):
     """Raised when a request cannot be served as it is; carries the answer's status and error object."""
@@ -17,8 +20,8 @@ class ApiError(Exception):
     def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
-        self.param = param
+        self.message = _cut(message)
+        self.param = None if param is None else _cut(param)
         self.code = code
         self.headers: dict[str, str] = {}
         self.detail: list[Violation] | None = None
@@ -73,3 +76,7 @@ def surely_overflows(param: str, at_least: int, limit: int) -> ApiError:
         f"{at_least} tokens; shorten it",
         code="context_length_exceeded",
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"

@@ -19,6 +19,9 @@ SPELLINGS = (
 )
 """The tokens before the prompt, before the suffix and before the gap's text, as the models' cards give them."""
 
+NUM_MARKERS = 3
+"""Tokens that a prompt with a gap has beside prompt and suffix."""
+
 
 @dataclass(frozen=True, slots=True)
 class FillInMiddle:

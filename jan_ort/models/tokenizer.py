@@ -136,9 +136,14 @@ class TextTokenizer:
 
     def check(self, token_ids: Sequence[int]) -> None:
         """Raise TokenIdError for the first id that is not in the vocabulary."""
-        for token_id in token_ids:
-            if not 0 <= token_id < self.vocab_size:
-                raise TokenIdError(token_id, self.vocab_size)
+        if len(token_ids) and (min(token_ids) < 0 or max(token_ids) >= self.vocab_size):
+            unknown = next(each for each in token_ids if not 0 <= each < self.vocab_size)
+            raise TokenIdError(unknown, self.vocab_size)
+
+    def checked(self, token_ids: Sequence[int]) -> NDArray[np.int64]:
+        """Return token ids as an array, int64 ``(n,)``. Raises: TokenIdError."""
+        self.check(token_ids)
+        return np.array(token_ids, dtype=np.int64)
 
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes that a token stands for; none for a special token or an id without a token."""

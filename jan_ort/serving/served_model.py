@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ LONG_WORK = 65_536
 
 _LARGE_WORK = 2**20
 """Characters from which tokenizing leaves so much freed memory behind that it is given back to the system."""
+
+_EACH_TEXT = 64
+"""Characters that take as long as to begin with a text."""
 
 MAX_WAITING = 512
 """Requests that wait for a thread of one of a model's pools."""
@@ -78,21 +82,34 @@ class ServedModel(ABC):
 
         Raises: TextTooLong, with ``fits``, for what cannot fit the context, mostly before it is read; TokenizerFailed.
         """
-        encode, limit = self.tokenizer.encode, self.context_length if fits else None
+        return await self._each(self.tokenizer.encode, texts, fits=fits)
+
+    async def encode_parts(self, texts: Sequence[str], *, fits: bool = False) -> list[NDArray[np.int64]]:
+        """Return the token ids of texts that do not begin a prompt: no BOS, no template. Raises: as ``encode_all``."""
+        return await self._each(self.tokenizer.encode_part, texts, fits=fits)
+
+    async def check_all(self, prompts: Sequence[Sequence[int]]) -> list[NDArray[np.int64]]:
+        """Return prompts that are given as token ids, int64 ``(n,)`` each. Raises: TokenIdError."""
+        return await self._each(self.tokenizer.checked, prompts)
+
+    async def _each(
+        self, read: Callable[[Any], NDArray[np.int64]], given: Sequence[Any], *, fits: bool = False
+    ) -> list[NDArray[np.int64]]:
+        limit = self.context_length if fits else None
         if limit is not None:
-            for text in texts:
+            for text in given:
                 self.tokenizer.check_unread(text, limit)
-        size = sum(map(len, texts))
+        size = sum(map(len, given)) + _EACH_TEXT * len(given)
         if size < _LONG_TEXT:
-            return [encode(text) for text in texts]
+            return [read(each) for each in given]
         is_wanted = True
 
         def work() -> list[NDArray[np.int64]]:
             try:
                 if limit is not None:
-                    for text in texts:
+                    for text in given:
                         self.tokenizer.check_fits(text, limit)
-                return [encode(text) for text in texts if is_wanted]
+                return [read(each) for each in given if is_wanted]
             finally:
                 if size >= _LARGE_WORK:
                     trim_memory()

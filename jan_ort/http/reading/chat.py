@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.api_error import bad_request, short
-from jan_ort.http.reading.conversation import encode_conversation, tool_plan
-from jan_ort.http.reading.fields import num_choices, sampling_params, wants_usage
+from jan_ort.http.reading.conversation import encode_conversation
+from jan_ort.http.reading.fields import fitted, num_choices, sampling_params, wants_usage
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known
 from jan_ort.http.reading.structure import compile_calls, compile_structure
@@ -31,14 +31,17 @@ class ChatPlan(GenerationPlan):
     is_thinking: bool
 
 
-async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel) -> ChatPlan:
-    """Return what the body asks of the model. Raises: ApiError 400 that names the field; ChatTemplateError."""
+async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel, *, max_logprobs: int) -> ChatPlan:
+    """Return what the body asks of the model. Raises: ApiError 400 that names the field; ChatTemplateError.
+
+    What is cheap to refuse comes before the conversation is rendered and tokenized.
+    """
     with_usage = wants_usage(body)
-    tools = tool_plan(body)
-    calls = tools if tools is not None and tools.callable_tools else None
-    prompt = await encode_conversation(model, body, tools)
-    params = sampling_params(body, model, max_tokens=_max_tokens(body), num_prompt=len(prompt.token_ids))
     n = num_choices(body)
+    shared = await sampling_params(body, model, max_tokens=_max_tokens(body), max_logprobs=max_logprobs)
+    prompt = await encode_conversation(model, body)
+    calls = prompt.tools if prompt.tools is not None and prompt.tools.callable_tools else None
+    params = fitted(shared, len(prompt.token_ids), model.context_length, param="messages")
     check_known(model, [prompt.token_ids], "messages")
     return ChatPlan(
         model=model,

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.http.api_error import bad_request, unsupported
-from jan_ort.http.reading.fields import num_candidates, num_choices, sampling_params, wants_usage
+from jan_ort.http.reading.fields import fitted, num_candidates, num_choices, sampling_params, wants_usage
 from jan_ort.http.reading.plan import GenerationPlan
-from jan_ort.http.reading.prompts import check_known, encode_prompts, prompt_texts, starting_token
+from jan_ort.http.reading.prompts import check_known, encode_prompts, fitting, num_prompts, prompt_texts, starting_token
 from jan_ort.http.reading.structure import compile_structure
+from jan_ort.models.fill_in_middle import NUM_MARKERS, FillInMiddle
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateCompletionRequest
@@ -34,20 +35,26 @@ class CompletionPlan(GenerationPlan):
     echoes: tuple[Echo, ...] | None
 
 
-async def read_completion(body: CreateCompletionRequest, model: GenerativeModel) -> CompletionPlan:
-    """Return what the body asks of the model. Raises: ApiError 400 that names the field."""
+async def read_completion(
+    body: CreateCompletionRequest, model: GenerativeModel, *, max_logprobs: int
+) -> CompletionPlan:
+    """Return what the body asks of the model. Raises: ApiError 400 that names the field.
+
+    What is cheap to refuse comes before anything is tokenized.
+    """
     with_usage = wants_usage(body)
+    count = num_prompts(body.prompt, param="prompt")
+    n = num_choices(body, num_prompts=count)
+    best_of = num_candidates(body, n, num_prompts=count)
+    shared = await sampling_params(body, model, max_tokens=body.max_tokens, max_logprobs=max_logprobs)
     encoded = await encode_prompts(model, body.prompt, param="prompt")
     given = [each if len(each) else starting_token(model) for each in encoded]
-    prompts = _around_gap(model, body, given, body.suffix) if body.suffix else given
-    n = num_choices(body, num_prompts=len(prompts))
-    best_of = num_candidates(body, n, num_prompts=len(prompts))
-    params = [sampling_params(body, model, max_tokens=body.max_tokens, num_prompt=len(each)) for each in prompts]
+    prompts, params = await _placed(body, model, given, _ranked(shared) if best_of > n else shared)
     check_known(model, prompts, "prompt")
     return CompletionPlan(
         model=model,
         prompts=tuple(prompts),
-        params=tuple(map(_ranked, params) if best_of > n else params),
+        params=tuple(params),
         num_choices=best_of,
         grammar=await compile_structure(model, body),
         is_stream=bool(body.stream),
@@ -60,10 +67,22 @@ async def read_completion(body: CreateCompletionRequest, model: GenerativeModel)
     )
 
 
-def _around_gap(
-    model: GenerativeModel, body: CreateCompletionRequest, prompts: Sequence[NDArray[np.int64]], suffix: str
-) -> list[NDArray[np.int64]]:
-    """Return prompts after which the model writes what belongs between each prompt and the suffix."""
+async def _placed(
+    body: CreateCompletionRequest, model: GenerativeModel, given: Sequence[NDArray[np.int64]], shared: SamplingParams
+) -> tuple[Sequence[NDArray[np.int64]], list[SamplingParams]]:
+    """Return the prompts, in front of a gap if there is one, with how to sample after each."""
+    suffix, gap = await _gap(body, model)
+    lengths = [len(each) + (0 if gap is None else len(suffix) + NUM_MARKERS) for each in given]
+    params = [fitted(shared, length, model.context_length, param="prompt") for length in lengths]
+    if gap is not None:  # only now: a long suffix stands in each of 2,048 prompts
+        given = [gap.prompt(each, suffix, model.folder.bos_token_id) for each in given]
+    return given, params
+
+
+async def _gap(body: CreateCompletionRequest, model: GenerativeModel) -> tuple[NDArray[np.int64], FillInMiddle | None]:
+    """Return the suffix's token ids, and the tokens that mark the gap before it, None for no gap."""
+    if not body.suffix:
+        return np.empty(0, np.int64), None
     if model.fill_in_middle is None:
         message = f"model {model.name!r} has no tokens for filling a gap; leave suffix out or serve a model that has"
         raise unsupported("suffix", message)
@@ -71,8 +90,7 @@ def _around_gap(
         raise bad_request(
             "echo", "the log-probabilities of a prompt with a suffix are not given; leave one of them out"
         )
-    suffix_ids = model.tokenizer.encode_part(suffix)
-    return [model.fill_in_middle.prompt(each, suffix_ids, model.folder.bos_token_id) for each in prompts]
+    return (await fitting(model.encode_parts([body.suffix], fits=True), "suffix"))[0], model.fill_in_middle
 
 
 def _echoes(body: CreateCompletionRequest, prompts: Sequence[NDArray[np.int64]]) -> tuple[Echo, ...]:

@@ -20,49 +20,48 @@ _MANY_MESSAGES = 1000
 """Messages that take a template some ten milliseconds."""
 
 
-def tool_plan(body: CreateChatCompletionRequest) -> ToolPlan | None:
-    """Return what the request says about tools, None if it names none. Raises: ApiError 400."""
-    try:
-        return parse_tools(body)
-    except ToolError as error:
-        raise bad_request(error.param, str(error)) from error
-
-
 class EncodedConversation(NamedTuple):
-    """The prompt of a conversation: its token ids, int64 ``(n,)``, and its text."""
+    """The prompt of a conversation: its token ids, int64 ``(n,)``, its text, and what the request says about tools."""
 
     token_ids: NDArray[np.int64]
     text: str
+    tools: ToolPlan | None
 
 
-async def encode_conversation(
-    model: GenerativeModel, body: CreateChatCompletionRequest, tools: ToolPlan | None
-) -> EncodedConversation:
+async def encode_conversation(model: GenerativeModel, body: CreateChatCompletionRequest) -> EncodedConversation:
     """Return the conversation's prompt; no message at all is generated from BOS.
 
-    Raises: ApiError 400 for a model without a template and for messages that cannot be given to it; ChatTemplateError.
+    Raises: ApiError 400 for a model without a template and for what cannot be given to it; ChatTemplateError.
     """
+    try:
+        # In a thread: a template is a program, and may take most of a second; so may thousands of messages.
+        text, tools = await model.rendering.run(lambda: _prompt(model, body), is_long=_is_long(body))
+    except (MessageError, ToolError) as error:
+        raise bad_request(error.param, str(error)) from error
+    token_ids = await fitting(model.encode(text, fits=True), "messages")
+    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text, tools)
+
+
+def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[str, ToolPlan | None]:
+    tools = parse_tools(body)
     if not body.messages and tools is None:
-        return EncodedConversation(starting_token(model), "")
-    template = model.template
-    if template is None:
+        return "", None
+    if model.template is None:
         raise bad_request(
             "messages",
             f"model {model.name!r} has no chat template; put a chat_template.jinja into its folder, "
             "or use /v1/completions",
             code="no_chat_template",
         )
-    try:
-        plain = template_messages(body.messages)
-    except MessageError as error:
-        raise bad_request(error.param, str(error)) from error
+    return _rendered(model, model.template, _messages(body), tools), tools
+
+
+def _messages(body: CreateChatCompletionRequest) -> list[dict[str, Any]]:
+    plain = template_messages(body.messages)
     described = body.response_format.json_schema if body.response_format is not None else None
     if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
-        plain = with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
-    # In a thread: a template is a program, and may take most of a second.
-    text = await model.rendering.run(lambda: _rendered(model, template, plain, tools), is_long=_is_long(body))
-    token_ids = await fitting(model.encode(text, fits=True), "messages")
-    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text)
+        return with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
+    return plain
 
 
 def _is_long(body: CreateChatCompletionRequest) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from jan_ort.http.api_error import bad_request, context_overflow, short
-from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
@@ -19,8 +21,14 @@ MAX_SEQUENCES = 2048
 MAX_STOP = 16
 """Stop strings of one request."""
 
+MAX_STOP_CHARACTERS = 4096
+"""Characters of a stop string: so much text may be held back, and is looked through at each token."""
+
 MAX_BIASES = 1024
 """Tokens whose logits one request may shift: each costs time at every step."""
+
+MAX_BIAS_CHARACTERS = 2**16
+"""Characters of all texts whose tokens one request shifts: 64 a token, which few tokens have."""
 
 
 def wants_usage(body: GenerationBody) -> bool:
@@ -61,80 +69,106 @@ def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -
 def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     """Return the stop strings. Raises: ApiError 400 for an empty one, which would stop before anything is said."""
     strings = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
-    if "" in strings:
-        raise bad_request("stop", "a stop string must not be empty; leave it out instead")
     if len(strings) > MAX_STOP:
         raise bad_request("stop", f"there are {len(strings)} stop strings; {MAX_STOP} are allowed")
+    if "" in strings:
+        raise bad_request("stop", "a stop string must not be empty; leave it out instead")
+    longest = max(map(len, strings), default=0)
+    if longest > MAX_STOP_CHARACTERS:
+        message = f"a stop string has {longest} characters; {MAX_STOP_CHARACTERS} are allowed"
+        raise bad_request("stop", message)
     return strings
 
 
-def logit_bias(body: GenerationBody, tokenizer: TextTokenizer, vocab_size: int) -> tuple[tuple[int, float], ...]:
+async def logit_bias(body: GenerationBody, model: GenerativeModel) -> tuple[tuple[int, float], ...]:
     """Return what is added to which token's logit. Raises: ApiError 400 for a key that is no token of the model."""
+    given = body.logit_bias or {}
+    if len(given) > MAX_BIASES:
+        raise bad_request("logit_bias", f"logit_bias has {len(given)} entries; {MAX_BIASES} are allowed")
+    if body.logit_bias_type == "tokens":
+        meant = await _tokens_of_texts(given, model)
+    else:
+        meant = [[_token_of_key(key, model.vocab_size)] for key in given]
     biases: dict[int, float] = {}
-    for key, bias in (body.logit_bias or {}).items():
-        for token_id in _biased_tokens(key, tokenizer, vocab_size, as_text=body.logit_bias_type == "tokens"):
+    for token_ids, bias in zip(meant, given.values(), strict=True):
+        for token_id in token_ids:
             biases[token_id] = biases.get(token_id, 0.0) + bias
     if len(biases) > MAX_BIASES:
         raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; {MAX_BIASES} are allowed")
     return tuple(biases.items())
 
 
-def _biased_tokens(key: str, tokenizer: TextTokenizer, vocab_size: int, *, as_text: bool) -> list[int]:
-    if as_text:
-        token_ids: list[int] = tokenizer.encode_part(key).tolist()
-        if not token_ids:
-            raise bad_request("logit_bias", f"logit_bias: the text {key!r} holds no token; leave it out")
-        return token_ids
+async def _tokens_of_texts(texts: Collection[str], model: GenerativeModel) -> list[list[int]]:
+    num_characters = sum(map(len, texts))
+    if num_characters > MAX_BIAS_CHARACTERS:
+        message = f"the texts of logit_bias have {num_characters} characters; {MAX_BIAS_CHARACTERS} are allowed"
+        raise bad_request("logit_bias", message)
+    token_ids = [each.tolist() for each in await model.encode_parts(list(texts))]
+    for text, of_text in zip(texts, token_ids, strict=True):
+        if not of_text:
+            raise bad_request("logit_bias", f"logit_bias: the text {text[:40]!r} holds no token; leave it out")
+    return token_ids
+
+
+def _token_of_key(key: str, vocab_size: int) -> int:
     if not (key.isascii() and key.isdecimal() and len(key) < 20):
         message = f"logit_bias: the key {key[:40]!r} is no token id; for texts set logit_bias_type to 'tokens'"
         raise bad_request("logit_bias", message)
     if int(key) >= vocab_size:
         raise bad_request("logit_bias", f"logit_bias: the model's token ids go from 0 to {vocab_size - 1}, not {key}")
-    return [int(key)]
+    return int(key)
 
 
-def sampling_params(
-    body: GenerationBody, model: GenerativeModel, *, max_tokens: int | None, num_prompt: int
+async def sampling_params(
+    body: GenerationBody, model: GenerativeModel, *, max_tokens: int | None, max_logprobs: int
 ) -> SamplingParams:
-    """Return how to sample after a prompt of ``num_prompt`` tokens. Raises: ApiError 400.
+    """Return how to sample, whatever the prompt is. Raises: ApiError 400.
 
-    ``max_tokens`` 0 or None is to the end of the context.
+    ``max_tokens`` 0 or None is to the end of the context: :func:`fitted` says where that is.
     """
     if body.temperature < 0:
         raise bad_request("temperature", f"temperature must be 0 or more, not {body.temperature}")
     if max_tokens is not None and max_tokens < 0:
         raise bad_request("max_tokens", f"max_tokens must be 0 or more, not {short(max_tokens)}")
-    context_length, vocab_size = model.context_length, model.vocab_size
-    room = context_length - num_prompt
-    if room < max(1, max_tokens or 1):
-        field = "messages" if isinstance(body, CreateChatCompletionRequest) else "prompt"
-        raise context_overflow(field, num_prompt, max(1, max_tokens or 1), context_length)
+    logprobs = _num_logprobs(body, max_logprobs)
     return SamplingParams(
-        max_tokens=max_tokens or room,
+        max_tokens=max_tokens or 0,
         min_tokens=body.min_tokens,
         temperature=body.temperature,
-        top_k=min(body.top_k, vocab_size),
+        top_k=min(body.top_k, model.vocab_size),
         top_p=body.top_p,
         min_p=body.min_p,
         repeat_penalty=body.repeat_penalty,
         presence_penalty=body.presence_penalty or 0.0,
         frequency_penalty=body.frequency_penalty or 0.0,
-        logit_bias=logit_bias(body, model.tokenizer, vocab_size),
         mirostat_mode=body.mirostat_mode,
         mirostat_tau=body.mirostat_tau,
         mirostat_eta=body.mirostat_eta,
         seed=body.seed,
         stop=stop_strings(body.stop),
-        logprobs=_num_logprobs(body, vocab_size),
+        logprobs=None if logprobs is None else min(logprobs, model.vocab_size),
+        logit_bias=await logit_bias(body, model),
     )
 
 
-def _num_logprobs(body: GenerationBody, vocab_size: int) -> int | None:
+def fitted(params: SamplingParams, num_prompt: int, context_length: int, *, param: str) -> SamplingParams:
+    """Return the same after a prompt of ``num_prompt`` tokens. Raises: ApiError 400 for what does not fit."""
+    room = context_length - num_prompt
+    if room < max(1, params.max_tokens):
+        raise context_overflow(param, num_prompt, max(1, params.max_tokens), context_length)
+    return params if params.max_tokens else replace(params, max_tokens=room)
+
+
+def _num_logprobs(body: GenerationBody, limit: int) -> int | None:
     """Return how many alternatives each token is to be given with, None for no log-probabilities at all."""
     if isinstance(body, CreateCompletionRequest):
-        return None if body.logprobs is None else min(body.logprobs, vocab_size)
-    if body.logprobs:
-        return min(body.top_logprobs or 0, vocab_size)
-    if body.top_logprobs is not None:
-        raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")
-    return None
+        param, wanted = "logprobs", body.logprobs
+    elif not body.logprobs:
+        if body.top_logprobs is not None:
+            raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")
+        return None
+    else:
+        param, wanted = "top_logprobs", body.top_logprobs or 0
+    if wanted is not None and wanted > limit:
+        raise bad_request(param, f"{param} is {short(wanted)}; {limit} are allowed (setting JAN_ORT_MAX_LOGPROBS)")
+    return wanted

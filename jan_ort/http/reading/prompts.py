@@ -17,9 +17,17 @@ _Encoded = TypeVar("_Encoded")
 
 Texts = str | list[str] | list[int] | list[list[int]]
 
-
 MAX_PROMPTS = 2048
 """Prompts or inputs of one request, as in OpenAI's API."""
+
+
+def num_prompts(texts: Texts, *, param: str) -> int:
+    """Return how many prompts they are. Raises: ApiError 400 for none, and for more than MAX_PROMPTS."""
+    if isinstance(texts, str) or (texts and isinstance(texts[0], int)):  # the schema allows no mixture
+        return 1
+    if not 1 <= len(texts) <= MAX_PROMPTS:
+        raise bad_request(param, f"{param} is a list of {len(texts)}; between 1 and {MAX_PROMPTS} are allowed")
+    return len(texts)
 
 
 async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> list[NDArray[np.int64]]:
@@ -29,13 +37,12 @@ async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> lis
     """
     if isinstance(texts, str):
         return [await fitting(model.encode(texts, fits=True), param)]
-    if texts and isinstance(texts[0], int):  # the schema allows no mixture
-        return [_checked(model, texts, param)]
-    if not 1 <= len(texts) <= MAX_PROMPTS:
-        raise bad_request(param, f"{param} is a list of {len(texts)}; between 1 and {MAX_PROMPTS} are allowed")
+    num_prompts(texts, param=param)
+    if isinstance(texts[0], int):
+        return await _checked(model, [texts], param)
     if isinstance(texts[0], str):
         return await fitting(model.encode_all(texts, fits=True), param)
-    return [_checked(model, item, param) for item in texts]  # type: ignore[arg-type]
+    return await _checked(model, texts, param)
 
 
 async def fitting(encoded: Awaitable[_Encoded], param: str) -> _Encoded:
@@ -73,9 +80,8 @@ def check_known(model: GenerativeModel, prompts: Sequence[NDArray[np.int64]], pa
             )
 
 
-def _checked(model: ServedModel, token_ids: list[int], param: str) -> NDArray[np.int64]:
+async def _checked(model: ServedModel, prompts: list[list[int]], param: str) -> list[NDArray[np.int64]]:
     try:
-        model.tokenizer.check(token_ids)
+        return await model.check_all(prompts)
     except TokenIdError as error:
         raise bad_request(param, str(error), code="invalid_token_id") from error
-    return np.array(token_ids, dtype=np.int64)
