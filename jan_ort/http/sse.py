@@ -20,6 +20,9 @@ PING_INTERVAL_S = 15.0
 
 
 def frame(event: Any) -> bytes:
-    """Return one event's frame: ``data:``, compact JSON on one line, an empty line; half a surrogate pair is a "?"."""
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    """Return one event's frame: ``data:``, compact JSON on one line, an empty line; half a surrogate pair is a "?".
+
+    A list in it may be an iterator.
+    """
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=list)
     return b"data: " + text.encode(errors="replace") + b"\n\n"  # an error here would cut the stream without a word

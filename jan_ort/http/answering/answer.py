@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Protocol
 
-from quart import Response, jsonify
+from quart import Response
 
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.http import sse
+from jan_ort.http.answering.json_answer import beside, json_answer
 from jan_ort.http.answering.run import GenerationRun
+from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.connection import AnswerCut, at_end
 from jan_ort.http.error_table import to_api_error
+
+MAX_LOGPROBS_HELD = 2**23
+"""Log-probabilities of an answer that is not streamed: each takes about a hundred bytes until all are there."""
 
 
 class AnswerShape(Protocol):
@@ -22,6 +28,10 @@ class AnswerShape(Protocol):
     @property
     def is_complete(self) -> bool:
         """Whether no more needs to be generated, although no sequence has to have ended."""
+        ...
+
+    def weight(self, output: SequenceOutput) -> int:
+        """Return about how many values the answer holds of an event: which is not yet taken."""
         ...
 
     def first_chunks(self) -> list[dict[str, Any]]:
@@ -37,7 +47,7 @@ class AnswerShape(Protocol):
         ...
 
     def whole(self) -> dict[str, Any]:
-        """Return the answer that is not streamed, of all that was taken."""
+        """Return the answer that is not streamed, of all that was taken, for ``json_answer``."""
         ...
 
 
@@ -47,14 +57,25 @@ async def answer(run: GenerationRun, shape: AnswerShape) -> Response:
 
 
 async def _whole(run: GenerationRun, shape: AnswerShape) -> Response:
+    weight = 0
     async with aclosing(run.outputs(each_token=run.plan.is_piecewise)) as results:
         async for outputs in results:
-            for output in outputs:
-                shape.take(output)
+            more = sum(map(shape.weight, outputs))
+            await beside(more, lambda: [shape.take(each) for each in outputs])  # noqa: B023  (awaited at once)
+            weight += more
+            if weight > MAX_LOGPROBS_HELD and run.plan.with_logprobs:
+                raise _too_large(weight)
             if shape.is_complete:
                 break
     run.log()
-    return jsonify(shape.whole())
+    return await json_answer(shape.whole, weight)
+
+
+def _too_large(weight: int) -> ApiError:
+    message = (
+        f"the answer has more than {weight} log-probabilities; {MAX_LOGPROBS_HELD} are allowed where it is not streamed"
+    )
+    return bad_request("logprobs", f"{message}: lower n, max_tokens or the number of alternatives, or set stream")
 
 
 async def _stream(run: GenerationRun, shape: AnswerShape) -> Response:
@@ -73,9 +94,9 @@ async def _frames(
         if first := shape.first_chunks():
             yield b"".join(map(sse.frame, first))
         async for outputs in results:
-            frames = [sse.frame(chunk) for output in outputs for chunk in shape.take(output)]
+            frames = await beside(sum(map(shape.weight, outputs)), partial(_frames_of, shape, outputs))
             if frames or not outputs:
-                yield b"".join(frames) or sse.PING
+                yield frames or sse.PING
             if shape.is_complete:
                 break
         yield b"".join(map(sse.frame, shape.last_chunks())) + sse.DONE
@@ -86,3 +107,7 @@ async def _frames(
     finally:
         # Whoever closes this stream closes the engine's too: an abort must not wait for the garbage collector.
         await asyncio.shield(results.aclose())
+
+
+def _frames_of(shape: AnswerShape, outputs: Sequence[SequenceOutput]) -> bytes:
+    return b"".join([sse.frame(chunk) for output in outputs for chunk in shape.take(output)])

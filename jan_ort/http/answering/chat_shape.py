@@ -31,6 +31,10 @@ class ChatShape:
         """Whether nothing more is wanted of any choice."""
         return all(answer.is_complete for answer in self._answers)
 
+    def weight(self, output: SequenceOutput) -> int:
+        """Return about how many values the answer holds of an event."""
+        return self._run.weight(output)
+
     def first_chunks(self) -> list[dict[str, Any]]:
         """Return a chunk a choice that says who speaks."""
         return [self._run.envelope(_CHUNK, [answer.first_delta()]) for answer in self._answers]
@@ -45,7 +49,7 @@ class ChatShape:
 
     def whole(self) -> dict[str, Any]:
         """Return the ``chat.completion``."""
-        choices = [answer.whole(with_logprobs=self._plan.with_logprobs) for answer in self._answers]
+        choices = (answer.whole(with_logprobs=self._plan.with_logprobs) for answer in self._answers)
         return self._run.envelope("chat.completion", choices) | {"usage": self._run.usage}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.http.answering.echo import EchoedPrompt
+from jan_ort.http.answering.json_answer import VALUE_CHARACTERS
 from jan_ort.http.answering.logprobs import completion_logprobs
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.reading.completion import CompletionPlan
@@ -39,14 +40,20 @@ class CompletionShape:
         self._tokenizer = plan.model.tokenizer
         self._choices = [_Choice() for _ in range(len(plan.prompts) * plan.num_choices)]
         self._num_shown: dict[int, int] = {}  # how many log-probabilities of a choice are out
-        self._echoes: list[EchoedPrompt] | None = None
-        if plan.echoes is not None:
-            self._echoes = [EchoedPrompt.of(self._tokenizer, echo.token_ids, echo.text) for echo in plan.echoes]
+        self._echoes: dict[int, EchoedPrompt] = {}  # by prompt
 
     @property
     def is_complete(self) -> bool:
         """Never before each sequence has ended."""
         return False
+
+    def weight(self, output: SequenceOutput) -> int:
+        """Return about how many values the answer holds of an event; a choice's first one brings its echo."""
+        own = self._run.weight(output)
+        if self._plan.echoes is None or output.index in self._num_shown:
+            return own
+        echo = self._plan.echoes[output.index // self._plan.num_choices]
+        return own + 2 * len(echo.token_ids) + len(echo.text or "") // VALUE_CHARACTERS
 
     def first_chunks(self) -> list[dict[str, Any]]:
         """Return nothing: the first piece of text begins the stream."""
@@ -67,7 +74,7 @@ class CompletionShape:
         """Return the ``text_completion`` with the kept choices of each prompt."""
         step = self._plan.num_choices
         kept = [at for first in range(0, len(self._choices), step) for at in self._best(first)]
-        choices = [self._choice(at) | {"index": index} for index, at in enumerate(kept)]
+        choices = (self._choice(at) | {"index": index} for index, at in enumerate(kept))
         return self._run.envelope(_OBJECT, choices) | {"usage": self._run.usage}
 
     def _best(self, first: int) -> list[int]:
@@ -78,7 +85,7 @@ class CompletionShape:
         return sorted(indices, key=lambda at: -self._mean_logprob(at))[: self._plan.num_kept]
 
     def _mean_logprob(self, index: int) -> float:
-        shown_prompt = self._echoes is not None and self._plan.with_logprobs
+        shown_prompt = self._plan.echoes is not None and self._plan.with_logprobs
         num_prompt = len(self._echo(index).token_ids) - 1 if shown_prompt else 0
         own = self._choices[index].logprobs[num_prompt:]
         return sum(each.logprob for each in own) / len(own) if own else -math.inf
@@ -89,7 +96,7 @@ class CompletionShape:
         return {"text": text, "index": index, "logprobs": logprobs, "finish_reason": choice.finish_reason}
 
     def _deltas(self, output: SequenceOutput) -> list[dict[str, Any]]:
-        if self._echoes is not None and output.index not in self._num_shown:
+        if self._plan.echoes is not None and output.index not in self._num_shown:
             text, logprobs = self._begin(output.index, output.text, output.logprobs)
         elif output.text or output.logprobs or output.is_last:
             text, logprobs = self._go_on(output)
@@ -99,7 +106,7 @@ class CompletionShape:
 
     def _begin(self, index: int, text: str, logprobs: Sequence[TokenLogprobs]) -> tuple[str, dict[str, Any] | None]:
         self._num_shown[index] = len(logprobs)
-        if self._echoes is None:
+        if self._plan.echoes is None:
             return text, completion_logprobs(self._tokenizer, logprobs) if self._plan.with_logprobs else None
         echo = self._echo(index)
         if not self._plan.with_logprobs:
@@ -113,10 +120,14 @@ class CompletionShape:
         if not (self._plan.with_logprobs and output.logprobs):
             return output.text, None
         placed: Sequence[TokenLogprobs] = output.logprobs
-        if self._echoes is not None:
+        if self._plan.echoes is not None:
             placed = self._echo(output.index).place(placed, first=first)
         return output.text, completion_logprobs(self._tokenizer, placed)
 
     def _echo(self, index: int) -> EchoedPrompt:
-        assert self._echoes is not None, "asked for only where prompts are echoed"
-        return self._echoes[index // self._plan.num_choices]
+        assert self._plan.echoes is not None, "asked for only where prompts are echoed"
+        at = index // self._plan.num_choices
+        if at not in self._echoes:
+            echo = self._plan.echoes[at]
+            self._echoes[at] = EchoedPrompt.of(self._tokenizer, echo.token_ids, echo.text)
+        return self._echoes[at]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from jan_ort.engine.events import TokenLogprobs
@@ -14,25 +15,26 @@ def completion_logprobs(
 ) -> dict[str, Any]:
     """Return the ``CompletionLogprobs`` object; the chosen token is always among a position's alternatives.
 
+    The largest of its lists comes as an iterator, as ``json_answer`` and ``sse.frame`` take it.
     ``first_token_id`` is the first token of an echoed prompt, which nothing predicts: its values are null.
     """
     first = [] if first_token_id is None else [first_token_id]
     return {
         "tokens": [_spell(tokenizer, token_id) for token_id in [*first, *(each.token_id for each in logprobs)]],
         "token_logprobs": [None for _ in first] + [each.logprob for each in logprobs],
-        "top_logprobs": [None for _ in first] + [_alternatives(tokenizer, each) for each in logprobs],
+        "top_logprobs": chain((None for _ in first), (_alternatives(tokenizer, each) for each in logprobs)),
         "text_offset": [0 for _ in first] + [each.text_offset for each in logprobs],
     }
 
 
 def chat_logprobs(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
-    """Return the ``ChatCompletionLogprobs`` object."""
+    """Return the ``ChatCompletionLogprobs`` object, with its list as an iterator."""
     return {
-        "content": [
+        "content": (
             _chat_token(tokenizer, each.token_id, each.logprob)
             | {"top_logprobs": [_chat_token(tokenizer, token_id, logprob) for token_id, logprob in each.top]}
             for each in logprobs
-        ],
+        ),
         "refusal": None,
     }
 

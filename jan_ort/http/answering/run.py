@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -60,7 +60,12 @@ class GenerationRun:
             "prompt_tokens_details": {"cached_tokens": cached},
         }
 
-    def envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    def weight(self, output: SequenceOutput) -> int:
+        """Return about how many values an event's text and log-probabilities are in an answer."""
+        num_values = 4 + len(output.text) // 4  # a parser of calls looks at each character
+        return num_values + len(output.logprobs) * (4 + (self.plan.params[0].logprobs or 0))
+
+    def envelope(self, kind: str, choices: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Return a response object or a chunk around ``choices``."""
         name = self.plan.model.name
         return {"id": self.id, "object": kind, "created": self.created, "model": name, "choices": choices}

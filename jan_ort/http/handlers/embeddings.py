@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from quart import Response, jsonify
+from quart import Response
 
+from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
@@ -37,16 +38,13 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
         f", user {body.user!r}" if body.user else "",
     )
     as_base64 = body.encoding_format == "base64"
-    return jsonify(
-        {
-            "object": "list",
-            "model": model.name,
-            "data": [
-                {"object": "embedding", "index": index, "embedding": _encode(vector, as_base64=as_base64)}
-                for index, vector in enumerate(vectors)
-            ],
-            "usage": {"prompt_tokens": num_tokens, "total_tokens": num_tokens},
-        }
+    usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}
+    data = (
+        {"object": "embedding", "index": index, "embedding": _encode(vector, as_base64=as_base64)}
+        for index, vector in enumerate(vectors)
+    )
+    return await json_answer(
+        lambda: {"object": "list", "model": model.name, "data": data, "usage": usage}, weight=vectors.size
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from quart import Response, jsonify
 
+from jan_ort.http.answering.json_answer import VALUE_CHARACTERS, json_answer
 from jan_ort.http.api_error import bad_request
-from jan_ort.http.reading.conversation import encode_conversation, tool_plan
+from jan_ort.http.reading.conversation import encode_conversation
 from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.server import Server
 from jan_ort_openapi import SchemaViolation, Violation
@@ -24,7 +25,7 @@ async def tokenize(server: Server, body: TokenizeInputRequest) -> Response:
     """Answer with the token ids of a text."""
     with await server.lend_for_tokens(body.model) as model:
         token_ids = await model.encode(body.input)
-    return jsonify({"tokens": token_ids.tolist()})
+    return await json_answer(lambda: {"tokens": token_ids}, weight=len(token_ids))
 
 
 async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
@@ -44,11 +45,11 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
     elif isinstance(body.input, str):
         raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
     else:
-        chat = CreateChatCompletionRequest(
+        chat = CreateChatCompletionRequest.model_construct(  # it has been checked as a part of this body
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
         )
         with await server.lend(GENERATING, body.model) as chat_model:
-            token_ids, _ = await encode_conversation(chat_model, chat, tool_plan(chat))
+            token_ids = (await encode_conversation(chat_model, chat)).token_ids
     return jsonify({"count": len(token_ids)})
 
 
@@ -56,4 +57,4 @@ async def detokenize(server: Server, body: DetokenizeInputRequest) -> Response:
     """Answer with the text of token ids."""
     with await server.lend_for_tokens(body.model) as model:
         text = await model.decode(body.tokens)
-    return jsonify({"text": text})
+    return await json_answer(lambda: {"text": text}, weight=len(text) // VALUE_CHARACTERS)
