@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from jan_ort.settings.schema import Settings
 from jan_ort.settings.value_sources import LOCAL_FILE
 from tests.http.handlers.serving import Client, serving
 from tests.own_settings import without_own_settings
+from tests.turns import Turns
 
 SLOW = (
     "backends/test_contract.py",
@@ -33,6 +34,9 @@ SLOW = (
     "serving/test_cycles.py",
 )
 """What starts many processes, or asks very much: ``-m "not slow"`` leaves it out."""
+
+MAX_TURN_S = 0.25
+"""CPU time of one turn of an event loop: five times what the server is held to, for coverage and debuggers slow it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,7 +92,15 @@ def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[Quart]:
+def short_turns() -> Iterator[None]:
+    """Fail if a turn of an event loop took its thread so much CPU time that others would have noticed."""
+    with Turns() as turns:
+        yield
+    assert turns.longest_s < MAX_TURN_S, f"a turn of the event loop took {turns.longest_s:.3f} s: {turns.longest}"
+
+
+@pytest.fixture
+async def app(short_turns: None) -> AsyncIterator[Quart]:
     async with serving() as app:
         yield app
 
