@@ -18,10 +18,10 @@ WRITERS: list[str] = []
 
 
 def example(length: int) -> Mapping[str, Any]:
-    """Return an object with every kind of value, most of them ``length`` long."""
+    """Return an object with every kind of value, most of them ``length`` long; no more than a thousand rows."""
 
     def rows() -> Iterator[dict[str, Any]]:
-        for at in range(length):
+        for at in range(min(length, 1000)):
             WRITERS.append(threading.current_thread().name)
             yield {"at": at, "inner": {"none": iter(()), "numbers": iter([at, None])}}
 
@@ -38,7 +38,7 @@ def as_plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("weight", [0, LARGE])
-@pytest.mark.parametrize("length", [0, 1, 17_000])
+@pytest.mark.parametrize("length", [0, 1, 16_385])
 async def test_the_answer_is_the_json_of_the_object(length: int, weight: int) -> None:
     async with Quart("test").app_context():
         response = await json_answer(lambda: example(length), weight)
