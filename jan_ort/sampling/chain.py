@@ -47,7 +47,7 @@ class Sampler:
         largest logits, sorted, or None; the result is the same with and without them.
         """
         uniform = [state.rng.random() for state in states]
-        tokens: list[int | None] = [None] * len(states)
+        tokens: list[Drawn | None] = [None] * len(states)
         if top_logits is not None and top_token_ids is not None and top_logits.shape[1] >= NUM_TOP_LOGITS:
             top = top_logits[:, :NUM_TOP_LOGITS], top_token_ids[:, :NUM_TOP_LOGITS]
             tokens = self._from_largest(*top, states, uniform)
@@ -62,13 +62,17 @@ class Sampler:
         top_token_ids: NDArray[np.int64],
         states: Sequence[SamplerState],
         uniform: Sequence[float],
-    ) -> list[int | None]:
+    ) -> list[Drawn | None]:
         """Return the tokens of the rows for which the largest raw logits suffice, None for the others."""
         values = top_logits.astype(np.float64)
-        tokens: list[int | None] = [None] * len(states)
+        tokens: list[Drawn | None] = [None] * len(states)
         ranked: dict[int, list[int]] = {}
         for row, token_ids in enumerate(top_token_ids):
-            in_order = from_largest(values[row], token_ids, states[row], self._banned(states[row]))
+            try:
+                in_order = from_largest(values[row], token_ids, states[row], self._banned(states[row]))
+            except Exception as error:
+                tokens[row] = error
+                continue
             if in_order is None:
                 continue
             if states[row].params.num_candidates == 1:

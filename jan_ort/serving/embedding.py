@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -33,6 +33,9 @@ from jan_ort_backends import (
 
 logger = logging.getLogger(__name__)
 
+MAX_PART_TOKENS = 1024
+"""Tokens that one request has computed before others have their turn: some tens of milliseconds of a small model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingModel(ServedModel):
@@ -46,11 +49,21 @@ class EmbeddingModel(ServedModel):
     async def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return one vector a row of token ids: float32 ``(len(batch), embedding_size)``.
 
-        Raises: QueueFull if as many batches as sequences may be queued wait already; EngineStopped; StepFailed;
-        BadInput, ContextOverflow, DeviceLost.
+        A large batch is computed in parts, between which those of other requests have their turn. Raises: QueueFull if
+        as many requests as sequences may be queued wait already; EngineStopped; StepFailed; BadInput, ContextOverflow,
+        DeviceLost.
         """
         if len(self.queued) >= self.max_queued:
             raise QueueFull(len(self.queued), self.max_queued)
+        parts = list(_parts([len(token_ids) for token_ids in batch]))
+        vectors = [await self._embed_part([batch[at] for at in part]) for part in parts]
+        if len(parts) == 1 and len(batch) == 1:
+            return vectors[0]
+        in_order = np.argsort(np.concatenate(parts))
+        result: NDArray[np.float32] = np.concatenate(vectors)[in_order]
+        return result
+
+    async def _embed_part(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         try:
             future = self.thread.submit(self.session.embed, batch)
         except RuntimeError as error:  # the thread is shut down
@@ -124,7 +137,10 @@ class RecoveringEmbedder(Session):
         self.info = session.info
 
     def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        """Embed, or open the session again first. Raises: DeviceUnavailable; what a session's embed raises."""
+        """Embed, or open the session again first; a batch that fails is tried row by row, once.
+
+        Raises: DeviceUnavailable; what a session's embed raises.
+        """
         if (unavailable := self._recovery.unavailable) is not None:
             session = self._recovery.attempt(self._session)
             if session is None:
@@ -134,6 +150,13 @@ class RecoveringEmbedder(Session):
             return self._session.embed(batch)
         except DeviceLost as error:
             raise self._recovery.begin(error) or error from error
+        except (BadInput, ContextOverflow):
+            raise
+        except BackendError as error:
+            if len(batch) == 1:
+                raise
+            logger.warning("a batch of %d inputs failed, and each is tried alone: %s", len(batch), error)
+            return np.concatenate([self.embed([token_ids]) for token_ids in batch])
 
     def kill(self) -> bool:
         """End the session's process at once, if it has one of its own; return whether."""
@@ -142,6 +165,19 @@ class RecoveringEmbedder(Session):
     def close(self) -> None:
         """Free the session."""
         self._session.close()
+
+
+def _parts(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the indices of rows that are computed together: by length, so that backends pad little."""
+    part: list[int] = []
+    num_tokens = 0
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if part and num_tokens + lengths[index] > MAX_PART_TOKENS:
+            yield part
+            part, num_tokens = [], 0
+        part.append(index)
+        num_tokens += lengths[index]
+    yield part
 
 
 EMBEDDING = ServedTask(EMBED, EmbeddingModel, open_embedding, lambda folder, model: ["embedding"])

@@ -13,7 +13,9 @@ from jan_ort.engine.engine import Engine
 from jan_ort.engine.engine_errors import SequenceFailed, StepFailed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
+from jan_ort.sampling import chain
 from jan_ort.sampling.params import SamplingParams
+from jan_ort.sampling.state import SamplerState
 from jan_ort.structured.compiler import CompiledGrammar, GrammarCompiler
 from jan_ort.structured.vocabulary import GrammarVocabulary
 from jan_ort_backends import Capability, DeviceLost, OutOfMemory, SlotTokens, StepOutput
@@ -186,6 +188,23 @@ def test_a_lost_device_is_not_tried_again() -> None:
 
     assert [type(each.error) for each in ended] == [StepFailed] * 4
     assert len(session.batches) == 1
+
+
+def test_a_row_that_cannot_be_sampled_ends_its_own_sequence_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    from_largest = chain.from_largest
+
+    def failing(values: Any, token_ids: Any, state: SamplerState, banned: Any) -> Any:
+        if state.params is PARAMS[GUILTY] and state.num_generated == 3:
+            raise ZeroDivisionError
+        return from_largest(values, token_ids, state, banned)
+
+    sound = outputs(Faulty())
+    monkeypatch.setattr(chain, "from_largest", failing)
+    ended = outputs(Faulty())
+
+    assert isinstance(ended[GUILTY].error, SequenceFailed)
+    others = [at for at in range(4) if at != GUILTY]
+    assert told([ended[at] for at in others]) == told([sound[at] for at in others])
 
 
 class FailingConstraint:
