@@ -27,6 +27,7 @@ SLOW = (
     "clients",
     "conformance",
     "e2e",
+    "endurance",
     "models/sources/test_fetch_hub.py",
     "openapi/test_agreement.py",
     "plugins/isolation",

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
+from jan_ort.http.body import read_body
 from jan_ort.http.connection import TidyConnection, take_request
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
@@ -135,8 +136,7 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
             return await handler(server, **path)
         _check_content_type(request.headers.get("Content-Type"))
         take_request(server)
-        raw = await request.get_data(cache=False, as_text=False)
-        assert isinstance(raw, bytes), "as_text is False"
+        raw = await read_body(request)
         parse = partial(_parse, operation, raw, server.settings.max_body_values, unknown_fields)
         body = parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse)
         return await handler(server, body)

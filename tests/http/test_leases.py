@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,32 @@ async def test_two_requests_are_two_leases(monkeypatch: pytest.MonkeyPatch) -> N
         await exchanges[1].leave()
 
         assert (after_one, users(app)) == (1, 0)
+
+
+class Hasty(Exchange):
+    """Sends its body after so many turns of the loop, and goes so many turns after that."""
+
+    turns = (0, 0)
+
+    async def _receive(self) -> Any:
+        for _ in range(self.turns[self._gone.is_set()]):
+            await asyncio.sleep(0)
+        message = await super()._receive()
+        self._gone.set()
+        return message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_goes_in_any_turn_around_its_body_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    async with serving() as app:
+        slow_down(app, monkeypatch)
+        exchanges = []
+        for turns in product(range(6), range(6)):
+            exchanges.append(Hasty(app, COMPLETIONS, {"prompt": "Hello", "stream": stream} | ENDLESS))
+            exchanges[-1].turns = turns
+        await asyncio.wait({each.done for each in exchanges}, timeout=5)
+
+        assert [each.turns for each in exchanges if not each.done.done()] == []
+        await until(lambda: engine_of(app).num_queued == 0, timeout_s=2)
