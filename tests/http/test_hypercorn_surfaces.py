@@ -68,13 +68,13 @@ def test_what_stands_for_a_class_is_one_of_its_kind(place: tuple[types.ModuleTyp
 
 OVERRIDDEN: Mapping[type, tuple[str, ...]] = {
     tcp_server.TCPServer: ("run", "protocol_send", "_read_data", "_close"),
-    h11.H11Protocol: ("handle", "_send_error_response"),
+    h11.H11Protocol: ("handle", "_maybe_recycle", "_send_error_response"),
     h2.H2Protocol: ("initiate", "handle", "_handle_events", "stream_send"),
     h2.StreamBuffer: ("push", "pop", "drain"),
     HTTPStream: ("handle", "app_send"),
 }
 CALLED: Mapping[type, tuple[str, ...]] = {
-    h11.H11Protocol: ("_send_h11_event",),
+    h11.H11Protocol: ("_send_h11_event", "_handle_events", "_close_stream"),
     h2.H2Protocol: ("_flush", "_close_stream"),
     h2.StreamBuffer: ("close",),
     tcp_server.AsyncioSingleTask: ("stop",),
@@ -94,7 +94,7 @@ def test_what_is_overridden_or_called_is_a_coroutine_function(owner: type) -> No
         (tcp_server.TCPServer, ("config", "idle_task", "context", "writer", "loop")),
         (tcp_server.WorkerContext, ("terminated",)),
         (hypercorn.protocol.ProtocolWrapper, ("protocol",)),
-        (h11.H11Protocol, ("stream", "config")),
+        (h11.H11Protocol, ("stream", "config", "connection", "client")),
         (h2.H2Protocol, ("connection", "streams", "stream_buffers", "priority", "keep_alive_requests", "client")),
         (h2.StreamBuffer, ("buffer", "_complete", "_is_empty", "_paused")),
         (HTTPStream, ("app", "closed")),
@@ -112,6 +112,8 @@ def test_a_connection_hears_whether_it_is_idle_and_what_else_is_used_is_there() 
     assert "idle" in names(tcp_server.TCPServer.protocol_send)
     assert "start_time" in names(HTTPStream.handle), "jan_ort/http/protocol/tcp_connection.py finds the oldest by it"
     assert "state_machine" in vars(H2Connection())
+    assert "_task_group" in names(tcp_server.TCPServer.run), "jan_ort/http/protocol/tcp_connection.py goes on in it"
+    assert {"receive_data", "next_event"} <= names(h11.H11Protocol.handle) | names(h11.H11Protocol._handle_events)
     assert "create_sockets" in names(run.worker_serve), "jan_ort/http/hypercorn_server.py overrides it"
 
 

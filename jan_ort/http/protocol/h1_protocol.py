@@ -1,27 +1,76 @@
-"""HTTP/1.1 whose malformed requests are answered in JSON, and which lets others in between two reads (hop 1)."""
+"""HTTP/1.1 that reads on while an answer is under way, so that it notices the client's going (hops 1 and 10)."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import h11
-from hypercorn.events import Event, RawData
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 
+from jan_ort.http.protocol.h1_connection import PatientConnection
+from jan_ort.http.protocol.rare_log import RareLog
 from jan_ort.http.protocol.refusal import refusal
+
+_rarely = RareLog(logging.getLogger(__name__))
+
+MAX_AHEAD_BYTES = 2**16
+"""What a client may send before its answer is complete: its next requests (pipelining). One that sends more is cut."""
 
 _LARGE_BYTES = 2**12
 """After a larger read there may be another at once, without a turn of the loop."""
 
 
+class GoOn(Event):
+    """Sent after an answer, and handled in another task than the answer's: the next request is there already."""
+
+
 class Http1(H11Protocol):
-    """hypercorn's own, which answers with an empty body."""
+    """hypercorn's own, which reads nothing more while what follows a request waits for that request's answer.
+
+    A stray line end, or the next request, would hide that the client has gone. And it refuses with an empty body.
+    """
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self.connection = self._new_connection()
+        self._reading = asyncio.Lock()
+        self._has_ended = False
 
     async def handle(self, event: Event) -> None:
-        """Take what was received."""
-        await super().handle(event)
-        if isinstance(event, RawData) and len(event.data) > _LARGE_BYTES:
+        """Take what was received, hear that nothing more will be, or go on with the next request."""
+        if isinstance(event, RawData):
+            await self._receive(event)
+        elif isinstance(event, GoOn):
+            async with self._reading:
+                await self._handle_events()
+            if self._has_ended:
+                await self._close_stream()
+        else:
+            self._has_ended = self._has_ended or isinstance(event, Closed)
+            await super().handle(event)
+
+    async def _receive(self, event: RawData) -> None:
+        async with self._reading:  # one after the other, for it takes several turns of the loop
+            await super().handle(event)
+        if isinstance(self.connection, PatientConnection) and len(self.connection.ahead) > MAX_AHEAD_BYTES:
+            _rarely.warning("a connection of %s is closed, for it sent too much before its answer", self.client)
+            await self._close_stream()
+            await self.send(Closed())
+        elif len(event.data) > _LARGE_BYTES:
             await asyncio.sleep(0)
+
+    async def _maybe_recycle(self) -> None:
+        ahead = self.connection.trailing_data[0]
+        await super()._maybe_recycle()
+        if ahead and self.connection.our_state is h11.IDLE:
+            self.connection = self._new_connection()
+            self.connection.receive_data(ahead)
+            await self.send(GoOn())
+
+    def _new_connection(self) -> PatientConnection:
+        return PatientConnection(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
     async def _send_error_response(self, status_code: int) -> None:
         message = "the request head is too large" if status_code == 431 else "the request is not HTTP/1.1"

@@ -10,6 +10,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
 
 from jan_ort.http.protocol import write_deadline
+from jan_ort.http.protocol.h1_protocol import GoOn
 from jan_ort.http.protocol.open_connections import OpenConnections
 from jan_ort.http.protocol.rare_log import RareLog
 from jan_ort.http.protocol.refusal import refusal
@@ -29,6 +30,7 @@ class TcpConnection(TCPServer):
         super().__init__(*given)
         self.config.max_app_queue_size = 0  # a stream whose app has ended must not hold up the next one
         self._connections = connections
+        self._is_read = False
 
     async def run(self) -> None:
         """Serve the connection until it ends, whatever goes wrong with it."""
@@ -56,9 +58,10 @@ class TcpConnection(TCPServer):
         """Read until the client ends, and end with it.
 
         hypercorn 0.18 waits for the keep-alive timeout even if the client has gone: every closed connection would hold
-        a descriptor for 75 s; at 14 a second the usual 1024 are used up.
+        a descriptor for 75 s; at 14 a second the usual 1024 are used up. So it does when an answer ends after that.
         """
         await super()._read_data()
+        self._is_read = True
         await self.idle_task.stop()
 
     @property
@@ -79,7 +82,12 @@ class TcpConnection(TCPServer):
         if isinstance(event, RawData):
             await self._send(event.data)
             return
+        if isinstance(event, GoOn):
+            self._task_group.spawn(self.protocol.handle, event)
+            return
         if isinstance(event, Updated):
+            if self._is_read and event.idle:
+                return  # there is nothing to wait for
             self._connections.note(self, is_idle=event.idle)
         await super().protocol_send(event)
 
