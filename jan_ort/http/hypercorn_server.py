@@ -49,9 +49,13 @@ class _Config(Config):
         return Sockets([], [_Listener(fileno=self.listener.detach())], [])
 
 
+_WAITING = 1024
+"""Connections that wait to be taken; more than the system has room for are as many as that has."""
+
+
 class _Listener(socket.socket):
     """A socket whose backlog is what the system waits with, and not what asyncio takes from it in one turn."""
 
     def listen(self, backlog: int = 0) -> None:
         """Listen, with as many waiting as the system allows."""
-        super().listen()
+        super().listen(_WAITING)

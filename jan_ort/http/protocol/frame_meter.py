@@ -14,12 +14,15 @@ _BYTES_A_TURN = 2**13
 """What is read in one turn of the loop: some milliseconds of the dearest frames there are."""
 
 _PREFACE_BYTES, _HEADER_BYTES = 24, 9
-_DATA, _HEADERS = 0, 1
+_DATA, _HEADERS, _RST_STREAM = 0, 1, 3
 _SMALL_BYTES = 64
 """A body in smaller frames than this takes longer to take apart than to read."""
 
 _BYTES_A_FRAME = 256
 """So many bytes of a control frame cost as much as another one: a SETTINGS may hold 2,730 settings."""
+
+_RESET_COST = 8.0
+"""What a reset costs: more than its request brings in, should that be answered before."""
 
 
 class FrameMeter:
@@ -37,7 +40,7 @@ class FrameMeter:
         return self._credit < 0
 
     def earn(self, num_frames: float) -> None:
-        """Let the client send so many frames more, as its answers to ours."""
+        """Let the client send so many frames more, as its answers to ours; or fewer, if what it sent was dear."""
         self._credit = min(self._credit + num_frames, BURST)
 
     def portions(self, received: bytes) -> Iterator[bytes]:
@@ -56,18 +59,22 @@ class FrameMeter:
             self._header += received[position : position + missing]
             position = min(position + missing, len(received))
             if len(self._header) == _HEADER_BYTES:
-                self._begin_frame()
-                num_frames += 1
-            if num_frames == _FRAMES_A_TURN or position - start >= _BYTES_A_TURN:
+                num_frames += self._begin_frame()
+            if num_frames >= _FRAMES_A_TURN or position - start >= _BYTES_A_TURN:
                 yield received[start:position]
                 start, num_frames = position, 0
         yield received[start:]
 
-    def _begin_frame(self) -> None:
-        length, kind = int.from_bytes(self._header[:3]), self._header[3]
+    def _begin_frame(self) -> int:
+        """Charge for the frame that begins, and return its share of a turn: all of it for a request."""
+        length, kind = int.from_bytes(self._header[:3], "big"), self._header[3]
         self._header = b""
         self._num_to_skip = length
         if kind == _DATA:
             self._credit -= length < _SMALL_BYTES
+        elif kind == _HEADERS:
+            self._credit -= 1
+            return _FRAMES_A_TURN
         else:
-            self._credit -= 1 if kind == _HEADERS else 1 + length / _BYTES_A_FRAME
+            self._credit -= (_RESET_COST if kind == _RST_STREAM else 1) + length / _BYTES_A_FRAME
+        return 1

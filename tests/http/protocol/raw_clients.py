@@ -25,13 +25,20 @@ COMPLETIONS = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type
 @asynccontextmanager
 async def listening(**settings: Any) -> AsyncIterator[int]:
     """Serve the reference models on a port of this machine until the block ends; yield the port."""
+    async with listening_server(**settings) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def listening_server(**settings: Any) -> AsyncIterator[tuple[int, Server]]:
+    """Likewise, and yield the server, too."""
     listener = bind("127.0.0.1", 0)
-    port: int = listener.getsockname()[1]
+    port = listener.getsockname()[1]
     server, ended = Server(reference_settings(**settings)), asyncio.Event()
     serving = asyncio.create_task(serve_models(server, listener, ended))
     try:
         await until(lambda: server.status is Status.READY)
-        yield port
+        yield port, server
     finally:
         ended.set()
         await serving

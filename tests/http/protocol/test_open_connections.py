@@ -1,0 +1,136 @@
+"""Idle connections give way to new ones, the longest idle first; a client that works is served."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from jan_ort.http.protocol import descriptors
+from jan_ort.http.protocol.descriptors import TooManyConnections, allowed_connections
+from jan_ort.http.protocol.open_connections import OpenConnections
+from tests.http.protocol.raw_clients import COMPLETIONS, HEALTH, ask, http2, listening
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+RESET = bytes([0, 0, 4, 3, 0, 0, 0, 0, 1]) + struct.pack(">I", 8)
+LIMIT = 8
+
+
+@dataclass(eq=False)
+class FakeConnection:
+    waits_since: float | None = None
+    is_cut: bool = False
+
+    def cut(self) -> None:
+        self.is_cut = True
+
+
+def test_the_longest_idle_gives_way_and_no_working_one() -> None:
+    connections, (first, second, third) = OpenConnections(3), [FakeConnection() for _ in range(3)]
+    for each in (first, second, third):
+        connections.admit(each)
+    connections.note(first, is_idle=False)
+    connections.note(second, is_idle=False)
+    connections.note(second, is_idle=True)
+
+    assert connections.admit(FakeConnection())
+
+    assert [each.is_cut for each in (first, second, third)] == [False, False, True]
+
+
+def test_of_those_in_use_the_one_gives_way_that_waits_longest_for_its_client() -> None:
+    connections = OpenConnections(3)
+    used = [FakeConnection(None), FakeConnection(20.0), FakeConnection(10.0)]
+    for each in used:
+        connections.admit(each)
+        connections.note(each, is_idle=False)
+
+    assert connections.admit(FakeConnection())
+
+    assert [each.is_cut for each in used] == [False, False, True]
+
+
+def test_a_connection_is_refused_if_all_are_in_use() -> None:
+    connections, used = OpenConnections(1), FakeConnection()
+    connections.admit(used)
+    connections.note(used, is_idle=False)
+
+    assert not connections.admit(FakeConnection())
+    connections.leave(used)
+    assert connections.admit(FakeConnection())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HT",
+        HEALTH,
+        PREFACE,
+        PREFACE + bytes([0, 0, 9, 1, 4, 0, 0, 0, 1]) + b"\x82\x84\x86\x01\x04\x02aaaa"[:9],
+        COMPLETIONS + b"Content-Length: 1000\r\n\r\n{",
+        COMPLETIONS + b"Content-Length: 1000\r\n\r\n{" + b"\r\n" * 10,
+    ],
+    ids=["nothing", "half a head", "a whole request", "h2", "h2 half a head", "half a body", "more of it"],
+)
+async def test_a_client_is_served_whatever_others_have_begun(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(max_connections=LIMIT) as port, AsyncExitStack() as stack:
+        for _ in range(3 * LIMIT):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+            writer.write(sent)
+
+        answer = await ask(port, HEALTH)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert sum("idle connection is closed" in line for line in caplog.messages) <= 3, "a line a second"
+
+
+async def test_a_stream_that_was_reset_leaves_its_connection_idle() -> None:
+    async with listening(max_connections=1) as port, http2(port) as client:
+        fields = [(":method", "POST"), (":path", "/v1/completions"), (":scheme", "http"), (":authority", "localhost")]
+        stream = client.request([*fields, ("content-type", "application/json")], end_stream=False)
+        client.connection.reset_stream(stream)
+        client.flush()
+        client.connection.ping(b"12345678")
+        client.flush()
+        await client.read_until(lambda: any(type(each).__name__ == "PingAckReceived" for each in client.events))
+
+        assert (await ask(port, HEALTH)).startswith(b"HTTP/1.1 200")
+
+
+async def test_the_last_connections_are_answered_that_all_are_in_use() -> None:
+    async with listening(max_connections=1) as port, AsyncExitStack() as stack:
+        body = b'{"prompt": "Hello", "max_tokens": 400, "min_tokens": 400, "stream": true}'
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        stack.callback(writer.close)
+        writer.write(COMPLETIONS + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        await reader.readuntil(b"data: ")
+
+        answer = await ask(port, HEALTH)
+
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in answer
+        assert b'"too_many_connections"' in answer
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes have no limit there")
+@pytest.mark.parametrize(("limit", "allowed"), [(256, 144), (1024, 912), (64, 16), (2**20, 4096), (None, 4096)])
+def test_as_many_connections_as_the_descriptors_allow(
+    monkeypatch: pytest.MonkeyPatch, limit: int | None, allowed: int
+) -> None:
+    monkeypatch.setattr(descriptors, "_descriptor_limit", lambda: limit)
+
+    assert allowed_connections(None) == allowed
+    assert allowed_connections(5) == 5
+
+
+def test_more_connections_than_descriptors_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptors, "_descriptor_limit", lambda: 256)
+
+    with pytest.raises(TooManyConnections, match=r"is 145: .* 256 files, .* 144 connections; .* \(ulimit -n\)"):
+        allowed_connections(145)
