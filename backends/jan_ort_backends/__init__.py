@@ -30,6 +30,7 @@ from jan_ort_backends.interface import (
     SlotTokens,
     StepOutput,
 )
+from jan_ort_backends.memory import EstimatesMemory, MemoryNeed
 from jan_ort_backends.registry import Discovered, discover, register, unregister
 
 __all__ = [
@@ -49,7 +50,9 @@ __all__ = [
     "DeviceReport",
     "DiagnosesProviders",
     "Discovered",
+    "EstimatesMemory",
     "Interrupted",
+    "MemoryNeed",
     "Missing",
     "ModelError",
     "OpenOptions",

@@ -8,6 +8,7 @@ from pathlib import Path
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
+from jan_ort_backends.memory import MemoryNeed
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 
@@ -48,6 +49,14 @@ class OnnxRuntimeBackend:
         from jan_ort_onnxruntime.opening import open_session  # onnxruntime is imported only now
 
         return open_session(model_dir, options)
+
+    def memory_need(self, model_dir: Path, options: OpenOptions) -> MemoryNeed | None:
+        """Return what a session would take of the host's memory, None on a device that has its own."""
+        if isinstance(self.probe(), Missing):
+            return None
+        from jan_ort_onnxruntime.memory_need import memory_need  # onnxruntime is imported only now
+
+        return memory_need(model_dir, options)
 
     def check_options(self, extra: Mapping[str, str]) -> None:
         """Check the options' names and values; whether a provider is there is known only later. Raises: ModelError."""

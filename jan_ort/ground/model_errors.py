@@ -23,5 +23,9 @@ class ModelFolderError(ModelsError):
     """Raised when a folder is not a model folder; the message lists what is missing or wrong."""
 
 
+class ModelTooLarge(ModelsError):
+    """Raised when a model does not fit in memory with its KV cache; the message has the sum."""
+
+
 class ConversionError(ModelsError):
     """Raised when a source model cannot be converted; the message names the file and the remedy."""

@@ -11,8 +11,18 @@ from typing import TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from jan_ort.ground.worker_pool import WorkCrashed, WorkerPool
-from jan_ort_backends import Accepts, Backend, BackendError, ChecksOptions, Declines, DiagnosesProviders, ProviderTruth
+from jan_ort_backends import (
+    Accepts,
+    Backend,
+    BackendError,
+    ChecksOptions,
+    Declines,
+    DiagnosesProviders,
+    OpenOptions,
+    ProviderTruth,
+)
 from jan_ort_backends.failure_text import one_line, reason_of
+from jan_ort_backends.memory import EstimatesMemory, MemoryNeed
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +79,24 @@ def ask_accepts(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -> 
         level = logging.DEBUG if model_dir.is_file() else logging.WARNING  # it may expect a folder, and list that
         logger.log(level, "backend %s failed when asked for %s", backend.name, model_dir, exc_info=error)
         return Declines(f"it failed when asked: {reason_of(error)}")
+
+
+def ask_memory_need(
+    backend: Backend, model_dir: Path, options: OpenOptions, limit_s: float = LIMIT_S
+) -> MemoryNeed | None:
+    """Return what a model would take of the host's memory, None where the backend does not tell; opening says why."""
+
+    def ask() -> MemoryNeed | None:
+        need = backend.memory_need(model_dir, options) if isinstance(backend, EstimatesMemory) else None
+        if not isinstance(need, MemoryNeed | None):
+            raise PluginFault(f"it returned {need!r:.80}, which is no MemoryNeed")
+        return need
+
+    try:
+        return within(ask, limit_s)
+    except Exception as error:
+        logger.debug("backend %s does not tell the memory of %s: %s", backend.name, model_dir, reason_of(error))
+        return None
 
 
 def why_not_options(backend: Backend, extra: Mapping[str, str], limit_s: float = LIMIT_S) -> str | None:

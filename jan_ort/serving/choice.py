@@ -40,6 +40,11 @@ class ModelChoice:
     source: Source
     found: FoundModel | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the others that are configured."""
+        return self.task.name, self.reference
+
     def wanted(self, settings: Settings) -> Wanted:
         """Return what is made of the source."""
         return Wanted(self.task, settings.weights)

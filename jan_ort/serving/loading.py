@@ -6,12 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from jan_ort.engine.engine import Delivery
 from jan_ort.ground.progress import Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice, find_in
+from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.serving.served_tasks import served_task
@@ -33,6 +34,7 @@ class ModelLoader:
     discovered: Sequence[Discovered]
     deliver: Delivery
     is_stopping: Callable[[], bool]
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
 
     def find(self, choice: ModelChoice, progress: Progress) -> FoundModel:
         """Return the model, fetched and converted if need be. Raises: ModelsError, NoBackendError, LoadingStopped."""
@@ -52,11 +54,20 @@ class ModelLoader:
         """Return the model, ready to be asked. Raises: ModelsError, BackendError, LoadingStopped, NoBackendError."""
         self._check_stopping()
         served: ServedTask[ServedModel] = served_task(choice.task)
-        model = served.open(found.folder, found.backend, self.settings, self.deliver)
-        if self.is_stopping():
-            model.close()
-            raise LoadingStopped
+        settings = self.ledger.admit(choice.key, choice.task, found.folder, found.backend, self.settings)
+        try:
+            model = served.open(found.folder, found.backend, settings, self.deliver)
+            if self.is_stopping():
+                model.close()
+                raise LoadingStopped
+        except BaseException:
+            self.release(choice)
+            raise
         return model
+
+    def release(self, choice: ModelChoice) -> None:
+        """Note that a model which was opened is closed, and its memory free."""
+        self.ledger.release(choice.key)
 
     def _check_stopping(self) -> None:
         if self.is_stopping():

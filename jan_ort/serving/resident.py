@@ -193,6 +193,7 @@ class Resident:
             logger.exception("%s was not closed in order", self.name)
         del leaving  # the last reference: what follows can free it
         await asyncio.to_thread(return_memory)
+        self._loader.release(self.choice)
         self.status, self._change = Residency.UNLOADED, None
         logger.info("%s is unloaded", self.name)
 

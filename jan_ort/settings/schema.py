@@ -80,7 +80,15 @@ class Settings(BaseSettings):
     )
     num_slots: int = Field(8, ge=1, le=1024, description="Sequences that are computed at once.")
     context_length: int | None = Field(
-        None, ge=2, description="Tokens of each slot, prompt and answer together; the model's own if not given."
+        None,
+        ge=2,
+        description="Tokens of each slot, prompt and answer; if not given the model's own, or what fits in memory.",
+    )
+    memory_limit_mb: int | None = Field(
+        None,
+        ge=0,
+        description="Most MiB that models may take, their KV caches included: one that needs more is not loaded. What "
+        "is available when it is loaded if not given; 0 is no limit.",
     )
     max_queued: int = Field(
         512,

@@ -24,6 +24,7 @@ from jan_ort.plugins.choice import (
     find_backends,
 )
 from jan_ort.serving.choice import check_conversion, choose_model, configured_models, known_names
+from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.roster import check_names
 from jan_ort.settings.in_force import settings_in_force
 from jan_ort.settings.schema import Settings, SettingsError
@@ -95,7 +96,7 @@ def _examine_models(
 ) -> list[ModelReport]:
     """Return what is known of each configured model; without a limit none is opened."""
     models: list[ModelReport] = []
-    known = known_names(settings, discovered)
+    known, ledger = known_names(settings, discovered), MemoryLedger()
     for task, reference in configured_models(settings, discovered):
         choice = attempts.result(partial(choose_model, task, reference, settings, discovered, known), None)
         if choice is None:
@@ -103,7 +104,9 @@ def _examine_models(
         attempts.result(partial(check_conversion, choice, settings, discovered), None)
         found = attempts.result(partial(find_model, choice, settings, discovered), None)
         if found is not None and found.folder is not None and open_limit_s is not None:
-            found = attempts.result(partial(open_once, choice.task, found, settings, discovered, open_limit_s), found)
+            found = attempts.result(
+                partial(open_once, choice.task, found, settings, discovered, ledger, open_limit_s), found
+            )
         models.extend([found] if found is not None else [])
     attempts.result(lambda: check_names(map(model_name, models)), None)
     return models

@@ -16,6 +16,7 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.plugins.asking import PluginFault, within
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.serving.choice import ModelChoice
+from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.served_tasks import served_task
 from jan_ort.settings.schema import Settings
@@ -84,6 +85,7 @@ def open_once(
     found: ModelReport,
     settings: Settings,
     discovered: Sequence[Discovered],
+    ledger: MemoryLedger,
     limit_s: float = OPEN_LIMIT_S,
 ) -> ModelReport:
     """Open a model for a task as the server would, close it, and add where it ran; each may take ``limit_s``.
@@ -96,6 +98,8 @@ def open_once(
     folder = ModelFolder.read(Path(found.folder))
     logger.info("opening %s with backend %s; given up after %g s", folder.path, backend.name, limit_s)
 
+    key = (task.name, found.reference)
+    settings = ledger.admit(key, task, folder, backend, settings)  # kept: a server has them all at once
     doing = "open"
     try:
         model: ServedModel = within(
@@ -107,7 +111,7 @@ def open_once(
     except PluginFault as fault:
         remedy = "choose another with --backend, or open none with --quick"
         raise ModelError(f"backend {backend.name!r} failed to {doing} {folder.path}: {fault}; {remedy}") from fault
-    return replace(found, device=device)
+    return replace(found, device=device, memory=ledger.need(key))
 
 
 def _close(model: ServedModel) -> None:

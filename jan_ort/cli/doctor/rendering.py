@@ -9,6 +9,7 @@ from jan_ort.cli.doctor.report import BackendTruth, DoctorReport
 from jan_ort.cli.text_table import text_table
 from jan_ort_backends import DeviceReport
 from jan_ort_backends.diagnosis import ProviderTruth
+from jan_ort_backends.memory import MemoryNeed
 
 
 def render(report: DoctorReport) -> str:
@@ -67,7 +68,13 @@ def _models(report: DoctorReport) -> str:
         backend = f", backend {model.backend}" if model.backend else ""
         lines.append(f"model {model.reference} ({model.task}): {model.state}{backend}")
         lines += [] if model.device is None else _device(model.device)
+        lines += [] if model.memory is None else [f"  memory: {_memory(model.memory)}"]
     return "\n".join(lines)
+
+
+def _memory(need: MemoryNeed) -> str:
+    parts = (("weights", need.weights_bytes), ("KV cache", need.kv_cache_bytes), ("working", need.working_bytes))
+    return f"{_gigabytes(need.total_bytes)} ({', '.join(f'{name} {size / 1e9:.1f}' for name, size in parts)})"
 
 
 def _device(device: DeviceReport) -> Iterator[str]:

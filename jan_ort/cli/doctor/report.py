@@ -8,6 +8,7 @@ from jan_ort.plugins.report import BackendReport
 from jan_ort.settings.in_force import SettingInForce
 from jan_ort_backends import DeviceReport
 from jan_ort_backends.diagnosis import ProviderTruth
+from jan_ort_backends.memory import MemoryNeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class ModelReport:
     """A model that a server would serve: ``state`` is "cached", "local", "to be fetched" or "to be converted".
 
     ``device`` is where it ran when it was opened just now; None if it was not. ``needs_bytes`` is the free disk space
-    that fetching and converting it takes, 0 where that is not known.
+    that fetching and converting it takes, 0 where that is not known; ``memory`` what
+    serving it takes, where its backend tells.
     """
 
     reference: str
@@ -67,6 +69,7 @@ class ModelReport:
     backend: str | None = None
     device: DeviceReport | None = None
     needs_bytes: int = 0
+    memory: MemoryNeed | None = None
 
 
 @dataclass(frozen=True, slots=True)
