@@ -15,6 +15,7 @@ from jan_ort.convert.folder_files import describe, write_chat_template, write_co
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.peak_memory import KEPT_VALUE_BYTES, VALUE_BYTES, check_peak
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.calibration import (
     CALIBRATION_TEXT,
@@ -42,11 +43,13 @@ def convert_gguf(
     name: str | None = None,
     progress: Callable[[str, float], None] | None = None,
     sha256: str | None = None,
+    memory_limit_mb: int | None = None,
 ) -> None:
     """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
 
     ``weights`` is a scheme of :data:`weights.schemes.SCHEMES`. ``name`` is the display name, by default the file's
     general.name. ``progress`` is called with a stage and a fraction. ``sha256`` is the file's, if it is known.
+    ``memory_limit_mb`` replaces what memory is available, 0 for no limit.
     Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
     """
     report = progress or silent
@@ -56,6 +59,8 @@ def convert_gguf(
     model = GgufFile(source)
     decoder = _read_architecture(model)
     config = read_decoder_config(model, decoder)
+    num_values, is_kept = model.largest_tensor()
+    check_peak(source, num_values, KEPT_VALUE_BYTES if is_kept and weights != "fp16" else VALUE_BYTES, memory_limit_mb)
     model.check_types()  # now: some tensors are needed only when much has been written
     tokenizer = _read_tokenizer(model, config)
     built_tokenizer = tokenizer.build()

@@ -16,6 +16,7 @@ from jan_ort.convert.folder_files import describe, write_json
 from jan_ort.convert.graph.encoder import EncoderGraph
 from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
 from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
+from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
 from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
@@ -31,12 +32,14 @@ def convert_sentence_transformers(
     *,
     name: str | None = None,
     progress: Callable[[str, float], None] | None = None,
+    memory_limit_mb: int | None = None,
 ) -> None:
     """Write the model folder of the embedder in ``source`` into the existing, empty directory ``target``.
 
     Weights stay float32: 8-bit weights cost more accuracy than the embeddings are promised to have. Pooling and
     normalisation are in the graph, as ``1_Pooling/config.json`` and ``modules.json`` say. ``name`` is the display
-    name, the folder's own by default; ``progress`` is called with a stage and a fraction.
+    name, the folder's own by default; ``progress`` is called with a stage and a fraction. ``memory_limit_mb`` replaces
+    what memory is available, 0 for no limit.
     Raises: ConversionError naming the file and the remedy.
     """
     report = progress or silent
@@ -51,6 +54,7 @@ def convert_sentence_transformers(
     if not weights.exists():
         raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
     with SafetensorsFile(weights) as tensors:
+        check_peak(weights, tensors.num_values(), VALUE_BYTES, memory_limit_mb)
         graph = EncoderGraph(encoder, config, around, _reader(tensors, encoder))
         model = graph.build(context_length)
     report(_STAGE, 0.4)

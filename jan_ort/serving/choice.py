@@ -47,7 +47,7 @@ class ModelChoice:
 
     def wanted(self, settings: Settings) -> Wanted:
         """Return what is made of the source."""
-        return Wanted(self.task, settings.weights)
+        return Wanted(self.task, settings.weights, settings.memory_limit_mb)
 
 
 class Checked(NamedTuple):

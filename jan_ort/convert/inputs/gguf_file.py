@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +146,11 @@ class GgufFile:
     def has_4bit_tensors(self) -> bool:
         """Say whether any tensor is stored in 4 bits."""
         return any(each.kind.name in FOUR_BIT_TYPES for each in self._tensors.values())
+
+    def largest_tensor(self) -> tuple[int, bool]:
+        """Return how many values the largest tensor has, and whether its codes are kept in any 8-bit graph."""
+        each = max(self._tensors.values(), key=lambda each: math.prod(each.shape))
+        return math.prod(each.shape), each.kind.name == "Q8_0"
 
     def num_rows(self, name: str) -> int:
         """Return the outermost dimension of a tensor."""

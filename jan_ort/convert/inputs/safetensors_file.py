@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -39,6 +40,10 @@ class SafetensorsFile:
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
+
+    def num_values(self) -> int:
+        """Return how many values all tensors have together."""
+        return sum(math.prod(self._file.get_slice(name).get_shape()) for name in self._names)
 
     def read(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return the tensor ``name`` as float32 of ``shape``.

@@ -39,10 +39,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a folder is made for: one source gives several. ``weights`` is one of WEIGHTS."""
+    """What a folder is made for: one source gives several. ``weights`` is one of WEIGHTS.
+
+    ``memory_limit_mb`` is the most that making it may take, None for what is available, 0 for no limit.
+    """
 
     task: Task
     weights: str = "int8"
+    memory_limit_mb: int | None = None
 
     @property
     def scheme(self) -> str:

@@ -69,9 +69,7 @@ class GgufSource(MadeSource):
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Convert the file."""
-        convert_gguf_file(
-            self.path, target, weights=wanted.weights, name=key.name, progress=progress, sha256=key.source
-        )
+        convert_gguf_file(self.path, target, wanted, name=key.name, progress=progress, sha256=key.source)
 
 
 def growth(weights: str) -> int:
@@ -83,20 +81,28 @@ def growth(weights: str) -> int:
 
 
 def convert_gguf_file(
-    source: Path, target: Path, *, weights: str, name: str, progress: Progress, sha256: str | None = None
+    source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress, sha256: str | None = None
 ) -> None:
     """Write the model folder of a GGUF file into the existing, empty ``target``, or one around the file as it is.
 
     ``sha256`` is the file's, if it is known. Raises: ConversionError; OSError.
     """
-    if weights == AS_IS:
+    if wanted.weights == AS_IS:
         from jan_ort.convert import keep_gguf
 
         keep_gguf(source, target, name=name, progress=progress, sha256=sha256)
         return
     from jan_ort.convert import convert_gguf  # imported late: onnx takes a quarter of a second
 
-    scheme = next((each for each in SCHEMES if each == weights), None)
+    scheme = next((each for each in SCHEMES if each == wanted.weights), None)
     if scheme is None:
-        raise ConversionError(f"weights {weights!r} are unknown; known are {', '.join(WEIGHTS)}")
-    convert_gguf(source, target, weights=scheme, name=name, progress=naming(progress, name), sha256=sha256)
+        raise ConversionError(f"weights {wanted.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+    convert_gguf(
+        source,
+        target,
+        weights=scheme,
+        name=name,
+        progress=naming(progress, name),
+        sha256=sha256,
+        memory_limit_mb=wanted.memory_limit_mb,
+    )

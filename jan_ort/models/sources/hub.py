@@ -81,9 +81,9 @@ class HubSource(MadeSource):
         selection = fetch_hub(self.hub_id, wanted.task, work, progress)
         if selection.kind == "gguf":
             gguf = work / selection.files[0]
-            convert_gguf_file(gguf, target, weights=wanted.weights, name=key.name, progress=progress)
+            convert_gguf_file(gguf, target, wanted, name=key.name, progress=progress)
         elif selection.kind == "sentence-transformers":
-            convert_folder(work, target, name=key.name, progress=progress)
+            convert_folder(work, target, wanted, name=key.name, progress=progress)
         else:
             for path in list(work.iterdir()):
                 path.rename(target / path.name)

