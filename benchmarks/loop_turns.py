@@ -86,7 +86,7 @@ async def serve(settings: Settings, ask: Callable[[int], bool]) -> bool:
     server = Server(settings, checked=check_settings(settings))
     ended = asyncio.Event()
     server.start()
-    serving = asyncio.create_task(serve_until(ended, server, listener))
+    serving = asyncio.create_task(serve_until(ended, server, listener, 0))
     while server.status == "loading":  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     await asyncio.sleep(0.5)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from jan_ort_openapi import MalformedBody, TooManyValues, check_size
 from jan_ort_openapi.models import (
     ChatCompletionMessageToolCallFunction,
     ChatCompletionRequestAssistantMessage,
@@ -106,8 +107,11 @@ def _arguments(text: str, param: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
+        check_size(text.encode(), ())
         arguments = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+    except TooManyValues as error:
+        raise MessageError(param, f"{param}: {error}") from error
+    except (ValueError, RecursionError, MalformedBody):
         arguments = None
     if isinstance(arguments, dict):
         return arguments

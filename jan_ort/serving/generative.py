@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -41,6 +42,17 @@ class GenerativeModel(ServedModel):
     """How many token ids tokenizer and model share."""
     rendering: WorkerPool = field(default_factory=lambda: WorkerPool("template", 2, MAX_WAITING))
     """The threads for chat templates, which are programs."""
+    making: threading.Lock = field(default_factory=threading.Lock)
+    """Held while ``grammars`` is made."""
+
+    async def grammar_pool(self) -> GrammarPool:
+        """Return what compiles grammars and schemas; the first time it is made, beside the event loop."""
+
+        def make() -> GrammarPool:
+            with self.making:
+                return self.grammars
+
+        return self.grammars if "grammars" in self.__dict__ else await self.rendering.run(make)
 
     @cached_property
     def grammars(self) -> GrammarPool:

@@ -34,7 +34,7 @@ class ModelNotFound(ServingError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         names = ", ".join(dict.fromkeys(map(repr, known)))
-        super().__init__(f"there is no model {name!r}; served: {names}")
+        super().__init__(f"there is no model {name[:100]!r}; served: {names}")
 
 
 class ModelUnavailable(ServingError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 
 from jan_ort.ground.worker_pool import WorkCrashed, WorkerPool, WorkTooSlow, outcome
 from jan_ort.structured.compiler import CompiledGrammar, GrammarCompiler
+from jan_ort.structured.gbnf.grammar_parser import check_length
 from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
@@ -55,18 +55,20 @@ class GrammarPool:
     def __init__(self, compiler: GrammarCompiler) -> None:
         self._compiler = compiler
         self._pool = WorkerPool("jan-ort-grammar", NUM_THREADS, MAX_WAITING, stack_bytes=COMPILE_STACK_BYTES)
+        self._reading = WorkerPool("schema", NUM_THREADS, MAX_WAITING)
         self._compiled: OrderedDict[_Key, CompiledGrammar] = OrderedDict()
         self._flights: dict[_Key, _Flight] = {}
         self._lock = threading.Lock()
 
     async def gbnf(self, source: str) -> CompiledGrammar:
         """Return a grammar in llama.cpp's language. Raises: GrammarError."""
+        check_length(source)  # megabytes are no key to look up
         return await self._shared(("gbnf", source), lambda: self._compiler.gbnf(source))
 
     async def json_schema(self, schema: object) -> CompiledGrammar:
         """Return the grammar of a JSON schema: a dict or a bool. Raises: SchemaError."""
         # To read a schema is quick, and does not wait for what is not.
-        checked, text = await asyncio.to_thread(_checked, schema)
+        checked, text = await self._reading.run(lambda: _checked(schema))
         return await self._shared(("json", text), lambda: self._compiler.checked_schema(checked))
 
     async def json_object(self) -> CompiledGrammar:
@@ -80,6 +82,7 @@ class GrammarPool:
     def close(self) -> None:
         """Compile nothing more; who waits gets PoolClosed. May be called twice."""
         self._pool.close()
+        self._reading.close()
 
     async def _shared(self, key: _Key, compile_it: Callable[[], CompiledGrammar]) -> CompiledGrammar:
         with self._lock:

@@ -20,8 +20,8 @@ class TooManyValues(ContractError):
     """
 
     def __init__(self, param: str | None, what: str, num_given: int, num_allowed: int) -> None:
-        holder = "the body" if param is None else f"{param[:100]}: the body"
-        super().__init__(f"{holder} has {num_given} {what}; {num_allowed} are allowed, send fewer")
+        holder = "" if param is None else f"{param}: "
+        super().__init__(f"{holder}{num_given} {what} are given; {num_allowed} are allowed, send fewer")
         self.param = param
 
 

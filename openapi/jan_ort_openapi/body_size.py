@@ -15,6 +15,8 @@ MAX_VALUES = 2**20
 VALUES_A_FIELD = 16
 """Values in arrays that cost as much as one field, object or array; so many fewer of those are allowed."""
 
+_OPENS = re.compile(rb"\s*:\s*[\[{]")
+
 _PIECE_BYTES = 2**16
 """What is looked at in one go: such calls hold the interpreter's lock."""
 
@@ -59,7 +61,15 @@ def _outside_texts(body: bytes) -> Iterator[bytes]:
 
 def _largest(body: bytes, names: Collection[str]) -> str | None:
     """Return which of the fields reaches farthest before the next one begins, None if none is an array or object."""
-    any_name = "|".join(map(re.escape, names)).encode()
-    found = [(each.start(), each[1].decode()) for each in re.finditer(rb'"(%b)"\s*:\s*[\[{]' % any_name, body)]
+    found = sorted((at, name) for name in names for at in _places(body, b'"%b"' % name.encode()))
     reach = [(end - start, name) for (start, name), (end, _) in pairwise([*found, (len(body), "")])]
     return max(reach, default=(0, None))[1]
+
+
+def _places(body: bytes, name: bytes) -> Iterator[int]:
+    """Yield where an array or object of this name begins: found one by one, for each search holds the lock."""
+    at = body.find(name)
+    while at >= 0:
+        if _OPENS.match(body, at + len(name)):
+            yield at
+        at = body.find(name, at + len(name))

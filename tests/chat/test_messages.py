@@ -108,6 +108,14 @@ def test_arguments_that_are_no_json_object_are_refused_by_their_place(arguments:
     assert len(str(refused.value)) < 200
 
 
+def test_arguments_that_hold_too_much_are_refused_before_they_are_read() -> None:
+    arguments = '{"a": [' + "[], " * 99_999 + "[]]}"
+
+    with pytest.raises(MessageError, match="100003 fields, objects and arrays are given; 65536 are allowed") as refused:
+        converted({"role": "assistant", "tool_calls": [call("a", "now", arguments)]})
+    assert refused.value.param == "messages.0.tool_calls.0.function.arguments"
+
+
 def test_arguments_in_the_older_spelling_are_refused_by_their_place() -> None:
     with pytest.raises(MessageError) as refused:
         converted({"role": "assistant", "function_call": {"name": "now", "arguments": "{"}})

@@ -86,7 +86,7 @@ class GenerationRun:
             usage["completion_tokens"],
             self._first_token_s or elapsed,
             usage["completion_tokens"] / elapsed,
-            f", user {self.plan.user!r}" if self.plan.user else "",
+            f", user {self.plan.user[:100]!r}" if self.plan.user else "",
         )
 
     def _request(self, *, stream: bool) -> GenerationRequest:

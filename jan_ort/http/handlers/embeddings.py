@@ -35,7 +35,7 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
         num_tokens,
         len(inputs),
         time.perf_counter() - started,
-        f", user {body.user!r}" if body.user else "",
+        f", user {body.user[:100]!r}" if body.user else "",
     )
     as_base64 = body.encoding_format == "base64"
     usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}

@@ -43,15 +43,15 @@ async def compile_structure(
         return await _json(model, response_format) if response_format is not None and wants_json else None
     if wants_json:
         raise bad_request("grammar", "grammar and response_format both say what the text must follow; give one")
-    source = body.grammar
-    return await _refusing("grammar", model.grammars.gbnf(source))
+    return await _refusing("grammar", (await model.grammar_pool()).gbnf(body.grammar))
 
 
 async def _json(model: GenerativeModel, asked: ChatCompletionRequestResponseFormat) -> CompiledGrammar:
     param, schema = _schema(asked)
+    grammars = await model.grammar_pool()
     if schema is None:
-        return await _refusing("response_format", model.grammars.json_object())
-    return await _refusing(param, model.grammars.json_schema(schema))
+        return await _refusing("response_format", grammars.json_object())
+    return await _refusing(param, grammars.json_schema(schema))
 
 
 def _refuse_schema_of_text(asked: ChatCompletionRequestResponseFormat) -> None:
@@ -88,7 +88,7 @@ async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGramm
 
 async def _calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
     source = await model.rendering.run(lambda: _source_of_calls(model, plan))
-    return None if source is None else await model.grammars.lark(source)
+    return None if source is None else await (await model.grammar_pool()).lark(source)
 
 
 def _source_of_calls(model: GenerativeModel, plan: ToolPlan) -> str | None:

@@ -44,11 +44,16 @@ _OPERATORS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None),
 
 def parse_gbnf(source: str) -> Grammar:
     """Return the syntax tree of a GBNF grammar. Raises: GrammarError."""
+    check_length(source)
+    return _Parser(source).grammar()
+
+
+def check_length(source: str) -> None:
+    """Raise GrammarError for a grammar that is too long to be read."""
     if len(source) > MAX_CHARACTERS:
         raise GrammarError(
             1, 1, f"the grammar has {len(source)} characters and {MAX_CHARACTERS} are allowed", "make it shorter"
         )
-    return _Parser(source).grammar()
 
 
 class _Parser:

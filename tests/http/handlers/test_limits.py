@@ -88,7 +88,7 @@ async def test_a_body_may_hold_as_many_values_as_the_setting_says() -> None:
         fitting, _ = await post(client, EMBEDDINGS, {"input": [[70] * 20] * 90})
 
     assert (status, answer["error"]["param"], answer["error"]["code"]) == (400, "input", "too_many_values")
-    assert "2101 values; 2048 are allowed" in answer["error"]["message"]
+    assert "2101 values are given; 2048 are allowed" in answer["error"]["message"]
     assert fitting == 200
 
 
