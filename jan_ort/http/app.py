@@ -21,6 +21,7 @@ from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
 from jan_ort.http.shutdown import UNKNOWN_GRACE_S, stop_when_told
 from jan_ort.http.unknown_fields import UnknownFields
+from jan_ort.http.websocket import RefusedWebsocket
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
@@ -83,6 +84,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     """Return the app over a server that ``begin`` has started; it is called when serving starts."""
     app = Quart("jan_ort", static_folder=None)
     app.asgi_http_class = TidyConnection
+    app.asgi_websocket_class = RefusedWebsocket
     app.url_map.merge_slashes = False  # a redirect is no answer of the document: "a//b" is just an unknown model
     app.config["RESPONSE_TIMEOUT"] = None  # generations take as long as they take
     app.config["BODY_TIMEOUT"] = 60

@@ -12,8 +12,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 
 from jan_ort.http.protocol.refusal import refusing_app
 from jan_ort.http.protocol.write_deadline import PIECE_BYTES
-
-_NO_WEBSOCKET = "does not speak WebSocket; send a plain request"
+from jan_ort.http.websocket import NOT_SPOKEN
 
 _BODIES_A_TURN = 64
 """Pieces of a body that are taken in one turn of the loop; a client may send it byte by byte."""
@@ -41,7 +40,7 @@ class RequestStream(HTTPStream):
     def _checked(self, request: Request) -> Request:
         """Return a request that upstream can read; one that is none of ours is refused, by an app of its own."""
         if request.method == "CONNECT":
-            self.app = refusing_app(501, f"this server is no proxy, and {_NO_WEBSOCKET}", "not_implemented")
+            self.app = refusing_app(501, f"there is no CONNECT here; {NOT_SPOKEN}", "not_implemented")
         elif not request.raw_path.isascii():
             self.app = refusing_app(400, "the path is not ASCII; other characters are written %C3%A9", "bad_request")
             return replace(request, raw_path=quote(request.raw_path, safe="/?").encode())
@@ -65,5 +64,5 @@ class WebsocketStream(RequestStream):
 
     def _checked(self, request: Request) -> Request:
         request = super()._checked(request)
-        self.app = refusing_app(501, f"this server {_NO_WEBSOCKET}", "not_implemented")
+        self.app = refusing_app(501, NOT_SPOKEN, "not_implemented")
         return request
