@@ -63,7 +63,7 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "jan_ort.cli.commands": ("jan_ort.cli.program",),
     "jan_ort.cli.doctor": ("jan_ort.cli.commands",),
     "jan_ort.cli.terminal_chat": ("jan_ort.cli.commands",),
-    "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat"),
+    "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat", "jan_ort.cli.saying"),
     "jan_ort.http.app": ("jan_ort.__init__", "jan_ort.http.hypercorn_server"),
     "jan_ort.http.handlers": ("jan_ort.http.app",),
     "quart": ("jan_ort.http", "jan_ort.__init__"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from jan_ort._version import __version__
 from jan_ort.cli.commands.lazy_group import LazyGroup
 from jan_ort.cli.process_end import end_in_time
+from jan_ort.ground.shown_text import log_to_stderr, shown
 
 COMMANDS = {
     "serve": ("jan_ort.cli.commands.serve:serve", "Serve models with OpenAI's API until Ctrl-C."),
@@ -26,7 +26,15 @@ COMMANDS = {
 
 
 class Program(LazyGroup):
-    """The commands as a program of their own: when they are done, the process ends."""
+    """The commands as a program of their own: when they are done, the process ends, and errors are one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for. Raises: ClickException, whose text steers no terminal."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = shown(error.message)  # type: ignore[misc]
+            raise
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command. Raises: SystemExit."""
@@ -42,11 +50,7 @@ class Program(LazyGroup):
 @click.option("-v", "--verbose", is_flag=True, help="Log more: tracebacks, and what each step does.")
 def main(*, verbose: bool) -> None:
     """Serve ONNX models with OpenAI's API."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     for name in ("asyncio", "hypercorn.error", "httpx", "httpx2", "httpcore", "filelock"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
+from jan_ort.ground.shown_text import shown
+
 logger = logging.getLogger(__name__)
 
 _LOG_STEP = 0.25
+_LONGEST_STAGE = 80
 
 
 class Progress(Protocol):
@@ -54,7 +57,7 @@ def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
     from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(file=stream)) as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -62,7 +65,7 @@ def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
             if stage not in tasks:
                 for task in tasks.values():
                     bars.update(task, completed=1.0)
-                tasks[stage] = bars.add_task(stage, total=1.0)
+                tasks[stage] = bars.add_task(shown(stage, _LONGEST_STAGE), total=1.0)
             bars.update(tasks[stage], completed=min(1.0, fraction))
 
         yield show

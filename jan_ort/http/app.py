@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from quart import Quart, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from jan_ort.ground.shown_text import quoted, show_log_lines_safely
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
@@ -82,6 +83,7 @@ def create_app(
 
 def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     """Return the app over a server that ``begin`` has started; it is called when serving starts."""
+    show_log_lines_safely()
     app = Quart("jan_ort", static_folder=None)
     app.asgi_http_class = TidyConnection
     app.asgi_websocket_class = RefusedWebsocket
@@ -171,8 +173,8 @@ async def _answer_error(error: Exception) -> Response:
     """Answer any exception with JSON: the table's status, body and headers."""
     answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
     # Without the message, which may repeat what the client sent.
-    about = answer.status, answer.code, answer.param
-    logger.info("%s %.200s is answered %d (code %s, param %.100s)", request.method, request.path, *about)
+    about = answer.status, answer.code, quoted(answer.param) if answer.param else None
+    logger.info("%s %s is answered %d (code %s, param %s)", request.method, quoted(request.path, 200), *about)
     response = jsonify(answer.body)
     response.status_code = answer.status
     response.headers.update(answer.headers)

@@ -12,7 +12,9 @@ import click
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.plugin_output import kept_apart
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 from jan_ort.cli.text_table import text_table
+from jan_ort.ground.shown_text import shown
 from jan_ort.plugins.choice import BACKEND_LISTS, find_backends
 from jan_ort.plugins.report import BackendReport, report_backend
 from jan_ort.settings.schema import Settings
@@ -27,7 +29,7 @@ def backends(*, as_json: bool, **flags: Any) -> None:
         settings = Settings.read_only(BACKEND_LISTS, **flags)
     with kept_apart() as stdout:
         reports = [report_backend(each) for each in find_backends(settings)]
-        click.echo(json.dumps([asdict(each) for each in reports], indent=2) if as_json else _text(reports), stdout)
+        say(json.dumps([asdict(each) for each in reports], indent=2) if as_json else _text(reports), stdout)
 
 
 def _text(reports: Sequence[BackendReport]) -> str:
@@ -37,7 +39,9 @@ def _text(reports: Sequence[BackendReport]) -> str:
     ]
     lines = [text_table(("backend", "distribution", "usable", "capabilities"), rows)]
     lines += [
-        f"\n{each.name} cannot be used: {each.reason}\n  remedy: {each.remedy}" for each in reports if not each.usable
+        f"\n{shown(each.name)} cannot be used: {shown(each.reason)}\n  remedy: {shown(each.remedy)}"
+        for each in reports
+        if not each.usable
     ]
     return "\n".join(lines)
 

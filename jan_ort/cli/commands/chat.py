@@ -15,6 +15,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
 from jan_ort.cli.terminal_chat.conversation import Conversation
 from jan_ort.cli.terminal_chat.exchange import ChatError, ChatServer
@@ -96,7 +97,7 @@ def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any], *, q
         if quiet:
             quieten()
         if sys.stderr.isatty():
-            click.echo("Loading the model; Ctrl-C gives up.", err=True)
+            say("Loading the model; Ctrl-C gives up.", err=True)
         server = load_chat_model(settings)
     try:
         yield ChatModel(server, name, options)

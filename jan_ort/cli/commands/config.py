@@ -10,6 +10,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 from jan_ort.cli.text_table import text_table
 
 
@@ -28,10 +29,10 @@ def show(*, as_json: bool, **flags: Any) -> None:
     with reported():
         settings = settings_in_force(**flags)
     if as_json:
-        click.echo(json.dumps([asdict(setting) for setting in settings], indent=2))
+        say(json.dumps([asdict(setting) for setting in settings], indent=2))
         return
     rows = [(setting.name, _shown(setting.value), setting.origin) for setting in settings]
-    click.echo(text_table(("setting", "value", "from"), rows))
+    say(text_table(("setting", "value", "from"), rows))
 
 
 def _shown(value: object) -> str:

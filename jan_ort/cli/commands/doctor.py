@@ -11,6 +11,7 @@ import click
 
 from jan_ort.cli.commands.plugin_output import kept_apart
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 
 
 @click.command()
@@ -25,5 +26,5 @@ def doctor(*, as_json: bool, quick: bool, **flags: Any) -> None:
     with kept_apart() as stdout:
         report = examine_all(flags, quick=quick)
         answer = {"can_start": report.can_start, **asdict(report)} if as_json else None
-        click.echo(render(report) if answer is None else json.dumps(answer, indent=2), stdout)
+        say(render(report) if answer is None else json.dumps(answer, indent=2), stdout)
     sys.exit(0 if report.can_start else 1)

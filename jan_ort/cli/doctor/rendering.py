@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from jan_ort.cli.doctor.report import BackendTruth, DoctorReport
 from jan_ort.cli.text_table import text_table
+from jan_ort.ground.shown_text import shown
 from jan_ort_backends import DeviceReport
 from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_backends.memory import MemoryNeed
@@ -22,13 +23,11 @@ def _machine(report: DoctorReport) -> str:
     place = report.platform
     memory = f", {_gigabytes(place.memory_bytes)}" if place.memory_bytes else ""
     rows = [*report.versions.items()]
-    return "\n".join(
-        [
-            f"platform  {place.system}, {place.cpus} processors{memory}",
-            f"python    {place.python}, {place.executable}",
-            text_table(("package", "version"), rows),
-        ]
-    )
+    lines = [
+        f"platform  {place.system}, {place.cpus} processors{memory}",
+        f"python    {place.python}, {place.executable}",
+    ]
+    return f"{_joined(lines)}\n{text_table(('package', 'version'), rows)}"
 
 
 def _backend(truth: BackendTruth) -> str:
@@ -47,7 +46,7 @@ def _backend(truth: BackendTruth) -> str:
         lines += _provider(provider)
     for trace in (plugin.traceback, truth.traceback):
         lines += [f"  | {line}" for line in (trace or "").splitlines()]
-    return "\n".join(lines)
+    return _joined(lines)
 
 
 def _provider(provider: ProviderTruth) -> Iterator[str]:
@@ -69,7 +68,7 @@ def _models(report: DoctorReport) -> str:
         lines.append(f"model {model.reference} ({model.task}): {model.state}{backend}")
         lines += [] if model.device is None else _device(model.device)
         lines += [] if model.memory is None else [f"  memory: {_memory(model.memory)}"]
-    return "\n".join(lines)
+    return _joined(lines)
 
 
 def _memory(need: MemoryNeed) -> str:
@@ -98,7 +97,12 @@ def _verdict(report: DoctorReport) -> str:
     for problem in report.problems:
         lines.append(f"- {problem.message}")
         lines += [f"  remedy: {problem.remedy}"] if problem.remedy else []
-    return "\n".join(lines)
+    return _joined(lines)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    """Return lines, each of which stays one whatever a model or a plugin is called."""
+    return "\n".join(map(shown, lines))
 
 
 def _gigabytes(num_bytes: int) -> str:

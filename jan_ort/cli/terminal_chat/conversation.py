@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 
+from jan_ort.cli.saying import say
 from jan_ort.cli.terminal_chat.chat_model import ChatModel, Message
 from jan_ort.cli.terminal_chat.exchange import ChatError
 
@@ -29,7 +30,7 @@ class Conversation:
 
     def run(self) -> None:
         """Read and answer until the user leaves."""
-        click.echo(f"Chatting with {self._model.name}; /help lists the commands.", err=True)
+        say(f"Chatting with {self._model.name}; /help lists the commands.", err=True)
         while (line := _read_line()) is not None:
             text = line.strip()
             if text == "/exit":
@@ -55,16 +56,16 @@ class Conversation:
             self._messages.pop()
             raise
         finally:
-            click.echo()
+            say()
         self._messages.append({"role": "assistant", "content": "".join(shown)})
         return is_whole
 
     def _answer(self, question: str) -> None:
         try:
             if not self.ask(question):
-                click.echo("(ended)", err=True)
+                say("(ended)", err=True)
         except ChatError as error:
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", err=True)
 
     def _with_system(self) -> list[Message]:
         system = [] if self._system is None else [{"role": "system", "content": self._system}]
@@ -74,12 +75,12 @@ class Conversation:
         name, _, argument = text.partition(" ")
         if name == "/system":
             self._system = argument.strip() or self._system
-            click.echo(f"system: {self._system or '-'}", err=True)
+            say(f"system: {self._system or '-'}", err=True)
         elif name == "/clear":
             self._messages.clear()
-            click.echo("forgotten", err=True)
+            say("forgotten", err=True)
         else:
-            click.echo(HELP if name == "/help" else f"there is no command {name}\n{HELP}", err=True)
+            say(HELP if name == "/help" else f"there is no command {name}\n{HELP}", err=True)
 
 
 def _read_line() -> str | None:
@@ -87,8 +88,8 @@ def _read_line() -> str | None:
     try:
         return input("> ")
     except KeyboardInterrupt:
-        click.echo("\n/exit or Ctrl-D leaves", err=True)
+        say("\n/exit or Ctrl-D leaves", err=True)
         return ""
     except EOFError:
-        click.echo()
+        say()
         return None

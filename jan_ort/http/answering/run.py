@@ -12,6 +12,7 @@ from typing import Any
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import Sink, run
+from jan_ort.ground.shown_text import quoted
 from jan_ort.http.reading.plan import GenerationPlan
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class GenerationRun:
             usage["completion_tokens"],
             self._first_token_s or elapsed,
             usage["completion_tokens"] / elapsed,
-            f", user {self.plan.user[:100]!r}" if self.plan.user else "",
+            f", user {quoted(self.plan.user)}" if self.plan.user else "",
         )
 
     def _request(self, *, stream: bool) -> GenerationRequest:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from quart import Response
 
+from jan_ort.ground.shown_text import quoted
 from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.reading.prompts import encode_prompts
@@ -35,7 +36,7 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
         num_tokens,
         len(inputs),
         time.perf_counter() - started,
-        f", user {body.user[:100]!r}" if body.user else "",
+        f", user {quoted(body.user)}" if body.user else "",
     )
     as_base64 = body.encoding_format == "base64"
     usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}

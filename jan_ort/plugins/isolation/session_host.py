@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from jan_ort.ground.shown_text import log_to_stderr
 from jan_ort.plugins.guarded_session import open_session
 from jan_ort.plugins.isolation.array_window import ArrayWindow, Sent
 from jan_ort.plugins.isolation.error_crossing import told_error
@@ -35,7 +36,7 @@ class SessionHost:
 
     def open(self, name: str, model_dir: Path, options: OpenOptions, log_level: int) -> SessionInfo:
         """Open the session, which checks and guards the plugin's, and return its info in plain types."""
-        logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        log_to_stderr(log_level)
         (found,) = [each for each in discover(allow=[name]) if each.name == name]
         if found.backend is None:
             raise ModelError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")

@@ -10,6 +10,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, show_progress
@@ -37,7 +38,7 @@ def convert(*, source: str, output: Path | None, **flags: Any) -> None:
             else:
                 with output_folder(output) as partial:
                     _convert(found, wanted, partial, progress)
-    click.echo(output)
+    say(str(output))
 
 
 def _check_source(source: str) -> MadeSource:

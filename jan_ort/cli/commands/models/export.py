@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jan_ort.cli.commands.failures import reported
+from jan_ort.cli.saying import say
 from jan_ort.ground.progress import show_progress
 from jan_ort.ground.task import GENERATE, Task, find_task
 from jan_ort.models.optimum_export import OPTIMUM_TASKS, Dtype, export_model
@@ -31,4 +32,4 @@ def export(*, source: str, output: Path, task: Task, dtype: Dtype) -> None:
     """Export a Hugging Face id, or a folder with safetensors weights; needs the extra "export"."""
     with reported(), output_folder(output) as partial, show_progress() as progress:
         export_model(source, partial, task=task, dtype=dtype, progress=progress)
-    click.echo(output)
+    say(str(output))

@@ -9,6 +9,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 from jan_ort.cli.text_table import text_table
 from jan_ort.models.cache.cached_models import CachedModel, cached_models
 from jan_ort.models.sources.catalog import CATALOG
@@ -27,12 +28,12 @@ def list_models(*, as_json: bool, **flags: Any) -> None:
     if as_json:
         known = [{"name": name, "task": model.task.name, "cached": name in whole} for name, model in CATALOG.items()]
         content = {"cache_dir": str(cache_dir), "cached": list(map(_describe, cached)), "known": known}
-        click.echo(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
         return
-    click.echo(_cached_text(cached) if cached else f"No model is cached in {cache_dir}.")
-    click.echo()
+    say(_cached_text(cached) if cached else f"No model is cached in {cache_dir}.")
+    say()
     rows = [(name, model.task.name, "yes" if name in whole else "no") for name, model in CATALOG.items()]
-    click.echo(text_table(("known name", "task", "cached"), rows))
+    say(text_table(("known name", "task", "cached"), rows))
 
 
 def _cached_text(cached: list[CachedModel]) -> str:

@@ -8,6 +8,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import show_progress
 from jan_ort.ground.task import Task, find_task, task_names
@@ -37,4 +38,4 @@ def pull(*, name: str, task: Task | None, **flags: Any) -> None:
         wanted = Wanted(task or source.find_task(settings.cache_dir), settings.weights, settings.memory_limit_mb)
         with show_progress() as progress:
             path = source.make(wanted, settings.cache_dir, progress)
-    click.echo(path)
+    say(str(path))

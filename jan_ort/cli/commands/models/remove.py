@@ -8,6 +8,8 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.saying import say
+from jan_ort.ground.shown_text import shown
 from jan_ort.models.cache.cached_models import find_cached, remove_cached
 from jan_ort.settings.schema import Settings
 
@@ -22,6 +24,6 @@ def remove(*, name: str, yes: bool, weights: str | None, **flags: Any) -> None:
     with reported():
         model = find_cached(Settings.read(**flags).cache_dir, name, weights)
         if not yes:
-            click.confirm(f"Remove {model.folder} ({model.size_bytes / 1e6:.1f} MB)?", abort=True, err=True)
+            click.confirm(f"Remove {shown(model.folder)} ({model.size_bytes / 1e6:.1f} MB)?", abort=True, err=True)
         remove_cached(model)
-    click.echo(f"removed {model.folder}", err=True)
+    say(f"removed {model.folder}", err=True)

@@ -1,0 +1,77 @@
+"""Text of others, as a log or a terminal may show it: on one line, not long, and without what steers a terminal."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+# Control characters, ends of lines and paragraphs, marks and overrides of direction, halves of surrogate pairs.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_WORD = re.compile(r"[\w/.:\[\]-]+", re.ASCII)
+
+MAX_LINE = 2000
+"""Characters of a line at most."""
+
+_MAX_TRACE_LINES = 400
+
+
+def shown(text: object, limit: int = MAX_LINE) -> str:
+    r"""Return ``text`` on one line, with ``\n`` for a line's end and so on, and cut after ``limit`` characters."""
+    whole = str(text)
+    escaped = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), whole[:limit])
+    return escaped if len(whole) <= limit else f"{escaped}... ({len(whole)} characters)"
+
+
+def quoted(text: object, limit: int = 100) -> str:
+    """Return what a client sent, in quotes unless it is a plain word, so that it does not pass for the rest of a line.
+
+    It is cut as by ``shown``.
+    """
+    whole = str(text)
+    if len(whole) > limit:
+        return f"{whole[:limit]!r}... ({len(whole)} characters)"
+    return whole if _WORD.fullmatch(whole) else repr(whole)
+
+
+class ShownRecord(logging.LogRecord):
+    """A record whose message is shown so, whatever its arguments are, whoever logs it and whoever writes it."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        """Return the message."""
+        return shown(super().getMessage())
+
+
+class ShownFormatter(logging.Formatter):
+    """Writes a traceback with a bar before each line, so that no exception's text passes for a line of the log."""
+
+    def formatException(self, ei: object) -> str:  # noqa: N802
+        """Return the traceback."""
+        return _barred(super().formatException(ei))  # type: ignore[arg-type]
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        """Return the stack."""
+        return _barred(stack_info)
+
+
+def _barred(trace: str) -> str:
+    lines = trace.split("\n")
+    if len(lines) > _MAX_TRACE_LINES:
+        half = _MAX_TRACE_LINES // 2
+        lines[half:-half] = [f"... ({len(lines) - _MAX_TRACE_LINES} lines)"]
+    return "\n".join(f"  | {shown(line)}" for line in lines)
+
+
+def show_log_lines_safely() -> None:
+    """Have every record of this process shown so, also where nobody has set up logging (``hypercorn jan_ort:app``)."""
+    logging.setLogRecordFactory(ShownRecord)
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(ShownFormatter("%(message)s"))
+
+
+def log_to_stderr(level: int) -> None:
+    """Set up the log of a process of our own, unless somebody has done so."""
+    show_log_lines_safely()
+    handler = logging.StreamHandler()
+    handler.setFormatter(ShownFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
