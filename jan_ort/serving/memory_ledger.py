@@ -29,7 +29,9 @@ class MemoryLedger:
     has grown by since the first of them: that much of what is available is spoken for.
     """
 
-    def __init__(self, available: Callable[[], int] = available_bytes, used: Callable[[], int] = used_bytes) -> None:
+    def __init__(
+        self, available: Callable[[], int] = available_bytes, used: Callable[[bool], int] = used_bytes
+    ) -> None:
         self._available = available
         self._used = used
         self._lock = threading.Lock()
@@ -49,7 +51,7 @@ class MemoryLedger:
         if (need := ask_memory_need(backend, folder.path, options)) is None:
             return settings
         with self._lock:
-            left = self._left(settings.memory_limit_mb)
+            left = self._left(settings)
             length = options.context_length
             if need.total_bytes > left and need.kv_cache_bytes and length is None:
                 for shorter in _shorter(folder.context_length):
@@ -72,11 +74,11 @@ class MemoryLedger:
         """Return what an admitted model needs, None where its backend does not tell."""
         return self._needs.get(key)
 
-    def _left(self, limit_mb: int | None) -> int:
+    def _left(self, settings: Settings) -> int:
         promised = sum(each.total_bytes for each in self._needs.values())
-        if limit_mb is not None:
-            return limit_mb * 2**20 - promised
-        used = self._used()
+        if settings.memory_limit_mb is not None:
+            return settings.memory_limit_mb * 2**20 - promised
+        used = self._used(settings.isolate)
         if not self._needs:
             self._used_before = used
         return self._available() - max(0, promised - (used - self._used_before))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from jan_ort.ground.available_memory import available_bytes
+from jan_ort.ground import available_memory
+from jan_ort.ground.available_memory import available_bytes, used_bytes
 
 GIB = 2**30
 
@@ -59,3 +62,28 @@ def test_a_container_that_is_over_its_limit_has_nothing_left(tmp_path: Path) -> 
 
 def test_a_machine_without_cgroups_has_what_it_says(tmp_path: Path) -> None:
     assert available_bytes(tmp_path / "none", tmp_path / "none") > 0
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_it_is_told_alike_with_and_without_proc(
+    elsewhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if elsewhere:
+        monkeypatch.setattr(available_memory, "_MACHINE", tmp_path / "none")
+        monkeypatch.setattr(available_memory, "_SELF", tmp_path / "none")
+
+    assert available_bytes(tmp_path, tmp_path / "none") == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+    assert used_bytes() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+
+
+def test_processes_that_this_one_has_started_are_counted_where_they_are_asked_for() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(len(bytes(2**25) * 2), flush=True); input()"], stdin=-1, stdout=-1
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+
+        alone, together = used_bytes(), used_bytes(with_children=True)
+        child.communicate(b"\n")
+
+    assert together > alone + 2**21

@@ -36,7 +36,7 @@ def admit(ledger: MemoryLedger, key: object = "a", task: Task = GENERATE, **sett
 def ledger(available: int, used: list[int] | None = None) -> MemoryLedger:
     """Return a ledger of a machine; ``used`` are the sizes of the process at each question."""
     sizes = used or [0] * 99
-    return MemoryLedger(lambda: available, lambda: sizes.pop(0))
+    return MemoryLedger(lambda: available, lambda _: sizes.pop(0))
 
 
 def test_a_model_that_fits_is_loaded_as_it_was_asked_for() -> None:

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from jan_ort_backends import ModelError
@@ -53,18 +54,24 @@ class OnnxFile:
 
     @classmethod
     def read(cls, path: Path) -> OnnxFile:
-        """Read the file ``path``. Raises: ModelError if it is no ONNX graph."""
+        """Read the file ``path``, or return what was read of it a moment ago. Raises: ModelError if it is no graph."""
         try:
-            with path.open("rb") as stream:
-                model = list(read_fields(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))))
-            graph = [field for number, value in model if number == 7 for field in read_fields(as_bytes(value))]
-            if not graph:
-                raise ValueError("there is no graph in it")
-            return cls._of(path, model, graph)
+            status = path.stat()
+            return cls._read(path, status.st_mtime_ns, status.st_size, status.st_ino)
         except (ValueError, IndexError, OSError) as error:
             raise ModelError(
                 f"{path} cannot be loaded: it is no ONNX graph ({error}); convert or download the model again"
             ) from error
+
+    @classmethod
+    @lru_cache(maxsize=4)  # who accepts a folder, counts its memory and opens it reads 30 ms each
+    def _read(cls, path: Path, *_: int) -> OnnxFile:
+        with path.open("rb") as stream:
+            model = list(read_fields(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))))
+        graph = [field for number, value in model if number == 7 for field in read_fields(as_bytes(value))]
+        if not graph:
+            raise ValueError("there is no graph in it")
+        return cls._of(path, model, graph)
 
     @classmethod
     def _of(cls, path: Path, model: Fields, graph: Fields) -> OnnxFile:
