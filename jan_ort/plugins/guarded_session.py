@@ -1,111 +1,27 @@
-"""A session around a plugin's own: what the plugin raises becomes a BackendError, and what it returns is checked."""
+"""How the server opens a session in its own process: guarded, and once what it says of itself is possible (hop 6)."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from jan_ort.plugins.asking import PluginFault, checked
-from jan_ort_backends import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
-from jan_ort_backends.checks import check_output, check_session, check_vectors
-from jan_ort_backends.errors import BackendError, ModelError
-from jan_ort_backends.failure_text import message_line, one_line
+from jan_ort.plugins.session_guard import GuardedSession, open_guarded
+from jan_ort_backends import Backend, Capability, OpenOptions, SessionInfo
 
-logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
+__all__ = ["GuardedSession", "check_info", "open_session"]
 
 
-class GuardedSession(Session):
-    """Does what ``session`` of the backend ``name`` does, as far as that keeps the contract.
-
-    ``info`` is what the session said of itself when it was checked, ``capabilities`` what the backend declares.
-    """
-
-    def __init__(self, name: str, session: Session, info: SessionInfo, capabilities: Collection[Capability]) -> None:
-        self._name = name
-        self._session = session
-        self._capabilities = frozenset(capabilities)
-        self.info = info
-
-    def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
-        """Run a step and check its output. Raises: BackendError."""
-        session, info, declared = self._session, self.info, self._capabilities
-        return _guard(self._name, "step", lambda: check_output(session.step(batch), batch, info, declared))
-
-    def length(self, slot: int) -> int:
-        """Return the number of tokens in ``slot``."""
-        return _guard(self._name, "length", lambda: self._session.length(slot))
-
-    def truncate(self, slot: int, length: int) -> None:
-        """Forget all but the first ``length`` tokens of ``slot``."""
-        _guard(self._name, "truncate", lambda: self._session.truncate(slot, length))
-
-    def fork(self, source: int, target: int, length: int) -> None:
-        """Make ``target`` a copy of the first ``length`` tokens of ``source``."""
-        _guard(self._name, "fork", lambda: self._session.fork(source, target, length))
-
-    def interrupt(self) -> None:
-        """End the running step, if any."""
-        _guard(self._name, "interrupt", self._session.interrupt)
-
-    def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        """Return one checked vector per row. Raises: BackendError."""
-        return _guard(self._name, "embed", lambda: check_vectors(self._session.embed(batch), len(batch), self.info))
-
-    def close(self) -> None:
-        """Free everything; a plugin that fails to is only logged."""
-        _close(self._name, self._session)
+def open_session(backend: Backend, model_dir: Path, options: OpenOptions) -> GuardedSession:
+    """Open a session as ``open_guarded`` does, and refuse impossible sizes. Raises: BackendError and its kinds."""
+    return open_guarded(backend, model_dir, options, check_info)
 
 
-def open_session(backend: Backend, model_dir: Path, options: OpenOptions) -> Session:
-    """Open a session that keeps what its backend declares, and that checks and guards every later call.
-
-    There is no time limit: a large model takes minutes. Raises: BackendError and its kinds, and nothing else.
-    """
-    session = _guard(backend.name, f"open of {model_dir}", lambda: backend.open(model_dir, options), ModelError)
-    try:
-        return _guard(backend.name, "a session's info", lambda: _checked(backend, session))
-    except BackendError:
-        if isinstance(session, Session):
-            _close(backend.name, session)
-        raise
-
-
-def _guard(name: str, where: str, call: Callable[[], Result], kind: type[BackendError] = BackendError) -> Result:
-    """Return what ``call`` returns. Raises: BackendError, which is a ``kind`` for whatever is none yet."""
-    try:
-        return call()
-    except BackendError:
-        raise
-    except BaseException as error:  # SystemExit too: it would end the engine's thread, where no Ctrl-C arrives
-        failure, message = f"backend {name!r} raised {type(error).__name__} in {where}", message_line(error)
-        logger.error("%s", failure, exc_info=error)
-        raise kind(f"{failure}: {message}" if message else failure) from error
-
-
-def _checked(backend: Backend, session: Session) -> GuardedSession:
-    """Return a session that is what its backend declares, guarded. Raises: BackendError."""
-    if isinstance(session, Session):
-        what = f"the info of a session of backend {backend.name!r}"
-        info = checked(what, session.info, SessionInfo)  # the server sizes everything by it
-        generates = Capability.GENERATE in backend.capabilities and info.vocab_size > 0
-        for name in ("vocab_size", "embedding_size", "context_length", "num_slots"):
-            least = int(generates and name in ("context_length", "num_slots"))
-            if getattr(info, name) < least:
-                raise PluginFault(f"{what} is wrong: {name} is {getattr(info, name)}; it must be an int from {least}")
-    check_session(backend, session)
-    return GuardedSession(backend.name, session, session.info, backend.capabilities)
-
-
-def _close(name: str, session: Session) -> None:
-    """Close a session of the backend ``name``; a failure is only logged, as nobody could do anything about it."""
-    try:
-        session.close()
-    except BaseException as error:
-        logger.warning("backend %s failed to close a session: %s", name, one_line(error), exc_info=error)
+def check_info(backend: Backend, told: SessionInfo) -> None:
+    """Check what a session says of itself; the server sizes everything by it. Raises: PluginFault."""
+    what = f"the info of a session of backend {backend.name!r}"
+    info = checked(what, told, SessionInfo)
+    generates = Capability.GENERATE in backend.capabilities and info.vocab_size > 0
+    for name in ("vocab_size", "embedding_size", "context_length", "num_slots"):
+        least = int(generates and name in ("context_length", "num_slots"))
+        if getattr(info, name) < least:
+            raise PluginFault(f"{what} is wrong: {name} is {getattr(info, name)}; it must be an int from {least}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.plugins.guarded_session import check_info
 from jan_ort.plugins.isolation.session_process import ProcessEnded, SessionProcess
 from jan_ort_backends import Backend, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.registry import is_registered
@@ -58,9 +59,8 @@ class IsolatedSession(Session):
         return vectors.copy()
 
     def kill(self) -> bool:
-        """End the process at once, from any thread; a call that is running raises DeviceLost. Returns True."""
-        self._process.kill()
-        return True
+        """End the process at once, from any thread; a call that is running raises DeviceLost. Return whether it ran."""
+        return self._process.kill()
 
     def close(self) -> None:
         """Free the model and end its process; one that hangs is ended by force."""
@@ -80,6 +80,7 @@ def open_isolated(backend: Backend, model_dir: Path, options: OpenOptions) -> Is
         raise ModelError(f"no process can be started for {model_dir}: {error}") from error
     try:
         info = process.ask("open", backend.name, model_dir, options, logging.getLogger().getEffectiveLevel())
+        check_info(backend, info)
     except BaseException as error:
         process.end()
         if isinstance(error, ProcessEnded):

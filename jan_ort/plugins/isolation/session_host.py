@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jan_ort.ground.shown_text import log_to_stderr
-from jan_ort.plugins.guarded_session import open_session
 from jan_ort.plugins.isolation.array_window import ArrayWindow, Sent
 from jan_ort.plugins.isolation.error_crossing import told_error
+from jan_ort.plugins.session_guard import open_guarded
 from jan_ort_backends import BackendError, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, discover
 
 logger = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ class SessionHost:
         self._window = window
 
     def open(self, name: str, model_dir: Path, options: OpenOptions, log_level: int) -> SessionInfo:
-        """Open the session, which checks and guards the plugin's, and return its info in plain types."""
+        """Open the session, which checks and guards the plugin's, and return its info in plain types, to be checked."""
         log_to_stderr(log_level)
         (found,) = [each for each in discover(allow=[name]) if each.name == name]
         if found.backend is None:
             raise ModelError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")
-        self.session = open_session(found.backend, model_dir, options)
+        self.session = open_guarded(found.backend, model_dir, options)
         device = self.session.info.device
         plain = replace(device, nodes=dict(device.nodes), declined=dict(device.declined))
         return replace(self.session.info, device=plain)

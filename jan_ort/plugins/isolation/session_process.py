@@ -90,10 +90,13 @@ class SessionProcess:
             finally:
                 self._sending.release()
 
-    def kill(self) -> None:
-        """End the process at once; a call that is running raises ProcessEnded."""
+    def kill(self) -> bool:
+        """End the process at once, and return whether it was there; a call that is running raises ProcessEnded."""
+        if self._process.poll() is not None:
+            return False
         self._is_killed = True
         self._process.kill()
+        return True
 
     def close(self) -> None:
         """Free the model, which may take ``CLOSE_S``, and end the process. May be called twice."""

@@ -16,7 +16,7 @@ import pytest
 
 from jan_ort.plugins.isolation import session_process
 from jan_ort.plugins.isolation.isolated_session import open_isolated
-from jan_ort_backends import DeviceLost, ModelError, Session, SlotTokens
+from jan_ort_backends import BackendError, DeviceLost, ModelError, Session, SlotTokens
 from jan_ort_backends.reference_tokenizer import FOLDER
 from tests.backends.plugins import Plugins
 from tests.plugins.isolation.processes import OPTIONS, host_of, hosts, isolated
@@ -150,6 +150,15 @@ def test_a_device_that_is_lost_for_its_process_may_come_back_in_another(plugins:
         step(session, 33)
 
     assert caught.value.recoverable
+
+
+def test_a_session_whose_info_is_impossible_is_refused(plugins: Plugins) -> None:
+    info = "def __init__(self, *given):\n    super().__init__(*given)\n    self.info = replace(self.info, num_slots=0)"
+
+    with pytest.raises(BackendError, match="num_slots is 0"), isolated(plugins, session=info):
+        pass
+
+    assert hosts() == []
 
 
 def test_half_an_answer_is_a_lost_device(plugins: Plugins) -> None:
