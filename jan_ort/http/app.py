@@ -39,8 +39,11 @@ STOPPER = "jan_ort_stopper"
 LARGE_BODY_BYTES = 2**16
 """What is not parsed on the event loop: the most hostile body of this size takes it 6 ms."""
 
+LONG_BODY_BYTES = 2**20
+"""What one of the threads for bodies is left out for, so that shorter ones need not wait."""
+
 _reading = WorkerPool("body", 2, 512)
-"""The threads that parse large bodies, and which nothing else holds up."""
+"""The threads that parse large bodies; nothing else waits for them, and they for nothing else."""
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -142,7 +145,9 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
         take_request(server)
         raw = await read_body(request)
         parse = partial(_parse, operation, raw, server.settings.max_body_values, unknown_fields)
-        body = parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse)
+        body = (
+            parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse, is_long=len(raw) >= LONG_BODY_BYTES)
+        )
         return await handler(server, body)
 
     rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash

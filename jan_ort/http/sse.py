@@ -18,11 +18,15 @@ PING = b": ping\n\n"
 PING_INTERVAL_S = 15.0
 """A comment goes out when nothing came for so long, or a proxy may give the stream up."""
 
+# Made once: json.dumps makes one a call, which takes a tenth of an event's time.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=list).encode
+
 
 def frame(event: Any) -> bytes:
     """Return one event's frame: ``data:``, compact JSON on one line, an empty line; half a surrogate pair is a "?".
 
     A list in it may be an iterator.
     """
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=list)
-    return b"data: " + text.encode(errors="replace") + b"\n\n"  # an error here would cut the stream without a word
+    return (
+        b"data: " + _to_json(event).encode(errors="replace") + b"\n\n"
+    )  # an error here would cut the stream without a word

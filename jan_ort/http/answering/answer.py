@@ -12,7 +12,7 @@ from quart import Response
 
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.http import sse
-from jan_ort.http.answering.json_answer import beside, json_answer
+from jan_ort.http.answering.json_answer import LARGE, beside, json_answer
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.connection import AnswerCut, at_end
@@ -94,7 +94,10 @@ async def _frames(
         if first := shape.first_chunks():
             yield b"".join(map(sse.frame, first))
         async for outputs in results:
-            frames = await beside(sum(map(shape.weight, outputs)), partial(_frames_of, shape, outputs))
+            if len(outputs) == 1 and shape.weight(outputs[0]) < LARGE:  # the usual case, as quick as can be
+                frames = _frames_of(shape, outputs)
+            else:
+                frames = await beside(sum(map(shape.weight, outputs)), partial(_frames_of, shape, outputs))
             if frames or not outputs:
                 yield frames or sse.PING
             if shape.is_complete:

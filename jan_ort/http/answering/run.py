@@ -64,7 +64,9 @@ class GenerationRun:
     def weight(self, output: SequenceOutput) -> int:
         """Return about how many values an event's text and log-probabilities are in an answer."""
         num_values = 4 + len(output.text) // 4  # a parser of calls looks at each character
-        return num_values + len(output.logprobs) * (4 + (self.plan.params[0].logprobs or 0))
+        if output.logprobs:
+            num_values += len(output.logprobs) * (4 + (self.plan.params[0].logprobs or 0))
+        return num_values
 
     def envelope(self, kind: str, choices: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Return a response object or a chunk around ``choices``."""
