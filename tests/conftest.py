@@ -27,6 +27,8 @@ SLOW = (
     "clients",
     "conformance",
     "e2e",
+    "hostile/test_folders.py",
+    "hostile/test_graphs.py",
     "endurance",
     "models/sources/test_fetch_hub.py",
     "openapi/test_agreement.py",

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jan_ort.convert.gguf_as_is import keep_gguf
     from jan_ort.convert.gguf_folder import convert_gguf
+    from jan_ort.convert.inputs.gguf_file import check_gguf
     from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
 
-__all__ = ["convert_gguf", "convert_sentence_transformers", "keep_gguf"]
+__all__ = ["check_gguf", "convert_gguf", "convert_sentence_transformers", "keep_gguf"]
 
 # Lazy: onnx and gguf take a quarter of a second to import, and most starts convert nothing.
 _MODULES = {
+    "check_gguf": "jan_ort.convert.inputs.gguf_file",
     "convert_gguf": "jan_ort.convert.gguf_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "keep_gguf": "jan_ort.convert.gguf_as_is",

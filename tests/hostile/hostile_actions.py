@@ -13,7 +13,9 @@ from jan_ort.chat.template import ChatTemplate
 from jan_ort.cli.doctor.examination import examine_all
 from jan_ort.convert import convert_gguf, convert_sentence_transformers, keep_gguf
 from jan_ort.ground.progress import silent
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.folder import ModelFolder
+from jan_ort.models.sources import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.serving.served_model import open_tokenizer
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
@@ -29,6 +31,11 @@ def convert(path: str, weights: str = "int8") -> None:
             keep_gguf(Path(path), Path(target), name="hostile", progress=silent)
         else:
             convert_gguf(Path(path), Path(target), weights=weights)  # type: ignore[arg-type]
+
+
+def make(path: str, cache_dir: str) -> None:
+    """Fetch and convert what a text means, as ``serve`` and ``models pull`` do."""
+    resolve_model(path, task=EMBED if Path(path).is_dir() else GENERATE, cache_dir=Path(cache_dir))
 
 
 def tokenize(path: str, texts: list[str]) -> None:
@@ -61,7 +68,9 @@ def doctor(path: str, cache_dir: str) -> None:
         raise SystemExit("; ".join(problem.message for problem in report.problems))
 
 
-ACTIONS: Mapping[str, Callable[..., None]] = {each.__name__: each for each in (convert, tokenize, read, render, doctor)}
+ACTIONS: Mapping[str, Callable[..., None]] = {
+    each.__name__: each for each in (convert, make, tokenize, read, render, doctor)
+}
 
 
 def main() -> None:

@@ -124,6 +124,18 @@ def test_sizes_that_the_tensors_do_not_bear_out_cost_nothing(
     assert not outcome.error or str(path) in outcome.message
 
 
+@pytest.mark.parametrize("name", ["array without end", "texts in a hole", "nested arrays"])
+def test_a_server_refuses_it_before_all_of_it_is_read(name: str, child: BoundedChild, tmp_path: Path) -> None:
+    """Its checksum, which names it in the cache, takes a second a gigabyte."""
+    path = FILES[name][0].write(tmp_path / "hostile.gguf")
+
+    outcome = child.ask("make", path=str(path), cache_dir=str(tmp_path / "cache"))
+
+    outcome.check_bounds()
+    assert outcome.error == "ConversionError", outcome
+    assert str(path) in outcome.message
+
+
 def test_what_is_read_of_an_array_is_what_it_holds(tmp_path: Path) -> None:
     from jan_ort.convert.inputs.gguf_header import read_header
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,20 @@ def test_a_small_file_of_an_embedder_is_taken_or_named(
     outcome.check_bounds()
     assert outcome.error in ("", "ConversionError"), outcome
     assert not outcome.error or str(folder) in outcome.message, outcome
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pipes of that kind")
+@pytest.mark.parametrize("file", ["model.safetensors", "modules.json", "tokenizer.json", "1_Pooling/config.json"])
+def test_a_pipe_in_an_embedder_is_refused(file: str, child: BoundedChild, tmp_path: Path) -> None:
+    folder = write_tiny_bert(tmp_path / "bert")
+    (folder / file).unlink()
+    os.mkfifo(folder / file)
+
+    outcome = child.ask("make", path=str(folder), cache_dir=str(tmp_path / "cache"))
+
+    outcome.check_bounds()
+    assert outcome.error in ("ConversionError", "ModelReferenceError"), outcome
+    assert str(folder) in outcome.message
 
 
 def mutated(content: bytes, seed: int, head: int) -> bytes:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
-from jan_ort.ground.progress import Progress
+from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
@@ -62,6 +62,14 @@ class GgufSource(MadeSource):
         """Return the key of the file's content."""
         digest = sha256(self.path)
         return None if digest is None else CacheKey(self.path.stem, digest, wanted.scheme)
+
+    def make(self, wanted: Wanted, cache_dir: Path, progress: Progress = silent) -> Path:
+        """Return the folder; a file that is not in the cache has its header checked before all of it is read."""
+        if self.present(wanted, cache_dir) is None:
+            from jan_ort.convert import check_gguf
+
+            check_gguf(self.path)
+        return MadeSource.make(self, wanted, cache_dir, progress)  # super() does not know a class with slots
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""

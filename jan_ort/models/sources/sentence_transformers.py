@@ -31,7 +31,7 @@ class SentenceTransformersSource(MadeSource):
     def parse(cls, text: str, known: Known) -> Self | None:
         """Return the folder of a path."""
         path = local_path(text)
-        has_both = path is not None and (path / "modules.json").exists() and (path / _WEIGHTS).exists()
+        has_both = path is not None and (path / "modules.json").is_file() and (path / _WEIGHTS).is_file()
         return cls(path) if path is not None and has_both else None
 
     def stated_task(self) -> Task:
@@ -44,7 +44,8 @@ class SentenceTransformersSource(MadeSource):
         if digest is None:
             return None
         digests = {_WEIGHTS: digest}
-        for path in sorted([*self.path.glob("*.json"), *self.path.glob("*/config.json")]):
+        small = [*self.path.glob("*.json"), *self.path.glob("*/config.json")]
+        for path in sorted(filter(Path.is_file, small)):  # a pipe is refused by whoever reads it
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
         return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
 
