@@ -111,7 +111,16 @@ def test_a_damaged_cached_model_is_refused_by_its_name(tmp_path: Path) -> None:
         resolve_model("tiny", task=GENERATE, cache_dir=tmp_path)
 
 
-def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(gguf: Path, tmp_path: Path) -> None:
+def test_a_gguf_file_with_a_damaged_header_leaves_no_cache(gguf: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"tiny\.gguf"):
+        resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path / "cache")
+
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(tmp_path: Path) -> None:
+    gguf = TinyLlama(metadata={"general.architecture": "mamba"}).write(tmp_path / "tiny.gguf")
+
     with pytest.raises(ConversionError, match=r"tiny\.gguf"):
         resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path / "cache")
 
