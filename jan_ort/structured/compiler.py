@@ -11,8 +11,10 @@ from llguidance import LLMatcher, LLParserLimits
 
 from jan_ort.structured.closing import Closer
 from jan_ort.structured.constraint import Constraint
+from jan_ort.structured.forcing import MAX_FORCED, NO_FORCING
 from jan_ort.structured.gbnf.lark_writer import gbnf_to_lark
 from jan_ort.structured.grammar_errors import GrammarError, SchemaError, StructuredError, panics_fail
+from jan_ort.structured.json_schema.forced_text import forces_much, longest_literal
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT, grammar_of_checked, locate
 from jan_ort.structured.vocabulary import GrammarVocabulary
@@ -69,13 +71,15 @@ class GrammarCompiler:
 
     def checked_schema(self, checked: dict[str, Any]) -> CompiledGrammar:
         """Compile what ``checked_schema`` has returned. Raises: SchemaError."""
-        matcher = self._matcher(grammar_of_checked(checked))
+        is_forcing = longest_literal(checked) <= MAX_FORCED
+        matcher = self._matcher(grammar_of_checked(checked, is_forcing=is_forcing))
         if matcher.is_error():
             reason = _reason(matcher.get_error())
             path = locate(checked, lambda grammar: _reason(LLMatcher.validate_grammar(grammar)) == reason)
             raise SchemaError(path, f"it cannot be served ({reason})", "change or leave out what it names")
         # The text is an estimate, from above, of how many tokens one token may add to the shortest ending.
-        return CompiledGrammar(matcher, self._vocabulary, self._closer, 32 + len(json.dumps(checked)))
+        closer = self._closer if is_forcing else None  # it would be asked about thousands of characters again and again
+        return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(json.dumps(checked)))
 
     def json_object(self) -> CompiledGrammar:
         """Compile the grammar of any JSON object."""
@@ -83,7 +87,8 @@ class GrammarCompiler:
 
     def lark(self, source: str) -> CompiledGrammar:
         """Compile a grammar of our own in the matcher's language. Raises: StructuredError."""
-        matcher = self._matcher(LLMatcher.grammar_from_lark(source))
+        unforced = NO_FORCING + source if forces_much(source, MAX_FORCED) else source
+        matcher = self._matcher(LLMatcher.grammar_from_lark(unforced))
         if matcher.is_error():
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
         return CompiledGrammar(matcher, self._vocabulary, None, 0)

@@ -13,6 +13,9 @@ from jan_ort.structured.vocabulary import GrammarVocabulary
 UNCHECKED_AFTER_FAILURE = 16
 """How many tokens go by before another ending is looked for where there was none: a long search takes milliseconds."""
 
+LONG_SEARCH = 64
+"""Tokens from which a search that has found nothing is not repeated for the token that is drawn."""
+
 MAX_DONE_AT_ONCE = 2
 """How many tokens of an ending one other token may stand for, as ``",`` does for two."""
 
@@ -34,6 +37,8 @@ class Constraint:
         """At most so many tokens complete the document: an estimate between two walks, exact after one."""
         self._ending: list[int] | None = None
         self._checked: tuple[int, list[int]] | None = None
+        self._has_failed = False
+        """Whether no ending was found from here."""
         self._num_unchecked = 0
         """How many more tokens are taken as they come, since no ending has been found."""
         self.was_closed = False
@@ -71,6 +76,7 @@ class Constraint:
             raise ConstraintFailed(f"token id {token_id} is not allowed here: {_first_line(self._matcher.get_error())}")
         if self._closer is None:
             return
+        self._has_failed = False
         self._position.feed(self._bytes(token_id))
         if self._ending and self._ending[0] == token_id:
             self._ending = self._ending[1:]
@@ -120,6 +126,9 @@ class Constraint:
         if self._num_unchecked:
             self._num_unchecked -= 1
             return token_id
+        if self._has_failed and remaining > LONG_SEARCH:
+            self._num_unchecked = UNCHECKED_AFTER_FAILURE
+            return token_id
         if self._ending and self._ending[0] == token_id:
             return token_id
         after = self._ending_after(token_id, remaining - 1)
@@ -140,9 +149,10 @@ class Constraint:
 
     def _known_ending(self, limit: int) -> list[int] | None:
         """Return how the document can end from here in at most ``limit`` tokens, if it can."""
-        if self._ending is None:
+        if self._ending is None and not self._has_failed:
             assert self._closer is not None, "asked for JSON only"
             self._ending = self._closer.ending(self._matcher, self._position, limit)
+            self._has_failed = self._ending is None
             self._bound = self._bound if self._ending is None else len(self._ending)
         return self._ending if self._ending is not None and len(self._ending) <= limit else None
 

@@ -99,6 +99,12 @@ def _ending(rules: Mapping[str, Node]) -> set[str]:
     return ending
 
 
+def max_shortest(rules: Mapping[str, Node]) -> int:
+    """Return the largest number of characters that a part of a rule needs at the least."""
+    shortest = _shortest_texts(rules)
+    return max(_shortest(part, shortest) for body in rules.values() for part in walk(body))
+
+
 def _check_shortest(rules: Mapping[str, Node], grammar: Grammar) -> None:
     """Raise GrammarError for a part whose shortest text is longer than ``MAX_SHORTEST``."""
     shortest = _shortest_texts(rules)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 
+from jan_ort.structured.forcing import MAX_FORCED, NO_FORCING
 from jan_ort.structured.gbnf.automata import MAX_POSITIONS, Alphabet, Automata
 from jan_ort.structured.gbnf.follow_sets import Follow
-from jan_ort.structured.gbnf.grammar_checks import ROOT, check
+from jan_ort.structured.gbnf.grammar_checks import ROOT, check, max_shortest
 from jan_ort.structured.gbnf.grammar_parser import parse_gbnf
 from jan_ort.structured.gbnf.lexemes import (
     MAX_WHOLE_SIZE,
@@ -35,8 +36,10 @@ MAX_ROUNDS = 10
 
 def gbnf_to_lark(source: str) -> str:
     """Return the llguidance grammar of a GBNF grammar. Raises: GrammarError."""
-    rules = with_regular(check(parse_gbnf(source)))
-    return _Writer(rules).write(pieces_of(rules))
+    reached = check(parse_gbnf(source))
+    rules = with_regular(reached)
+    begin = NO_FORCING if max_shortest(reached) > MAX_FORCED else ""
+    return begin + _Writer(rules).write(pieces_of(rules))
 
 
 def pieces_of(rules: Rules) -> dict[str, Piece]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from llguidance import LLMatcher
 
+from jan_ort.structured.forcing import NO_FORCING
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.schema_checks import subschemas
 
@@ -21,10 +22,10 @@ WHITESPACE = r"\x20|\r?\n(\x20{0,20}|\t{0,10})"
 """Between two tokens of JSON: nothing, one space, or one line break with its indentation. It cannot run away."""
 
 
-def grammar_of_checked(checked: dict[str, Any]) -> str:
+def grammar_of_checked(checked: dict[str, Any], *, is_forcing: bool = True) -> str:
     """Return the matcher's grammar of a schema that has been checked. Raises: SchemaError for a number too large."""
     try:
-        return str(
+        grammar = str(
             LLMatcher.grammar_from_json_schema(
                 json.dumps(checked),
                 overrides={
@@ -39,6 +40,10 @@ def grammar_of_checked(checked: dict[str, Any]) -> str:
         )
     except ValueError as error:
         raise SchemaError("", f"the schema cannot be read: {error}", "change or remove it") from error
+    if is_forcing:
+        return grammar
+    (given,) = json.loads(grammar)["grammars"]
+    return str(LLMatcher.grammar_from_lark(f"{NO_FORCING}start: %json {json.dumps(given['json_schema'])}"))
 
 
 def locate(schema: dict[str, Any], fails: Callable[[str], bool]) -> str:
