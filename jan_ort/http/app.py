@@ -136,7 +136,8 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
             address = request.scope.get("client")
             headers = request.headers
             peer = address[0] if address else None
-            check_request(server.settings, headers.get("Authorization"), peer, headers.get("Host"))
+            asker = headers.get("Authorization"), peer, headers.get("Host")
+            check_request(server.settings, *asker, changes_server=operation.changes_server)
         if operation.request_model is None:
             if operation.secured:
                 take_request(server)

@@ -19,12 +19,24 @@ class ExposureError(Exception):
 
 def check_key(authorization: str | None, key: str) -> None:
     """Check the value of an Authorization header, in constant time. Raises: ApiError 401."""
-    scheme, _, given = (authorization or "").partition(" ")
-    # Header values reach us as latin-1, whatever the client wrote; its bytes are what is compared.
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode()):
+    if _is_given(authorization, key):
         return
     reason = "the API key is wrong" if authorization else "an API key is needed: send 'Authorization: Bearer KEY'"
     raise _unauthorized(reason, "invalid_api_key")
+
+
+def _is_given(authorization: str | None, key: str) -> bool:
+    scheme, _, given = (authorization or "").partition(" ")
+    # Header values reach us as latin-1, whatever the client wrote; its bytes are what is compared.
+    is_equal = hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode())
+    return is_equal and scheme.lower() == "bearer"
+
+
+def check_admin(authorization: str | None, admin_key: str, api_key: str | None) -> None:
+    """Check who wants to change the server. Raises: ApiError 401, or 403 with the key that is for the rest."""
+    if api_key is not None and _is_given(authorization, api_key):
+        raise ApiError(403, "this operation needs the admin key (JAN_ORT_ADMIN_KEY)", code="admin_key_required")
+    check_key(authorization, admin_key)
 
 
 def is_loopback(address: str) -> bool:
@@ -67,10 +79,24 @@ def _unauthorized(message: str, code: str) -> ApiError:
     return error
 
 
-def check_request(settings: Settings, authorization: str | None, address: str | None, host: str | None) -> None:
-    """Let a request to a secured operation pass, or raise the 401 it is answered."""
-    if settings.api_key is not None:
-        check_key(authorization, settings.api_key.get_secret_value())
+def check_request(
+    settings: Settings,
+    authorization: str | None,
+    address: str | None,
+    host: str | None,
+    *,
+    changes_server: bool = False,
+) -> None:
+    """Let a request to a secured operation pass, or raise the 401 or 403 it is answered. The admin key opens all."""
+    api_key = None if settings.api_key is None else settings.api_key.get_secret_value()
+    if settings.admin_key is not None:
+        admin_key = settings.admin_key.get_secret_value()
+        if changes_server:
+            check_admin(authorization, admin_key, api_key)
+        if _is_given(authorization, admin_key):
+            return
+    if api_key is not None:
+        check_key(authorization, api_key)
     elif not settings.allow_unauthenticated and address is not None:
         # None: no network between the two, but a unix socket or a client in this process.
         check_peer(address)
@@ -78,10 +104,15 @@ def check_request(settings: Settings, authorization: str | None, address: str | 
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine without a key, unless told so explicitly. Raises: ExposureError."""
+    """Refuse to listen beyond this machine without a key, unless told so explicitly; and one key for both.
+
+    Raises: ExposureError.
+    """
+    if settings.admin_key is not None and settings.admin_key == settings.api_key:
+        raise ExposureError("--admin-key is the same as --api-key, and separates nothing; choose another one")
     loopback = settings.host == "localhost" or is_loopback(settings.host)
     if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
         raise ExposureError(
-            f"--host {shlex.quote(settings.host)} is reachable from other machines: give --api-key KEY, or say "
+            f"--host {shlex.quote(settings.host)} is reachable from other machines: set JAN_ORT_API_KEY, or say "
             "--allow-unauthenticated to serve without one"
         )

@@ -31,7 +31,16 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    api_key: SecretStr | None = Field(None, description="Bearer key that every operation of the API then needs.")
+    api_key: SecretStr | None = Field(
+        None,
+        description="Bearer key that every operation of the API then needs. Every user of this machine can read a flag "
+        "in the process list: set the variable, or api_key in a settings file.",
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        description="Bearer key that /models/load and /models/unload then need in place of --api-key; it opens the "
+        "rest, too. Set the variable or the settings file, as for --api-key.",
+    )
     allow_unauthenticated: bool = Field(
         False, description="Serve other machines without a key; otherwise only this one is served then."
     )
@@ -150,7 +159,7 @@ class Settings(BaseSettings):
         """Read ~ as a shell does: a file or a variable may hold it, too."""
         return path.expanduser()
 
-    @field_validator("api_key")
+    @field_validator("api_key", "admin_key")
     @classmethod
     def _strip_key(cls, key: SecretStr | None) -> SecretStr | None:
         """Drop the line break that a key from a file ends in; a blank key would let everybody in."""
@@ -158,7 +167,7 @@ class Settings(BaseSettings):
             return None
         stripped = key.get_secret_value().strip()
         if not stripped:
-            raise ValueError("a key must not be blank; leave it out to serve this machine only")
+            raise ValueError("a key must not be blank; leave it out to do without")
         return SecretStr(stripped)
 
     @classmethod
@@ -213,7 +222,7 @@ def split_option(given: str) -> tuple[str | None, str, str]:
 def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
     """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
     name = str(loc[0]) if loc else "settings"
-    shown = "hidden" if name == "api_key" else repr(value)
+    shown = "hidden" if name in ("api_key", "admin_key") else repr(value)
     origin = origins.get(name, "")
     place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
     said = message.removeprefix("Value error, ")

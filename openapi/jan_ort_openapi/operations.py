@@ -27,6 +27,11 @@ class Operation:
     request_model: type[BaseModel] | None
     secured: bool
 
+    @property
+    def changes_server(self) -> bool:
+        """Whether it changes what the server does for others, and so may need the admin key."""
+        return self.path.startswith("/models/")
+
 
 @functools.cache
 def operations() -> tuple[Operation, ...]:

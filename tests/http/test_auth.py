@@ -9,7 +9,15 @@ import pytest
 from quart.wrappers import Body
 
 from jan_ort.http.api_error import ApiError
-from jan_ort.http.auth import check_host, check_key, check_peer, check_request, is_loopback
+from jan_ort.http.auth import (
+    ExposureError,
+    check_exposure,
+    check_host,
+    check_key,
+    check_peer,
+    check_request,
+    is_loopback,
+)
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, operations
 from tests.http.handlers.serving import COMPLETIONS, serving
@@ -97,13 +105,13 @@ async def test_every_secured_operation_needs_the_key(operation: Operation) -> No
 
 async def test_the_key_is_checked_before_the_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Body] = []
-    original = Body.__await__
+    original = Body.__aiter__
 
     def watched(body: Body) -> object:
         read.append(body)
         return original(body)
 
-    monkeypatch.setattr(Body, "__await__", watched)
+    monkeypatch.setattr(Body, "__aiter__", watched)
     async with serving(api_key="k3y") as app:
         client = app.test_client()
         headers = {"Content-Type": "application/json"}
@@ -167,3 +175,58 @@ def test_the_edge_needs_no_template_and_no_tokenizer() -> None:
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
 
     assert run.stdout.split() == []
+
+
+ADMIN = [operation for operation in SECURED if operation.path.startswith("/models/")]
+
+
+def test_loading_and_unloading_change_the_server_and_nothing_else_does() -> None:
+    changing = {operation.path for operation in operations() if operation.changes_server}
+
+    assert changing == {"/models/load", "/models/unload"}
+
+
+@pytest.mark.parametrize("operation", SECURED, ids=lambda operation: operation.operation_id)
+async def test_with_an_admin_key_only_that_changes_the_server(operation: Operation) -> None:
+    path = operation.path.replace("{model}", "reference")
+    async with serving(api_key="k3y", admin_key="adm1n") as app:
+        client = app.test_client()
+
+        async def ask(header: str | None) -> tuple[int, str | None]:
+            headers = {"Content-Type": "application/json"} | ({"Authorization": header} if header else {})
+            response = await client.open(path, method=operation.method, headers=headers, data=b'{"input": 5}')
+            return response.status_code, (await response.get_json()).get("error", {}).get("code")
+
+        refused = [await ask(header) for header in (None, "Bearer no", "adm1n", "Basic adm1n")]
+        by_user, by_admin = await ask("Bearer k3y"), await ask("Bearer adm1n")
+
+    assert set(refused) == {(401, "invalid_api_key")}
+    assert by_admin[0] not in (401, 403)
+    if operation.changes_server:
+        assert by_user == (403, "admin_key_required")
+    else:
+        assert by_user == by_admin
+
+
+@pytest.mark.parametrize("operation", ADMIN, ids=lambda operation: operation.operation_id)
+async def test_an_admin_key_alone_leaves_the_rest_as_without_a_key(operation: Operation) -> None:
+    async with serving(admin_key="adm1n") as app:
+        client, here = app.test_client(), {"client": ("127.0.0.1", 4711)}
+        headers = {"Content-Type": "application/json", "Host": "localhost"}
+
+        models = await client.get("/v1/models", headers=headers, scope_base=here)
+        without = await client.post(operation.path, headers=headers, data=b"{}", scope_base=here)
+        with_it = await client.post(
+            operation.path, headers=headers | {"Authorization": "Bearer adm1n"}, data=b"{}", scope_base=here
+        )
+
+    assert (models.status_code, without.status_code, with_it.status_code) == (200, 401, 200)
+
+
+def test_without_an_admin_key_every_key_changes_the_server_as_before() -> None:
+    check_request(Settings.read(api_key="k3y"), "Bearer k3y", "192.168.1.5", "x", changes_server=True)
+
+
+def test_one_key_for_both_is_refused() -> None:
+    with pytest.raises(ExposureError, match="separates nothing"):
+        check_exposure(Settings.read(api_key="k3y", admin_key="k3y"))
