@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
-from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, ASGISendEvent
 from quart import Request
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
@@ -70,8 +70,13 @@ class TidyConnection(ASGIHTTPConnection):
         return message
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
+        async def sending(message: ASGISendEvent) -> None:
+            # Before it is sent: a server that then closes the connection tells of that first, and returns after it.
+            self._is_over = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
         with suppress(AnswerCut):  # the server finds an answer without an end, then, and cuts it
-            await super()._send_response(send, response)
+            await super()._send_response(sending, response)
 
 
 def take_request(server: Server) -> None:

@@ -14,6 +14,7 @@ from tests.http.protocol.raw_clients import listening
 NUM_CLIENTS = 12
 LONG = {"max_tokens": 400, "min_tokens": 400}
 GONE = "the client has gone"
+HEALTHY = b'{"status":"ok"}\n'
 BODIES = {COMPLETIONS: {"prompt": "The river"} | LONG, CHAT: {"messages": HELLO} | LONG}
 
 
@@ -41,3 +42,15 @@ async def test_one_that_goes_just_after_its_body_or_in_a_step_is_noticed(
         await until(lambda: sum(GONE in each for each in caplog.messages) == len(pauses_s), timeout_s=5)
 
     assert [each for each in caplog.messages if "completion tokens" in each] == []
+
+
+async def test_a_connection_that_ends_with_its_answer_is_no_departure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with listening() as port:
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).endswith(b"\r\n\r\n" + HEALTHY)
+            writer.close()
+
+    assert [each for each in caplog.messages if GONE in each] == []
