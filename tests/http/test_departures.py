@@ -7,41 +7,37 @@ import random
 
 import pytest
 
-from tests.endurance.departing import PROTOCOLS, WAYS, Request, departing, request
-from tests.http.handlers.serving import CHAT, COMPLETIONS, HELLO, until
+from tests.endurance.departing import PROTOCOLS, request
+from tests.endurance.disconnects import PHASES, go
+from tests.http.handlers.serving import until
 from tests.http.protocol.raw_clients import listening
 
-NUM_CLIENTS = 12
-LONG = {"max_tokens": 400, "min_tokens": 400}
+NUM_CLIENTS = 5
+LEFT_OUT = ("queued", "loading", "writing")
+"""These need other clients, too, or take long: tests/endurance."""
 GONE = "the client has gone"
 HEALTHY = b'{"status":"ok"}\n'
-BODIES = {COMPLETIONS: {"prompt": "The river"} | LONG, CHAT: {"messages": HELLO} | LONG}
-
-
-async def leave_all(port: int, asked: Request, pauses_s: list[float]) -> None:
-    """One after the other within a second, so that each goes in another state of the server's loop."""
-    for at, pause_s in enumerate(pauses_s):
-        async with departing(port, WAYS[at % len(WAYS)]) as (_, writer):
-            writer.write(asked.head)
-            await asyncio.sleep(0.005)  # so that the body comes alone, which is when 3.11 lost the cancellation
-            writer.write(asked.body)
-            await asyncio.sleep(pause_s)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("path", [COMPLETIONS, CHAT])
-@pytest.mark.parametrize("stream", [False, True])
-async def test_one_that_goes_just_after_its_body_or_in_a_step_is_noticed(
-    caplog: pytest.LogCaptureFixture, protocol: str, path: str, stream: bool
+@pytest.mark.parametrize("name", [name for name in PHASES if name not in LEFT_OUT])
+async def test_one_that_goes_is_noticed_in_every_phase(
+    caplog: pytest.LogCaptureFixture, name: str, protocol: str
 ) -> None:
     caplog.set_level("INFO")
-    rng = random.Random(13)
-    pauses_s = [rng.uniform(0, 0.005) for _ in range(NUM_CLIENTS)] + [0.05, 0.1, 0.2]
-    async with listening() as port:
-        await leave_all(port, request(protocol, path, BODIES[path] | {"stream": stream}), pauses_s)
-        await until(lambda: sum(GONE in each for each in caplog.messages) == len(pauses_s), timeout_s=5)
+    phase, rng = PHASES[name], random.Random(13)
+    async with listening(num_slots=4) as port:
+        before = len(asyncio.all_tasks())
+        bodies = [
+            phase.body(rng) | ({"stream": True} if phase.can_stream and at % 2 else {}) for at in range(NUM_CLIENTS)
+        ]
+        await asyncio.gather(*(go(port, request(protocol, phase.path, body), phase, rng) for body in bodies))
+        await until(lambda: len(asyncio.all_tasks()) <= before, timeout_s=10)
 
-    assert [each for each in caplog.messages if "completion tokens" in each] == []
+    seen = sum(GONE in each for each in caplog.messages)
+    assert [each for each in caplog.messages if " prompt tokens" in each] == []
+    # Texts and templates may be answered before their clients go.
+    assert seen == {"head": 0, "tokenizing": seen, "rendering": seen}.get(name, NUM_CLIENTS)
 
 
 async def test_a_connection_that_ends_with_its_answer_is_no_departure(caplog: pytest.LogCaptureFixture) -> None:
