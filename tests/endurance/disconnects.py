@@ -220,7 +220,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, serve(Path(directory), *flags) as server:
         watched = Watched(server)
         num_unnoticed = asyncio.run(table(watched, options.clients, options.phase or list(PHASES)))
-        for number in (options.aborts // 4, options.aborts) if options.aborts else ():  # the first ones warm it
+        for number in (options.aborts // 2, options.aborts) if options.aborts else ():  # the first ones warm it
             asyncio.run(aborts(watched, number))
     sys.exit(bool(num_unnoticed))
 
