@@ -12,7 +12,9 @@ import pytest
 from jan_ort.structured.closing import MAX_ENDING, JsonPosition
 from jan_ort.structured.compiler import CompiledGrammar
 from jan_ort.structured.forcing import MAX_FORCED
+from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.forced_text import forces_much, longest_literal
+from jan_ort.structured.json_schema.schema_checks import checked_schema
 from tests.structured.walking import Model
 
 SPACING = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
@@ -53,7 +55,7 @@ def compiled(name: str, how: str, model: Model) -> CompiledGrammar:
     if how == "gbnf":
         return model.compiler.gbnf(GBNF[name])
     if how == "json":
-        return model.compiler.json_schema(SCHEMAS[name])
+        return model.compiler.checked_schema(SCHEMAS[name])
     return model.compiler.lark(f"start: %json {json.dumps(SCHEMAS[name] | SPACING)}")
 
 
@@ -126,7 +128,7 @@ class Counting:
 
 @pytest.mark.parametrize("name", ["itself", "itself beside a value", "itself in a list", "each other", "many items"])
 def test_a_search_for_an_ending_that_is_not_there_is_given_up(name: str, model: Model) -> None:
-    grammar = model.compiler.json_schema(SCHEMAS[name])
+    grammar = model.compiler.checked_schema(SCHEMAS[name])
     matcher = Counting(grammar.start()._matcher)
     closer = model.compiler._closer
 
@@ -139,7 +141,7 @@ def test_a_search_for_an_ending_that_is_not_there_is_given_up(name: str, model: 
 def test_a_search_that_has_failed_is_not_repeated_for_the_drawn_token(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    constraint = model.compiler.json_schema(SCHEMAS["itself"]).start()
+    constraint = model.compiler.checked_schema(SCHEMAS["itself"]).start()
     searches: list[int] = []
     monkeypatch.setattr(type(model.compiler._closer), "ending", lambda *args: searches.append(1))
     constraint._bound = 10_000
@@ -149,3 +151,33 @@ def test_a_search_that_has_failed_is_not_repeated_for_the_drawn_token(
 
     assert constraint.settle(token_id, 1000) == token_id
     assert len(searches) == 1
+
+
+@pytest.mark.parametrize("name", ["itself", "itself beside a value", "itself in a list", "each other"])
+def test_a_schema_whose_values_never_end_is_refused_at_once(name: str) -> None:
+    with pytest.raises(SchemaError, match="each holds another without end"):
+        checked_schema(SCHEMAS[name])
+
+
+CHAIN = {f"r{at}": {"anyOf": [{"$ref": f"#/$defs/r{at + 1}"}]} for at in range(300)}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        objects(a={"anyOf": [{"$ref": "#"}, {"type": "null"}]}),
+        {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": []},
+        {
+            "type": "object",
+            "properties": {"children": {"type": "array", "items": {"$ref": "#"}}},
+            "required": ["children"],
+        },
+        {"type": ["object", "null"], "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        {"$defs": {"a": objects(b={"$ref": "#/$defs/b"}), "b": {"type": "string"}}, "$ref": "#/$defs/a"},
+        {"$defs": CHAIN | {"r300": {"type": "null"}}, "$ref": "#/$defs/r0"},
+        {"$defs": dict(reversed([*CHAIN.items(), ("r300", {"type": "null"})])), "$ref": "#/$defs/r0"},
+    ],
+)
+def test_a_schema_that_ends_somewhere_is_taken(schema: dict[str, Any]) -> None:
+    assert checked_schema(schema) == schema

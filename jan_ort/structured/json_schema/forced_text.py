@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jan_ort.structured.json_schema.ecma_regex import repetitions
+from jan_ort.structured.json_schema.references import target
 from jan_ort.structured.json_schema.schema_checks import subschemas
 
 _AT_LEAST = re.compile(r"\{(\d+),\d*\}")
@@ -57,7 +58,7 @@ class _Lengths:
     def _of_target(self, reference: str, depth: int) -> float:
         if reference not in self._known:
             self._known[reference] = math.inf  # if it is asked for while it is worked out, it calls itself
-            self._known[reference] = self.of(_target(self._root, reference), depth + 1)
+            self._known[reference] = self.of(target(self._root, reference), depth + 1)
         return self._known[reference]
 
 
@@ -93,14 +94,3 @@ def _keys(schema: Mapping[str, Any]) -> list[str]:
 def _count(schema: Mapping[str, Any], name: str) -> int:
     found = schema.get(name)
     return int(found) if isinstance(found, (int, float)) else 0
-
-
-def _target(root: Mapping[str, Any], reference: str) -> Any:
-    found: Any = root
-    for name in reference.removeprefix("#").split("/")[1:]:
-        unescaped = name.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and unescaped.isdecimal() and int(unescaped) < len(found):
-            found = found[int(unescaped)]
-        else:
-            found = found.get(unescaped) if isinstance(found, Mapping) else None
-    return found

@@ -11,6 +11,7 @@ from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
+from jan_ort.structured.json_schema.endless import is_endless
 
 MAX_SCHEMA_CHARACTERS = 512 * 1024
 """The longest schema, as compact JSON: what is larger takes seconds to compile."""
@@ -105,6 +106,8 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
         raise SchemaError(
             "", f"references lead {levels} levels down, and {MAX_LEVELS} are allowed", "use a smaller schema"
         )
+    if is_endless(copied, seen):
+        raise SchemaError("", "it allows no value: each holds another without end", "let one of them be left out")
     return copied
 
 
