@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from jan_ort.http import hypercorn_server
 from jan_ort.http.protocol import descriptors
 from jan_ort.http.protocol.descriptors import TooManyConnections, allowed_connections
 from jan_ort.http.protocol.open_connections import OpenConnections
@@ -88,6 +89,33 @@ async def test_a_client_is_served_whatever_others_have_begun(sent: bytes, caplog
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert sum("idle connection is closed" in line for line in caplog.messages) <= 3, "a line a second"
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"", b""),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ", b"x"),
+        (PREFACE, bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + bytes(8)),
+        (PREFACE + bytes([0, 0, 200, 1, 4, 0, 0, 0, 1]), b"\x82"),
+    ],
+    ids=["nothing", "a slow head", "PINGs", "a slow head of HTTP/2"],
+)
+async def test_a_connection_without_a_request_is_ended_whatever_trickles_in(
+    first: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hypercorn_server, "KEEP_ALIVE_S", 0.2)
+    async with listening() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(first)
+        reading = asyncio.ensure_future(reader.read())  # until the server ends it
+
+        async with asyncio.timeout(20):
+            while not reading.done():
+                writer.write(again)
+                await asyncio.wait({reading}, timeout=0.02)
+
+        writer.close()
 
 
 async def test_a_stream_that_was_reset_leaves_its_connection_idle() -> None:
