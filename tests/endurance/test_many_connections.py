@@ -67,7 +67,7 @@ def test_a_client_is_served_beside_400_that_do_nothing(
         started = time.monotonic()
         for _ in range(20):
             assert client.get(f"{server.url}/health").status_code == 200
-        print(f"20 answers after {time.monotonic() - started:.2f} s")  # noqa: T201  (pytest -s shows it)
+        print(f"20 answers after {time.monotonic() - started:.2f} s")
         log = server.log.read_text()
 
     assert "Traceback" not in log
