@@ -162,8 +162,8 @@ async def row(watched: Watched, name: str, protocol: str, *, stream: bool, num_c
                 await around.enter_async_context(_busy(watched.port, busy))
                 gone += NUM_SLOTS
             await asyncio.gather(*batch)
-    until = time.monotonic() + SETTLE_S
-    while watched.count()[0] < gone + num_clients and time.monotonic() < until:  # noqa: ASYNC110
+    until, seen_by_all = time.monotonic() + SETTLE_S, gone + num_clients
+    while time.monotonic() < until and (watched.count()[0] < seen_by_all or watched.num_held()):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     held, (gone_now, computed_now) = watched.num_held(), watched.count()
     unnoticed = held if name == "writing" else max(computed_now - computed, held)  # there it may be computed by then
