@@ -100,7 +100,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
         if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
-            _guard_hypercorn(server.settings.max_connections)
+            _guard_hypercorn(server)
         if hears_signals:
             drain_s = server.settings.drain_s
             stop = partial(server.stop, UNKNOWN_GRACE_S if drain_s is None else drain_s)
@@ -121,10 +121,10 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     return app
 
 
-def _guard_hypercorn(max_connections: int | None) -> None:
+def _guard_hypercorn(server: Server) -> None:
     from jan_ort.http.protocol.installation import install
 
-    install(max_connections)
+    install(server.settings.max_connections, server.drained)
 
 
 def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: UnknownFields) -> None:

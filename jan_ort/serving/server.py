@@ -62,6 +62,7 @@ class Server:
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self.drained = asyncio.Event()
         self._num_requests = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -85,6 +86,7 @@ class Server:
         if drain_s and self._num_requests:
             await self._drain(drain_s)
         self.status = Status.STOPPING
+        self.drained.set()
         if self._watching is not None:
             self._watching.cancel()
         if self._loading is not None:

@@ -42,15 +42,17 @@ REPLACED: Mapping[tuple[ModuleType, str], type] = {
 """
 
 
-def install(max_connections: int | None) -> None:
+def install(max_connections: int | None, drained: asyncio.Event | None = None) -> None:
     """Have hypercorn use them for every connection that this process takes from now on.
+
+    ``drained`` is set when no request gets more time to finish.
 
     Raises: TooManyConnections. None stands for as many as the process may open.
     """
     for (module, name), replacement in REPLACED.items():
         setattr(module, name, replacement)
     connections = OpenConnections(allowed_connections(max_connections))
-    hypercorn.asyncio.run.TCPServer = partial(TcpConnection, connections)  # type: ignore[attr-defined, assignment]
+    hypercorn.asyncio.run.TCPServer = partial(TcpConnection, connections, drained)  # type: ignore[attr-defined, assignment]
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(partial(_handle, loop.get_exception_handler()))
 

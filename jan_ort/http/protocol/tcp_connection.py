@@ -29,11 +29,12 @@ _LAST_WORDS_S = 1.0
 class TcpConnection(TCPServer):
     """hypercorn's own, of which there may be any number, each with a client that may leave its answers unread."""
 
-    def __init__(self, connections: OpenConnections, *given: Any) -> None:
+    def __init__(self, connections: OpenConnections, drained: asyncio.Event | None, *given: Any) -> None:
         super().__init__(*given)
         self.config.max_app_queue_size = 0  # a stream whose app has ended must not hold up the next one
         self.config.h2_max_header_list_size = _HEADER_LIST_BYTES
         self._connections = connections
+        self._drained = drained
         self._is_read = False
 
     async def run(self) -> None:
@@ -57,8 +58,13 @@ class TcpConnection(TCPServer):
             self._connections.leave(self)
 
     async def _cut_after_the_end(self) -> None:
-        """Cut it soon after the server has ended: closing, hypercorn waits until a client has read all."""
+        """Cut it soon after the server has ended: closing, hypercorn waits until a client has read all.
+
+        Its own command ends before the app has finished what it has taken.
+        """
         await self.context.terminated.wait()
+        if self._drained is not None:
+            await self._drained.wait()
         await asyncio.sleep(_LAST_WORDS_S)
         self.cut()
 
