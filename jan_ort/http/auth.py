@@ -113,6 +113,6 @@ def check_exposure(settings: Settings) -> None:
     loopback = settings.host == "localhost" or is_loopback(settings.host)
     if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
         raise ExposureError(
-            f"--host {shlex.quote(settings.host)} is reachable from other machines: set JAN_ORT_API_KEY, or say "
-            "--allow-unauthenticated to serve without one"
+            f"--host {shlex.quote(settings.host)} is reachable from other machines: set JAN_ORT_API_KEY (as a "
+            "flag, --api-key, others see it in ps), or say --allow-unauthenticated to serve without one"
         )

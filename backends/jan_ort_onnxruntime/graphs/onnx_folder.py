@@ -66,10 +66,8 @@ class OnnxFolder:
         if task not in (None, *TASKS):
             raise ModelError(f"{path / DESCRIPTION_FILE}: task is {task!r}; this backend knows {', '.join(TASKS)}")
         if context_length is not None and _count(context_length) is None:
-            shown = str(context_length)[:80]
-            raise ModelError(
-                f"{path / DESCRIPTION_FILE}: context_length is {shown!r}, not a positive integer below 2^31"
-            )
+            shown = repr(context_length)[:80]
+            raise ModelError(f"{path / DESCRIPTION_FILE}: context_length is {shown}, not a positive integer below 2^31")
         return cls(
             path=path,
             layout=location.layout,

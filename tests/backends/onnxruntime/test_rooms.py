@@ -14,7 +14,8 @@ PACKAGE = "jan_ort_onnxruntime"
 
 ROOMS: Mapping[str, set[str]] = {
     "__init__": {"descriptor"},
-    "descriptor": {"graphs", "opening", "providers", "session_settings"},
+    "descriptor": {"graphs", "memory_need", "opening", "providers", "session_settings"},
+    "memory_need": {"graphs", "providers", "session_settings"},
     "opening": {"graphs", "providers", "session_settings", "sessions"},
     "sessions": {"graphs", "kv", "providers"},
     "kv": {"graphs", "providers"},
