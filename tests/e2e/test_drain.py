@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 import time
@@ -106,7 +105,7 @@ def test_what_runs_and_what_waits_finish_and_what_is_new_is_refused(
 
 
 @pytest.mark.parametrize("drain_s", ["0.5"], indirect=True)
-@pytest.mark.parametrize(("http2", "told"), [(False, "incomplete chunked read"), (True, "StreamReset|disconnected")])
+@pytest.mark.parametrize(("http2", "told"), [(False, "incomplete chunked read"), (True, "StreamReset")])
 def test_what_does_not_finish_in_time_is_told_why_and_looks_cut(
     gated: ServerProcess, tmp_path: Path, http2: bool, told: str
 ) -> None:
@@ -122,7 +121,7 @@ def test_what_does_not_finish_in_time_is_told_why_and_looks_cut(
     assert status == 0
     for each in (running, stream):
         assert json.loads(each.events()[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
-        assert re.search(told, str(each.failure))
+        assert told in str(each.failure)
     assert (plain.whole()[:9], plain.status, plain.failure) == ('{"error":', 503, None)
     assert "Traceback" not in gated.log.read_text()
 
