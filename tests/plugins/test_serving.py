@@ -71,8 +71,7 @@ async def test_a_message_that_no_client_could_be_sent_is_still_an_event_of_its_s
 
     async with serving(backend="faulty") as app:
         response = await app.test_client().post(COMPLETIONS, json={"prompt": "!", "stream": True})
-        *events, done = (await response.get_data(as_text=True)).strip().split("\n\n")
+        events = (await response.get_data(as_text=True)).strip().split("\n\n")
 
-    assert done == "data: [DONE]"
     assert "raised OSError in step: no " in events[-1]
     assert len(events[-1]) < 2000
