@@ -15,7 +15,7 @@ class Connection(Protocol):
 
     @property
     def waits_since(self) -> float | None:
-        """When the request began whose body its client has not sent yet; None if there is none."""
+        """Since when it waits for its client, to send a request's body or to take an answer's; None if it does not."""
         ...
 
     def cut(self) -> None:
@@ -24,7 +24,7 @@ class Connection(Protocol):
 
 
 class OpenConnections:
-    """At most ``limit`` connections. New ones displace those without a request, and then those with half of one."""
+    """At most ``limit`` connections. New ones displace those without a request, then those that wait for a client."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

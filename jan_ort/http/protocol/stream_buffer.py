@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import time
+
 from hypercorn.protocol.h2 import BUFFER_HIGH_WATER, BUFFER_LOW_WATER, BufferCompleteError, StreamBuffer
 
 from jan_ort.http.protocol.write_deadline import write_deadline
@@ -14,6 +18,9 @@ class BoundedStreamBuffer(StreamBuffer):
     buffer of a client that does not read grows without a bound.
     """
 
+    waits_since: float | None = None
+    """When the app began to wait for the client to take what is here; None if it does not."""
+
     async def push(self, data: bytes) -> None:
         """Add bytes, and wait while there are too many. Raises: BufferCompleteError, TimeoutError."""
         if self._complete:
@@ -22,7 +29,7 @@ class BoundedStreamBuffer(StreamBuffer):
         await self._is_empty.clear()
         if len(self.buffer) >= BUFFER_HIGH_WATER:
             await self._paused.clear()
-            async with write_deadline():
+            async with self._waiting():
                 await self._paused.wait()
 
     async def pop(self, max_length: int) -> bytes:
@@ -37,5 +44,14 @@ class BoundedStreamBuffer(StreamBuffer):
 
     async def drain(self) -> None:
         """Wait until all is sent. Raises: TimeoutError."""
-        async with write_deadline():
+        async with self._waiting():
             await super().drain()
+
+    @asynccontextmanager
+    async def _waiting(self) -> AsyncIterator[None]:
+        self.waits_since = time()
+        try:
+            async with write_deadline():
+                yield
+        finally:
+            self.waits_since = None

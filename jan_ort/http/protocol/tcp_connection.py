@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import time
 from typing import Any
 
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -36,6 +37,7 @@ class TcpConnection(TCPServer):
         self._connections = connections
         self._drained = drained
         self._is_read = False
+        self._unread_since: float | None = None
 
     async def run(self) -> None:
         """Serve the connection until it ends, whatever goes wrong with it."""
@@ -80,12 +82,17 @@ class TcpConnection(TCPServer):
 
     @property
     def waits_since(self) -> float | None:
-        """When the request began whose body its client has not sent yet; None if there is none."""
+        """Since when nothing can be done but wait for its client, to send or to take a body; None if that is not so."""
+        if self._unread_since is not None:
+            return self._unread_since
         protocol: Any = self.protocol.protocol
-        streams = [protocol.stream] if hasattr(protocol, "stream") else list(protocol.streams.values())
-        if any(not isinstance(each, RequestStream) or each.is_received for each in streams):
-            return None
-        return min((each.start_time for each in streams), default=None)
+        if hasattr(protocol, "stream"):
+            waits = [_waits_since(protocol.stream, None)]
+        else:
+            buffers = protocol.stream_buffers
+            waits = [_waits_since(stream, buffers.get(number)) for number, stream in protocol.streams.items()]
+        known = [since for since in waits if since is not None]
+        return min(known) if known and len(known) == len(waits) else None
 
     def cut(self) -> None:
         """End it at once, without waiting for its client."""
@@ -97,6 +104,8 @@ class TcpConnection(TCPServer):
             await self._send(event.data)
             return
         if isinstance(event, GoOn):
+            if self.writer.transport.is_closing():
+                return  # what the client sent in advance would be answered to nobody
             self._task_group.spawn(self.protocol.handle, event)
             return
         if isinstance(event, Updated):
@@ -107,12 +116,17 @@ class TcpConnection(TCPServer):
 
     async def _send(self, data: bytes) -> None:
         transport = self.writer.transport
+        if transport.is_closing():  # asyncio would log a line for each write
+            await self.protocol.handle(Closed())
+            return
         try:
             self.writer.write(data)
             if not transport.is_closing() and transport.get_write_buffer_size() < write_deadline.PIECE_BYTES:
                 return  # as after nearly every event of a stream
+            self._unread_since = self._unread_since or time()
             async with write_deadline.write_deadline():
                 await self.writer.drain()
+            self._unread_since = None
         except TimeoutError:
             _rarely.warning("a connection is closed, for its client does not read")
             self.cut()
@@ -127,6 +141,15 @@ class TcpConnection(TCPServer):
             pass  # its client has gone already; upstream knows of three ways to go
         finally:
             cutting.cancel()
+
+
+def _waits_since(stream: Any, buffer: Any) -> float | None:
+    """Return since when a stream's client keeps it waiting, None if it does not."""
+    if buffer is not None and buffer.waits_since is not None:
+        return float(buffer.waits_since)
+    if not isinstance(stream, RequestStream) or stream.is_received:
+        return None
+    return float(stream.start_time)
 
 
 def _busy() -> bytes:

@@ -7,9 +7,11 @@ import struct
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from jan_ort.http import app as quart_app
 from jan_ort.http import hypercorn_server
 from jan_ort.http.protocol import descriptors
 from jan_ort.http.protocol.descriptors import TooManyConnections, allowed_connections
@@ -17,6 +19,7 @@ from jan_ort.http.protocol.open_connections import OpenConnections
 from tests.http.protocol.raw_clients import COMPLETIONS, HEALTH, ask, http2, listening
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+OPENAPI = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 RESET = bytes([0, 0, 4, 3, 0, 0, 0, 0, 1]) + struct.pack(">I", 8)
 LIMIT = 8
 
@@ -129,6 +132,55 @@ async def test_a_stream_that_was_reset_leaves_its_connection_idle() -> None:
         await client.read_until(lambda: any(type(each).__name__ == "PingAckReceived" for each in client.events))
 
         assert (await ask(port, HEALTH)).startswith(b"HTTP/1.1 200")
+
+
+def abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("version", ["h1", "h2"])
+async def test_clients_that_take_no_answer_give_way(version: str) -> None:
+    closed_window = bytes([0, 0, 6, 4, 0, 0, 0, 0, 0]) + struct.pack(">HI", 4, 0)
+    head = b"\x82\x86\x41\x09localhost\x04\x0d/openapi.json"
+    get = struct.pack(">I", len(head))[1:] + bytes([1, 5, 0, 0, 0, 1]) + head
+    sent = PREFACE[:24] + closed_window + get if version == "h2" else OPENAPI * 200
+    async with listening(max_connections=LIMIT) as port, AsyncExitStack() as stack:
+        for _ in range(LIMIT):
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            stack.callback(abort, writer)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(sent)
+        await asyncio.sleep(1)
+
+        answers = [await ask(port, HEALTH) for _ in range(3)]
+
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 3
+
+
+async def test_what_a_client_asked_in_advance_is_not_answered_once_it_has_gone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    handle = quart_app.TidyConnection.__call__
+
+    async def count(self: quart_app.TidyConnection, *given: Any) -> None:
+        nonlocal asked
+        asked += 1
+        await handle(self, *given)
+
+    monkeypatch.setattr(quart_app.TidyConnection, "__call__", count)
+    async with listening() as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(OPENAPI * 1000)
+        await writer.drain()
+        writer.transport.abort()
+        await asyncio.sleep(0.5)
+        asked_by_then = asked
+        assert (await ask(port, HEALTH)).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.2)
+
+    assert asked <= asked_by_then + 1 < 500
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_the_last_connections_are_answered_that_all_are_in_use() -> None:
