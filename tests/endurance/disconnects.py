@@ -187,10 +187,10 @@ async def table(watched: Watched, num_clients: int, names: list[str]) -> int:
     return num_unnoticed
 
 
-async def aborts(watched: Watched, number: int) -> dict[str, float]:
-    """Let clients go anywhere, print what is left of them, and return it."""
+async def aborts(watched: Watched, number: int, *, but: str = "") -> dict[str, float]:
+    """Let clients go anywhere, in all phases ``but`` one, print what is left of them, and return it."""
     rng, turns = random.Random(11), iter(range(number))
-    names = [name for name, phase in PHASES.items() if not (phase.is_queued or phase.is_loading)]
+    names = [name for name, phase in PHASES.items() if not (phase.is_queued or phase.is_loading or name == but)]
 
     async def client() -> None:
         for _ in turns:
