@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from time import time
+from typing import Any
 
 from hypercorn.protocol.h2 import BUFFER_HIGH_WATER, BUFFER_LOW_WATER, BufferCompleteError, StreamBuffer
 
-from jan_ort.http.protocol.write_deadline import write_deadline
+from jan_ort.http.protocol.write_deadline import ClientWait
 
 
 class BoundedStreamBuffer(StreamBuffer):
@@ -18,8 +16,9 @@ class BoundedStreamBuffer(StreamBuffer):
     buffer of a client that does not read grows without a bound.
     """
 
-    waits_since: float | None = None
-    """When the app began to wait for the client to take what is here; None if it does not."""
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.wait = ClientWait()
 
     async def push(self, data: bytes) -> None:
         """Add bytes, and wait while there are too many. Raises: BufferCompleteError, TimeoutError."""
@@ -29,7 +28,7 @@ class BoundedStreamBuffer(StreamBuffer):
         await self._is_empty.clear()
         if len(self.buffer) >= BUFFER_HIGH_WATER:
             await self._paused.clear()
-            async with self._waiting():
+            async with self.wait.bounded():
                 await self._paused.wait()
 
     async def pop(self, max_length: int) -> bytes:
@@ -44,14 +43,5 @@ class BoundedStreamBuffer(StreamBuffer):
 
     async def drain(self) -> None:
         """Wait until all is sent. Raises: TimeoutError."""
-        async with self._waiting():
+        async with self.wait.bounded():
             await super().drain()
-
-    @asynccontextmanager
-    async def _waiting(self) -> AsyncIterator[None]:
-        self.waits_since = time()
-        try:
-            async with write_deadline():
-                yield
-        finally:
-            self.waits_since = None

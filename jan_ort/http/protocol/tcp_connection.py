@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from time import time
 from typing import Any
 
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -37,7 +36,7 @@ class TcpConnection(TCPServer):
         self._connections = connections
         self._drained = drained
         self._is_read = False
-        self._unread_since: float | None = None
+        self._wait = write_deadline.ClientWait()
 
     async def run(self) -> None:
         """Serve the connection until it ends, whatever goes wrong with it."""
@@ -83,8 +82,8 @@ class TcpConnection(TCPServer):
     @property
     def waits_since(self) -> float | None:
         """Since when nothing can be done but wait for its client, to send or to take a body; None if that is not so."""
-        if self._unread_since is not None:
-            return self._unread_since
+        if self._wait.since is not None:
+            return self._wait.since
         protocol: Any = self.protocol.protocol
         if hasattr(protocol, "stream"):
             waits = [_waits_since(protocol.stream, None)]
@@ -123,10 +122,8 @@ class TcpConnection(TCPServer):
             self.writer.write(data)
             if not transport.is_closing() and transport.get_write_buffer_size() < write_deadline.PIECE_BYTES:
                 return  # as after nearly every event of a stream
-            self._unread_since = self._unread_since or time()
-            async with write_deadline.write_deadline():
+            async with self._wait.bounded():
                 await self.writer.drain()
-            self._unread_since = None
         except TimeoutError:
             _rarely.warning("a connection is closed, for its client does not read")
             self.cut()
@@ -145,8 +142,8 @@ class TcpConnection(TCPServer):
 
 def _waits_since(stream: Any, buffer: Any) -> float | None:
     """Return since when a stream's client keeps it waiting, None if it does not."""
-    if buffer is not None and buffer.waits_since is not None:
-        return float(buffer.waits_since)
+    if buffer is not None and buffer.wait.since is not None:
+        return float(buffer.wait.since)
     if not isinstance(stream, RequestStream) or stream.is_received:
         return None
     return float(stream.start_time)
