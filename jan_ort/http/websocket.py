@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from quart import Quart
 
-from jan_ort.http.api_error import ApiError
+from jan_ort.http.protocol.refusal import refusal
 
 NOT_SPOKEN = "this server does not speak WebSocket; send a plain request"
 
@@ -23,7 +21,6 @@ class RefusedWebsocket:
         if not self._can_answer:
             await send({"type": "websocket.close", "code": 1000, "reason": NOT_SPOKEN})
             return
-        body = json.dumps(ApiError(501, NOT_SPOKEN, code="not_implemented").body).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers, body = refusal(501, NOT_SPOKEN, "not_implemented")
         await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
