@@ -190,6 +190,7 @@ def test_sessions_leave_no_descriptor_behind(plugins: Plugins) -> None:
     with isolated(plugins, session=fault) as session:  # what is only opened once
         step(session, 7)
     count = psutil.Process(os.getpid()).num_fds if sys.platform != "win32" else psutil.Process(os.getpid()).num_handles
+    gc.collect()  # what earlier tests left is not to go meanwhile
     before = count()
 
     for crashes in (False, True):
@@ -200,4 +201,5 @@ def test_sessions_leave_no_descriptor_behind(plugins: Plugins) -> None:
         session.close()
         del session
 
-    assert count() == before
+    gc.collect()
+    assert count() <= before
