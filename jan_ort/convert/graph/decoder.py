@@ -195,13 +195,18 @@ class DecoderGraph:
         up_part = Part(names.up, config.intermediate_size, 0, smooth.mlp, smooth.down)
         gate = self._products.linear(f"{prefix}_gate", hidden, [gate_part], config.hidden_size)
         up = self._products.linear(f"{prefix}_up", hidden, [up_part], config.hidden_size)
-        operator, domain, at = _ACTIVATIONS[self._decoder.activation]
-        activated = self._writer.node(
-            operator, [gate], [f"{prefix}_{self._decoder.activation}.out"], domain=domain, **at
-        )
-        gated = self._writer.node("Mul", [activated, up], [f"{prefix}_gated.out"])
+        gated = self._writer.node("Mul", [self._activated(prefix, gate), up], [f"{prefix}_gated.out"])
         down_part = Part(names.down, config.hidden_size, 0, smooth.down)
         return self._products.linear(f"{prefix}_down", gated, [down_part], config.intermediate_size)
+
+    def _activated(self, prefix: str, gate: str) -> str:
+        activation = self._decoder.activation
+        output = f"{prefix}_{activation}.out"
+        if activation == "silu" and self._is_half:  # OpenVINO has QuickGelu in float32 only
+            sigmoid = self._writer.node("Sigmoid", [gate], [f"{prefix}_sigmoid.out"])
+            return self._writer.node("Mul", [gate, sigmoid], [output])
+        operator, domain, at = _ACTIVATIONS[activation]
+        return self._writer.node(operator, [gate], [output], domain=domain, **at)
 
     def _head(self, hidden: str) -> None:
         """Add the logits of the positions in logits_rows, and the largest of each row in descending order."""

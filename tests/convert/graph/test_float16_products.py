@@ -171,6 +171,14 @@ def test_float16_graphs_are_for_gpus_too_and_the_others_for_a_cpu(
     assert {provider.name for provider in judged if why_not(needs, provider) is None} == providers
 
 
+@pytest.mark.parametrize("weights", ["fp16", "int4-fp16"])
+def test_no_operator_is_left_that_a_provider_has_in_float32_only(weights: Weights, tmp_path: Path) -> None:
+    folder = convert(TinyLlama(Type.Q4_1), tmp_path, weights)
+
+    assert nodes(folder, "QuickGelu") == []  # OpenVINO's is not read beside float16
+    assert len(nodes(folder, "Sigmoid")) == LAYERS
+
+
 def test_values_beyond_float16_are_refused(tmp_path: Path) -> None:
     model = TinyLlama(tensors={"output.weight": np.full((VOCAB, 64), 1e5, np.float32)})
     source = model.write(tmp_path / "tiny.gguf")

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import ModelError, OpenOptions, Session, SlotTokens
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, provider_packages
@@ -99,8 +100,9 @@ def test_a_driver_s_failure_is_not_blamed_on_the_model() -> None:
 
 
 @needs(OPENVINO)
-def test_openvino_computes_what_the_cpu_does() -> None:
-    folder = tiny_llama("int8")
+@pytest.mark.parametrize("weights", ["int8", "int4", "fp16", "int4-fp16"])
+def test_openvino_computes_what_the_cpu_does(weights: Weights) -> None:
+    folder = tiny_llama(weights)
     session = opened(folder, "openvino")
     nodes, mine = session.info.device.nodes, logits(opened(folder, "cpu"))
 
