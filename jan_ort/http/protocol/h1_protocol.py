@@ -70,10 +70,11 @@ class Http1(H11Protocol):
             await self.send(GoOn())
 
     def _new_connection(self) -> PatientConnection:
-        return PatientConnection(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+        return PatientConnection(self.config.h11_max_incomplete_size)
 
     async def _send_error_response(self, status_code: int) -> None:
-        message = "the request head is too large" if status_code == 431 else "the request is not HTTP/1.1"
+        fault = getattr(self.connection, "fault", "")
+        message = "the request head is too large" if status_code == 431 else f"the request is not HTTP/1.1{fault}"
         headers, body = refusal(status_code, message, "bad_request")
         headers += [(b"connection", b"close"), *self.config.response_headers("h11")]
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
