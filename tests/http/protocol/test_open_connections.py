@@ -150,11 +150,11 @@ async def test_clients_that_take_no_answer_give_way(version: str) -> None:
             stack.callback(abort, writer)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(sent)
-        await asyncio.sleep(1)
 
-        answers = [await ask(port, HEALTH) for _ in range(3)]
-
-    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 3
+        num_served = 0
+        async with asyncio.timeout(20):  # each of them is busy until its client has been sent what it does not take
+            while num_served < 3:
+                num_served += (await ask(port, HEALTH)).startswith(b"HTTP/1.1 200")
 
 
 async def test_what_a_client_asked_in_advance_is_not_answered_once_it_has_gone(
