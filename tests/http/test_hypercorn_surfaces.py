@@ -16,7 +16,10 @@ from typing import Any
 import hypercorn.protocol
 import hypercorn.run
 import pytest
+from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.frame_buffer import FrameBuffer
+from h2.stream import H2Stream
 from hypercorn.asyncio import run, tcp_server
 from hypercorn.config import Config
 from hypercorn.protocol import h2, h11
@@ -69,7 +72,7 @@ def test_what_stands_for_a_class_is_one_of_its_kind(place: tuple[types.ModuleTyp
 OVERRIDDEN: Mapping[type, tuple[str, ...]] = {
     tcp_server.TCPServer: ("run", "protocol_send", "_read_data", "_close"),
     h11.H11Protocol: ("handle", "_maybe_recycle", "_send_error_response"),
-    h2.H2Protocol: ("initiate", "handle", "_handle_events", "stream_send"),
+    h2.H2Protocol: ("initiate", "handle", "_handle_events", "stream_send", "_send_data"),
     h2.StreamBuffer: ("push", "pop", "drain"),
     HTTPStream: ("handle", "app_send"),
 }
@@ -115,6 +118,19 @@ def test_a_connection_hears_whether_it_is_idle_and_what_else_is_used_is_there() 
     assert "_task_group" in names(tcp_server.TCPServer.run), "jan_ort/http/protocol/tcp_connection.py goes on in it"
     assert {"receive_data", "next_event"} <= names(h11.H11Protocol.handle) | names(h11.H11Protocol._handle_events)
     assert "create_sockets" in names(run.worker_serve), "jan_ort/http/hypercorn_server.py overrides it"
+
+
+def test_h2_handles_frames_and_streams_by_these_names() -> None:
+    connection = vars(H2Connection(H2Configuration(client_side=False)))
+    stream = H2Stream(1, H2Configuration(client_side=False), 1, 1)
+
+    assert "_receive_frame" in names(H2Connection.receive_data), "jan_ort/http/protocol/h2_connection.py overrides it"
+    assert "open_inbound_streams" in names(H2Connection._receive_headers_frame)
+    assert callable(H2Connection._prepare_for_sending)
+    assert {"incoming_buffer", "local_settings", "streams"} <= set(connection)
+    assert {"_data", "_headers_buffer"} <= set(vars(FrameBuffer()))
+    assert {"_expected_content_length", "_actual_content_length"} <= set(vars(stream))
+    assert {"state", "stream_closed_by"} <= set(vars(stream.state_machine))
 
 
 def test_a_worker_is_given_the_event_that_shutdown_looks_for() -> None:

@@ -19,6 +19,7 @@ from hypercorn.protocol.http_stream import ASGIHTTPState
 from hyperframe.exceptions import HyperframeError
 
 from jan_ort.http.protocol.frame_meter import FrameMeter
+from jan_ort.http.protocol.h2_connection import StreamwiseConnection
 from jan_ort.http.protocol.rare_log import RareLog
 
 _rarely = RareLog(logging.getLogger(__name__))
@@ -35,6 +36,7 @@ class Http2(H2Protocol):
 
     def __init__(self, *given: object) -> None:
         super().__init__(*given)  # type: ignore[arg-type]
+        self.connection = StreamwiseConnection(self.connection)
         self.connection.decoder.max_header_list_size = self.config.h2_max_header_list_size  # else once it is agreed to
         self._meter = FrameMeter()
 
@@ -81,8 +83,6 @@ class Http2(H2Protocol):
         await self._flush()
 
     async def _handle_event(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.PriorityUpdated):
-            return  # RFC 9113 has done away with priorities
         if isinstance(event, h2.events.DataReceived) and event.stream_id not in self.streams:
             # Its answer came before its body had: what is left of that is for nobody, but fills the windows.
             self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -95,6 +95,7 @@ class Http2(H2Protocol):
             self.keep_alive_requests = 0  # the limit on them would cut the streams that run
             self._meter.earn(-len(event.headers) / _HEADERS_A_FRAME)  # a byte of HPACK may stand for a long one
         elif isinstance(event, h2.events.StreamReset):
+            await self._forget(event.stream_id)  # upstream keeps it, and has room for 1,000
             await self._note_idle()  # which upstream does for a stream that the app has ended
 
     async def stream_send(self, event: StreamEvent) -> None:
@@ -130,12 +131,21 @@ class Http2(H2Protocol):
         await self._note_idle()
 
     async def _reset(self, stream_id: int, code: ErrorCodes) -> None:
-        buffer = self.stream_buffers.pop(stream_id, None)
-        if buffer is not None:
-            await buffer.close()
-            self.priority.remove_stream(stream_id)
+        if await self._forget(stream_id):
             self._send_reset(stream_id, code)
             await self._flush()
+
+    async def _forget(self, stream_id: int) -> bool:
+        """Let go of what waits to be sent, and return whether the stream was there."""
+        buffer = self.stream_buffers.pop(stream_id, None)
+        if buffer is not None:
+            self.priority.remove_stream(stream_id)
+            await buffer.close()
+        return buffer is not None
+
+    async def _send_data(self, stream_id: int) -> None:
+        with suppress(KeyError):  # the stream has been forgotten meanwhile
+            await super()._send_data(stream_id)
 
 
 def _complete(headers: list[tuple[bytes, bytes]]) -> bool:
