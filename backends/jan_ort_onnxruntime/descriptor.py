@@ -10,7 +10,8 @@ from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_backends.memory import MemoryNeed
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
-from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
+from jan_ort_onnxruntime.providers.provider_table import CPU
+from jan_ort_onnxruntime.session_settings import AUTO, OPTION_NAMES, SessionSettings
 
 
 class OnnxRuntimeBackend:
@@ -59,9 +60,13 @@ class OnnxRuntimeBackend:
         return memory_need(model_dir, options)
 
     def check_options(self, extra: Mapping[str, str]) -> None:
-        """Check the options' names and values; whether a provider is there is known only later. Raises: ModelError."""
+        """Check the options' names and values, and that a provider that is named is there. Raises: ModelError."""
         check_options(OpenOptions(extra=extra), OPTION_NAMES, None)
-        SessionSettings.parse(extra)
+        provider = SessionSettings.parse(extra).provider
+        if provider not in (AUTO, CPU.name) and isinstance(self.probe(), Available):
+            from jan_ort_onnxruntime.providers.proven_opening import check_provider  # onnxruntime is imported only now
+
+            check_provider(provider)
 
     def diagnose_providers(self) -> list[ProviderTruth]:
         """Run a small graph on every execution provider and say which of them work. Takes up to seconds."""

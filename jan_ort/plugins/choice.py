@@ -45,15 +45,18 @@ def check_options(settings: Settings, discovered: Sequence[Discovered]) -> None:
                 f"--backend-option (JAN_ORT_BACKEND_OPTION) has {given!r}, and there is no backend named {backend!r} "
                 f"({_installed(discovered)})"
             )
+    if told := why_no_backend(settings, settings.backend, discovered):
+        raise NoBackendError(f"--backend-option (JAN_ORT_BACKEND_OPTION) is taken by no backend: {told}")
 
+
+def why_no_backend(settings: Settings, name: str | None, discovered: Sequence[Discovered]) -> str:
+    """Return why each backend, or the one of a name, refuses the options; "" if one takes them."""
     reasons = [
         (each.name, why_not_options(each.backend, settings.options_of(each.name)))
         for each in discovered
-        if each.backend is not None and settings.backend in (None, each.name)
+        if each.backend is not None and name in (None, each.name)
     ]
-    if reasons and all(reason is not None for _, reason in reasons):
-        told = "; ".join(f"{name}: {reason}" for name, reason in reasons)
-        raise NoBackendError(f"--backend-option (JAN_ORT_BACKEND_OPTION) is taken by no backend: {told}")
+    return "" if None in dict(reasons).values() else "; ".join(f"{name}: {reason}" for name, reason in reasons)
 
 
 def check_backend(name: str | None, discovered: Sequence[Discovered]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +10,20 @@ from typing import NamedTuple
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task, task_order
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.sources import find_source
+from jan_ort.models.sources import find_source, split_provider
 from jan_ort.models.sources.base import Known, Source, Wanted
 from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.plugins.asking import ask_accepts
 from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
-from jan_ort.plugins.choice import check_allowed, check_backend, check_options, choose_backend, find_backends
+from jan_ort.plugins.choice import (
+    NoBackendError,
+    check_allowed,
+    check_backend,
+    check_options,
+    choose_backend,
+    find_backends,
+    why_no_backend,
+)
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Accepts, Backend, Discovered
 
@@ -32,13 +40,22 @@ class FoundModel:
 class ModelChoice:
     """One model to serve: what it is to do, as what it was configured, and what that means.
 
-    ``found`` is the model itself, where its folder was there when this was checked.
+    ``provider`` is what the backend is to compute it on, where the reference says so (``NAME@provider``); of
+    ``is_twin`` the same model is served elsewhere, too. ``found`` is the model itself, where its folder was there when
+    this was checked.
     """
 
     task: Task
     reference: str
     source: Source
+    provider: str | None = None
+    is_twin: bool = False
     found: FoundModel | None = None
+
+    @property
+    def text(self) -> str:
+        """What names the model in its reference."""
+        return self.reference if self.provider is None else self.reference.rpartition("@")[0]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -48,6 +65,18 @@ class ModelChoice:
     def wanted(self, settings: Settings) -> Wanted:
         """Return what is made of the source."""
         return Wanted(self.task, settings.weights, settings.memory_limit_mb)
+
+    def own(self, settings: Settings) -> Settings:
+        """Return the settings that count for this model: its provider before that of all."""
+        if self.provider is None:
+            return settings
+        return settings.model_copy(update={"backend_option": (*settings.backend_option, f"provider={self.provider}")})
+
+    def read(self, path: Path) -> ModelFolder:
+        """Return its folder, named as it is served: a twin by its provider, too. Raises: ModelFolderError."""
+        folder = self.source.read(path)
+        is_named = self.is_twin and self.provider is not None
+        return replace(folder, name=f"{folder.name}@{self.provider}") if is_named else folder
 
 
 class Checked(NamedTuple):
@@ -66,7 +95,10 @@ def check_settings(settings: Settings) -> Checked:
     choices = choose_models(settings, discovered)
     for choice in choices:
         check_conversion(choice, settings, discovered)
-    return Checked(discovered, tuple(_with_backend(choice, settings, discovered) for choice in choices))
+    choices = tuple(_with_backend(choice, settings, discovered) for choice in choices)
+    for choice in choices:
+        check_provider(choice, settings, discovered)
+    return Checked(discovered, choices)
 
 
 def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelChoice:
@@ -77,20 +109,26 @@ def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[
     if settings.load == "request":
         return choice  # the others can be served, and this one says what is wrong when it is asked for
     path = choice.source.present(choice.wanted(settings), settings.cache_dir)
-    return choice if path is None else replace(choice, found=find_in(path, choice.source, settings, discovered))
+    return choice if path is None else replace(choice, found=find_in(path, choice, settings, discovered))
 
 
-def find_in(path: Path, source: Source, settings: Settings, discovered: Sequence[Discovered]) -> FoundModel:
+def find_in(path: Path, choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> FoundModel:
     """Return the model in a folder with the backend that takes it. Raises: NoBackendError, ModelFolderError."""
-    return FoundModel(source.read(path), choose_backend(settings.backend, path, discovered))
+    return FoundModel(choice.read(path), choose_backend(settings.backend, path, discovered))
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
     """Return the models to serve, in the order of their tasks. Raises: ModelReferenceError, NoBackendError."""
     known = known_names(settings, discovered)
     chosen = [choose_model(*each, settings, discovered, known) for each in configured_models(settings, discovered)]
-    once = {(choice.task, choice.reference): choice for choice in chosen}
-    return tuple(sorted(once.values(), key=lambda choice: task_order(choice.task)))
+    return tuple(sorted(distinct(chosen), key=lambda choice: task_order(choice.task)))
+
+
+def distinct(choices: Iterable[ModelChoice]) -> list[ModelChoice]:
+    """Return each choice once, with those marked that are one model for one task on several providers."""
+    given = list({choice.key: choice for choice in choices}.values())
+    meant = [(choice.task, choice.source) for choice in given]
+    return [replace(choice, is_twin=meant.count(each) > 1) for choice, each in zip(given, meant, strict=True)]
 
 
 def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> list[tuple[Task | None, str]]:
@@ -115,9 +153,24 @@ def choose_model(
 
     Raises: ModelReferenceError, NoBackendError.
     """
-    check_builtin_model(reference, discovered, settings.backend)
-    source = find_source(reference, known, task=task)
-    return ModelChoice(task or source.known_task(settings.cache_dir) or GENERATE, reference, source)
+    text, provider = split_provider(reference, known)
+    check_builtin_model(text, discovered, settings.backend)
+    try:
+        source = find_source(text, known, task=task)
+    except ModelReferenceError as error:
+        if provider is None:
+            raise
+        raise ModelReferenceError(f"{error} ({reference!r} has {provider!r} for its provider)") from error
+    return ModelChoice(task or source.known_task(settings.cache_dir) or GENERATE, reference, source, provider)
+
+
+def check_provider(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
+    """Check that a backend that may open the model takes its provider. Raises: NoBackendError with what there is."""
+    if choice.provider is None:
+        return
+    name = settings.backend if choice.found is None else choice.found.backend.name
+    if reasons := why_no_backend(choice.own(settings), name, discovered):
+        raise NoBackendError(f"the model {choice.reference!r} cannot run on provider {choice.provider!r}: {reasons}")
 
 
 def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:

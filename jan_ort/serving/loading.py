@@ -48,13 +48,14 @@ class ModelLoader:
             return choice.found  # it was there when the settings were checked
         path = choice.source.make(choice.wanted(self.settings), self.settings.cache_dir, show)
         self._check_stopping()
-        return find_in(path, choice.source, self.settings, self.discovered)
+        return find_in(path, choice, self.settings, self.discovered)
 
     def open(self, choice: ModelChoice, found: FoundModel) -> ServedModel:
         """Return the model, ready to be asked. Raises: ModelsError, BackendError, LoadingStopped, NoBackendError."""
         self._check_stopping()
         served: ServedTask[ServedModel] = served_task(choice.task)
-        settings = self.ledger.admit(choice.key, choice.task, found.folder, found.backend, self.settings)
+        own = choice.own(self.settings)
+        settings = self.ledger.admit(choice.key, choice.task, found.folder, found.backend, own)
         try:
             model = served.open(found.folder, found.backend, settings, self.deliver)
             if self.is_stopping():

@@ -71,5 +71,5 @@ def check_names(models: Iterable[tuple[str, str, str]]) -> None:
 
 
 def is_named(resident: Resident, name: str) -> bool:
-    """Whether a name means the model: its own, or what it was configured as."""
-    return name in (resident.name, resident.choice.reference)
+    """Whether a name means the model: its own, or what it was configured as, with its provider or without."""
+    return name in (resident.name, resident.choice.reference, resident.choice.text)

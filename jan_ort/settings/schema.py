@@ -46,8 +46,9 @@ class Settings(BaseSettings):
     )
     model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
-        description="Model: a name of 'jan-ort models list', a Hugging Face id, a model folder or a .gguf file. May be "
-        "given several times; in a variable, names are separated by commas.",
+        description="Model: a name of 'jan-ort models list', a Hugging Face id, a model folder or a .gguf file; "
+        "NAME@PROVIDER runs it there (NAME@cuda). May be given several times; in a variable, names are separated by "
+        "commas.",
     )
     embedding_model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,

@@ -14,7 +14,7 @@ from jan_ort_backends.failure_text import one_line
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.providers.placement import check_placement, count_nodes, told
 from jan_ort_onnxruntime.providers.proof import prove, step_s
-from jan_ort_onnxruntime.providers.provider_devices import Candidate, choose, look_around
+from jan_ort_onnxruntime.providers.provider_devices import Candidate, Machine, choose, look_around
 from jan_ort_onnxruntime.providers.provider_table import CPU, CPU_PROVIDER, Provider, why_not
 from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.session_settings import AUTO, SessionSettings
@@ -52,10 +52,7 @@ def open_proven(
     Raises: ModelError naming the option or the file and the remedy; OutOfMemory; DeviceLost; BackendError.
     """
     machine = look_around(runtime)
-    try:
-        candidates = choose(machine, settings.provider)
-    except LookupError as error:
-        raise ModelError(f"option provider is {settings.provider!r}: {error.args[0]}") from error
+    candidates = _candidates(machine, settings.provider)
     if settings.strict and settings.provider == AUTO and machine.missing:
         told = "; ".join(f"{distribution}: {reason}" for distribution, reason in machine.missing.items())
         raise ModelError(f"strict is on, and what is installed cannot be used: {told}")
@@ -76,6 +73,18 @@ def open_proven(
             logger.warning("%s is not opened on %s: %s", file.path, name, reason, exc_info=not foreseen)
             declined[name] = reason
     raise AssertionError("choose() returns a candidate or raises")
+
+
+def check_provider(name: str, runtime: Any = ort) -> None:
+    """Check that a provider is there; whether it works is known only of a graph. Raises: ModelError with those here."""
+    _candidates(look_around(runtime), name)
+
+
+def _candidates(machine: Machine, name: str) -> tuple[Candidate, ...]:
+    try:
+        return choose(machine, name)
+    except LookupError as error:
+        raise ModelError(f"option provider is {name!r}: {error.args[0]}") from error
 
 
 def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> Session:

@@ -23,7 +23,14 @@ from jan_ort.plugins.choice import (
     check_options,
     find_backends,
 )
-from jan_ort.serving.choice import check_conversion, choose_model, configured_models, known_names
+from jan_ort.serving.choice import (
+    check_conversion,
+    check_provider,
+    choose_model,
+    configured_models,
+    distinct,
+    known_names,
+)
 from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.roster import check_names
 from jan_ort.settings.in_force import settings_in_force
@@ -97,15 +104,18 @@ def _examine_models(
     """Return what is known of each configured model; without a limit none is opened."""
     models: list[ModelReport] = []
     known, ledger = known_names(settings, discovered), MemoryLedger()
-    for task, reference in configured_models(settings, discovered):
-        choice = attempts.result(partial(choose_model, task, reference, settings, discovered, known), None)
-        if choice is None:
-            continue
+    chosen = [
+        attempts.result(partial(choose_model, task, reference, settings, discovered, known), None)
+        for task, reference in configured_models(settings, discovered)
+    ]
+    for choice in distinct(each for each in chosen if each is not None):
         attempts.result(partial(check_conversion, choice, settings, discovered), None)
+        attempts.result(partial(check_provider, choice, settings, discovered), None)
         found = attempts.result(partial(find_model, choice, settings, discovered), None)
         if found is not None and found.folder is not None and open_limit_s is not None:
+            own = choice.own(settings)
             found = attempts.result(
-                partial(open_once, choice.task, found, settings, discovered, ledger, open_limit_s), found
+                partial(open_once, choice.task, found, own, discovered, ledger, open_limit_s), found
             )
         models.extend([found] if found is not None else [])
     attempts.result(lambda: check_names(map(model_name, models)), None)

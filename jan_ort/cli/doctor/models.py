@@ -14,8 +14,7 @@ from jan_ort.ground.task import Task
 from jan_ort.models.cache.cached_models import cached_models
 from jan_ort.models.folder import ModelFolder
 from jan_ort.plugins.asking import PluginFault, within
-from jan_ort.plugins.choice import choose_backend
-from jan_ort.serving.choice import ModelChoice
+from jan_ort.serving.choice import ModelChoice, find_in
 from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.served_tasks import served_task
@@ -70,14 +69,14 @@ def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Dis
         state = "to be fetched" if source.needs == "download" else "to be converted"
         return ModelReport(choice.reference, choice.task.name, state, needs_bytes=source.work_bytes(wanted))
     state = "local" if source.needs == "nothing" else "cached"
-    backend = choose_backend(settings.backend, path, discovered)
-    return ModelReport(choice.reference, choice.task.name, state, str(path), backend.name)
+    found = find_in(path, choice, settings, discovered)
+    report = ModelReport(choice.reference, choice.task.name, state, str(path), found.backend.name)
+    return replace(report, name=found.folder.name, provider=choice.provider)
 
 
 def model_name(model: ModelReport) -> tuple[str, str, str]:
     """Return the name that a model is served under, its task and its reference; one that is not there has its own."""
-    name = model.reference if model.folder is None else ModelFolder.read(Path(model.folder)).name
-    return name, model.task, model.reference
+    return model.name or model.reference, model.task, model.reference
 
 
 def open_once(

@@ -59,7 +59,8 @@ class ModelReport:
 
     ``device`` is where it ran when it was opened just now; None if it was not. ``needs_bytes`` is the free disk space
     that fetching and converting it takes, 0 where that is not known; ``memory`` what
-    serving it takes, where its backend tells.
+    serving it takes, where its backend tells. ``name`` is what it is served under, once that is known; ``provider``
+    its own one, of ``NAME@provider``.
     """
 
     reference: str
@@ -70,6 +71,8 @@ class ModelReport:
     device: DeviceReport | None = None
     needs_bytes: int = 0
     memory: MemoryNeed | None = None
+    name: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def _describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
             "capabilities": _capabilities(residents),
             "defaults": _defaults() if first.choice.task == GENERATE else {},
             "backend": None if first.found is None else first.found.backend.name,
+            "provider": first.choice.provider,
             "context_length": _context_length(first, settings),
             **_known_when_loaded(first),
         },

@@ -38,17 +38,33 @@ def find_source(text: str, known: Known, *, task: Task | None = None) -> Source:
     """
     if known.weights not in WEIGHTS:
         raise ModelReferenceError(f"weights {known.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
-    try:
-        source = next((source for kind in SOURCES if (source := kind.parse(text, known)) is not None), None)
-    except PermissionError as error:
-        raise ModelReferenceError(
-            f"{error.filename or text} cannot be read: {error.strerror}; change its mode"
-        ) from None
+    source = _parse(text, known)
     if source is None:
         _refuse(text, known)
     if task is not None:
         check_task(source, task)
     return source
+
+
+def split_provider(text: str, known: Known) -> tuple[str, str | None]:
+    """Return what names a model, and the provider that follows the last "@" of ``NAME@provider``, None without one.
+
+    A text that means a model as it stands, such as a folder with "@" in its name, has none. Raises: as ``find_source``.
+    """
+    name, _, provider = text.rpartition("@")
+    if not name or "/" in provider or "\\" in provider or _parse(text, known) is not None:
+        return text, None
+    return name, provider
+
+
+def _parse(text: str, known: Known) -> Source | None:
+    """Return what ``text`` means, None if that is nothing. Raises: ModelReferenceError."""
+    try:
+        return next((source for kind in SOURCES if (source := kind.parse(text, known)) is not None), None)
+    except PermissionError as error:
+        raise ModelReferenceError(
+            f"{error.filename or text} cannot be read: {error.strerror}; change its mode"
+        ) from None
 
 
 def _refuse(text: str, known: Known) -> NoReturn:
