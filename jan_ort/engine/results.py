@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Sequence
 
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest
+
+logger = logging.getLogger(__name__)
 
 Sink = asyncio.Queue[SequenceOutput]
 
@@ -20,7 +23,10 @@ def deliver_to(loop: asyncio.AbstractEventLoop) -> Delivery:
 
     def put_all(events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
         for sink, event in events:
-            sink.put_nowait(event)
+            try:
+                sink.put_nowait(event)
+            except Exception:  # the others' events are not lost with this one
+                logger.exception("an event of a sequence could not be delivered")
 
     def deliver(events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
         if events and not loop.is_closed():
