@@ -31,6 +31,11 @@ NUM_THREADS = 2
 MAX_WAITING = 512
 """How many different grammars may wait for a thread; one more is answered 429."""
 CACHE_SIZE = 64
+CACHE_BYTES = 64 * 2**20
+"""How much the grammars that are kept may take; the latest one is, whatever it takes."""
+_BYTES_A_GRAMMAR, _BYTES_A_CHARACTER = 128 * 1024, 200
+"""Measured: 40 to 140 KB for a short text, then 150 bytes a character of a schema, up to 400 where names are short.
+Repetitions, which are short to write, take 1.3 MB at most: the number that is kept bounds those."""
 
 _Key = tuple[str, str]
 
@@ -45,7 +50,7 @@ class _Flight:
 
 
 class GrammarPool:
-    """Compiles for one model and keeps the latest ``CACHE_SIZE`` results.
+    """Compiles for one model and keeps the latest results, ``CACHE_SIZE`` of them and ``CACHE_BYTES`` at most.
 
     Equal requests at one time share one compilation. It is dropped if all of them leave before it begins; one that was
     given up goes on, and its result is kept. Thread-safe. All methods raise StructuredError for a grammar that cannot
@@ -121,8 +126,9 @@ class GrammarPool:
             if flight.future.cancelled() or flight.future.exception() is not None:
                 return
             self._compiled[key] = flight.future.result()
-            while len(self._compiled) > CACHE_SIZE:
-                self._compiled.popitem(last=False)
+            num_bytes = sum(map(_num_bytes, self._compiled))
+            while len(self._compiled) > CACHE_SIZE or (num_bytes > CACHE_BYTES and len(self._compiled) > 1):
+                num_bytes -= _num_bytes(self._compiled.popitem(last=False)[0])
 
     def _leave(self, key: _Key, flight: _Flight) -> None:
         with self._lock:
@@ -143,6 +149,11 @@ async def _in_time(future: Future[CompiledGrammar]) -> CompiledGrammar:
         raise StructuredError(message) from error
     except WorkCrashed as error:
         raise StructuredError(f"the compiler failed on it ({error}); make it smaller or simpler") from error
+
+
+def _num_bytes(key: _Key) -> int:
+    """Return an estimate of what the grammar of this text takes; the matcher does not tell."""
+    return _BYTES_A_GRAMMAR + _BYTES_A_CHARACTER * len(key[1])
 
 
 def _checked(schema: object) -> tuple[dict[str, Any], str]:

@@ -75,6 +75,26 @@ async def test_the_least_recently_used_is_forgotten(grammars: GrammarPool) -> No
     assert await grammars.gbnf('root ::= "forgotten"') is not forgotten
 
 
+async def test_large_grammars_that_are_kept_are_bounded_by_their_bytes(grammars: GrammarPool) -> None:
+    sources = [f'root ::= "{number}" # {"x" * 200_000}' for number in range(4)]
+    small = await grammars.gbnf('root ::= "small"')
+
+    *_, three, four = [await grammars.gbnf(source) for source in sources]
+
+    assert await grammars.gbnf(sources[3]) is four
+    assert await grammars.gbnf('root ::= "small"') is not small, "200 KB may stand for 40 MB"
+    assert await grammars.gbnf(sources[2]) is not three
+
+
+async def test_a_grammar_above_the_bound_is_kept_alone(grammars: GrammarPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grammar_pool, "CACHE_BYTES", 1)
+
+    first, second = await grammars.gbnf('root ::= "1"'), await grammars.gbnf('root ::= "2"')
+
+    assert await grammars.gbnf('root ::= "2"') is second
+    assert await grammars.gbnf('root ::= "1"') is not first
+
+
 async def test_a_failure_is_not_kept(grammars: GrammarPool) -> None:
     for _ in range(2):
         with pytest.raises(StructuredError, match="line 1, column 1"):
