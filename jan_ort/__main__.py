@@ -1,5 +1,21 @@
-"""``python -m jan_ort`` is ``jan-ort``."""
+"""``python -m jan_ort`` is ``jan-ort``: the first thing that it does is to listen for being told to stop."""
 
-from jan_ort.cli.program import main
+import sys
 
-main()
+from jan_ort.cli.early_end import end_when_told
+
+
+def run() -> None:
+    """Run the command of the command line, whose imports take a second. Raises: SystemExit."""
+    if next((each for each in sys.argv[1:] if not each.startswith("-")), "") == "serve":
+        end_when_told()
+    try:
+        from jan_ort.cli.program import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Aborted!")  # as click ends the commands themselves
+
+
+if __name__ == "__main__":
+    run()
