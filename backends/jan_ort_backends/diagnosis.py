@@ -12,7 +12,8 @@ class ProviderTruth:
     """One execution provider, or one library that should have brought one.
 
     ``registered``: the runtime knows it. ``usable``: a small graph was run on it just now, and on nothing else.
-    ``detail`` says what ran or why not, ``remedy`` what to do; both may be empty.
+    ``detail`` says what ran or why not, ``remedy`` what to do; both may be empty. ``device`` is "CPU", "GPU" or "NPU"
+    where the runtime tells which it is.
     """
 
     name: str
@@ -20,6 +21,7 @@ class ProviderTruth:
     usable: bool
     detail: str = ""
     remedy: str = ""
+    device: str = ""
 
 
 @runtime_checkable

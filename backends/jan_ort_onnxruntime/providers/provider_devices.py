@@ -31,11 +31,14 @@ class Candidate:
         return f"{self.provider.ep_name}/{numbers or 0}"
 
     @property
+    def device_kind(self) -> str:
+        """What it computes on, "CPU", "GPU" or "NPU", "" where that is not told."""
+        return "/".join(sorted({device.device.type.name for device in self.devices}))
+
+    @property
     def is_processor(self) -> bool:
         """Whether it offers the CPU itself: its kernels are unproven beside those that the graphs are written for."""
-        if not self.devices:
-            return self.provider.on_processor
-        return all(device.device.type.name == "CPU" for device in self.devices)
+        return self.device_kind == "CPU" if self.devices else self.provider.on_processor
 
 
 @dataclass(frozen=True, slots=True)

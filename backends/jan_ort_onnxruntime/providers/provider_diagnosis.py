@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def diagnose(runtime: Any = ort) -> list[ProviderTruth]:
     machine = look_around(runtime)
     with tempfile.TemporaryDirectory() as folder:
         graph = _write_graph(Path(folder) / "one_node.onnx")
-        truths = [_try(candidate, graph, runtime) for candidate in machine.candidates]
+        truths = [replace(_try(each, graph, runtime), device=each.device_kind) for each in machine.candidates]
     found = {candidate.provider.ep_name for candidate in machine.candidates}
     truths += [
         ProviderTruth(each.name, False, False, "the installed onnxruntime has no such provider", each.install)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.cli.doctor.backends import examine
+from jan_ort.cli.doctor.devices.judging import examine_devices
 from jan_ort.cli.doctor.machine import read_platform, read_versions
 from jan_ort.cli.doctor.models import OPEN_LIMIT_S, cache_problems, find_model, model_name, open_once, read_cache
 from jan_ort.cli.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
@@ -76,6 +77,7 @@ def examine_all(
         versions=read_versions(),
         platform=read_platform(),
         backends=backends,
+        devices=tuple(examine_devices([each for truth in backends for each in truth.providers])),
         settings=tuple(in_force),
         cache=cache,
         models=tuple(models),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from jan_ort.cli.doctor.devices.seen_device import DeviceTruth
 from jan_ort.cli.doctor.report import BackendTruth, DoctorReport
 from jan_ort.cli.text_table import text_table
 from jan_ort.ground.shown_text import shown
@@ -15,7 +16,14 @@ from jan_ort_backends.memory import MemoryNeed
 
 def render(report: DoctorReport) -> str:
     """Return the whole report, its verdict last."""
-    sections = [_machine(report), *map(_backend, report.backends), _models(report), _settings(report), _verdict(report)]
+    sections = [
+        _machine(report),
+        *map(_backend, report.backends),
+        _devices(report),
+        _models(report),
+        _settings(report),
+        _verdict(report),
+    ]
     return "\n\n".join(section for section in sections if section)
 
 
@@ -54,6 +62,19 @@ def _provider(provider: ProviderTruth) -> Iterator[str]:
     yield f"  provider {provider.name}: {state}" + (f" ({provider.detail})" if provider.detail else "")
     if provider.remedy and not provider.usable:
         yield f"    remedy: {provider.remedy}"
+
+
+def _devices(report: DoctorReport) -> str:
+    if not report.devices:
+        return "the operating system shows no GPU and no NPU"
+    return _joined(line for device in report.devices for line in _seen_device(device))
+
+
+def _seen_device(device: DeviceTruth) -> Iterator[str]:
+    state = f"provider {device.provider} computes on it" if device.provider else f"NOT used: {device.reason}"
+    yield f"{device.kind} {device.name} (driver {device.driver or 'none'}): {state}"
+    if device.remedy:
+        yield f"  remedy: {device.remedy}"
 
 
 def _models(report: DoctorReport) -> str:

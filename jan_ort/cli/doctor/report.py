@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jan_ort.cli.doctor.devices.seen_device import DeviceTruth
 from jan_ort.plugins.report import BackendReport
 from jan_ort.settings.in_force import SettingInForce
 from jan_ort_backends import DeviceReport
@@ -82,6 +83,7 @@ class DoctorReport:
     versions: dict[str, str]
     platform: Platform
     backends: tuple[BackendTruth, ...]
+    devices: tuple[DeviceTruth, ...]
     settings: tuple[SettingInForce, ...]
     cache: CacheReport | None
     models: tuple[ModelReport, ...]
