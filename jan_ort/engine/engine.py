@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from jan_ort.engine.admission import Admission
+from jan_ort.engine.batching import Batching
 from jan_ort.engine.detokenizer import TokenBytes
 from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, as_told, step_failed
 from jan_ort.engine.events import SequenceOutput
@@ -18,7 +21,7 @@ from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
 from jan_ort.engine.recovery import Recovery, Reopen, kill
 from jan_ort.engine.row_sampling import Sampled, sample_rows
-from jan_ort.engine.scheduler import Batch, Batching, Scheduler
+from jan_ort.engine.scheduler import Batch, Scheduler
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import Capability, DeviceReport, Session
@@ -38,6 +41,7 @@ class Engine:
     ``submit``, ``abort`` and ``close`` may be called from any thread; everything else happens in the engine's own.
     ``vocab_size`` is the number of ids that have a token, if a session has logits for more. ``max_queued`` bounds the
     sequences that are queued or running, of which one request counts as half at most; an idle engine takes any request.
+    ``prefill_step_s`` is how long a prompt's chunk should hold others up at most.
     ``reopen`` opens the session again after its device was lost; without it such a step fails like any other.
     """
 
@@ -51,6 +55,7 @@ class Engine:
         deliver: Delivery,
         vocab_size: int | None = None,
         max_queued: int = 512,
+        prefill_step_s: float = math.inf,
         reopen: Reopen | None = None,
     ) -> None:
         num_tokens = session.info.vocab_size if vocab_size is None else vocab_size
@@ -58,7 +63,8 @@ class Engine:
         self._tokens = tokens
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
-        batching = Batching(mixed=Capability.MIXED_BATCH in capabilities, can_fork=Capability.FORK in capabilities)
+        mixed, can_fork = (each in capabilities for each in (Capability.MIXED_BATCH, Capability.FORK))
+        batching = Batching(mixed=mixed, can_fork=can_fork, longest_s=prefill_step_s)
         self._scheduler = Scheduler(session.info.num_slots, batching)
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
@@ -131,10 +137,12 @@ class Engine:
         batch = self._scheduler.schedule()
         if batch is None:
             return False
+        started = time.perf_counter()
         for computed in self._forward(batch):
             sampled = self._sample(computed)
-            self._scheduler.commit(computed.rows)
+            self._scheduler.commit(computed.rows, time.perf_counter() - started)
             self._deliver(self._post_process(sampled))
+            started = time.perf_counter()
         return True
 
     def _run(self) -> None:

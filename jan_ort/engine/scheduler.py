@@ -8,33 +8,20 @@ running streams delay a prompt by one decode step at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.engine.batching import Batching
+from jan_ort.engine.pace import Pace
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
 from jan_ort.engine.turns import Turns
 
 MIN_SHARED_GAIN = 16
 """Tokens that must be saved before a prompt waits for another one's prefill to pass their common prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """What a step may hold.
-
-    ``chunk_alone`` and ``chunk_beside_decode`` bound the prompt tokens of a step (padded ones included) while nobody
-    decodes, and while somebody does; ``chunk_with_logits`` bounds a chunk whose every position's logits are wanted.
-    """
-
-    mixed: bool = False
-    can_fork: bool = True
-    chunk_alone: int = 512
-    chunk_beside_decode: int = 64
-    chunk_with_logits: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +61,7 @@ class Scheduler:
     def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
         self.batching = batching or Batching()
         self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork)
+        self.pace = Pace(self.batching.longest_s)
         self.waiting = Turns(num_slots)
         self.running: list[TokenSequence] = []
         self._prefilled_last = False
@@ -122,8 +110,11 @@ class Scheduler:
             self._prefilled_last = False
         return Batch(placements, tuple(rows)) if rows else None
 
-    def commit(self, rows: Iterable[Row]) -> None:
-        """Note that these rows were computed."""
+    def commit(self, rows: Sequence[Row], taken_s: float | None = None) -> None:
+        """Note that these rows were computed, in ``taken_s`` if that is known."""
+        if taken_s is not None:
+            plain = (row for row in rows if not row.sequence.is_prefilled and row.num_logits <= 1)
+            self.pace.note([(row.sequence.num_computed, row.num_tokens) for row in plain], taken_s)
         for row in rows:
             sequence = row.sequence
             if sequence.slot is None:
@@ -197,23 +188,41 @@ class Scheduler:
         """
         if not prefilling:
             return []
-        budget = self.batching.chunk_beside_decode if beside_decode else self.batching.chunk_alone
+        budgets = {s.id: self._budget(s, prefilling, beside_decode=beside_decode) for s in prefilling}
         in_turn = prefilling
         if self._oldest_last:
-            in_turn = sorted(prefilling, key=lambda s: (-(-_num_remaining(s) // budget), self.waiting.num_running(s)))
+            in_turn = sorted(
+                prefilling, key=lambda s: (-(-s.num_remaining // budgets[s.id]), self.waiting.num_running(s))
+            )
         self._oldest_last = in_turn[0] is prefilling[0]
         if self.batching.mixed:
-            return self._fill(in_turn, budget)
+            return self._fill(in_turn, budgets)
+        budget = budgets[in_turn[0].id]
         first = self._first_prompts(in_turn, budget)
         return first if len(first) > 1 else [self._chunk(in_turn[0], budget)]
 
-    def _fill(self, prefilling: list[TokenSequence], budget: int) -> list[Row]:
+    def _budget(self, sequence: TokenSequence, prefilling: list[TokenSequence], *, beside_decode: bool) -> int:
+        """Return how many tokens a step of this prompt may hold.
+
+        Others wait while somebody decodes, and while another request's prompt needs but a chunk.
+        """
+        limits = self.batching
+        ends_soon = (s.request_id for s in prefilling if s.num_remaining <= limits.smallest_alone)
+        others_wait = beside_decode or any(request_id != sequence.request_id for request_id in ends_soon)
+        smallest = limits.smallest_beside if others_wait else limits.smallest_alone
+        largest = limits.chunk_beside_decode if beside_decode else limits.chunk_alone
+        return int(min(largest, max(smallest, self.pace.num_tokens(sequence.num_computed))))
+
+    def _fill(self, prefilling: list[TokenSequence], budgets: dict[int, int]) -> list[Row]:
+        """Return chunks of one prompt after another while each one's budget is not used up by those before it."""
         rows: list[Row] = []
+        share = 1.0
         for sequence in prefilling:
+            budget = round(share * budgets[sequence.id])
             if budget < MIN_CHUNK:
                 break
             rows.append(self._chunk(sequence, budget))
-            budget -= rows[-1].num_tokens
+            share -= rows[-1].num_tokens / budgets[sequence.id]
         return rows
 
     def _first_prompts(self, prefilling: list[TokenSequence], budget: int) -> list[Row]:
@@ -237,14 +246,9 @@ class Scheduler:
         """Return the next chunk of a prompt, never leaving a last chunk of one token."""
         if sequence.wants_prompt_logits:
             budget = min(budget, self.batching.chunk_with_logits)
-        remaining = _num_remaining(sequence)
+        remaining = sequence.num_remaining
         num = min(remaining, max(budget, MIN_CHUNK))
         if remaining - num == 1:
             num = num - 1 if num > MIN_CHUNK else remaining
         ends = num == remaining
         return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends))
-
-
-def _num_remaining(sequence: TokenSequence) -> int:
-    """Return how many tokens of its prompt are not computed yet."""
-    return sequence.num_prompt_tokens - sequence.num_computed

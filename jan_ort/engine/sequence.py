@@ -37,6 +37,11 @@ class TokenSequence:
         return len(self.prompt)
 
     @property
+    def num_remaining(self) -> int:
+        """How many tokens of the prompt are not computed yet."""
+        return len(self.prompt) - self.num_computed
+
+    @property
     def is_prefilled(self) -> bool:
         """Whether the whole prompt is in the slot, so that the next row is one generated token."""
         return self.num_computed >= len(self.prompt)

@@ -135,6 +135,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             deliver=deliver,
             vocab_size=vocab_size,
             max_queued=settings.max_queued,
+            prefill_step_s=settings.prefill_step_s,
             reopen=lambda: open_session(folder.path, backend, settings, GENERATE),
         )
         undo.pop_all()

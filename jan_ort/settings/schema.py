@@ -105,6 +105,13 @@ class Settings(BaseSettings):
         ge=1,
         description="Sequences queued or running before a request is answered 429; one request counts as half at most.",
     )
+    prefill_step_s: float = Field(
+        0.25,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds that a part of a long prompt should hold others up at most. A part is made as small as "
+        "that takes, but of at least 32 tokens, or 64 while nobody waits.",
+    )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
     max_connections: int | None = Field(
         None,

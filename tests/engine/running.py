@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import queue
 import threading
 import time
@@ -96,6 +97,7 @@ def running(
     *,
     capabilities: Collection[Capability] = ALL,
     max_queued: int = 512,
+    prefill_step_s: float = math.inf,
     deliver: Delivery = put_all,
     tokens: TokenBytes = TOKENIZER,
 ) -> Iterator[Engine]:
@@ -107,6 +109,7 @@ def running(
         eos_token_ids=[EOS_TOKEN_ID],
         deliver=deliver,
         max_queued=max_queued,
+        prefill_step_s=prefill_step_s,
     )
     engine.start()
     try:

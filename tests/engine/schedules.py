@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,10 +83,15 @@ class SlotModel:
 
 
 class Run:
-    """One scheduler's life. ``steps`` is the whole schedule, ``ended`` the names in the order in which they ended."""
+    """One scheduler's life. ``steps`` is the whole schedule, ``ended`` the names in the order in which they ended.
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    ``cost`` says how long a step of these rows takes; ``taken_s`` has the times then, and the scheduler is told them.
+    """
+
+    def __init__(self, scheduler: Scheduler, cost: Callable[[Sequence[Row]], float] | None = None) -> None:
         self.scheduler = scheduler
+        self.cost = cost
+        self.taken_s: list[float] = []
         batching = scheduler.batching
         self.model = SlotModel(len(scheduler.slots.slots), batching.mixed, batching.can_fork)
         self.steps: list[Step] = []
@@ -130,7 +135,9 @@ class Run:
     def _compute(self, batch: Batch) -> None:
         for row in batch.rows:
             self.model.append(row, self.texts[self.name(row.sequence)])
-        self.scheduler.commit(batch.rows)
+        if self.cost is not None:
+            self.taken_s.append(self.cost(batch.rows))
+        self.scheduler.commit(batch.rows, self.taken_s[-1] if self.cost is not None else None)
         for sequence in [row.sequence for row in batch.rows if row.sequence.is_prefilled]:
             text = self.texts[self.name(sequence)]
             text.append(1_000_000 + 1000 * sequence.id + len(text))  # a token that no other sequence has
@@ -148,10 +155,15 @@ class Run:
         return placements, tuple((self.name(row.sequence), row.num_tokens, row.num_logits) for row in batch.rows)
 
 
-def run(scheduler: Scheduler, jobs: Iterable[Job], aborts: Mapping[int, str] | None = None) -> Run:
+def run(
+    scheduler: Scheduler,
+    jobs: Iterable[Job],
+    aborts: Mapping[int, str] | None = None,
+    cost: Callable[[Sequence[Row]], float] | None = None,
+) -> Run:
     """Run jobs to the end, aborting a name before the step of that number."""
     waiting = sorted(jobs, key=lambda job: job.arrives)
-    result = Run(scheduler)
+    result = Run(scheduler, cost)
     aborts = dict(aborts or {})
     for at in range(10_000):
         while waiting and waiting[0].arrives <= at:

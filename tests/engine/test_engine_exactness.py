@@ -86,6 +86,21 @@ def test_a_prompt_in_chunks_beside_a_stream_gets_the_same_tokens(capabilities: C
     assert list(output.token_ids) == twin_generate(encode(LONG), params)[0]
 
 
+@pytest.mark.parametrize("capabilities", [ALL, CHUNKED], ids=["mixed", "chunked"])
+@pytest.mark.parametrize("prefill_step_s", [0.0, 0.002, 0.02])
+def test_chunks_cut_by_time_change_no_token(prefill_step_s: float, capabilities: Collection[Capability]) -> None:
+    params = SamplingParams(8, seed=13)
+    texts = [LONG + LONG, LONG + "Why?", "The river"]
+    asked = [ask(text, params) for text in texts]
+
+    with running(capabilities=capabilities, prefill_step_s=prefill_step_s) as engine:
+        for each in asked:
+            engine.submit(each)
+        tokens = [list(outputs_of(each)[0].token_ids) for each in asked]
+
+    assert tokens == [twin_generate(encode(text), params)[0] for text in texts]
+
+
 @modes
 def test_choices_of_one_prompt_draw_for_themselves(capabilities: Collection[Capability]) -> None:
     params = SamplingParams(10, seed=12, temperature=1.5)

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from jan_ort.engine.scheduler import Batching, Scheduler
+from jan_ort.engine.batching import Batching
+from jan_ort.engine.scheduler import Scheduler
 from tests.engine.schedules import Job, placements, rows, run
 
 SYSTEM = list(range(100, 130))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jan_ort.engine.scheduler import MIN_SHARED_GAIN, Batching, Scheduler
+from jan_ort.engine.batching import Batching
+from jan_ort.engine.scheduler import MIN_SHARED_GAIN, Scheduler
 from tests.engine.schedules import Job, placements, rows, run
 
 SYSTEM = list(range(100, 130))

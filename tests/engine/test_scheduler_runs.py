@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jan_ort.engine.scheduler import Batching, Scheduler
+from jan_ort.engine.batching import Batching
+from jan_ort.engine.scheduler import Scheduler
 from tests.engine.schedules import Job, Run
 
 FAMILIES = [[1000 * family + at for at in range(60)] for family in range(2)]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jan_ort.engine import scheduler as scheduler_module
-from jan_ort.engine.scheduler import MIN_SHARED_GAIN, Batching, Scheduler
+from jan_ort.engine.batching import Batching
+from jan_ort.engine.scheduler import MIN_SHARED_GAIN, Scheduler
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import Placement, reusable_length
 from tests.engine.running import Tokens

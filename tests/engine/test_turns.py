@@ -7,9 +7,10 @@ import pytest
 
 from jan_ort.engine import scheduler as scheduler_module
 from jan_ort.engine.admission import Admission
+from jan_ort.engine.batching import Batching
 from jan_ort.engine.engine_errors import QueueFull
 from jan_ort.engine.generation import GenerationRequest, Prompt
-from jan_ort.engine.scheduler import Batching, Scheduler
+from jan_ort.engine.scheduler import Scheduler
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.turns import MAX_LOOKED_AT
 from jan_ort.sampling.params import SamplingParams

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jan_ort.engine.batching import Batching
 from jan_ort.engine.engine import Engine
-from jan_ort.engine.scheduler import Batching
 from jan_ort.sampling.params import SamplingParams
 from tests.engine.running import WAIT_S, Tokens, events_of, outputs_of, wait_until
 from tests.engine.weights import KeptSession, Twin, ask_tokens, generate, joined, num_slots_that_cache, running_weights

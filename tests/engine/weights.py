@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from jan_ort.engine.batching import Batching
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.logprobs import token_logprobs
-from jan_ort.engine.scheduler import Batching, Scheduler
+from jan_ort.engine.scheduler import Scheduler
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.chain import Sampler
