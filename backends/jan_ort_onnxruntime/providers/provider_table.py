@@ -42,12 +42,12 @@ class Provider:
     """One execution provider.
 
     ``name`` is the value of the option ``provider``; ``ep_name`` is ONNX Runtime's name. ``options`` are given to it,
-    ``memory_limit_option`` is its own option for the most bytes of its arena, ``memory_device`` is IOBinding's name
-    for memory that it reads in place ("cpu" for host memory). ``separate_rows``: that memory has no addresses, and
-    attention takes several tokens only at the beginning of a sequence. ``on_processor``: built in, it runs on the CPU
-    unless told otherwise. ``serial_runs``: no two Runs on one device at
-    once, whatever their sessions. ``kernels`` tells of the operators that decide whether a graph can run; None is an
-    operator without a kernel, and one that is not named is left to the report of where its nodes ran.
+    ``session_entries`` to every session on it. ``memory_limit_option`` is its own option for the most bytes of its
+    arena, ``memory_device`` is IOBinding's name for memory that it reads in place ("cpu" for host memory).
+    ``separate_rows``: that memory has no addresses, and attention takes several tokens only at the beginning of a
+    sequence. ``on_processor``: built in, it runs on the CPU unless told otherwise. ``serial_runs``: no two Runs on one
+    device at once, whatever their sessions. ``kernels`` tells of the operators that decide whether a graph can run;
+    None is an operator without a kernel, and one that is not named is left to the report of where its nodes ran.
     What to do: ``install`` where onnxruntime has no such provider, ``repair`` where it has and cannot use it,
     ``convert`` where the graph does not fit.
     """
@@ -57,6 +57,7 @@ class Provider:
     install: str
     repair: str = "update its driver, choose another provider, or uninstall its distribution"
     options: Mapping[str, str] = field(default_factory=dict)
+    session_entries: Mapping[str, str] = field(default_factory=dict)
     memory_limit_option: str | None = None
     memory_device: str = "cpu"
     separate_rows: bool = False
@@ -125,6 +126,8 @@ WEBGPU = Provider(
     "WebGpuExecutionProvider",
     install="pip install onnxruntime-ep-webgpu",
     repair="install the graphics driver's Vulkan, Metal or DirectX 12 part",
+    # With its own layout, NHWC, the flavour 1.27 does not tell its nodes; only convolutions could gain by that.
+    session_entries=MappingProxyType({"ep.webgpuexecutionprovider.preferredLayout": "NCHW"}),
     convert=_CONVERT,
 )
 

@@ -69,7 +69,8 @@ def _session_options(provider: Provider, settings: SessionSettings, optimise: bo
     levels = runtime.GraphOptimizationLevel
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimise else levels.ORT_DISABLE_ALL
     options.add_session_config_entry(RECORD_ENTRY, "1")
-    for key, value in _spinning(settings.spin_duration_us, runtime.__version__).items():
+    entries = {**provider.session_entries, **_spinning(settings.spin_duration_us, runtime.__version__)}
+    for key, value in entries.items():
         options.add_session_config_entry(key, value)
     return options
 

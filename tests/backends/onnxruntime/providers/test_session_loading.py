@@ -31,6 +31,7 @@ def test_no_session_may_fall_back_by_itself_and_all_run_in_order(provider: Provi
     assert session.options.execution_mode == real.ExecutionMode.ORT_SEQUENTIAL
     assert session.options.enable_mem_pattern is (provider is not DML)
     assert session.provider_options == {provider.ep_name: dict(provider.options)}
+    assert session.options.entries.items() >= provider.session_entries.items()
 
 
 def test_the_arena_is_limited_where_the_provider_can() -> None:
