@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import BackendError, Session, SlotTokens
 
+logger = logging.getLogger(__name__)
+
 MAX_DIFFERENCE = 0.3
 """Of the logits with a past to those without, relative. SmolLM2 int8, ordinary tokens: OpenVINO differs by up to 0.05,
 attention that loses its past by 0.8 at least."""
 
 _CHUNKS = (1, 2, 1)  # a beginning, several tokens after a past, and one token after a past
+_TOGETHER = ((2, 3), (1, 1))  # tokens of two sequences of several lengths: beginnings, and one token after each
+
+
+@runtime_checkable
+class SharesRuns(Protocol):
+    """A session that may run several sequences at once, and need not."""
+
+    shares_runs: bool
 
 
 def prove(session: Session, *, with_cache: bool = False) -> None:
     """Run a token through ``session`` and leave it as it was.
 
-    ``with_cache``: also compare a few tokens at once with the same tokens after one another, which need the KV cache.
+    ``with_cache``: also compare a few tokens at once with the same tokens after one another, which need the KV cache,
+    and with those of another sequence in the same step. A session that confuses the two runs each alone from then on.
     Raises: BackendError; whatever the run raises.
     """
     token_ids = np.zeros(1, np.int64)
@@ -62,20 +75,54 @@ def _prove_cache(session: Session) -> None:
     chunked = _logits(session, np.split(token_ids, np.cumsum(_CHUNKS)[:-1]))
     _check_numbers(session, whole, "the logits of several tokens")
     _check_numbers(session, chunked, "the logits after a past")
-    never = np.isneginf(whole)  # the others are finite, as was checked
-    if not np.array_equal(never, np.isneginf(chunked)):
-        raise BackendError(
-            f"{session.info.device.used} computes other logits after a past than without: other tokens have the logit "
-            "-inf; choose another provider"
-        )
+    _check_same(session, whole, chunked, "after a past than without")
+    if session.info.num_slots > 1:
+        _prove_company(session, token_ids, whole)
+
+
+def _prove_company(session: Session, token_ids: NDArray[np.int64], whole: NDArray[np.float32]) -> None:
+    """Raise BackendError unless two sequences have the logits of ``whole`` in one step, if need be each run alone."""
+    try:
+        _check_company(session, token_ids, whole)
+    except BackendError as error:
+        if not isinstance(session, SharesRuns) or not session.shares_runs:
+            raise
+        name = session.info.device.used
+        logger.warning("%s confuses sequences of several lengths in one run, so each runs alone: %s", name, error)
+        session.shares_runs = False
+        _check_company(session, token_ids, whole)
+
+
+def _check_company(session: Session, token_ids: NDArray[np.int64], whole: NDArray[np.float32]) -> None:
+    ends = [0, 0]
+    rows: list[tuple[int, NDArray[np.float32]]] = []
+    for counts in _TOGETHER:
+        begins, ends = ends, [end + count for end, count in zip(ends, counts, strict=True)]
+        spans = [range(begin, end) for begin, end in zip(begins, ends, strict=True)]
+        batch = [SlotTokens(slot, token_ids[span], len(span)) for slot, span in enumerate(spans)]
+        logits = session.step(batch).logits
+        rows += zip([index for span in spans for index in span], logits.copy(), strict=True)
+    for slot in range(2):
+        session.truncate(slot, 0)
+    for index, together in rows:  # each for itself: the longest sequence is right where the others are not
+        _check_numbers(session, together[np.newaxis], "the logits in company")
+        _check_same(session, whole[[index]], together[np.newaxis], "of several sequences at once than of one")
+
+
+def _check_same(session: Session, expected: NDArray[np.float32], values: NDArray[np.float32], when: str) -> None:
+    """Raise BackendError unless ``values`` are the logits ``expected``, both numbers or -inf."""
+    never = np.isneginf(expected)
+    complaint = f"{session.info.device.used} computes other logits {when}"
+    if not np.array_equal(never, np.isneginf(values)):
+        raise BackendError(f"{complaint}: other tokens have the logit -inf; choose another provider")
     # float64, for the squares of large logits.
-    without, after = (np.where(never, 0, values).astype(np.float64) for values in (whole, chunked))
-    spread = np.linalg.norm(without - without.mean(axis=1, keepdims=True))
-    difference = np.linalg.norm(after - without) / max(spread, np.finfo(np.float32).tiny)
+    wanted, found = (np.where(never, 0, each).astype(np.float64) for each in (expected, values))
+    spread = np.linalg.norm(wanted - wanted.mean(axis=1, keepdims=True))
+    difference = np.linalg.norm(found - wanted) / max(spread, np.finfo(np.float32).tiny)
     if difference > MAX_DIFFERENCE:
         raise BackendError(
-            f"{session.info.device.used} computes other logits after a past than without: they differ by "
-            f"{difference:.2f} of their spread, more than {MAX_DIFFERENCE}; choose another provider"
+            f"{complaint}: they differ by {difference:.2f} of their spread, more than {MAX_DIFFERENCE}; choose another "
+            "provider"
         )
 
 

@@ -21,7 +21,12 @@ from jan_ort_onnxruntime.sessions.step_plan import Run, plan_alone, plan_runs
 
 
 class GenerationSession(CountedSession):
-    """A decoder with ``num_slots`` sequences in its KV cache; ``decoder`` None: the graph is of our own making."""
+    """A decoder with ``num_slots`` sequences in its KV cache; ``decoder`` None: the graph is of our own making.
+
+    ``shares_runs``: several sequences may be in one run, until the proof finds that the provider confuses them.
+    """
+
+    shares_runs = True
 
     def __init__(
         self,
@@ -70,13 +75,14 @@ class GenerationSession(CountedSession):
         assert self._kv_rows is not None  # as in step
         slots = [row.slot for row in batch]
         self._rows.place(slots, self.lengths)
-        if len(batch) > 1 and all(len(row.token_ids) == 1 for row in batch):
+        if self.shares_runs and len(batch) > 1 and all(len(row.token_ids) == 1 for row in batch):
             held = {self._rows.rows[slot]: length for slot, length in enumerate(self.lengths)}
             for outside, inside in self._rows.gather(slots, self.lengths):
                 with running():
                     self._kv_rows.swap(outside, inside, held[outside], held[inside])
                 self._rows.exchange(outside, inside)
-        return plan_runs(batch, self._rows.rows, self.lengths, self.info.context_length)
+        rows, context_length = self._rows.rows, self.info.context_length
+        return plan_runs(batch, rows, self.lengths, context_length, shares_runs=self.shares_runs)
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the keys and values of the first ``length`` tokens; if that fails, ``target`` is left empty."""
@@ -104,6 +110,8 @@ class SeparateSession(GenerationSession):
     """The session on a device that runs one sequence at a time.
 
     Remembers each slot's tokens, for a prompt's later chunks run from the beginning; see :func:`plan_alone`."""
+
+    shares_runs = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)

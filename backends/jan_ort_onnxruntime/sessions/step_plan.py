@@ -64,9 +64,17 @@ class _Entry:
 
 
 def plan_runs(
-    batch: Sequence[SlotTokens], rows: Sequence[int], lengths: Sequence[int], context_length: int
+    batch: Sequence[SlotTokens],
+    rows: Sequence[int],
+    lengths: Sequence[int],
+    context_length: int,
+    *,
+    shares_runs: bool = True,
 ) -> list[Run]:
-    """Plan a step; ``rows`` and ``lengths`` give each slot's KV row and number of tokens."""
+    """Plan a step; ``rows`` and ``lengths`` give each slot's KV row and number of tokens.
+
+    ``shares_runs``: several sequences may be in one run; else each is alone.
+    """
     entries, first_output = [], 0
     for item in batch:
         entries.append(_Entry(rows[item.slot], lengths[item.slot], item.token_ids, item.num_logits, first_output))
@@ -78,8 +86,9 @@ def plan_runs(
     # A row of one token is always a decode, so that its logits do not depend on its company.
     decodes = [entry for entry in entries if len(entry.token_ids) == 1]
     prompts = [entry for entry in entries if len(entry.token_ids) > 1]
-    runs = [_decode_run(group, held) for group in _adjacent(decodes, MAX_HOLES)]
-    for group in _adjacent(prompts, 0):
+    grouped = _adjacent if shares_runs else _each_alone
+    runs = [_decode_run(group, held) for group in grouped(decodes, MAX_HOLES)]
+    for group in grouped(prompts, 0):
         runs.extend(_prompt_runs(group))
     return runs
 
@@ -118,6 +127,10 @@ def _adjacent(entries: Sequence[_Entry], max_holes: int) -> list[list[_Entry]]:
         else:
             groups.append([entry])
     return groups
+
+
+def _each_alone(entries: Sequence[_Entry], max_holes: int) -> list[list[_Entry]]:
+    return [[entry] for entry in entries]
 
 
 def _decode_run(group: Sequence[_Entry], held: dict[int, int]) -> Run:

@@ -15,8 +15,8 @@ from tests.backends.onnxruntime.providers.fake_onnxruntime import FakeRuntime
 class Opened(ReferenceSession):
     """A working session that remembers where it was told it runs."""
 
-    def __init__(self, device: DeviceReport) -> None:
-        super().__init__(1, 16)
+    def __init__(self, device: DeviceReport, num_slots: int = 1) -> None:
+        super().__init__(num_slots, 16)
         self.device = device
 
 

@@ -70,6 +70,45 @@ def test_a_session_that_loses_its_past_is_not_taken(graph: Path) -> None:
     assert "computes other logits after a past than without" in session.device.declined["dml"]
 
 
+class Confusing(Opened):
+    """A session that gives the shorter of two sequences the other's logits, as WebGPU's attention did in 1.27."""
+
+    def __init__(self, device: DeviceReport) -> None:
+        super().__init__(device, num_slots=2)
+
+    def step(self, batch: Any) -> Any:
+        output = super().step(batch)
+        if len(batch) > 1 and getattr(self, "shares_runs", True):
+            output.logits[0] = output.logits[-1]
+        return output
+
+
+class Yielding(Confusing):
+    """One that can run each sequence alone."""
+
+    shares_runs = True
+
+
+def test_a_session_that_confuses_sequences_runs_each_alone(graph: Path, caplog: pytest.LogCaptureFixture) -> None:
+    session = prove_on(graph, [DML, CPU], lambda _, device: Yielding(device))
+
+    assert isinstance(session, Yielding)
+    assert (session.device.used, session.shares_runs) == (DML, False)
+    assert "confuses sequences of several lengths in one run, so each runs alone" in caplog.text
+    assert (session.length(0), session.length(1)) == (0, 0)
+
+
+def test_a_session_that_confuses_sequences_and_can_but_do_so_is_not_taken(graph: Path) -> None:
+    def build(_: Any, device: DeviceReport) -> Session:
+        return Opened(device) if device.used == CPU else Confusing(device)
+
+    session = prove_on(graph, [DML, CPU], build)
+
+    assert isinstance(session, Opened)
+    assert session.device.used == CPU
+    assert "other logits of several sequences at once than of one" in session.device.declined["dml"]
+
+
 class Spoiling(Opened):
     """A session that computes ``value`` in place of one logit after a past, and of another without one."""
 

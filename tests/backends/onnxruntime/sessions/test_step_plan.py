@@ -61,3 +61,16 @@ def test_a_first_prompt_of_one_token_is_a_decode() -> None:
 
     assert (decode.token_ids.shape, prompt.token_ids.shape) == ((1, 1), (1, 2))
     assert decode.output_rows + prompt.output_rows == (0, 1)
+
+
+def test_sequences_that_share_no_runs_have_one_each() -> None:
+    batch = [tokens(0, 1), tokens(1, 3), tokens(2, 1), tokens(3, 3)]
+    runs = plan_runs(batch, [0, 1, 2, 3], [4, 0, 6, 0], context_length=100, shares_runs=False)
+
+    assert [(run.first_row, run.token_ids.shape, run.seqlens_k.tolist()) for run in runs] == [
+        (0, (1, 1), [4]),
+        (2, (1, 1), [6]),
+        (1, (1, 3), [2]),
+        (3, (1, 3), [2]),
+    ]
+    assert [run.output_rows for run in runs] == [(0,), (2,), (1,), (3,)]
