@@ -10,8 +10,7 @@ from jan_ort_backends.checks import check_options
 from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_backends.memory import MemoryNeed
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
-from jan_ort_onnxruntime.providers.provider_table import CPU
-from jan_ort_onnxruntime.session_settings import AUTO, OPTION_NAMES, SessionSettings
+from jan_ort_onnxruntime.session_settings import AUTO, CPU_NAME, OPTION_NAMES, SessionSettings
 
 
 class OnnxRuntimeBackend:
@@ -63,7 +62,7 @@ class OnnxRuntimeBackend:
         """Check the options' names and values, and that a provider that is named is there. Raises: ModelError."""
         check_options(OpenOptions(extra=extra), OPTION_NAMES, None)
         provider = SessionSettings.parse(extra).provider
-        if provider not in (AUTO, CPU.name) and isinstance(self.probe(), Available):
+        if provider not in (AUTO, CPU_NAME) and isinstance(self.probe(), Available):
             from jan_ort_onnxruntime.providers.proven_opening import check_provider  # onnxruntime is imported only now
 
             check_provider(provider)

@@ -12,6 +12,9 @@ from jan_ort_backends import ModelError
 AUTO = "auto"
 """The value of the option ``provider`` that takes the first provider that is proven to work."""
 
+CPU_NAME = "cpu"
+"""Its value for the CPU, which every onnxruntime has."""
+
 OPTION_NAMES = ("intra_op_num_threads", "memory_limit_mb", "provider", "spin_duration_us", "strict")
 
 DEFAULT_SPIN_DURATION_US = 30

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
+from jan_ort_onnxruntime.session_settings import CPU_NAME
 
 CPU_PROVIDER = "CPUExecutionProvider"
 
@@ -69,7 +70,7 @@ class Provider:
     convert: str = ""
 
 
-CPU = Provider("cpu", CPU_PROVIDER, install="pip install onnxruntime")
+CPU = Provider(CPU_NAME, CPU_PROVIDER, install="pip install onnxruntime")
 
 CUDA = Provider(
     "cuda",
