@@ -17,7 +17,8 @@ from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
 from jan_ort.http.body import read_body
-from jan_ort.http.connection import TidyConnection, take_request
+from jan_ort.http.body_budget import BodyBudget, allowed_bytes
+from jan_ort.http.connection import BODIES, TidyConnection, current_body, take_request
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
 from jan_ort.http.shutdown import UNKNOWN_GRACE_S, stop_when_told
@@ -25,6 +26,7 @@ from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.http.websocket import RefusedWebsocket
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server
+from jan_ort.serving.serving_errors import NotServing
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, operations, parse_body, spec_bytes
 
@@ -35,6 +37,12 @@ EXTENSION = "jan_ort"
 
 STOPPER = "jan_ort_stopper"
 """Where it keeps the task that hears of a shutdown."""
+
+HASTENER = "jan_ort_hastener"
+"""Where it keeps the task that ends the wait for bodies then."""
+
+BODY_GRACE_S = 5.0
+"""What a body gets to become whole once the server stops: nothing is computed for it yet, and it can be sent again."""
 
 LARGE_BODY_BYTES = 2**16
 """What is not parsed on the event loop: the most hostile body of this size takes it 6 ms."""
@@ -99,6 +107,8 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         server = begin()
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
+        app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
+        app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
         if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
             _guard_hypercorn(server)
         if hears_signals:
@@ -108,8 +118,9 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
 
     @app.after_serving
     async def stop() -> None:
-        if STOPPER in app.extensions:
-            app.extensions[STOPPER].cancel()
+        for each in (STOPPER, HASTENER):
+            if each in app.extensions:
+                app.extensions[each].cancel()
         await app.extensions[EXTENSION].stop()
 
     unknown_fields = UnknownFields()
@@ -119,6 +130,13 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_leave_if_stopping)
     return app
+
+
+async def _hasten(server: Server, bodies: BodyBudget) -> None:
+    """Refuse what is not whole soon after the server has begun to stop, so that half a body does not hold it up."""
+    await server.draining.wait()
+    await asyncio.sleep(BODY_GRACE_S)
+    bodies.refuse_unfinished(NotServing(server.status, None))
 
 
 def _guard_hypercorn(server: Server) -> None:
@@ -144,15 +162,17 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
             return await handler(server, **path)
         _check_content_type(request.headers.get("Content-Type"))
         take_request(server)
-        raw = await read_body(request)
-        parse = partial(_parse, operation, raw, server.settings.max_body_values, unknown_fields)
-        body = (
-            parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse, is_long=len(raw) >= LONG_BODY_BYTES)
-        )
-        return await handler(server, body)
+        return await handler(server, await _read(operation, server.settings.max_body_values, unknown_fields))
 
     rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
     app.add_url_rule(rule, operation.operation_id, view, methods=[operation.method], provide_automatic_options=False)
+
+
+async def _read(operation: Operation, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
+    """Return the request's body, of whose bytes nothing is left."""
+    raw = await read_body(current_body(), request)
+    parse = partial(_parse, operation, raw, max_values, unknown_fields)
+    return parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse, is_long=len(raw) >= LONG_BODY_BYTES)
 
 
 def _parse(operation: Operation, raw: bytes, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
@@ -188,7 +208,8 @@ async def _answer_error(error: Exception) -> Response:
 
 
 async def _leave_if_stopping(response: Response) -> Response:
-    """Tell a client of HTTP/1.1 that its next request needs another connection, to a server that goes on."""
+    """Let go of the body, and tell a client of HTTP/1.1 that its next request needs another connection."""
+    current_body().discard()
     server: Server = current_app.extensions[EXTENSION]
     if server.is_stopping and request.http_version.startswith("1."):  # HTTP/2 has no such header
         response.headers["Connection"] = "close"

@@ -15,13 +15,18 @@ from quart import Request
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
 
+from jan_ort.http.body import RequestBody
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.server import Server
 
 logger = logging.getLogger(__name__)
 
+BODIES = "jan_ort_bodies"
+"""Where the app keeps its :class:`BodyBudget` in ``app.extensions``."""
+
 _taken: ContextVar[AsyncExitStack] = ContextVar("taken")
+_body: ContextVar[RequestBody] = ContextVar("body")
 
 Model = TypeVar("Model", bound=ServedModel)
 
@@ -46,9 +51,12 @@ class TidyConnection(ASGIHTTPConnection):
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Serve the request."""
         async with AsyncExitStack() as taken:
+            body = RequestBody(self.app.extensions[BODIES], self.app.config["MAX_CONTENT_LENGTH"])
+            taken.callback(body.discard)
             _taken.set(taken)  # seen by the tasks that are made below it, and by no other request
+            _body.set(body)
             try:
-                await super().__call__(partial(self._hear, receive), send)
+                await super().__call__(partial(self._hear, receive, body), send)
             except* AnswerCut:
                 pass  # the server finds an answer without an end, then, and cuts it
 
@@ -59,13 +67,19 @@ class TidyConnection(ASGIHTTPConnection):
         finally:
             self._is_over = True
 
-    async def _hear(self, receive: ASGIReceiveCallable) -> ASGIReceiveEvent:
-        """Receive a message. At the client's going, give the answer a turn first, in which it cannot wait for anything.
+    async def _hear(self, receive: ASGIReceiveCallable, body: RequestBody) -> ASGIReceiveEvent:
+        """Take the body, and return the next message. At the client's going, give the answer a turn first.
 
-        The end of what a client sends counts as its going: the two look the same, and nginx, Node and uvicorn see no
-        difference either. But what can be answered at once is: ``printf ... | nc -N`` gets to see ``/health``.
+        It cannot wait for anything in that. The end of what a client sends counts as its going: the two look the same,
+        and nginx, Node and uvicorn see no difference either. But what can be answered at once is: ``printf … | nc -N``
+        gets to see ``/health``.
         """
         message = await receive()
+        while message["type"] == "http.request":
+            body.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                body.set_complete()
+            message = await receive()
         if message["type"] == "http.disconnect":
             await asyncio.sleep(0)
             if not self._is_over:  # an app hears this after a whole answer, too
@@ -85,6 +99,11 @@ class TidyConnection(ASGIHTTPConnection):
 def take_request(server: Server) -> None:
     """Have the server, if it stops, wait for the end of this request. Raises: NotServing."""
     _taken.get().callback(server.take_request())
+
+
+def current_body() -> RequestBody:
+    """Return the body of this task's request."""
+    return _body.get()
 
 
 async def borrow(lending: Awaitable[Lease[Model]]) -> Lease[Model]:

@@ -15,6 +15,7 @@ from jan_ort.engine.engine_errors import (
 )
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, bad_request
+from jan_ort.http.body_budget import BodiesTooLarge
 from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
 from jan_ort.serving.serving_errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
 from jan_ort.structured.grammar_errors import ConstraintFailed
@@ -66,13 +67,17 @@ def _passing(error: Exception) -> ApiError | None:
             status, code, param = 503, f"server_{error.status}", None
         case ModelUnavailable():
             status, code, param = 503, "model_failed", "model"
+        case BodiesTooLarge():
+            status, code, param = 503, "bodies_too_large", None
+        case MemoryError():
+            status, code, param = 503, "out_of_memory", None
         case EngineStopped() | PoolClosed():
             status, code, param = 503, "shutting_down", None
         case DeviceUnavailable() | DeviceLost():
             status, code, param = 503, "device_lost", None
         case _:
             return None
-    answer = ApiError(status, str(error), param=param, code=code)
+    answer = ApiError(status, str(error) or "not enough memory is left; try again later", param=param, code=code)
     answer.headers["Retry-After"] = f"{getattr(error, 'retry_after_s', _RETRY_AFTER_S):.0f}"
     return answer
 

@@ -62,7 +62,7 @@ class Server:
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self.drained = asyncio.Event()
+        self.draining, self.drained = asyncio.Event(), asyncio.Event()
         self._num_requests = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -97,6 +97,7 @@ class Server:
     async def _drain(self, limit_s: float) -> None:
         """Wait until the requests that were taken are answered, but not longer than ``limit_s``."""
         self.status = Status.DRAINING
+        self.draining.set()
         logger.info(
             "%d requests get %g s to finish; a second signal ends the server at once", self._num_requests, limit_s
         )

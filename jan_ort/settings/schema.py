@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_cache_dir
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jan_ort.settings.value_sources import ConfigFileSource, SettingsError, check_variables, find_origins, remedy
@@ -113,6 +113,12 @@ class Settings(BaseSettings):
         "that takes, but of at least 32 tokens, or 64 while nobody waits.",
     )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
+    body_memory_mb: int | None = Field(
+        None,
+        ge=1,
+        description="Most MiB that the bodies of all requests may have together, until their answers begin; when there "
+        "is more, an unfinished one is answered 503. A sixteenth of the available memory if not given.",
+    )
     max_connections: int | None = Field(
         None,
         ge=1,
@@ -160,6 +166,14 @@ class Settings(BaseSettings):
         """Return the options of a backend by name: its own, and those for any; the last of several values counts."""
         given = map(split_option, self.backend_option)
         return {name: value for meant, name, value in given if meant in (None, backend)}
+
+    @field_validator("body_memory_mb")
+    @classmethod
+    def _hold_one_body(cls, given: int | None, others: ValidationInfo) -> int | None:
+        one = others.data.get("max_body_bytes", 0)
+        if given is not None and given * 2**20 < one:
+            raise ValueError(f"one body may have {one} bytes (--max-body-bytes): allow as much, or lower that")
+        return given
 
     @field_validator("cache_dir")
     @classmethod

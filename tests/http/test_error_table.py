@@ -10,6 +10,7 @@ from jan_ort.chat.template import ChatTemplateError
 from jan_ort.engine.engine_errors import EngineFailed, EngineStopped, QueueFull, SequenceFailed, StepFailed
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, context_overflow, short
+from jan_ort.http.body_budget import BodiesTooLarge
 from jan_ort.http.error_table import to_api_error
 from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
 from jan_ort_backends import BadInput, ContextOverflow
@@ -29,6 +30,8 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (EngineStopped(), 503, None, "shutting_down"),
         (PoolBusy("3 others wait"), 429, None, "queue_full"),
         (PoolClosed("stopping"), 503, None, "shutting_down"),
+        (BodiesTooLarge("10 bytes; 5 are allowed"), 503, None, "bodies_too_large"),
+        (MemoryError(), 503, None, "out_of_memory"),
         (StepFailed("the device is lost"), 500, None, "backend_failed"),
         (EngineFailed(ZeroDivisionError("secret")), 500, None, "engine_failed"),
         (SequenceFailed(), 500, None, "internal_error"),
@@ -51,7 +54,8 @@ def test_an_api_error_is_its_own_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [QueueFull(3, 2, retry_after_s=7), EngineStopped(), PoolBusy("full"), PoolClosed("stopping")]
+    "error",
+    [QueueFull(3, 2, retry_after_s=7), EngineStopped(), PoolBusy("full"), PoolClosed("stopping"), MemoryError()],
 )
 def test_what_passes_says_when_to_come_back(error: Exception) -> None:
     assert int(to_api_error(error).headers["Retry-After"]) >= 1
