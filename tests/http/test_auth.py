@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from quart.wrappers import Body
 
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import (
@@ -18,6 +17,7 @@ from jan_ort.http.auth import (
     check_request,
     is_loopback,
 )
+from jan_ort.http.body import RequestBody
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, operations
 from tests.http.handlers.serving import COMPLETIONS, serving
@@ -104,14 +104,14 @@ async def test_every_secured_operation_needs_the_key(operation: Operation) -> No
 
 
 async def test_the_key_is_checked_before_the_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Body] = []
-    original = Body.__aiter__
+    read: list[RequestBody] = []
+    whole = RequestBody.whole
 
-    def watched(body: Body) -> object:
+    async def watched(body: RequestBody) -> bytes:
         read.append(body)
-        return original(body)
+        return await whole(body)
 
-    monkeypatch.setattr(Body, "__aiter__", watched)
+    monkeypatch.setattr(RequestBody, "whole", watched)
     async with serving(api_key="k3y") as app:
         client = app.test_client()
         headers = {"Content-Type": "application/json"}
