@@ -28,12 +28,35 @@ def leaves_folder(name: str) -> bool:
     return parts.is_absolute() or PureWindowsPath(name).drive != "" or ".." in parts.parts or "\x00" in name
 
 
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def why_no_file(path: Path) -> str | None:
+    """Return why a path must not be opened as a file, in words that follow its name, None if it may.
+
+    To open a pipe would wait for whoever writes to it, and a device may have no end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if stat.S_ISREG(mode):
+        return None
+    return f"is {next((name for is_kind, name in _KINDS if is_kind(mode)), 'something else')}, not a file"
+
+
 def check_small_file(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> None:
-    """Refuse what must not be opened, for that would wait, and what is too large. Raises: ValueError; OSError."""
-    status = path.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise ValueError("is a directory, not a file")
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("is no regular file, but a pipe, a socket or a device")
-    if status.st_size > max_bytes:
-        raise ValueError(f"has {status.st_size} bytes; at most {max_bytes} are read")
+    """Refuse what must not be opened as a file, and what is too large. Raises: ValueError; OSError."""
+    size = path.stat().st_size
+    if (why := why_no_file(path)) is not None:
+        raise ValueError(why)
+    if size > max_bytes:
+        raise ValueError(f"has {size} bytes; at most {max_bytes} are read")

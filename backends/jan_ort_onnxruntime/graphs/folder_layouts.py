@@ -9,7 +9,7 @@ from typing import Any
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.graph_names import GRAPH_NAMES
-from jan_ort_backends.small_files import leaves_folder
+from jan_ort_backends.small_files import leaves_folder, why_no_file
 
 MODEL_FILE = "model.onnx"
 _SPLIT = ("decoder_model.onnx", "decoder_with_past_model.onnx", "encoder_model.onnx")
@@ -40,11 +40,14 @@ def find_graph(folder: Path, decoder: Mapping[str, Any]) -> GraphLocation:
                 f"{folder / 'genai_config.json'}: filename {name[:80]!r} leaves the folder; name a file that is in it"
             )
         named = folder / name
-        if not named.is_file():
-            raise ModelError(f"{named} does not exist; genai_config.json names it as the decoder's graph")
+        if (why := why_no_file(named)) is not None:
+            raise ModelError(f"{named} {why}; genai_config.json names it as the decoder's graph")
         return GraphLocation("genai", named)
     path = next(_candidates(folder), None)
     if path is None:
+        for other in (*(folder / name for name in GRAPH_NAMES), *sorted(folder.glob("*.onnx"))):
+            if other.exists() and (why := why_no_file(other)) is not None:
+                raise ModelError(f"{other} {why}; the model's graph must be one")
         raise ModelError(f"{folder / MODEL_FILE} does not exist{_what_there_is(folder)}")
     return GraphLocation(_layout(folder, path), path)
 
@@ -70,9 +73,8 @@ def _layout(folder: Path, path: Path) -> str:
 
 def _what_there_is(folder: Path) -> str:
     """Continue the message that there is no graph: with the graphs under other names, and what they lack."""
-    graphs = sorted(
-        path.relative_to(folder).as_posix() for path in [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")]
-    )
+    found = [path for path in [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")] if path.is_file()]
+    graphs = sorted(path.relative_to(folder).as_posix() for path in found)
     if not graphs and any(folder.glob("*.gguf")):
         return "; the GGUF file in it must be converted (jan-ort models convert FILE.gguf), or be for another backend"
     if not graphs:

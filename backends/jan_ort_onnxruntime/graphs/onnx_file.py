@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from jan_ort_backends import ModelError
-from jan_ort_backends.small_files import leaves_folder
+from jan_ort_backends.small_files import leaves_folder, why_no_file
 from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed, read_need
 from jan_ort_onnxruntime.graphs.protobuf_wire import Field, as_bytes, as_text, read_fields
 
@@ -98,8 +98,8 @@ class OnnxFile:
         problems = []
         for name, num_bytes in sorted(self.external_files.items()):
             path = self.path.parent / name
-            if not path.is_file():
-                problems.append(f"{path} with the graph's weights does not exist")
+            if (why := why_no_file(path)) is not None:
+                problems.append(f"{path} with the graph's weights {why}")
             elif path.stat().st_size < num_bytes:
                 problems.append(f"{path} has {path.stat().st_size} bytes of at least {num_bytes}")
             elif not os.access(path, os.R_OK):

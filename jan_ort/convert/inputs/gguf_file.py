@@ -16,6 +16,7 @@ from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
 from jan_ort.convert.inputs.ggml_types import dequantize, is_readable, readable_types
 from jan_ort.convert.inputs.gguf_header import StoredTensor, read_header
 from jan_ort.ground.model_errors import ConversionError
+from jan_ort_backends.small_files import why_no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class GgufFile:
 
     def _check_magic(self) -> None:
         try:
+            if (why := why_no_file(self.path)) is not None:
+                raise ConversionError(f"{self.path}: {why}; give a .gguf file")
             with self.path.open("rb") as stream:
                 magic = stream.read(len(GGUF_MAGIC))
         except OSError as error:

@@ -13,6 +13,7 @@ from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
+from jan_ort_backends.small_files import why_no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class GgufSource(MadeSource):
 
     @classmethod
     def _of(cls, path: Path) -> Self:
-        if not path.is_file():
-            raise ModelReferenceError(f"{path} is no file and no folder")
+        if (why := why_no_file(path)) is not None:
+            raise ModelReferenceError(f"{path} {why}; name a GGUF file or a model folder")
         with path.open("rb") as stream:
             magic = stream.read(len(GGUF_MAGIC))
         if magic != GGUF_MAGIC:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import EMBED, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, naming
+from jan_ort_backends.small_files import why_no_file
 
 _WEIGHTS = "model.safetensors"
 _GROWTH = 2
@@ -31,8 +33,11 @@ class SentenceTransformersSource(MadeSource):
     def parse(cls, text: str, known: Known) -> Self | None:
         """Return the folder of a path."""
         path = local_path(text)
-        has_both = path is not None and (path / "modules.json").is_file() and (path / _WEIGHTS).is_file()
-        return cls(path) if path is not None and has_both else None
+        if path is None or not (path / "modules.json").is_file() or not (path / _WEIGHTS).exists():
+            return None
+        if (why := why_no_file(path / _WEIGHTS)) is not None:
+            raise ModelReferenceError(f"{path / _WEIGHTS} {why}; the model's weights must be one")
+        return cls(path)
 
     def stated_task(self) -> Task:
         """Such models embed."""

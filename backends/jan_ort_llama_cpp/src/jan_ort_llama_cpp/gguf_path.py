@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.file_samples import file_samples
+from jan_ort_backends.small_files import why_no_file
 
 SUFFIX = ".gguf"
 _MAGIC = b"GGUF"
@@ -21,6 +22,9 @@ def find_gguf(model_dir: Path) -> Path:
     """
     found = [model_dir] if model_dir.suffix == SUFFIX else sorted(model_dir.glob(f"*{SUFFIX}"))
     models = [path for path in found if path.is_file() and _is_first_part(path)]
+    for other in found:
+        if not models and (why := why_no_file(other)) is not None:
+            raise ModelError(f"{other} {why}; give a {SUFFIX} file, or a folder that holds one")
     if not models:
         converted = any(model_dir.glob("*.onnx"))
         remedy = "a GGUF file is not converted with --weights as-is" if converted else "give a folder that holds one"
