@@ -19,7 +19,7 @@ from jan_ort_backends.memory import MemoryNeed
 logger = logging.getLogger(__name__)
 
 LEAST_CONTEXT_LENGTH = 2048
-"""Tokens of a slot below which a model's own context length is not lowered unasked."""
+"""Tokens of a slot below which a model's own context length is not lowered unasked; fewer slots come first."""
 
 
 class MemoryLedger:
@@ -41,7 +41,8 @@ class MemoryLedger:
     def admit(self, key: object, task: Task, folder: ModelFolder, backend: Backend, settings: Settings) -> Settings:
         """Note that a model is being loaded, and return the settings to open it with; ``release`` undoes it.
 
-        A context length that nobody has given is lowered to what fits. Raises: ModelTooLarge, with the sum.
+        A context length, and then a number of slots, that nobody has given is lowered to what fits.
+        Raises: ModelTooLarge, with the sum of the least that was tried.
         """
         if settings.memory_limit_mb == 0:
             return settings
@@ -51,19 +52,20 @@ class MemoryLedger:
         if (need := ask_memory_need(backend, folder.path, options)) is None:
             return settings
         with self._lock:
-            left = self._left(settings)
-            length = options.context_length
-            if need.total_bytes > left and need.kv_cache_bytes and length is None:
-                for shorter in _shorter(folder.context_length):
-                    fitting = ask_memory_need(backend, folder.path, replace(options, context_length=shorter))
-                    if fitting is not None and fitting.total_bytes <= left:
-                        _tell(folder, need, left, shorter, settings)
-                        need, length = fitting, shorter
-                        break
+            left, least, wanted = self._left(settings), settings, need
+            for smaller in _smaller(settings, folder.context_length) if need.kv_cache_bytes else ():
+                if need.total_bytes <= left:
+                    break
+                options = replace(options, num_slots=smaller.num_slots, context_length=smaller.context_length)
+                if (found := ask_memory_need(backend, folder.path, options)) is None:
+                    break
+                need, least = found, smaller
             if need.total_bytes > left:
-                raise ModelTooLarge(refusal(folder, need, left, settings))
+                raise ModelTooLarge(refusal(folder, need, left, least))
             self._needs[key] = need
-        return settings if length == options.context_length else settings.model_copy(update={"context_length": length})
+        if least is not settings:
+            _tell(folder, wanted, left, settings, least)
+        return least
 
     def release(self, key: object) -> None:
         """Note that a model is not in memory, or no longer."""
@@ -84,44 +86,60 @@ class MemoryLedger:
         return self._available() - max(0, promised - (used - self._used_before))
 
 
-def _shorter(context_length: int) -> Iterator[int]:
-    length = context_length // 2
-    while length >= LEAST_CONTEXT_LENGTH:
-        yield length
-        length //= 2
+def _smaller(settings: Settings, context_length: int) -> Iterator[Settings]:
+    """Yield ever smaller sizes, of which nothing is smaller that was asked for."""
+    if settings.context_length is None:
+        while (context_length := context_length // 2) >= LEAST_CONTEXT_LENGTH:
+            settings = settings.model_copy(update={"context_length": context_length})
+            yield settings
+    if "num_slots" not in settings.model_fields_set:
+        for num_slots in range(settings.num_slots - 1, 0, -1):
+            yield settings.model_copy(update={"num_slots": num_slots})
 
 
-def _tell(folder: ModelFolder, need: MemoryNeed, left: int, length: int, settings: Settings) -> None:
+def _tell(folder: ModelFolder, need: MemoryNeed, left: int, before: Settings, after: Settings) -> None:
+    """Say what was made smaller; whoever asks for more by a flag is told whether that fits."""
+    length = before.context_length or folder.context_length
+    lowered = []
+    if (after.context_length or length) != length:
+        lowered.append(f"its context length is lowered from {length:,} to {after.context_length:,} tokens")
+    if after.num_slots != before.num_slots:
+        lowered.append(f"its slots are lowered from {before.num_slots} to {after.num_slots}")
     logger.warning(
-        "%s needs %s and %s are available: its context length is lowered from %s to %s tokens; --context-length or "
-        "--num-slots decide otherwise",
+        "%s needs %s and %s are available: %s; --context-length or --num-slots decide otherwise",
         folder.name,
-        sum_of(need, settings.num_slots, folder.context_length),
-        _gigabytes(left),
-        f"{folder.context_length:,}",
-        f"{length:,}",
+        sum_of(need, before.num_slots, length),
+        _gigabytes(left, need),
+        " and ".join(lowered),
     )
 
 
 def refusal(folder: ModelFolder, need: MemoryNeed, left: int, settings: Settings) -> str:
     """Return why a model is not loaded, with the sum and what to do."""
     length = settings.context_length or folder.context_length
-    fewer = "lower --num-slots or --context-length, take a smaller model or --weights int4"
+    slots = "--num-slots or " if settings.num_slots > 1 else ""
+    fewer = f"lower {slots}--context-length, serve fewer models, take a smaller one or --weights int4"
     return (
-        f"{folder.path} needs {sum_of(need, settings.num_slots, length)} of memory, and {_gigabytes(max(0, left))} are "
-        f"available; {fewer if need.kv_cache_bytes else 'close other programs'}, or load it nevertheless with "
-        "--memory-limit-mb 0"
+        f"{folder.path} needs {sum_of(need, settings.num_slots, length)} of memory, and "
+        f"{_gigabytes(max(0, left), need)} are available; {fewer if need.kv_cache_bytes else 'close other programs'}, "
+        "or load it nevertheless with --memory-limit-mb 0"
     )
 
 
 def sum_of(need: MemoryNeed, num_slots: int, context_length: int) -> str:
     """Return the sum with its parts."""
-    cache = f"KV cache {need.kv_cache_bytes / 1e9:.1f} for {num_slots} slots of {context_length:,} tokens, "
-    return (
-        f"{_gigabytes(need.total_bytes)} (weights {need.weights_bytes / 1e9:.1f}, "
-        f"{cache if need.kv_cache_bytes else ''}working memory {need.working_bytes / 1e9:.1f})"
+    weights, kv_cache, working = (
+        _number(each, need) for each in (need.weights_bytes, need.kv_cache_bytes, need.working_bytes)
     )
+    slots = f"{num_slots} slot{'s' if num_slots > 1 else ''}"
+    cache = f"KV cache {kv_cache} for {slots} of {context_length:,} tokens, " if need.kv_cache_bytes else ""
+    return f"{_gigabytes(need.total_bytes, need)} (weights {weights}, {cache}working memory {working})"
 
 
-def _gigabytes(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:.1f} GB"
+def _gigabytes(num_bytes: int, need: MemoryNeed) -> str:
+    return f"{_number(num_bytes, need)} GB"
+
+
+def _number(num_bytes: int, need: MemoryNeed) -> str:
+    """Return a number of GB, with more digits where all of a model is less than one."""
+    return f"{num_bytes / 1e9:.{1 if need.total_bytes >= 1e9 else 2}f}"

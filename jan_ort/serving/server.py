@@ -178,7 +178,8 @@ class Server:
         self.roster = await in_daemon_thread(lambda: self._find_models(deliver))
         self.roster.check_names()
         if self.settings.load == "start":
-            for each in self.roster.residents:
+            # What cannot be made smaller comes first, for the others take no more than is left.
+            for each in sorted(self.roster.residents, key=lambda each: each.choice.task.takes_context_length):
                 await each.open()
 
     def _find_models(self, deliver: Callable[..., None]) -> Roster:

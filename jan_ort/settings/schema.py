@@ -88,11 +88,14 @@ class Settings(BaseSettings):
         "int8",
         description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
     )
-    num_slots: int = Field(8, ge=1, le=1024, description="Sequences that are computed at once.")
+    num_slots: int = Field(
+        8, ge=1, le=1024, description="Sequences that are computed at once; if not given 8, or what fits in memory."
+    )
     context_length: int | None = Field(
         None,
         ge=2,
-        description="Tokens of each slot, prompt and answer; if not given the model's own, or what fits in memory.",
+        description="Tokens of each slot, prompt and answer; if not given the model's own, or what fits in memory, "
+        "2,048 at least.",
     )
     memory_limit_mb: int | None = Field(
         None,

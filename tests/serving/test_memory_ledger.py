@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,12 @@ def test_a_model_that_fits_is_loaded_as_it_was_asked_for() -> None:
 
 def test_a_model_that_does_not_fit_is_refused_with_the_sum() -> None:
     with pytest.raises(ModelTooLarge) as refused:
-        admit(ledger(4 * GB), context_length=8192)
+        admit(ledger(4 * GB), context_length=8192, num_slots=8)
 
     assert str(refused.value) == (
         "models/big needs 7.7 GB (weights 1.0, KV cache 6.6 for 8 slots of 8,192 tokens, working memory 0.1) of "
-        "memory, and 4.0 GB are available; lower --num-slots or --context-length, take a smaller model or "
-        "--weights int4, or load it nevertheless with --memory-limit-mb 0"
+        "memory, and 4.0 GB are available; lower --num-slots or --context-length, serve fewer models, take "
+        "a smaller one or --weights int4, or load it nevertheless with --memory-limit-mb 0"
     )
 
 
@@ -61,9 +62,55 @@ def test_a_context_length_that_nobody_has_given_is_lowered_to_what_fits(caplog: 
     assert "its context length is lowered from 8,192 to 4,096 tokens; --context-length" in caplog.text
 
 
+def test_slots_that_nobody_has_asked_for_are_given_up_before_a_short_context(caplog: pytest.LogCaptureFixture) -> None:
+    settings = admit(ledger(2 * GB))
+
+    assert (settings.num_slots, settings.context_length) == (4, 2048)
+    assert (
+        "and 2.0 GB are available: its context length is lowered from 8,192 to 2,048 tokens and its slots are lowered "
+        "from 8 to 4; --context-length or --num-slots decide otherwise"
+    ) in caplog.text
+
+
+def test_what_was_asked_for_is_not_made_smaller(caplog: pytest.LogCaptureFixture) -> None:
+    fewer = admit(ledger(4 * GB), context_length=8192)
+    shorter = admit(ledger(5 * GB), num_slots=8)
+
+    assert (fewer.num_slots, fewer.context_length) == (3, 8192)
+    assert (shorter.num_slots, shorter.context_length) == (8, 4096)
+    assert "its slots are lowered from 8 to 3" in caplog.text
+    with pytest.raises(ModelTooLarge, match="for 8 slots of 2,048 tokens"):
+        admit(ledger(2 * GB), num_slots=8)
+    with pytest.raises(ModelTooLarge, match="for 1 slot of 8,192 tokens"):
+        admit(ledger(GB), context_length=8192)
+
+
 def test_it_is_not_lowered_to_next_to_nothing() -> None:
-    with pytest.raises(ModelTooLarge, match="for 8 slots of 8,192 tokens"):
-        admit(ledger(2 * GB))
+    with pytest.raises(ModelTooLarge, match=r"for 1 slot of 2,048 tokens.* available; lower --context-length, serve"):
+        admit(ledger(GB))
+
+
+def test_a_short_context_of_the_model_is_not_lowered() -> None:
+    short = replace(FOLDER, context_length=1024)
+
+    settings = ledger(2 * GB).admit("a", GENERATE, short, Estimating(), reference_settings())
+
+    assert (settings.num_slots, settings.context_length) == (1, None)
+
+
+async def test_what_cannot_be_made_smaller_is_loaded_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[Task] = []
+
+    def admit(self: MemoryLedger, key: object, task: Task, *given: Any) -> Settings:
+        tasks.append(task)
+        return reference_settings()
+
+    monkeypatch.setattr(MemoryLedger, "admit", admit)
+    app = create_app(reference_settings())
+    async with app.test_app():
+        await until(lambda: server_of(app).status != "loading")
+
+    assert tasks == [EMBED, GENERATE]
 
 
 def test_no_limit_is_no_check() -> None:
