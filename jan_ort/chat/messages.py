@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jan_ort_openapi import MalformedBody, TooManyValues, check_size
+from jan_ort_openapi.json_text import parse_int
 from jan_ort_openapi.models import (
     ChatCompletionMessageToolCallFunction,
     ChatCompletionRequestAssistantMessage,
@@ -108,7 +109,7 @@ def _arguments(text: str, param: str) -> dict[str, Any]:
         return {}
     try:
         check_size(text.encode(), ())
-        arguments = json.loads(text, parse_constant=_refuse_constant)
+        arguments = json.loads(text, parse_int=parse_int, parse_constant=_refuse_constant)
     except TooManyValues as error:
         raise MessageError(param, f"{param}: {error}") from error
     except (ValueError, RecursionError, MalformedBody):

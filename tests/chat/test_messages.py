@@ -97,7 +97,7 @@ def test_no_arguments_are_an_empty_object(arguments: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["{", "[1]", "null", "5", "{'a': 1}", '{"a": NaN}', '{"a": ' + "9" * 5000 + "}", "[" * 100_000]
+    "arguments", ["{", "[1]", "null", "5", "{'a': 1}", '{"a": NaN}', '{"a": ' + "9" * 600 + "}", "[" * 100_000]
 )
 def test_arguments_that_are_no_json_object_are_refused_by_their_place(arguments: str) -> None:
     message = {"role": "assistant", "tool_calls": [call("a", "now", "{}"), call("b", "now", arguments)]}

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from jan_ort_openapi import MalformedBody, SchemaViolation, models, parse_body
-from jan_ort_openapi.json_text import MAX_DEPTH
+from jan_ort_openapi.json_text import MAX_DEPTH, MAX_DIGITS
 
 Chat = models.CreateChatCompletionRequest
 Completion = models.CreateCompletionRequest
@@ -36,7 +36,12 @@ def violation(model: type[BaseModel], value: Any) -> SchemaViolation:
         (b'{"temperature": -Infinity}', "-Infinity"),
         (b'{"temperature": 1e999}', "1e999"),
         (b'{"seed": -1e999}', "-1e999"),
-        (b'{"seed": ' + b"1" * 5000 + b"}", "too many digits"),
+        (b'{"seed": ' + b"1" * 5000 + b"}", "too many digits: it has 5000 characters; 512 are allowed"),
+        (b'{"seed": -' + b"1" * 512 + b"}", "too many digits: it has 513 characters; 512 are allowed"),
+        (b'{"x": ["' + b"1" * 513 + b'", 5, ' + b"1" * 513 + b"]}", "too many digits"),
+        (b'{"x": [' + b"1" * 1000 + b".5]}", "too many digits"),
+        (b'{"x": [0.' + b"1" * 1000 + b"]}", "too many digits"),
+        (b'{"x": 1e' + b"0" * 1000 + b"1}", "too many digits"),
         (b'{"prompt": "\\ud800"}', "lone surrogate"),
         (b'{"prompt": "\\udc00\\ud800"}', "lone surrogate"),
         (b'{"unheard_of": {"\\uDFFF": 1}}', "lone surrogate"),
@@ -60,6 +65,7 @@ def test_what_is_no_json_text_is_malformed(body: bytes, message: str) -> None:
         (b'{"prompt": "a", "prompt": "b"}', "b"),
         (b'{"prompt": 5, "prompt": "[[[[' + b"[" * MAX_DEPTH + b'"}', "[" * (MAX_DEPTH + 4)),
         (b'{"prompt": [' + b"[]," * MAX_DEPTH + b"[]]}", [[]] * (MAX_DEPTH + 1)),
+        (b'{"x": 7, "prompt": "' + b"9" * 5000 + b'"}', "9" * 5000),
         (b' \n\t{"prompt": "\xc3\xa9"}\r\n', "é"),
     ],
     ids=lambda value: repr(value[:24]),
@@ -165,3 +171,18 @@ def test_an_array_is_refused_at_its_first_wrong_item() -> None:
         ["body", "input", 1],
         ["body", "input", 0],
     ]
+
+
+@pytest.mark.parametrize("place", [*range(0, 2 * MAX_DIGITS, 37), 10_000])
+@pytest.mark.parametrize("num_digits", [MAX_DIGITS, MAX_DIGITS + 1])
+def test_a_number_is_too_long_wherever_it_stands(place: int, num_digits: int) -> None:
+    """The twin of the look at every 256th byte: all of a long number is found, and none of a short one."""
+    body = b'{"a": [12,' + b" " * place + b"7" * num_digits + b"]}"
+
+    is_read = True
+    try:
+        parse_body(Completion, body)
+    except MalformedBody:
+        is_read = False
+
+    assert is_read == (num_digits <= MAX_DIGITS)
