@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,7 +28,8 @@ class ModelUse:
         folder = folder.resolve()  # the mark lies beside the folder itself, wherever it was named from
         if not (folder / MANIFEST).is_file():
             return
-        mark = FileLock(folder.with_name(f".{folder.name}.use-{os.getpid()}-{secrets.token_hex(4)}"))
+        name = f".{folder.name}.use-{os.getpid()}-{secrets.token_hex(4)}"
+        mark = FileLock(folder.with_name(name), thread_local=False)  # another thread closes than opens a model
         try:
             # Whoever removes the folder holds its maker's lock while it looks for marks.
             with maker_lock(folder).acquire(timeout=_REMOVAL_S):
@@ -42,7 +44,8 @@ class ModelUse:
         """End the use. May be called twice."""
         if self._lock is not None:
             self._lock.release()
-            Path(self._lock.lock_file).unlink(missing_ok=True)
+            with suppress(PermissionError):  # Windows: whoever looks for marks has it open, and removes it
+                Path(self._lock.lock_file).unlink(missing_ok=True)
             self._lock = None
 
 
