@@ -9,7 +9,7 @@ from contextlib import suppress
 
 def end_when_told() -> None:
     """End with a line and status 0 on SIGTERM or Ctrl-C, until somebody else listens for them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)):  # Windows has that
         signal.signal(number, _end_unserved)
 
 

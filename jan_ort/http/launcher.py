@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TextIO
 
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server
@@ -70,8 +71,19 @@ async def _serve(settings: Settings, checked: Checked, listener: socket.socket) 
 
 def default_drain_s() -> float:
     """Return how long requests may finish: whoever sits at a terminal waits for its prompt, a container for nobody."""
-    is_terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    is_terminal = any(stream is not None and _is_terminal(stream) for stream in (sys.stdin, sys.stderr))
     return 0.0 if is_terminal else _UNATTENDED_DRAIN_S
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a person sees the stream. On Windows NUL, which a service gets for each, calls itself a terminal, too."""
+    if sys.platform != "win32" or not stream.isatty():
+        return stream.isatty()
+    import ctypes
+    import msvcrt
+
+    handle = ctypes.c_void_p(msvcrt.get_osfhandle(stream.fileno()))
+    return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(ctypes.c_ulong())))
 
 
 async def serve_models(server: Server, listener: socket.socket, ended: asyncio.Event, drain_s: float = 0.0) -> None:
@@ -88,7 +100,7 @@ def _import_server() -> Callable[[asyncio.Event, Server, socket.socket, float], 
 
 
 def _on_signals(ended: asyncio.Event) -> None:
-    """Set ``ended`` on SIGINT and SIGTERM, also where event loops know no signals (Windows); a second one ends all.
+    """Set ``ended`` on SIGINT and SIGTERM, and on Windows' Ctrl-Break, where event loops know none; a second ends all.
 
     The same one twice at once is one: whoever signals a process and its group, as GNU timeout, does not mean two.
     """
@@ -105,7 +117,7 @@ def _on_signals(ended: asyncio.Event) -> None:
         first_at = loop.time()
         ended.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)):
         try:
             loop.add_signal_handler(number, end, number)
         except NotImplementedError:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from quart import Quart
 
+from jan_ort.http import launcher
 from jan_ort.http.launcher import default_drain_s
 from tests.http.handlers.serving import COMPLETIONS, Client, engine_of, post, server_of, serving, stream, until
 from tests.http.handlers.test_leaving import ENDLESS, slow_down
@@ -77,10 +80,18 @@ async def test_a_stream_that_fails_has_no_last_message(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("streams", "seconds"), [((True, False), 0), ((False, True), 0), ((False, False), 30)])
 def test_a_terminal_waits_for_nobody(monkeypatch: pytest.MonkeyPatch, streams: tuple[bool, bool], seconds: int) -> None:
-    for name, is_terminal in zip(("stdin", "stderr"), streams, strict=True):
-        monkeypatch.setattr(getattr(sys, name), "isatty", lambda answer=is_terminal: answer)
+    answers = dict(zip((sys.stdin, sys.stderr), streams, strict=True))
+    monkeypatch.setattr(launcher, "_is_terminal", answers.get)
 
     assert default_drain_s() == seconds
+
+
+@pytest.mark.parametrize("name", ["stdin", "stderr"])
+def test_nothing_is_no_terminal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with Path(os.devnull).open() as nothing:  # which Windows' isatty takes for one
+        monkeypatch.setattr(sys, name, nothing)
+
+        assert default_drain_s() == 30
 
 
 def test_a_service_of_windows_has_no_standard_streams(monkeypatch: pytest.MonkeyPatch) -> None:
