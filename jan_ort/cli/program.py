@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from typing import Any
 
 import click
@@ -38,6 +40,9 @@ class Program(LazyGroup):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command. Raises: SystemExit."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A file or pipe may be written in an encoding (Windows' code pages) that lacks letters of a path or answer.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().__call__(*args, **kwargs)
         except SystemExit as leaving:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from click.testing import CliRunner, Result
 from jan_ort._version import __version__
 from jan_ort.cli.program import COMMANDS, main
 from jan_ort.settings.schema import Settings
+from tests.e2e.server_process import environment
 
 
 def run(*arguments: str) -> Result:
@@ -74,10 +74,19 @@ def test_a_port_in_use_is_refused() -> None:
         result = run("serve", "--backend", "reference", "--port", str(port))
 
     assert result.exit_code == 1
-    assert result.output.strip().splitlines() == [
-        f"Error: cannot listen on 127.0.0.1:{port}: [Errno {errno.EADDRINUSE}] {os.strerror(errno.EADDRINUSE)}; "
-        "choose another --host or --port"
-    ]
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith(f"Error: cannot listen on 127.0.0.1:{port}: [")
+    assert f"{errno.EADDRINUSE}] " in line
+    assert line.endswith("; choose another --host or --port")
+
+
+def test_an_output_that_cannot_hold_every_letter_gets_what_it_can(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jan_ort", "models", "list", "--cache-dir", str(tmp_path / "日本→é")]
+
+    listed = subprocess.run(command, env=environment(PYTHONIOENCODING="cp437"), capture_output=True)
+
+    assert listed.returncode == 0, listed.stderr
+    assert "\\u65e5\\u672c\\u2192é" in listed.stdout.decode("cp437")
 
 
 def test_a_variable_is_a_setting_too(monkeypatch: pytest.MonkeyPatch) -> None:
