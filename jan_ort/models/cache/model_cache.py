@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 _TEMPORARY = ".tmp-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+"""The last two of a file where a directory should be: POSIX says the one, Windows the other."""
 
 
 class ModelCache:
