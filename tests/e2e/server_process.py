@@ -19,6 +19,7 @@ import httpx
 import openai
 
 from tests.own_settings import without_own_settings
+from tests.signals import send_signal
 
 READY_S = 240.0
 """The default models may have to be fetched and converted first."""
@@ -37,7 +38,7 @@ class ServerProcess:
     def end(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> tuple[int, float]:
         """Send a signal, wait, and return exit status and seconds."""
         started = time.monotonic()
-        self.process.send_signal(number)
+        send_signal(self.process.pid, number)
         return self.process.wait(timeout_s), time.monotonic() - started
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,7 @@ from tests.cli.commands.running import add_plugin
 from tests.e2e.reading import Reading
 from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
 from tests.e2e.test_lifecycle import wait_for
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process there is ended without being asked first")
+from tests.signals import SERVICE_STOP, send_signal
 
 BODY: dict[str, Any] = {"prompt": "a", "max_tokens": 20, "min_tokens": 20}
 
@@ -75,7 +73,7 @@ def queued(server: ServerProcess, *, http2: bool) -> tuple[Reading, Reading]:
 
 
 def tell_to_end(server: ServerProcess) -> None:
-    server.process.send_signal(signal.SIGTERM)
+    send_signal(server.process.pid, signal.SIGTERM)
     wait_for(server.log, "s to finish")
 
 
@@ -135,7 +133,7 @@ def test_a_second_signal_ends_the_wait(gated: ServerProcess) -> None:
     time.sleep(0.2)  # at once it would be the same signal, sent to the process and to its group
     status, _ = gated.end(signal.SIGTERM)
 
-    assert status == 128 + signal.SIGTERM
+    assert status == 128 + SERVICE_STOP
     assert running.whole()
     assert "incomplete chunked read" in str(running.failure)
 
@@ -148,7 +146,7 @@ def test_hypercorns_command_lets_finish_what_its_own_time_allows(tmp_path: Path,
         running = Reading(server.url, BODY | {"stream": True})
         assert running.begun.wait(20)
 
-        server.process.send_signal(signal.SIGTERM)
+        send_signal(server.process.pid, signal.SIGTERM)
         time.sleep(3.5)  # longer than hypercorn waits by itself, and than a client that does not read is waited for
         (tmp_path / "gate").touch()
         status = server.process.wait(20)

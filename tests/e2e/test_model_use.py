@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from tests.e2e.server_process import ServerProcess, environment, serve
 from tests.serving.several import cached
 
 UNIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="there are no SIGKILL and no links for everybody")
-ASKED_TO_END = pytest.mark.skipif(sys.platform == "win32", reason="a process there is ended without being asked first")
 
 
 def remove(cache_dir: Path) -> subprocess.CompletedProcess[str]:
@@ -40,11 +38,12 @@ def stop(server: ServerProcess) -> None:
 
 
 def kill(server: ServerProcess) -> None:
-    server.end(signal.SIGKILL)
+    server.process.kill()
+    server.process.wait(10)
 
 
 @pytest.mark.parametrize("option", ["--model", "--embedding-model"])
-@pytest.mark.parametrize("end", [unload, pytest.param(stop, marks=ASKED_TO_END), pytest.param(kill, marks=UNIX_ONLY)])
+@pytest.mark.parametrize("end", [unload, stop, kill])
 def test_a_model_is_removed_only_once_its_server_has_let_go_of_it(
     tmp_path: Path, option: str, end: Callable[[ServerProcess], None]
 ) -> None:

@@ -102,4 +102,4 @@ async def test_two_models_of_one_name_are_refused_at_the_start(tmp_path: Path) -
         server = server_of(app)
 
     assert "2 models are named 'ada'" in str(server.failure)
-    assert all(model in str(server.failure) for model in models)
+    assert all(repr(str(model)) in str(server.failure) for model in models)

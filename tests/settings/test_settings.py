@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def test_a_misspelt_variable_is_refused_with_the_right_one(
 ) -> None:
     monkeypatch.setenv(variable, "1")
 
-    with pytest.raises(SettingsError, match=f"{variable} is no setting; did you mean {meant}\\?"):
+    told = variable.upper() if sys.platform == "win32" else variable  # as the system keeps it
+    with pytest.raises(SettingsError, match=f"{told} is no setting; did you mean {meant}\\?"):
         Settings.read()
 
 
@@ -127,7 +129,7 @@ def test_a_blank_key_is_refused(key: str) -> None:
 
 
 def test_the_cache_is_the_users_own_unless_set() -> None:
-    assert Settings.read().cache_dir.name == "jan-ort"
+    assert "jan-ort" in Settings.read().cache_dir.parts[-2:]
     assert Settings.read(cache_dir="somewhere").cache_dir == Path("somewhere")
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from jan_ort.cli.program import main
 from tests.cli.commands.running import add_plugin, last_error, run
 from tests.e2e.server_process import ServerProcess, environment, serve
+from tests.signals import send_signal
 
 LOCAL = ("--backend", "reference")
 SHORT = ("--temperature", "0", "--max-tokens", "6")
@@ -98,7 +99,6 @@ class backend(ReferenceBackend):
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_the_answer_and_not_the_conversation(plugins: Path) -> None:
     add_plugin(plugins, "slow", SLOW)
     command = [sys.executable, "-m", "jan_ort", "chat", "--backend", "slow", "--temperature", "0"]
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(plugins: Path) -> None:
         while len(chat.stdout.read(64).strip(b"> ")) == 0:
             assert chat.poll() is None
 
-        chat.send_signal(signal.SIGINT)
+        send_signal(chat.pid, signal.SIGINT)
         _, log = chat.communicate(b"/system Be brief\n/exit\n", timeout=60)
 
     assert [line for line in log.splitlines() if line in (b"(ended)", b"system: Be brief")] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -105,7 +106,7 @@ def test_a_question_that_failed_is_not_part_of_the_conversation() -> None:
 def test_an_answer_does_not_steer_the_terminal() -> None:
     shown, _ = converse(ScriptedServer(events("a\x1b[2Jb\x9b1mc\rd\n\te")), "Hello\n")
 
-    assert "a[2Jb1mcd\n\te" in shown
+    assert "a[2Jb1mcd\n\te" in shown.replace(os.linesep, "\n")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
 from tests.e2e.server_process import environment
 from tests.models.sources.fake_hub import FakeHub, running
+from tests.signals import send_signal
 
 
 @pytest.fixture(scope="session")
@@ -117,12 +118,11 @@ def test_a_pull_that_was_killed_in_the_middle_can_be_done_again(start: Start, ow
     assert left != []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
 def test_a_pull_that_is_interrupted_leaves_nothing(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     interrupted = start("org/tiny")
     assert hub.stalled.wait(30)
-    interrupted.send_signal(signal.SIGINT)
+    send_signal(interrupted.pid, signal.SIGINT)
     status, stdout, stderr = ended(interrupted)
 
     assert (status != 0, stdout) == (True, "")
@@ -130,7 +130,6 @@ def test_a_pull_that_is_interrupted_leaves_nothing(start: Start, own_cache: Path
     assert [path for path in (own_cache / "models").iterdir() if path.suffix != ".lock"] == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
 def test_a_server_that_is_interrupted_while_it_fetches_leaves_nothing(own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     server = subprocess.Popen(
@@ -141,7 +140,7 @@ def test_a_server_that_is_interrupted_while_it_fetches_leaves_nothing(own_cache:
         text=True,
     )
     assert hub.stalled.wait(60)
-    server.send_signal(signal.SIGINT)
+    send_signal(server.pid, signal.SIGINT)
     status, _, stderr = ended(server)
 
     assert status == 0, stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from jan_ort_backends.reference_tokenizer import FOLDER
 from tests.backends.plugins import Plugins
 from tests.plugins.isolation.processes import OPTIONS, host_of, isolated
 from tests.plugins.test_typed_errors import SOUND
+from tests.signals import send_signal
 
 SLOTS = st.integers(0, OPTIONS.num_slots)  # one of them does not exist
 TOKENS = st.lists(st.integers(0, 512), min_size=0, max_size=9).map(lambda each: np.array(each, np.int64))
@@ -201,13 +201,12 @@ def test_the_process_imports_no_more_than_it_needs(plugins: Plugins) -> None:
     assert not heavy & set(str(caught.value).split())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_all_processes_of_a_service_get_leaves_running_steps_to_the_server(
-    plugins: Plugins, name: str
+    plugins: Plugins, number: signal.Signals
 ) -> None:
     with isolated(plugins) as session:
-        host_of(session).send_signal(getattr(signal, name))
+        send_signal(host_of(session).pid, number)
 
         assert session.step([SlotTokens(0, np.array([7]))]).logits.shape == (1, 512)
 
