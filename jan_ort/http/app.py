@@ -127,6 +127,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     for operation in operations():
         _bind(app, operation, HANDLERS[operation.operation_id], unknown_fields)
     app.add_url_rule("/openapi.json", "openapi", _openapi, methods=["GET"])
+    app.before_request(_check_path)
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_leave_if_stopping)
     return app
@@ -161,6 +162,7 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
                 take_request(server)
             return await handler(server, **path)
         _check_content_type(request.headers.get("Content-Type"))
+        _check_content_encoding(request.headers.get("Content-Encoding"))
         take_request(server)
         return await handler(server, await _read(operation, server.settings.max_body_values, unknown_fields))
 
@@ -188,6 +190,27 @@ def _check_content_type(content_type: str | None) -> None:
     if kind != "application/json":
         raise ApiError(
             415, f"the body's content type is {kind!r}; send 'Content-Type: application/json'", code="not_json"
+        )
+
+
+def _check_content_encoding(encoding: str | None) -> None:
+    """Refuse a body that is compressed: read as it is, it would be wrong JSON."""
+    kinds = [each.strip().lower() for each in (encoding or "").split(",")]
+    if any(each not in ("", "identity") for each in kinds):
+        message = f"the body's content encoding is {encoding!r}; send it uncompressed, without 'Content-Encoding'"
+        error = ApiError(415, message, code="content_encoding")
+        error.headers["Accept-Encoding"] = "identity"
+        raise error
+
+
+async def _check_path() -> None:
+    """Refuse ``//v1/models``, which the framework takes for ``/v1/models``: a proxy's rules may not."""
+    path = request.scope["path"]
+    if not path.startswith("/"):  # of the form http://localhost/v1/models
+        path = f"/{path.partition('://')[2].partition('/')[2]}"
+    if path.startswith("//"):
+        raise ApiError(
+            404, f"the path begins with two slashes; it is {quoted('/' + path.lstrip('/'), 200)}", code="not_found"
         )
 
 

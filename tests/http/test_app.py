@@ -282,3 +282,31 @@ async def test_an_unforeseen_exception_is_a_json_500_without_its_text(caplog: py
     assert json.loads(text)["error"]["code"] == "internal_error"
     assert "secret" not in text
     assert "secret" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip", "deflate,identity", "x-unknown"])
+async def test_an_encoded_body_is_refused_by_its_encoding(client: Client, encoding: str) -> None:
+    response = await client.post(
+        COMPLETIONS, data=b"{}", headers={"Content-Type": "application/json", "Content-Encoding": encoding}
+    )
+
+    message = (await response.get_json())["error"]["message"]
+    assert (response.status_code, response.headers["Accept-Encoding"]) == (415, "identity")
+    assert f"{encoding!r}; send it uncompressed" in message
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", "", "identity, identity"])
+async def test_a_body_that_is_not_encoded_is_read(client: Client, encoding: str) -> None:
+    status, _ = await post(client, COMPLETIONS, {"prompt": "a", "max_tokens": 1}, **{"Content-Encoding": encoding})
+
+    assert status == 200
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "GET"])
+async def test_a_page_of_another_origin_is_told_of_nothing(client: Client, method: str) -> None:
+    headers = {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
+
+    response = await client.open("/v1/models" if method == "GET" else COMPLETIONS, method=method, headers=headers)
+
+    assert response.status_code == (200 if method == "GET" else 405)
+    assert "access-control" not in str(response.headers).lower()
