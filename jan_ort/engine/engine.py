@@ -19,7 +19,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
-from jan_ort.engine.recovery import Recovery, Reopen, kill
+from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen, kill
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Batch, Scheduler
 from jan_ort.engine.sequence import TokenSequence
@@ -110,7 +110,7 @@ class Engine:
         if self._thread.ident is None:
             self._stop()
         else:
-            self._thread.join(timeout_s)
+            self._thread.join(min(timeout_s, KILL_S) if isinstance(self._runner.session, Killable) else timeout_s)
             if self._thread.is_alive() and kill(self._runner.session):
                 self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -150,7 +150,7 @@ class Engine:
         busy = False
         try:
             while not self._closing:
-                self._take_commands(wait=not busy, timeout_s=self._recovery.wait_s)
+                self._wait() if not busy else self._take_commands(wait=False)
                 busy = self.step() if self._recovery.unavailable is None else self._recover()
         except BaseException as error:
             logger.exception("the engine stops after an error of its own")
@@ -160,6 +160,15 @@ class Engine:
             self._stop()
         except BaseException:
             logger.exception("the engine has not stopped in good order")
+
+    def _wait(self) -> None:
+        """Wait for work, and open the session again if it is lost meanwhile: whoever comes next does not pay for it."""
+        looks_s = LOOK_S if isinstance(self._runner.session, Mortal) else None
+        self._take_commands(wait=True, timeout_s=self._recovery.wait_s or looks_s)
+        session = None if self._closing else self._recovery.revive(self._runner.session)
+        if session is not None:
+            self._runner.session = session
+            self._scheduler.slots.clear()
 
     def _take_commands(self, *, wait: bool, timeout_s: float | None = None) -> None:
         try:

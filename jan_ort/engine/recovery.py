@@ -34,6 +34,22 @@ def kill(session: Session) -> bool:
     return isinstance(session, Killable) and session.kill()
 
 
+KILL_S = 2.0
+"""How long such a session is waited for when its model is closed: its requests have been told, so nothing is lost."""
+
+
+@runtime_checkable
+class Mortal(Protocol):
+    """A session that may be lost while nothing runs in it."""
+
+    def loss(self) -> DeviceLost | None:
+        """Return what the next call would raise; quick."""
+
+
+LOOK_S = 1.0
+"""How often an engine without work looks whether such a session is still there."""
+
+
 class Recovery:
     """Where the recovery of one engine stands; used by the engine's thread, but for ``unavailable``.
 
@@ -49,11 +65,12 @@ class Recovery:
         self._next_attempt = 0.0
         self._reopened_at = -math.inf
         self._reason: str | None = None
+        self._is_reviving = False
 
     @property
     def unavailable(self) -> DeviceUnavailable | None:
         """What requests are answered while the device is away; None while it is there. May be read by any thread."""
-        if (reason := self._reason) is None:
+        if (reason := self._reason) is None or self._is_reviving:
             return None
         wait_s = 60.0 if self._hopeless else max(_RETRY_AFTER_S, self._next_attempt - self._clock())
         return DeviceUnavailable(reason, retry_after_s=math.ceil(wait_s))
@@ -71,6 +88,18 @@ class Recovery:
         self._reason = str(error)
         logger.error("the device was lost (%s): %s", "for good" if self._hopeless else "its model is reopened", error)
         return self.unavailable
+
+    def revive(self, session: Session) -> Session | None:
+        """Open a session again that was lost while nothing ran in it, if it was; requests wait for it meanwhile."""
+        loss = session.loss() if self._reopen is not None and isinstance(session, Mortal) else None
+        if loss is None or self._reason is not None:
+            return None
+        self._is_reviving = True
+        try:
+            self.begin(loss)
+            return self.attempt(session)
+        finally:
+            self._is_reviving = False
 
     @property
     def wait_s(self) -> float | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jan_ort.engine.engine import CLOSE_S, Delivery
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull, StepFailed
-from jan_ort.engine.recovery import Recovery, Reopen, kill
+from jan_ort.engine.recovery import KILL_S, Recovery, Reopen, kill
 from jan_ort.ground.task import EMBED
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
@@ -95,7 +95,7 @@ class EmbeddingModel(ServedModel):
         """
         try:
             self.thread.shutdown(wait=False, cancel_futures=True)
-            if not self._comes_back() and not (kill(self.session) and self._comes_back()):
+            if not self._comes_back(min(KILL_S, CLOSE_S)) and not self._ends(CLOSE_S):
                 logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
                 return False
             self.session.close()
@@ -103,8 +103,12 @@ class EmbeddingModel(ServedModel):
         finally:
             self.close_base()
 
-    def _comes_back(self) -> bool:
-        return not wait(list(self.queued), CLOSE_S).not_done
+    def _comes_back(self, within_s: float) -> bool:
+        return not wait(list(self.queued), within_s).not_done
+
+    def _ends(self, within_s: float) -> bool:
+        kill(self.session)  # one in this process cannot be, and gets more time
+        return self._comes_back(within_s)
 
 
 def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings, _deliver: Delivery) -> EmbeddingModel:
@@ -141,6 +145,8 @@ class RecoveringEmbedder(Session):
 
         Raises: DeviceUnavailable; what a session's embed raises.
         """
+        if (revived := self._recovery.revive(self._session)) is not None:
+            self._session, self.info = revived, revived.info
         if (unavailable := self._recovery.unavailable) is not None:
             session = self._recovery.attempt(self._session)
             if session is None:

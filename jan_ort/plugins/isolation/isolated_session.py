@@ -58,6 +58,10 @@ class IsolatedSession(Session):
         assert vectors is not None, "the child has checked them"
         return vectors.copy()
 
+    def loss(self) -> ProcessEnded | None:
+        """Return what the next call would raise because the process has ended; quick."""
+        return self._process.loss()
+
     def kill(self) -> bool:
         """End the process at once, from any thread; a call that is running raises DeviceLost. Return whether it ran."""
         return self._process.kill()

@@ -19,7 +19,7 @@ from jan_ort_backends import BackendError, DeviceLost
 
 logger = logging.getLogger(__name__)
 
-CLOSE_S = 5.0
+CLOSE_S = 2.0
 """How long a session may take to free its model, and then its process to end; one that hangs is ended."""
 
 _PROGRAM = (
@@ -78,6 +78,12 @@ class SessionProcess:
         if isinstance(raised, DeviceLost):
             raised.recoverable = True  # what is broken for that process is not so for the next
         raise raised
+
+    def loss(self) -> ProcessEnded | None:
+        """Return what ``ask`` would raise because the process has ended, None while it is there."""
+        if self._process.poll() is None:
+            return None
+        return ProcessEnded(f"the process of backend {self._name!r} {self._how_it_ended()}")
 
     def interrupt(self) -> None:
         """End the running step. Never waits: an interrupt that the child has not heard yet is not repeated."""

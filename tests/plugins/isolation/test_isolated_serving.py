@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,51 @@ async def test_a_crash_while_embedding(plugins: Plugins, tmp_path: Path) -> None
         assert (lost.status_code, int(lost.headers["Retry-After"])) == (503, 5)
         assert after == before
         assert texts(await other) == story
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are not stopped there")
+async def test_a_process_that_is_stopped_does_not_hold_the_end_up(plugins: Plugins, tmp_path: Path) -> None:
+    async with two_models(plugins, tmp_path) as app:
+        for each in hosts():
+            each.suspend()
+
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(engine_of(app).close, 600)
+
+
+@pytest.mark.parametrize("is_noticed", [False, True])
+async def test_a_process_that_ends_while_idle_costs_no_request(
+    plugins: Plugins, tmp_path: Path, is_noticed: bool
+) -> None:
+    async with two_models(plugins, tmp_path) as app:
+        client = app.test_client()
+        before = (await post(client, COMPLETIONS, SHORT))[1]["choices"]
+
+        killed = {each.pid for each in hosts()}
+        for each in hosts():
+            each.kill()
+        await until(lambda: not killed & {each.pid for each in hosts()})
+        if is_noticed:
+            await until(lambda: len(hosts()) == 2)  # without a request
+        answers = await asyncio.gather(*(post(client, COMPLETIONS, SHORT) for _ in range(3)))
+
+        assert [(status, answer["choices"]) for status, answer in answers] == [(200, before)] * 3
+        await until(lambda: len(hosts()) == 2)
+
+
+async def test_an_embedder_that_ends_while_idle_costs_no_request(plugins: Plugins, tmp_path: Path) -> None:
+    plugins.install_backend("faulty")
+    models = {"model": None, "embedding_model": copied(tmp_path, "ada", task="embed")}
+    async with serving(backend="faulty", isolate=True, **models) as app:
+        client = app.test_client()
+        before = (await post(client, EMBEDDINGS, {"input": "Hello"}))[1]["data"]
+
+        for each in hosts():
+            each.kill()
+        await until(lambda: not hosts())
+
+        status, answer = await post(client, EMBEDDINGS, {"input": "Hello"})
+        assert (status, answer["data"]) == (200, before)
 
 
 async def test_a_crash_while_opening_is_that_models_failure(plugins: Plugins, tmp_path: Path) -> None:
