@@ -211,6 +211,8 @@ class Scheduler:
         others_wait = beside_decode or any(request_id != sequence.request_id for request_id in ends_soon)
         smallest = limits.smallest_beside if others_wait else limits.smallest_alone
         largest = limits.chunk_beside_decode if beside_decode else limits.chunk_alone
+        if sequence.wants_prompt_logits:
+            largest = min(largest, limits.chunk_with_logits)
         return int(min(largest, max(smallest, self.pace.num_tokens(sequence.num_computed))))
 
     def _fill(self, prefilling: list[TokenSequence], budgets: dict[int, int]) -> list[Row]:
@@ -244,8 +246,6 @@ class Scheduler:
 
     def _chunk(self, sequence: TokenSequence, budget: int) -> Row:
         """Return the next chunk of a prompt, never leaving a last chunk of one token."""
-        if sequence.wants_prompt_logits:
-            budget = min(budget, self.batching.chunk_with_logits)
         remaining = sequence.num_remaining
         num = min(remaining, max(budget, MIN_CHUNK))
         if remaining - num == 1:

@@ -113,6 +113,19 @@ def test_a_short_prompt_beside_long_ones_waits_for_one_short_step(
     assert sum(result.taken_s[arrives : ended + 1]) <= 2.2 * LONGEST_S
 
 
+@kinds
+@pytest.mark.parametrize("arrives", [1, 2, 9, 10, 16])
+def test_a_short_prompt_does_not_wait_for_the_end_of_one_whose_logits_are_all_wanted(
+    batching: Batching, arrives: int
+) -> None:
+    jobs = [Job("echo", range(600), prompt_logits=True), Job("short", range(1000, 1030), arrives=arrives)]
+
+    result = run(Scheduler(4, Batching(mixed=batching.mixed)), jobs)
+
+    ended = next(at for at, (_, rows) in enumerate(result.steps) if "short" in [name for name, *_ in rows])
+    assert ended - arrives <= 1
+
+
 def test_a_prompt_whose_logits_are_all_wanted_tells_nothing_of_others() -> None:
     jobs = [Job("echo", range(200), prompt_logits=True), Job("plain", range(1000, 3000), arrives=1)]
 
