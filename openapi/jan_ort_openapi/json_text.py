@@ -56,6 +56,8 @@ def _may_hold_long_integer(body: bytes) -> bool:
 
     Otherwise each integer can be read in C, without the call of ``parse_int`` that takes three times as long.
     """
+    if len(body) <= MAX_DIGITS:
+        return False
     found = _TWO_DIGITS.finditer(body[::_STRIDE])
     return any(body[at : at + _STRIDE].isdigit() for at in (each.start() * _STRIDE for each in found))
 
