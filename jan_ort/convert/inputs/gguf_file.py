@@ -137,6 +137,23 @@ class GgufFile:
             self._wrong(key, value, "a list of integers")
         return [int(each) for each in value.tolist()]
 
+    def floats(self, key: str) -> list[float]:
+        """Return a non-empty list of finite numbers."""
+        value = self._value(key)
+        if not isinstance(value, np.ndarray) or not value.size or value.dtype.kind not in "iuf":
+            self._wrong(key, value, "a list of numbers")
+        if not np.isfinite(value).all():
+            self._wrong(key, value, "a list of finite numbers")
+        numbers: list[float] = value.astype(np.float64).tolist()
+        return numbers
+
+    def raw_bytes(self, key: str) -> bytes:
+        """Return an array of bytes."""
+        value = self._value(key)
+        if not isinstance(value, np.ndarray) or value.dtype.itemsize != 1:
+            self._wrong(key, value, "an array of bytes")
+        return value.tobytes()
+
     def _wrong(self, key: str, value: object, wanted: str) -> NoReturn:
         if value is None:
             self.refuse(f"metadata key {key!r} is missing; the file is incomplete, convert it again with llama.cpp")

@@ -5,11 +5,21 @@ from __future__ import annotations
 from tokenizers import Tokenizer, processors
 
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.tokenizers.bpe import ByteLevelBpe
+from jan_ort.convert.tokenizers.bpe import Bpe
 from jan_ort.convert.tokenizers.kind import TokenizerKind
+from jan_ort.convert.tokenizers.sentencepiece import SentencePieceBpe
+from jan_ort.convert.tokenizers.special_tokens import WAY_OUT
+from jan_ort.convert.tokenizers.unigram import Unigram
 from jan_ort.convert.tokenizers.vocabulary import Vocabulary
+from jan_ort.convert.tokenizers.wordpiece import WordPiece
 
-KINDS: tuple[TokenizerKind, ...] = (ByteLevelBpe(),)
+KINDS: tuple[TokenizerKind, ...] = (
+    Bpe("gpt2", "byte-level BPE"),
+    Bpe("gemma4", "BPE of Gemma 4"),
+    SentencePieceBpe(),
+    Unigram(),
+    WordPiece(),
+)
 
 
 class GgufTokenizer:
@@ -18,19 +28,29 @@ class GgufTokenizer:
     def __init__(self, source: GgufFile) -> None:
         self._source = source
         self._kind = _kind_of(source)
-        self.vocabulary = Vocabulary(source, adds_bos=self._kind.adds_bos(source))
+        self.vocabulary = Vocabulary(source, self._kind.defaults(source))
 
     def build(self) -> Tokenizer:
         """Return the tokenizer. Special tokens in a text become their ids; decoding is byte-exact."""
         tokenizer = self._kind.build(self._source, self.vocabulary)
         tokenizer.add_tokens(self.vocabulary.added_tokens())
-        special = self.vocabulary.special
-        if special.add_bos and special.bos is not None:
-            bos = self.vocabulary.tokens[special.bos]
-            tokenizer.post_processor = processors.TemplateProcessing(
-                single=f"{bos} $A", pair=f"{bos} $A $B", special_tokens=[(bos, special.bos)]
-            )
+        self._add_ends(tokenizer)
         return tokenizer
+
+    def _add_ends(self, tokenizer: Tokenizer) -> None:
+        """Have what stands around a text added to it: BOS, EOS, or BERT's marks."""
+        tokens, special = self.vocabulary.tokens, self.vocabulary.special
+        first, last = ([] if each is None else [tokens[each]] for each in (special.first, special.last))
+        if not first and not last:
+            return
+        try:
+            tokenizer.post_processor = processors.TemplateProcessing(
+                single=[*first, "$A", *last],
+                pair=[*first, "$A", *last, "$B", *last],
+                special_tokens=[(token, self.vocabulary.ids[token]) for token in {*first, *last}],
+            )
+        except Exception as error:  # the library raises the bare class
+            self._source.refuse(f"the token that begins or ends a text is odd ({error}); the file is damaged")
 
 
 def _kind_of(source: GgufFile) -> TokenizerKind:
@@ -38,5 +58,5 @@ def _kind_of(source: GgufFile) -> TokenizerKind:
     kinds = {kind.model: kind for kind in KINDS}
     if model not in kinds:
         supported = ", ".join(f"{kind.model} ({kind.title})" for kind in KINDS)
-        source.refuse(f"tokenizer model {model!r} is not supported; supported: {supported}")
+        source.refuse(f"tokenizer model {model!r} is not supported; supported: {supported}; {WAY_OUT}")
     return kinds[model]

@@ -7,6 +7,7 @@ from typing import Protocol
 from tokenizers import Tokenizer
 
 from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.tokenizers.special_tokens import SpecialDefaults
 from jan_ort.convert.tokenizers.vocabulary import Vocabulary
 
 
@@ -19,13 +20,14 @@ class TokenizerKind(Protocol):
     title: str
     """What it is called, for those who do not know llama.cpp's names."""
 
-    def adds_bos(self, source: GgufFile) -> bool:
-        """Say whether a text begins with the BOS token where the file does not say it."""
+    def defaults(self, source: GgufFile) -> SpecialDefaults:
+        """Return what holds of special tokens where the file does not say it."""
         ...
 
     def build(self, source: GgufFile, vocabulary: Vocabulary) -> Tokenizer:
         """Return the model, what splits a text before it, and the decoder, which is byte-exact.
 
-        The caller adds the vocabulary's added tokens and the BOS token. Raises: ConversionError by ``source.refuse``.
+        The caller adds the vocabulary's added tokens and those around a text. Raises: ConversionError by
+        ``source.refuse``.
         """
         ...

@@ -2,86 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tokenizers import AddedToken
 
 from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.tokenizers.known_tokens import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, KnownTokens
+from jan_ort.convert.tokenizers.special_tokens import SpecialDefaults, read_special_tokens
 
-_CONTROL, _USER_DEFINED = 3, 4  # tokenizer.ggml.token_type, llama.cpp's llama_token_type
-
-# Tokens that end a generation in any model that has them (llama_vocab::impl::load in llama-vocab.cpp).
-_END_TOKENS = frozenset(
-    {
-        "<|eot_id|>",
-        "<|im_end|>",
-        "<|end|>",
-        "<end_of_turn>",
-        "<|endoftext|>",
-        "<|eom_id|>",
-        "<EOT>",
-        "_<EOT>",
-        "<|end_of_text|>",
-        "<end_of_utterance>",
-        "</s>",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SpecialTokens:
-    """The ids of the tokens that begin and end a text; ``end_ids`` all that end a generation, ``eos`` first."""
-
-    bos: int | None
-    eos: int
-    end_ids: list[int]
-    add_bos: bool
+_ADDED = frozenset({CONTROL, USER_DEFINED, UNKNOWN})
+_PHI3_KEEPS_SPACES_AFTER = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
 class Vocabulary:
-    """The tokens of ``source``, checked; ``adds_bos`` is what holds where the file does not say it."""
+    """The tokens of ``source``, checked; ``defaults`` hold where the file says nothing of special tokens."""
 
-    def __init__(self, source: GgufFile, *, adds_bos: bool) -> None:
+    def __init__(self, source: GgufFile, defaults: SpecialDefaults) -> None:
         self._source = source
-        self.tokens = source.strings("tokenizer.ggml.tokens")
-        self._types = source.integers("tokenizer.ggml.token_type")
-        if len(self._types) != len(self.tokens) or len(set(self.tokens)) != len(self.tokens):
+        given = source.strings("tokenizer.ggml.tokens")
+        self.tokens = [token or f"[EMPTY_{token_id}]" for token_id, token in enumerate(given)]
+        self.ids = {token: token_id for token_id, token in enumerate(self.tokens)}
+        key = "tokenizer.ggml.token_type"
+        types = source.integers(key) if key in source else [NORMAL] * len(given)
+        if len(types) != len(self.tokens) or len(self.ids) != len(self.tokens):
             source.refuse("the vocabulary has duplicate tokens or tokens without a type; the file is damaged")
-        self.special = self._special_tokens(adds_bos)
+        known = KnownTokens(source, self.ids, types)
+        self.types = known.types
+        self.special = read_special_tokens(source, len(self.tokens), defaults, known.end_ids)
 
-    def _special_tokens(self, adds_bos: bool) -> SpecialTokens:
-        eos = self._token_id("eos")
-        if eos is None:
-            self._source.refuse("metadata key 'tokenizer.ggml.eos_token_id' is missing: generation would not end")
-        bos = self._token_id("bos")
-        named = [eos, self._token_id("eot"), self._token_id("eom")]
-        by_text = [token_id for token_id, text in enumerate(self.tokens) if text in _END_TOKENS]
-        end_ids = list(dict.fromkeys(token_id for token_id in [*named, *by_text] if token_id is not None))
-        add_bos = self._source.boolean("tokenizer.ggml.add_bos_token", adds_bos)
-        return SpecialTokens(bos, eos, end_ids, add_bos and bos is not None)
+    @property
+    def unknown(self) -> str | None:
+        """The token for what no token stands for."""
+        return None if self.special.unknown is None else self.tokens[self.special.unknown]
 
-    def _token_id(self, kind: str) -> int | None:
-        key = f"tokenizer.ggml.{kind}_token_id"
-        if key not in self._source:
-            return None
-        return self._source.integer(key, low=0, high=len(self.tokens) - 1)
+    def scores(self) -> list[float]:
+        """Return each token's score. Raises: ConversionError."""
+        scores = self._source.floats("tokenizer.ggml.scores")
+        if len(scores) != len(self.tokens):
+            self._source.refuse("the vocabulary has tokens without a score; the file is damaged")
+        return scores
 
     def added_tokens(self) -> list[AddedToken]:
         """Return the tokens that are found in a text before it is split: control tokens, and the user's."""
+        drops_before, drops_after = self._beside_spaces()
         return [
-            AddedToken(token, special=kind == _CONTROL, normalized=False)
-            for token, kind in zip(self.tokens, self._types, strict=True)
-            if kind in (_CONTROL, _USER_DEFINED) and token
+            AddedToken(
+                token,
+                special=kind != USER_DEFINED,
+                normalized=False,
+                lstrip=token == drops_before,
+                rstrip=drops_after and token not in _PHI3_KEEPS_SPACES_AFTER,
+            )
+            for token, kind in zip(self.tokens, self.types, strict=True)
+            if kind in _ADDED
         ]
+
+    def _beside_spaces(self) -> tuple[str | None, bool]:
+        """Return which token takes the spaces before it, and whether most take those after; llama.cpp goes by names."""
+        name = self._source.string("general.name", "").lower()
+        pre = self._source.string("tokenizer.ggml.pre", "")
+        architecture = self._source.string("general.architecture", "")
+        if any(each in pre for each in ("jina-v2-de", "jina-v2-es", "jina-v2-code")) or any(
+            each in architecture for each in ("nomic-bert-moe", "jina-bert-v3")
+        ):
+            return "<mask>", False
+        if "phi-3" in name or "phi3" in name:
+            return None, True
+        return "[MASK]" if "modern-bert" in name else None, False
 
     def to_json(self, max_length: int) -> dict[str, Any]:
         """Return tokenizer_config.json."""
-        bos = self.special.bos
+        bos, eos = self.special.bos, self.special.eos
         return {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": None if bos is None else self.tokens[bos],
-            "eos_token": self.tokens[self.special.eos],
+            "eos_token": None if eos is None else self.tokens[eos],
             "add_bos_token": self.special.add_bos,
             "model_max_length": max_length,
             "clean_up_tokenization_spaces": False,

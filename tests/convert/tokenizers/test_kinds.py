@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from jan_ort.convert import convert_gguf, tokenizers
 from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.tokenizers.special_tokens import SpecialDefaults
 from jan_ort.convert.tokenizers.vocabulary import Vocabulary
 from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import TOKENS, TinyLlama
@@ -21,8 +22,8 @@ class Letters:
     model = "letters"
     title = "one letter, one token"
 
-    def adds_bos(self, source: GgufFile) -> bool:
-        return True
+    def defaults(self, source: GgufFile) -> SpecialDefaults:
+        return SpecialDefaults(add_bos=True)
 
     def build(self, source: GgufFile, vocabulary: Vocabulary) -> Tokenizer:
         vocab = {token: token_id for token_id, token in enumerate(vocabulary.tokens)}
