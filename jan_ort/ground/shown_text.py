@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 
 # Control characters, ends of lines and paragraphs, marks and overrides of direction, halves of surrogate pairs.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -14,6 +15,8 @@ MAX_LINE = 2000
 """Characters of a line at most."""
 
 _MAX_TRACE_LINES = 400
+
+_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def shown(text: object, limit: int = MAX_LINE) -> str:
@@ -73,5 +76,24 @@ def log_to_stderr(level: int) -> None:
     """Set up the log of a process of our own, unless somebody has done so."""
     show_log_lines_safely()
     handler = logging.StreamHandler()
-    handler.setFormatter(ShownFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(ShownFormatter(_LINE))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+class _CleanedFormatter(ShownFormatter):
+    """Writes a line so, after ``clean`` has left out what is not for everybody."""
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        super().__init__(_LINE)
+        self._clean = clean
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and a traceback after it."""
+        return self._clean(super().format(record))
+
+
+def log_beside(handler: logging.Handler, level: int, clean: Callable[[str], str]) -> None:
+    """Have the log go to another place, too, from a level on and each line cleaned."""
+    handler.setLevel(level)
+    handler.setFormatter(_CleanedFormatter(clean))
+    logging.getLogger().addHandler(handler)

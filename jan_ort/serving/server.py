@@ -107,6 +107,10 @@ class Server:
         if self._num_requests:
             logger.warning("%d requests are cut: they have not finished within %g s", self._num_requests, limit_s)
 
+    def roster_names(self) -> frozenset[str]:
+        """Return the names that models are served under."""
+        return frozenset(self.roster.by_name())
+
     @property
     def is_stopping(self) -> bool:
         """Whether the server takes no request any more, although it may still finish some."""

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
     max_logprobs: int = Field(
         100, ge=0, description="Alternatives with log-probabilities that a request may want of each token."
     )
+    bug_records: Literal["filler", "prompts", "off"] = Field(
+        "filler",
+        description="What the cache folder keeps for 'jan-ort doctor --bundle': the last log, and the last requests "
+        "that failed (5xx), with filler of the same length for what they say; prompts keeps that, off keeps nothing.",
+    )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
         description="Where fetched and converted models are kept.",
@@ -164,6 +169,11 @@ class Settings(BaseSettings):
             if "=" not in each or "" in split_option(each)[:2]:
                 raise ValueError(f"{each!r} is not NAME=VALUE, nor BACKEND:NAME=VALUE")
         return given
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys that are configured."""
+        return tuple(key.get_secret_value() for key in (self.api_key, self.admin_key) if key is not None)
 
     def options_of(self, backend: str) -> dict[str, str]:
         """Return the options of a backend by name: its own, and those for any; the last of several values counts."""

@@ -11,6 +11,7 @@ import click
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.http.auth import check_exposure
+from jan_ort.http.bug_records.kept_log import keep_log
 from jan_ort.http.launcher import BindError, bind, launch
 from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.serving.choice import check_settings
@@ -26,6 +27,7 @@ def serve(**flags: Any) -> None:
     """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000."""
     with reported():
         settings = Settings.read(**flags)
+        keep_log(settings)
         check_exposure(settings)
         allowed_connections(settings.max_connections)
         checked = check_settings(settings)

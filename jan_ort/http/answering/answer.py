@@ -15,6 +15,7 @@ from jan_ort.http import sse
 from jan_ort.http.answering.json_answer import LARGE, beside, json_answer
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.api_error import ApiError, bad_request
+from jan_ort.http.bug_records.failed_requests import Note, failure_note
 from jan_ort.http.connection import AnswerCut, at_end
 from jan_ort.http.error_table import to_api_error
 
@@ -82,13 +83,13 @@ async def _stream(run: GenerationRun, shape: AnswerShape) -> Response:
     results = run.outputs(each_token=True, ping_interval_s=sse.PING_INTERVAL_S)
     await anext(results)  # the engine has it now, or this raised while the answer can still be an error
     at_end(results.aclose)  # a client that goes before the first frame leaves the frames' generator unbegun
-    response = Response(_frames(run, shape, results), headers=sse.HEADERS)
+    response = Response(_frames(run, shape, results, failure_note()), headers=sse.HEADERS)
     response.timeout = None  # the default cuts a stream after a minute, silently
     return response
 
 
 async def _frames(
-    run: GenerationRun, shape: AnswerShape, results: AsyncGenerator[Sequence[SequenceOutput], None]
+    run: GenerationRun, shape: AnswerShape, results: AsyncGenerator[Sequence[SequenceOutput], None], note: Note
 ) -> AsyncIterator[bytes]:
     try:
         if first := shape.first_chunks():
@@ -105,7 +106,9 @@ async def _frames(
         yield b"".join(map(sse.frame, shape.last_chunks())) + sse.DONE
         run.log()
     except Exception as error:
-        yield sse.frame(to_api_error(error).body)  # and no [DONE], which some clients take for success
+        failure = to_api_error(error)
+        note(failure)
+        yield sse.frame(failure.body)  # and no [DONE], which some clients take for success
         raise AnswerCut from error
     finally:
         # Whoever closes this stream closes the engine's too: an abort must not wait for the garbage collector.

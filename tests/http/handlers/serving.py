@@ -28,7 +28,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def reference_settings(**given: Any) -> Settings:
-    return Settings.read(**({"backend": "reference"} | given))
+    return Settings.read(**({"backend": "reference", "bug_records": "off"} | given))
 
 
 @asynccontextmanager

@@ -1,0 +1,46 @@
+"""The log of this server in a file, beside what stderr shows: what a bug report tells of a server that is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from logging.handlers import RotatingFileHandler
+
+from jan_ort.ground.secrets_removed import SecretRemover
+from jan_ort.ground.shown_text import log_beside
+from jan_ort.http.bug_records.record_folder import LOG, forget_old, make, record_folder
+from jan_ort.settings.schema import Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_LOG_BYTES = 2**18
+"""Of each of the two files that the log goes round in."""
+
+
+_USER = re.compile(r", user .*")
+"""How the line of a request ends that says for whom it is."""
+
+
+class _Handler(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Give up, as on a disk that is full: stderr still has the log."""
+        logging.getLogger().removeHandler(self)
+
+
+def keep_log(settings: Settings) -> None:
+    """Keep the log from now on, if the settings want that and the disk allows it; DEBUG, with prompts, is left out."""
+    if settings.bug_records == "off":
+        return
+    folder = record_folder(settings.cache_dir)
+    try:
+        make(folder)
+        path = folder / f"{LOG}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+        handler = _Handler(path, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        logger.info("no log is kept for bug reports: %s", error)
+        return
+    forget_old(folder, LOG)
+    remover = SecretRemover(settings.secrets)
+    log_beside(handler, logging.INFO, lambda line: remover.known(_USER.sub(", user ***", line)))

@@ -1,0 +1,102 @@
+"""The log in the cache folder: bounded, without secrets, and no reason to stop serving."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jan_ort.http.bug_records.kept_log import MAX_LOG_BYTES, keep_log
+from jan_ort.http.bug_records.record_folder import LOG, NUM_KEPT, kept, record_folder
+from jan_ort.settings.schema import Settings
+
+logger = logging.getLogger("jan_ort.test")
+
+
+@pytest.fixture(autouse=True)
+def no_handler_is_left() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    root.setLevel(logging.DEBUG)
+    yield
+    for handler in [each for each in root.handlers if each not in before]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+
+
+def log_of(cache: Path) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in kept(record_folder(cache), LOG))
+
+
+def test_the_log_is_kept_without_prompts_users_and_secrets(tmp_path: Path) -> None:
+    keep_log(Settings.read(cache_dir=tmp_path, api_key="sesame-42"))
+
+    logger.debug("the prompt is Anna")
+    logger.info("cmpl-1: 2 prompt tokens, 3 tokens/s, user %s", "anna@hanover.example")
+    logger.warning("refused sesame-42 from %s", "a client")
+
+    text = log_of(tmp_path)
+    assert ("cmpl-1: 2 prompt tokens" in text, "refused ***" in text) == (True, True)
+    assert [secret for secret in ("Anna", "hanover", "sesame") if secret in text] == []
+
+
+def test_a_traceback_is_kept(tmp_path: Path) -> None:
+    keep_log(Settings.read(cache_dir=tmp_path))
+
+    try:
+        raise ValueError("a bug")
+    except ValueError:
+        logger.exception("a request failed")
+
+    assert "ValueError: a bug" in log_of(tmp_path)
+
+
+def test_the_log_is_bounded(tmp_path: Path) -> None:
+    keep_log(Settings.read(cache_dir=tmp_path))
+
+    for number in range(3 * MAX_LOG_BYTES // 1000):
+        logger.info("%d %s", number, "x " * 500)
+
+    sizes = [path.stat().st_size for path in kept(record_folder(tmp_path), LOG)]
+    assert (len(sizes), max(sizes) <= MAX_LOG_BYTES) == (2, True)
+
+
+def test_logs_of_earlier_servers_go(tmp_path: Path) -> None:
+    folder = record_folder(tmp_path)
+    folder.mkdir()
+    for number in range(NUM_KEPT + 3):
+        (folder / f"log-20261130-00000{number}-1.txt").write_text("old")
+
+    keep_log(Settings.read(cache_dir=tmp_path))
+
+    assert len(kept(folder, LOG)) == NUM_KEPT
+
+
+@pytest.mark.parametrize("given", [{"bug_records": "off"}, {"cache_dir": "file"}])
+def test_a_server_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+
+    keep_log(Settings.read(**({"cache_dir": tmp_path} | given)))
+    logger.info("a line")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_is_full_ends_the_file_and_not_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_log(Settings.read(cache_dir=tmp_path))
+    handler = logging.getLogger().handlers[-1]
+    assert isinstance(handler, logging.FileHandler)
+    handler.stream.close()
+
+    logger.info("first")
+    logger.info("second")
+
+    assert "second" in caplog.text
+    assert handler not in logging.getLogger().handlers
+    assert capsys.readouterr().err == ""
