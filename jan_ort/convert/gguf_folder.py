@@ -12,19 +12,14 @@ from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import DecoderConfig, read_decoder_config
 from jan_ort.convert.folder_files import describe, write_chat_template, write_configs, write_json
+from jan_ort.convert.graph.calibration import CALIBRATION_TEXT, MAX_TOKENS, Calibration
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.peak_memory import KEPT_VALUE_BYTES, VALUE_BYTES, check_peak
 from jan_ort.convert.tokenizers import GgufTokenizer
-from jan_ort.convert.weights.calibration import (
-    CALIBRATION_TEXT,
-    MAX_TOKENS,
-    Calibration,
-    LayerSmoothing,
-    smoothing,
-)
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
+from jan_ort.convert.weights.smoothing import LayerSmoothing, smoothing
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import GENERATE
@@ -116,7 +111,10 @@ def _smooth(
         layers.append(smoothing(activations))
         done = len(layers) / num_layers
         report(_STAGE, _CALIBRATION_BEGINS + done * (_GRAPH_BEGINS - _CALIBRATION_BEGINS))
-    return layers if scheme.bits == 8 else [LayerSmoothing(attention=layer.attention) for layer in layers]
+    if scheme.bits == 8:
+        return layers
+    # Blocks side by side may share a norm, and what is divided there would be multiplied into the codes of both.
+    return [LayerSmoothing(layer.attention if decoder.parallel == "never" else None) for layer in layers]
 
 
 def _write_graph(

@@ -1,21 +1,30 @@
-"""What tells one decoder from another: a recipe that the reader of keys, the graph and the calibration follow."""
+"""What tells one decoder from another: a recipe that the reader of keys and the forward pass follow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal
 
 Activation = Literal["silu", "gelu_pytorch_tanh"]
-"""The activations of a gate, by the names of config.json."""
+"""The activations of a feed-forward block, by the names of config.json."""
+
+NormKind = Literal["rms", "layer"]
+"""Norms by the root mean square, and those that subtract the mean first and may have a bias."""
+
+Mlp = Literal["gated", "fused", "plain"]
+"""A gate beside the way up; both as one tensor, the gate first; no gate."""
+
+Parallel = Literal["never", "always", "without mlp_norm"]
 
 HARMLESS_KEYS = frozenset(
     {
-        "attention.layer_norm_epsilon",  # of another kind of norm
+        "attention.layer_norm_epsilon",  # of one kind of norm or the other: the recipe's is read
+        "attention.layer_norm_rms_epsilon",
         "pooling_type",  # of an embedding, which no decoder makes
         "rope.scaling.finetuned",
-        "rope.scaling.original_context_length",  # of the scalings that are refused
+        "rope.scaling.original_context_length",  # read where a scaling needs it
         "tensor_data_layout",
         "use_parallel_residual",  # written into any file by old converters, read for other architectures
         "vocab_size",  # the embedding has as many rows
@@ -30,12 +39,20 @@ NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
         "attention.max_alibi_bias": (0,),
         "attention.scale": (0,),
         "attention.sliding_window": (0,),
+        "attention.temperature_scale": (0,),
+        "attn_logit_softcapping": (0,),
         "embedding_scale": (0, 1),
         "expert_count": (0,),
         "expert_used_count": (0,),
+        "final_logit_softcapping": (0,),
         "logit_scale": (0, 1),
+        "nextn_predict_layers": (0,),
         "residual_scale": (0, 1),
-        "rope.scaling.attn_factor": (1,),
+        "rope.scaling.yarn_attn_factor": (1,),
+        "rope.scaling.yarn_beta_fast": (32,),
+        "rope.scaling.yarn_beta_slow": (1,),
+        "rope.scaling.yarn_ext_factor": (1,),
+        "rope.scaling.yarn_log_multiplier": (0,),
     }
 )
 """The values of keys at which the part of a model that they are about is as if it were not there."""
@@ -43,53 +60,110 @@ NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class DecoderTensors:
-    """The names of the tensors without ".weight" and ".bias"; ``{layer}`` stands for the layer's number."""
+    """The names of the tensors without ".weight" and ".bias"; ``{layer}`` stands for the layer's number.
+
+    A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value.
+    """
 
     embedding: str = "token_embd"
+    positions: str = ""
     output_norm: str = "output_norm"
     head: str = "output"
     rotary_factors: str = "rope_freqs"
+    long_factors: str = "rope_factors_long"
+    short_factors: str = "rope_factors_short"
     attention_norm: str = "blk.{layer}.attn_norm"
+    qkv: str = "blk.{layer}.attn_qkv"
     query: str = "blk.{layer}.attn_q"
     key: str = "blk.{layer}.attn_k"
     value: str = "blk.{layer}.attn_v"
+    query_norm: str = ""
+    key_norm: str = ""
     attention_output: str = "blk.{layer}.attn_output"
+    attention_post_norm: str = ""
     mlp_norm: str = "blk.{layer}.ffn_norm"
     gate: str = "blk.{layer}.ffn_gate"
     up: str = "blk.{layer}.ffn_up"
     down: str = "blk.{layer}.ffn_down"
+    mlp_post_norm: str = ""
 
     def of(self, layer: int) -> DecoderTensors:
         """Return the names of one layer."""
         return DecoderTensors(**{each.name: getattr(self, each.name).format(layer=layer) for each in fields(self)})
 
 
+QUERY_KEY_NORMS: Mapping[str, str] = MappingProxyType(
+    {"query_norm": "blk.{layer}.attn_q_norm", "key_norm": "blk.{layer}.attn_k_norm"}
+)
+"""What llama.cpp calls the norms of queries and keys."""
+
+POST_NORMS: Mapping[str, str] = MappingProxyType(
+    {"attention_post_norm": "blk.{layer}.post_attention_norm", "mlp_post_norm": "blk.{layer}.post_ffw_norm"}
+)
+"""What llama.cpp calls the norms behind the blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Attention to the last tokens only, in all layers but the last of each ``period``, unless the file has a pattern.
+
+    ``default`` is the size where the file says none, 0 for no windows. ``num_layers``, if not 0: only models of so many
+    layers have any. ``rotary_theta`` is the rotary base of these layers where the file says none; 0 for that of the
+    others. ``scaled``: the scaling of rotary frequencies is theirs too. ``rotary_outside``: the other layers rotate.
+    """
+
+    period: int
+    default: int = 0
+    num_layers: int = 0
+    rotary_theta: float = 0.0
+    scaled: bool = True
+    rotary_outside: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """An architecture of GGUF files: layers of rotary grouped-query attention and a gated block, a norm before each.
+    """An architecture of GGUF files: layers of grouped-query attention and a feed-forward block, with norms.
 
     ``name`` is the value of general.architecture, begins the names of the keys, and is config.json's model_type;
     ``hf_class`` is its architecture there. ``rotary_pairs``: the file has the rows of queries and keys in llama.cpp's
-    order, rotary pairs side by side, which is for the converter that wrote it to choose. ``activation`` is that of the
-    gate. ``harmless_keys`` are keys that only this architecture has.
+    order, rotary pairs side by side, which is for the converter that wrote it to choose. ``parallel``: both blocks read
+    the same residual, always or where the feed-forward block has no norm; one without a norm reads the other's.
 
-    What a file has tells the rest: a bias, a head of its own and rotary factors are used where there are such tensors.
-    A key that nobody reads and a tensor that nobody uses are refused, so a part that the recipe does not know cannot
-    be left out silently.
+    ``norm`` is the kind of all norms, ``activation`` that of the feed-forward block, ``mlp`` its matrices.
+    ``rotates`` False: positions are learned. ``partial_rotary``: some values of a head may not rotate.
+    ``unrotated_period``: the last of each so many layers does not rotate.
+    ``windows``: layers that see only the last tokens. ``scales_embedding``: by the root of the hidden size.
+    ``divides_logits``: by logit_scale, where others multiply. ``wide_scale_layers``: in a model with so many layers
+    scores are scaled by the hidden size's share of a head instead of the head's size.
+
+    ``keys`` are followed where others refuse them, each with its value where the file has none; ``harmless_keys``
+    change nothing in this architecture only.
+
+    What a file has tells the rest: a bias, a head of its own, fused rows and rotary factors are used where there are
+    such tensors. A key that nobody reads and a tensor that nobody uses are refused, so a part that the recipe does not
+    know cannot be left out silently.
 
     To say more of an architecture, add a field here whose default is what the others do, and follow it in
-    graph/decoder.py and weights/calibration.py: a further norm (of queries and keys, or after a block) is a name in
-    DecoderTensors that may be empty; a number (a scale of embeddings, a soft cap, the size of a partial rotary, a
-    window) is read into DecoderConfig; what differs between layers is a function of the layer; rows of a fused tensor
-    are a :class:`weights.matrices.Part`; another scaling of the rotary frequencies belongs to
-    :func:`decoder_config.rotary_frequencies`.
+    graph/forward.py, which the graph and the calibration share. A number is read into DecoderConfig; another scaling of
+    the rotary frequencies belongs to :mod:`architectures.rotary`.
     """
 
     name: str
     hf_class: str
     rotary_pairs: bool
+    norm: NormKind = "rms"
     activation: Activation = "silu"
+    mlp: Mlp = "gated"
+    parallel: Parallel = "never"
+    rotates: bool = True
+    partial_rotary: bool = False
+    unrotated_period: int = 0
+    windows: Windows | None = None
+    scales_embedding: bool = False
+    divides_logits: bool = False
+    wide_scale_layers: int = 0
     tensors: DecoderTensors = DecoderTensors()
+    keys: Mapping[str, float] = field(default_factory=dict)
     harmless_keys: frozenset[str] = frozenset()
 
     def key(self, suffix: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
+from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 
 if TYPE_CHECKING:
@@ -19,8 +20,29 @@ _SMALL_TABLES_BYTES = 2**26
 
 
 @dataclass(frozen=True, slots=True)
+class Scales:
+    """Numbers that parts of a model are multiplied by; a soft cap bends values towards it, and 0 is none.
+
+    ``temperature`` and ``temperature_length``: queries grow with the logarithm of how many such lengths lie before.
+    """
+
+    attention: float
+    embedding: float = 1.0
+    residual: float = 1.0
+    logits: float = 1.0
+    attention_cap: float = 0.0
+    logits_cap: float = 0.0
+    temperature: float = 0.0
+    temperature_length: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """What the graph needs to know; the names are those of config.json in the Hugging Face style."""
+    """What the forward pass needs to know; the names are those of config.json in the Hugging Face style.
+
+    ``windows`` and ``rotaries`` have an entry for each layer: how many tokens attention sees, 0 for all, and how
+    queries and keys rotate.
+    """
 
     vocab_size: int
     hidden_size: int
@@ -29,10 +51,11 @@ class DecoderConfig:
     num_key_value_heads: int
     head_dim: int
     intermediate_size: int
-    rms_norm_eps: float
-    rope_theta: float
-    rope_factor: float
+    norm_eps: float
     max_position_embeddings: int
+    scales: Scales
+    windows: tuple[int, ...]
+    rotaries: tuple[Rotary | None, ...]
 
     @property
     def query_size(self) -> int:
@@ -44,16 +67,28 @@ class DecoderConfig:
         """Width of the key projection, and of the value projection."""
         return self.num_key_value_heads * self.head_dim
 
+    def temperatures(self) -> NDArray[np.float64] | None:
+        """Return what queries are multiplied by at each position, float64 ``(context_length, 1)``; None: nothing."""
+        if not self.scales.temperature:
+            return None
+        lengths = np.arange(self.max_position_embeddings)[:, np.newaxis] // self.scales.temperature_length
+        factors: NDArray[np.float64] = np.log(lengths + 1) * self.scales.temperature + 1
+        return factors
+
     def to_json(self, decoder: Decoder) -> dict[str, Any]:
         """Return config.json, without the token ids."""
+        left_out = ("norm_eps", "scales", "windows", "rotaries")
         config: dict[str, Any] = {
             "architectures": [decoder.hf_class],
             "model_type": decoder.name,
             "hidden_act": decoder.activation,
-            **{name: getattr(self, name) for name in self.__slots__ if name != "rope_factor"},
+            "rms_norm_eps" if decoder.norm == "rms" else "layer_norm_eps": self.norm_eps,
+            **{name: getattr(self, name) for name in self.__slots__ if name not in left_out},
         }
-        if self.rope_factor != 1.0:
-            config["rope_scaling"] = {"rope_type": "linear", "factor": self.rope_factor}
+        if rotary := next((each for each in self.rotaries if each), None):
+            config["rope_theta"] = rotary.theta
+        if window := max(self.windows):
+            config["sliding_window"] = window
         return config
 
 
@@ -63,44 +98,72 @@ def read_decoder_config(source: GgufFile, decoder: Decoder) -> DecoderConfig:
     Every key of the architecture has been read then, or says nothing that the graph would have to follow.
     """
     key = decoder.key
-    hidden_size = source.integer(key("embedding_length"))
+    hidden_size, num_layers = source.integer(key("embedding_length")), source.integer(key("block_count"))
     num_heads = source.integer(key("attention.head_count"))
+    head_dim = source.integer(key("attention.key_length"), max(1, hidden_size // num_heads))
+    context_length = source.integer(key("context_length"), high=_MAX_CONTEXT_LENGTH)
+    _check_layers(source, decoder, num_layers)
+    windows = _read_windows(source, decoder, num_layers)
+    kind = "rms_epsilon" if decoder.norm == "rms" else "epsilon"
     config = DecoderConfig(
         vocab_size=source.num_rows(f"{decoder.tensors.embedding}.weight"),
         hidden_size=hidden_size,
-        num_hidden_layers=source.integer(key("block_count")),
+        num_hidden_layers=num_layers,
         num_attention_heads=num_heads,
         num_key_value_heads=source.integer(key("attention.head_count_kv"), num_heads),
-        head_dim=source.integer(key("attention.key_length"), hidden_size // num_heads),
+        head_dim=head_dim,
         intermediate_size=source.integer(key("feed_forward_length")),
-        rms_norm_eps=source.number(key("attention.layer_norm_rms_epsilon")),
-        rope_theta=source.number(key("rope.freq_base"), 10_000.0),
-        rope_factor=_rope_factor(source, decoder),
-        max_position_embeddings=source.integer(key("context_length"), high=_MAX_CONTEXT_LENGTH),
+        norm_eps=source.number(key(f"attention.layer_norm_{kind}")),
+        max_position_embeddings=context_length,
+        scales=_read_scales(source, decoder, hidden_size, num_layers, num_heads, head_dim),
+        windows=windows,
+        rotaries=read_rotaries(source, decoder, windows, head_dim, context_length),
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)
     return config
 
 
-def rotary_frequencies(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> NDArray[np.float64]:
-    """Return the rotary angle per position, float64 ``(head_dim / 2,)``, with every scaling applied."""
-    exponents = np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim
-    frequencies: NDArray[np.float64] = config.rope_theta**-exponents / config.rope_factor
-    name = f"{decoder.tensors.rotary_factors}.weight"
-    if source.has_tensor(name):  # llama 3.1's scaling, already computed for each frequency
-        frequencies = frequencies / source.vector(name, config.head_dim // 2)
-    return frequencies
+def _read_windows(source: GgufFile, decoder: Decoder, num_layers: int) -> tuple[int, ...]:
+    """Return how many tokens the attention of each layer sees, 0 for all."""
+    windows = decoder.windows
+    if windows is None or windows.num_layers not in (0, num_layers):
+        return (0,) * num_layers
+    size = source.integer(decoder.key("attention.sliding_window"), windows.default, low=0)
+    local = source.pattern(decoder.key("attention.sliding_window_pattern"), windows.period, num_layers)
+    return tuple(size if is_local else 0 for is_local in local)
 
 
-def _rope_factor(source: GgufFile, decoder: Decoder) -> float:
-    """Return the linear position scale; every other scaling but that of the rotary factors' tensor is refused."""
-    kind = source.string(decoder.key("rope.scaling.type"), "linear")  # which is llama.cpp's default
-    if kind not in ("none", "linear"):
-        source.refuse(f"rope scaling {kind!r} is not supported; supported: none, linear and llama 3's rope_freqs")
-    older = source.number(decoder.key("rope.scale_linear"), 1.0)
-    factor = source.number(decoder.key("rope.scaling.factor"), older)
-    return factor if kind == "linear" else 1.0
+def _read_scales(
+    source: GgufFile, decoder: Decoder, hidden_size: int, num_layers: int, num_heads: int, head_dim: int
+) -> Scales:
+    def followed(key: str, default: float) -> float:
+        """Return a number that may be 0 for ``default``, of an architecture that has it."""
+        if key not in decoder.keys:
+            return default
+        return source.number(decoder.key(key), decoder.keys[key], or_zero=True) or default
+
+    share = hidden_size // num_heads if num_layers == decoder.wide_scale_layers else head_dim
+    logits = followed("logit_scale", 1.0)
+    context_length = source.integer(decoder.key("context_length"))
+    return Scales(
+        attention=followed("attention.scale", share**-0.5),
+        embedding=hidden_size**0.5 if decoder.scales_embedding else followed("embedding_scale", 1.0),
+        residual=followed("residual_scale", 1.0),
+        logits=1 / logits if decoder.divides_logits else logits,
+        attention_cap=followed("attn_logit_softcapping", 0.0),
+        logits_cap=followed("final_logit_softcapping", 0.0),
+        temperature=followed("attention.temperature_scale", 0.0),
+        temperature_length=source.integer(decoder.key("rope.scaling.original_context_length"), context_length),
+    )
+
+
+def _check_layers(source: GgufFile, decoder: Decoder, num_layers: int) -> None:
+    """Refuse a number of layers that the file does not bear out, before anything of that size is made."""
+    last = decoder.tensors.of(num_layers - 1)
+    names = [name for name in (last.attention_norm, last.mlp_norm, last.attention_output) if name]
+    if not any(source.has_tensor(f"{name}.weight") for name in names):
+        source.num_rows(f"{names[0]}.weight")
 
 
 def _check(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
@@ -115,18 +178,17 @@ def _check(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
             f"embedding length {config.hidden_size} and head size {config.head_dim} must be multiples of "
             f"{GGML_BLOCK} and 8; such a model is not supported"
         )
-    for key in map(decoder.key, ("attention.value_length", "rope.dimension_count")):
-        if source.integer(key, config.head_dim) != config.head_dim:
-            source.refuse(f"{key} differs from the head size {config.head_dim}, which is not supported")
+    for suffix in ("attention.value_length", "attention.key_length_swa", "attention.value_length_swa"):
+        if source.integer(decoder.key(suffix), config.head_dim) != config.head_dim:
+            source.refuse(f"{decoder.key(suffix)} differs from the head size {config.head_dim}, which is not supported")
     _check_sizes(source, decoder, config)
 
 
 def _check_sizes(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
     """Refuse sizes that the file's tensors do not bear out, before anything of that size is made."""
-    tensors, last = decoder.tensors, config.num_hidden_layers - 1
+    tensors = decoder.tensors
     source.tensor(f"{tensors.embedding}.weight", (config.vocab_size, config.hidden_size))
-    source.tensor(f"{tensors.of(0).query}.weight", (config.query_size, config.hidden_size))
-    source.num_rows(f"{tensors.of(last).attention_norm}.weight")
+    source.tensor(f"{tensors.of(0).attention_output}.weight", (config.hidden_size, config.query_size))
     tables_bytes = config.max_position_embeddings * config.head_dim * 4
     if tables_bytes > max(_SMALL_TABLES_BYTES, source.size_bytes):
         source.refuse(

@@ -40,12 +40,16 @@ class Float16Products:
         """Add the embedding."""
         return self._writer.node("Gather", [self._table("embed.weight", tensor), "input_ids"], ["embed.out"], axis=0)
 
-    def logits(self, rows: str, head: str) -> None:
+    def logits(self, rows: str, head: str, output: str) -> None:
         """Add the logits; a tied head reads the embedding's own bytes, for Gemm transposes at no cost."""
         is_tied = not self._source.has_tensor(f"{head}.weight")
         table = "embed.weight" if is_tied else self._table("logits.weight", head)
-        product = self._writer.node("Gemm", [rows, table], ["logits.half"], transB=1)
-        self._writer.node("Cast", [product], ["logits"], to=TensorProto.FLOAT)
+        inputs = [rows, table]
+        if self._source.has_tensor(f"{head}.bias"):
+            bias = self._source.vector(f"{head}.bias", self._config.vocab_size)
+            inputs.append(self._half("logits.bias", bias))
+        product = self._writer.node("Gemm", inputs, ["logits.half"], transB=1)
+        self._writer.node("Cast", [product], [output], to=TensorProto.FLOAT)
 
     def _table(self, name: str, tensor: str) -> str:
         shape = (self._config.vocab_size, self._config.hidden_size)

@@ -22,6 +22,6 @@ class Products(Protocol):
         """Multiply x by the stacked parts, ``columns`` wide, and add their biases."""
         ...
 
-    def logits(self, rows: str, head: str) -> None:
-        """Add the output "logits", float32; a file without the tensor ``head`` has the embedding as its head."""
+    def logits(self, rows: str, head: str, output: str) -> None:
+        """Add the logits, float32; a file without the tensor ``head`` has the embedding as its head."""
         ...

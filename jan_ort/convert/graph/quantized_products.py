@@ -38,13 +38,13 @@ class QuantizedProducts:
         at = {"bits": 8, "block_size": embedding.block_size, "gather_axis": 0, "quantize_axis": 1}
         return self._writer.node("GatherBlockQuantized", inputs, ["embed.out"], domain=MICROSOFT, **at)
 
-    def logits(self, rows: str, head: str) -> None:
+    def logits(self, rows: str, head: str, output: str) -> None:
         """Add the logits of the hidden ``rows``."""
         if self._source.has_tensor(f"{head}.weight"):
             part = Part(head, self._config.vocab_size)
-            self.linear("logits", rows, [part], self._config.hidden_size, output="logits")
+            self.linear("logits", rows, [part], self._config.hidden_size, output=output)
         else:  # tied: the same bytes in the file as the embedding's
-            self._product("logits", rows, self._embedding, None, "logits")
+            self._product("logits", rows, self._embedding, None, output)
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, with the bias inside."""

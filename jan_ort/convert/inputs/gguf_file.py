@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,6 +39,10 @@ class GgufTensor:
     def rows(self, indices: list[int]) -> NDArray[np.float32]:
         """Return some rows of a matrix as float32 ``(len(indices), columns)``."""
         return dequantize(self.type_name, self.raw[indices]).reshape(len(indices), -1)
+
+    def part(self, first: int, count: int) -> GgufTensor:
+        """Return ``count`` rows of a matrix, from ``first`` on, as a tensor."""
+        return replace(self, shape=(count, *self.shape[1:]), raw=self.raw[first : first + count])
 
 
 class GgufFile:
@@ -113,17 +117,30 @@ class GgufFile:
             self._wrong(key, value, f"an integer from {low} to {high}")
         return value
 
-    def number(self, key: str, default: float | None = None) -> float:
-        """Return a finite number greater than 0."""
+    def number(self, key: str, default: float | None = None, *, or_zero: bool = False) -> float:
+        """Return a finite number greater than 0, or also 0."""
         value = self._value(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            self._wrong(key, value, "a finite number greater than 0")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < float("inf") or (value == 0 and not or_zero):
+            self._wrong(key, value, f"a finite number {'not less' if or_zero else 'greater'} than 0")
         return float(value)
 
     def boolean(self, key: str, default: bool) -> bool:
         """Return a boolean."""
         value = self._value(key, default)
         return value if isinstance(value, bool) else self._wrong(key, value, "a boolean")
+
+    def pattern(self, key: str, period: int, count: int) -> list[bool]:
+        """Return a boolean for each of ``count``: as the file lists them, or all but the last of each period.
+
+        The file may say another period instead; 0 is one without an end.
+        """
+        value = self._value(key, period)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biu" and len(value) >= count:
+            return [bool(each) for each in value[:count]]
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            self._wrong(key, value, f"a number, or a list of {count} booleans")
+        return [value == 0 or (index + 1) % value != 0 for index in range(count)]
 
     def strings(self, key: str) -> list[str]:
         """Return a non-empty list of strings."""
@@ -177,6 +194,10 @@ class GgufFile:
         shape = self._stored(name).shape
         return shape[0] if shape else 1
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a tensor's shape, outermost dimension first."""
+        return self._stored(name).shape
+
     def tensor(self, name: str, shape: tuple[int, ...]) -> GgufTensor:
         """Return a tensor, which must have ``shape`` (outermost dimension first) and a supported type."""
         stored = self._stored(name)
@@ -197,6 +218,10 @@ class GgufFile:
     def vector(self, name: str, size: int) -> NDArray[np.float32]:
         """Return a one-dimensional tensor as float32 ``(size,)``."""
         return self.tensor(name, (size,)).dequantize()
+
+    def pass_over(self, name: str) -> None:
+        """Take a tensor for used: another one is used in its place."""
+        self._used.add(name)
 
     def check_types(self) -> None:
         """Refuse the file if any tensor has a type that cannot be read."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK, AffineBlocks, four_bit_blocks, q8_0_blocks
 from jan_ort.convert.inputs.gguf_file import GgufFile, GgufTensor
-from jan_ort.convert.weights.calibration import Scale
 from jan_ort.convert.weights.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
+from jan_ort.convert.weights.smoothing import Scale
 
 EIGHT_BIT_BLOCK = 64
 """Values with one scale in a matrix of 8 bits; "int8-block64" in jan_ort.json names it."""
@@ -23,17 +23,21 @@ _Array = TypeVar("_Array", bound=NDArray[Any])
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of a packed matrix that come from one tensor: ``name`` without ".weight", ``rows`` of them.
+    """Rows of a packed matrix that come from one tensor: ``name`` without ".weight", ``rows`` of them from ``first``.
 
-    ``rotary_heads`` is the number of heads if llama.cpp has permuted the rows for its rotary embedding, else 0.
+    ``total`` are the tensor's rows, if it has more. ``bias`` is the bias' own name, if it is another.
+    ``order``: where the rows of each head come from, so that the rotary operator finds its halves; None if they stay.
     The columns are multiplied by ``column_scale``, and the rows and the bias divided by ``row_scale``.
     """
 
     name: str
     rows: int
-    rotary_heads: int = 0
+    order: NDArray[np.intp] | None = None
     column_scale: Scale | None = None
     row_scale: Scale | None = None
+    first: int = 0
+    total: int = 0
+    bias: str = ""
 
 
 class Matrices:
@@ -67,23 +71,37 @@ class Matrices:
 
     def floats(self, parts: Sequence[Part], columns: int) -> NDArray[np.float32]:
         """Return the parts dequantised, float32 ``(rows, columns)``."""
-        return np.concatenate([_floats(tensor, part) for tensor, part in self._pairs(parts, columns)])
+        pieces = [_floats(tensor, part) for tensor, part in self._pairs(parts, columns)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[GgufTensor, Part]]:
-        return [(self._source.tensor(f"{part.name}.weight", (part.rows, columns)), part) for part in parts]
+        return [(self._tensor(f"{part.name}.weight", part, columns), part) for part in parts]
+
+    def _tensor(self, name: str, part: Part, *columns: int) -> GgufTensor:
+        if not part.total:
+            return self._source.tensor(name, (part.rows, *columns))
+        return self._source.tensor(name, (part.total, *columns)).part(part.first, part.rows)
 
     def bias(self, parts: Sequence[Part]) -> NDArray[np.float32] | None:
         """Return the concatenated biases float32 ``(rows,)``, 0 where a part has none; None if no part has one."""
-        names = [f"{part.name}.bias" for part in parts]
-        if not any(self._source.has_tensor(name) for name in names):
+        biases = [self._bias(part) for part in parts]
+        if all(bias is None for bias in biases):
             return None
-        biases = [
-            _divide(_unpermute(self._source.vector(name, part.rows), part), part.row_scale)
-            if self._source.has_tensor(name)
-            else np.zeros(part.rows, np.float32)
-            for name, part in zip(names, parts, strict=True)
+        filled = [
+            np.zeros(part.rows, np.float32) if bias is None else bias for bias, part in zip(biases, parts, strict=True)
         ]
-        return np.concatenate(biases)
+        return np.concatenate(filled)
+
+    def _bias(self, part: Part) -> NDArray[np.float32] | None:
+        own, shared = f"{part.bias}.bias", f"{part.name}.bias"
+        if self._source.has_tensor(shared):
+            bias = self._tensor(shared, part).dequantize()
+        elif self._source.has_tensor(own):
+            bias = self._source.vector(own, part.rows)
+        else:
+            return None
+        bias = _in_order(bias, part)
+        return bias if part.row_scale is None else bias / part.row_scale
 
     def embedding(self, name: str, rows: int, columns: int) -> QuantizedMatrix:
         """Return the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
@@ -98,21 +116,15 @@ def _keeps_4bit(tensor: GgufTensor, part: Part) -> bool:
 
 
 def _floats(tensor: GgufTensor, part: Part) -> NDArray[np.float32]:
-    weights = _unpermute(tensor.dequantize(), part)
+    weights = _in_order(tensor.dequantize(), part)
     if part.column_scale is not None:
         weights = weights * part.column_scale
     return weights if part.row_scale is None else weights / part.row_scale[:, np.newaxis]
 
 
-def _divide(vector: NDArray[np.float32], scale: Scale | None) -> NDArray[np.float32]:
-    return vector if scale is None else vector / scale
-
-
 def _blocks(tensor: GgufTensor, part: Part) -> AffineBlocks:
     blocks = four_bit_blocks(tensor.type_name, tensor.raw)
-    return AffineBlocks(
-        _unpermute(blocks.scale, part), _unpermute(blocks.minimum, part), _unpermute(blocks.codes, part)
-    )
+    return AffineBlocks(_in_order(blocks.scale, part), _in_order(blocks.minimum, part), _in_order(blocks.codes, part))
 
 
 def _stack(parts: Sequence[AffineBlocks]) -> AffineBlocks:
@@ -123,12 +135,9 @@ def _stack(parts: Sequence[AffineBlocks]) -> AffineBlocks:
     )
 
 
-def _unpermute(rows: _Array, part: Part) -> _Array:
-    """Bring rows from llama.cpp's order (rotary pairs side by side) back to halves, as the rotary operator wants.
-
-    Source: LlamaModel.permute in llama.cpp's convert_hf_to_gguf.py, inverted.
-    """
-    if not part.rotary_heads:
+def _in_order(rows: _Array, part: Part) -> _Array:
+    """Bring the rows of each head into the part's order."""
+    if part.order is None:
         return rows
-    pairs = rows.reshape(part.rotary_heads, -1, 2, *rows.shape[1:])  # (heads, head_dim / 2, 2, …)
-    return pairs.swapaxes(1, 2).reshape(rows.shape)  # type: ignore[return-value]
+    heads = rows.reshape(-1, len(part.order), *rows.shape[1:])  # (heads, head_dim, …)
+    return heads[:, part.order].reshape(rows.shape)  # type: ignore[return-value]

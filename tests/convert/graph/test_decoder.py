@@ -17,8 +17,8 @@ from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.weights.calibration import LayerSmoothing
 from jan_ort.convert.weights.schemes import Weights
+from jan_ort.convert.weights.smoothing import LayerSmoothing
 from tests.convert.tiny_llama import (
     HEAD_DIM,
     HEADS,

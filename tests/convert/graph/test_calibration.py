@@ -12,8 +12,9 @@ from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.architectures.qwen2 import QWEN2
+from jan_ort.convert.graph.calibration import Calibration
 from jan_ort.convert.inputs.gguf_file import GgufFile
-from jan_ort.convert.weights.calibration import Calibration, LayerActivations, smoothing
+from jan_ort.convert.weights.smoothing import LayerActivations, smoothing
 from tests.convert.architectures.test_architectures import TOY
 from tests.convert.tiny_llama import HIDDEN, INNER, LAYERS, TinyLlama, rms_norm
 
@@ -27,7 +28,7 @@ def test_the_residual_after_the_last_layer_gives_the_models_logits(decoder: Deco
     calibration = Calibration(source, decoder, read_decoder_config(source, decoder), TOKEN_IDS)
 
     layers = list(calibration.layers())
-    normed = rms_norm(calibration.residual.astype(np.float64), model.tensors["output_norm.weight"].astype(np.float64))
+    normed = calibration.output()
 
     assert len(layers) == LAYERS
     np.testing.assert_allclose(
@@ -43,7 +44,10 @@ def test_activations_are_root_mean_squares_of_the_inputs(tmp_path: Path) -> None
 
     first = next(Calibration(source, LLAMA, read_decoder_config(source, LLAMA), [7]).layers())
 
+    assert first.attention is not None
     np.testing.assert_allclose(first.attention, np.abs(normed), rtol=1e-5)
+    assert first.mlp is not None
+    assert first.down is not None
     assert (first.mlp.shape, first.down.shape) == ((HIDDEN,), (INNER,))
 
 

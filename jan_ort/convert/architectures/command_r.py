@@ -1,0 +1,18 @@
+"""Command R: both blocks behind one norm without bias, side by side; the plus model has norms of queries and keys.
+
+Source: src/models/command-r.cpp of llama.cpp.
+"""
+
+from __future__ import annotations
+
+from jan_ort.convert.architectures.decoder import QUERY_KEY_NORMS, Decoder, DecoderTensors
+
+COMMAND_R = Decoder(
+    name="command-r",
+    hf_class="CohereForCausalLM",
+    rotary_pairs=True,
+    norm="layer",
+    parallel="always",
+    tensors=DecoderTensors(mlp_norm="", **QUERY_KEY_NORMS),
+    keys={"logit_scale": 0},
+)

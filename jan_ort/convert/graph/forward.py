@@ -1,0 +1,181 @@
+"""A decoder's forward pass by its recipe, whatever carries the operations out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
+from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm, Operations, Value
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.matrices import Part
+from jan_ort.convert.weights.smoothing import LayerSmoothing, Scale
+
+
+class Forward(Generic[Value]):
+    """Goes layer by layer, so that one layer is in memory at a time.
+
+    ``smoothing`` has one entry per layer: what the inputs of its products are divided by, inside the norm weights and
+    the up projection. ``residual`` is the sum of all updates but those that ``pending`` holds: a norm adds them.
+    """
+
+    def __init__(
+        self,
+        source: GgufFile,
+        decoder: Decoder,
+        config: DecoderConfig,
+        operations: Operations[Value],
+        smoothing: Sequence[LayerSmoothing],
+    ) -> None:
+        self._source = source
+        self._decoder = decoder
+        self._config = config
+        self._do = operations
+        self._smoothing = smoothing
+        self._temperatures = config.temperatures()
+        self.residual = self._embed()
+        self.pending: list[Value] = []
+
+    def _embed(self) -> Value:
+        embedded = self._do.embed(self._decoder.tensors.embedding)
+        if (factor := self._config.scales.embedding) != 1:
+            embedded = self._do.scale("embed", embedded, factor)
+        if positions := self._decoder.tensors.positions:
+            embedded = self._do.add("positions", embedded, self._do.position_embeddings(positions))
+        return embedded
+
+    def layer(self, layer: int) -> None:
+        """Add what attention and the feed-forward block of a layer say to the residual."""
+        names, smooth = self._decoder.tensors.of(layer), self._smoothing[layer]
+        if self._is_parallel(names):
+            self._parallel_blocks(layer, names, smooth)
+            return
+        read = self._normed(layer, "attn_norm", names.attention_norm, smooth.attention)
+        self._update(layer, "attn", self._attention(layer, read), names.attention_post_norm)
+        read = self._normed(layer, "ffn_norm", names.mlp_norm, smooth.mlp)
+        self._update(layer, "ffn", self._mlp(layer, read, smooth.mlp), names.mlp_post_norm)
+
+    def _parallel_blocks(self, layer: int, names: DecoderTensors, smooth: LayerSmoothing) -> None:
+        own = [name for name in (names.attention_norm, names.mlp_norm) if self._has(name)]
+        attention_input = mlp_input = self._normed(layer, "attn_norm", own[0], smooth.attention)
+        scale = smooth.attention
+        if len(own) == 2:
+            mlp_input, scale = self._normed(layer, "ffn_norm", own[1], smooth.mlp), smooth.mlp
+        self._update(layer, "attn", self._attention(layer, attention_input), names.attention_post_norm)
+        self._update(layer, "ffn", self._mlp(layer, mlp_input, scale), names.mlp_post_norm)
+
+    def output(self) -> Value:
+        """Return what the head reads; a factor of all logits is in the norm's weight."""
+        tensor, size = self._decoder.tensors.output_norm, self._config.hidden_size
+        return self._norm(Norm("output_norm", tensor, size, factor=self._config.scales.logits))
+
+    def _is_parallel(self, names: DecoderTensors) -> bool:
+        kind = self._decoder.parallel
+        return kind == "always" or (kind == "without mlp_norm" and not self._has(names.mlp_norm))
+
+    def _has(self, tensor: str) -> bool:
+        return bool(tensor) and self._source.has_tensor(f"{tensor}.weight")
+
+    def _normed(self, layer: int, name: str, tensor: str, scale: Scale | None) -> Value:
+        """Return what a block reads: the residual, behind a norm if there is one."""
+        if tensor:
+            return self._norm(Norm(f"blk.{layer}.{name}", tensor, self._config.hidden_size, scale))
+        while self.pending:
+            self.residual = self._do.add(f"blk.{layer}.{name}", self.residual, self.pending.pop(0))
+        return self.residual
+
+    def _norm(self, norm: Norm) -> Value:
+        if not self.pending:
+            return self._do.norm(self.residual, norm)
+        update, *others = self.pending
+        for other in others:
+            update = self._do.add(f"{norm.name}.updates", update, other)
+        self.pending = []
+        normed, self.residual = self._do.add_and_norm(self.residual, update, norm)
+        return normed
+
+    def _update(self, layer: int, name: str, update: Value, post_norm: str) -> None:
+        if post_norm:
+            update = self._do.norm(update, Norm(f"blk.{layer}.{name}_post", post_norm, self._config.hidden_size))
+        if (factor := self._config.scales.residual) != 1:
+            update = self._do.scale(f"blk.{layer}.{name}", update, factor)
+        self.pending.append(update)
+
+    def _attention(self, layer: int, x: Value) -> Value:
+        config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
+        order = self._order(layer)
+        norms = [
+            HeadNorm(f"{prefix}_{kind}_norm", tensor, heads, config.head_dim, order)
+            for kind, tensor, heads in (
+                ("q", names.query_norm, config.num_attention_heads),
+                ("k", names.key_norm, config.num_key_value_heads),
+            )
+            if self._has(tensor)
+        ]
+        parts = self._projected(names, order, self._smoothing[layer].attention)
+        apart = bool(norms) or self._temperatures is not None
+        projections = do.projections(f"{prefix}_qkv", x, parts, config.hidden_size, apart=apart)
+        if norms:
+            query, key, value = projections
+            projections = (do.head_norm(query, norms[0]), do.head_norm(key, norms[1]), value)
+        if self._temperatures is not None:
+            query, *others = projections
+            projections = (do.temper(f"{prefix}_q", query, self._temperatures), *others)
+        attended = do.attend(prefix, projections, self._how(layer))
+        output = [Part(names.attention_output, config.hidden_size)]
+        return do.linear(f"{prefix}_output", attended, output, config.query_size)
+
+    def _how(self, layer: int) -> Attention:
+        config = self._config
+        return Attention(
+            layer=layer,
+            num_heads=config.num_attention_heads,
+            num_key_value_heads=config.num_key_value_heads,
+            head_dim=config.head_dim,
+            scale=config.scales.attention,
+            rotary=config.rotaries[layer],
+            window=config.windows[layer],
+            cap=config.scales.attention_cap,
+        )
+
+    def _order(self, layer: int) -> NDArray[np.intp] | None:
+        rotary = self._config.rotaries[layer]
+        return None if rotary is None else rotary.order(self._config.head_dim, pairs=self._decoder.rotary_pairs)
+
+    def _projected(self, names: DecoderTensors, order: NDArray[np.intp] | None, scale: Scale | None) -> list[Part]:
+        """Return queries, keys and values: tensors of their own, or rows of one."""
+        query, key = self._config.query_size, self._config.key_value_size
+        own = [
+            Part(names.query, query, order, scale),
+            Part(names.key, key, order, scale),
+            Part(names.value, key, None, scale),
+        ]
+        if not self._has(names.qkv):
+            return own
+        firsts, total = (0, query, query + key), query + 2 * key
+        return [
+            replace(part, name=names.qkv, first=first, total=total, bias=part.name)
+            for part, first in zip(own, firsts, strict=True)
+        ]
+
+    def _mlp(self, layer: int, x: Value, scale: Scale | None) -> Value:
+        config, do, prefix = self._config, self._do, f"blk.{layer}.ffn"
+        names, kind, size = self._decoder.tensors.of(layer), self._decoder.mlp, config.intermediate_size
+        down = self._smoothing[layer].down
+        gate, up = Part(names.gate, size, None, scale), Part(names.up, size, None, scale, down)
+        if kind == "fused":
+            gate = Part(names.up, size, None, scale, total=2 * size)
+            up = replace(up, first=size, total=2 * size)
+        # Separate products: packed into one, the split that follows costs more than is won.
+        bent = f"{prefix}_up" if kind == "plain" else f"{prefix}_gate"
+        activated = do.linear(bent, x, [up if kind == "plain" else gate], config.hidden_size)
+        hidden = do.activate(bent, activated, self._decoder.activation)
+        if kind != "plain":
+            straight = do.linear(f"{prefix}_up", x, [up], config.hidden_size)
+            hidden = do.multiply(f"{prefix}_gated", hidden, straight)
+        return do.linear(f"{prefix}_down", hidden, [Part(names.down, config.hidden_size, None, down)], size)

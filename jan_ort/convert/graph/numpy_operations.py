@@ -1,0 +1,160 @@
+"""The operations of a decoder's forward pass in numpy, float32, for one sequence from its beginning.
+
+The graph itself cannot be run here: the server imports no runtime, and a backend's session returns logits only; onnx's
+own evaluator lacks ONNX Runtime's operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.architectures.decoder import Activation, NormKind
+from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.matrices import Matrices, Part
+
+Floats = NDArray[np.float32]
+
+
+class NumpyOperations:
+    """:class:`operations.Operations` of arrays ``(tokens, width)``; ``inputs`` has what each product read last."""
+
+    def __init__(self, source: GgufFile, config: DecoderConfig, norm: NormKind, token_ids: list[int]) -> None:
+        self._source = source
+        self._config = config
+        self._subtracts_mean = norm == "layer"
+        self._token_ids = token_ids
+        self._matrices = Matrices(source, "int8")
+        self._tables: dict[str, tuple[Floats, Floats]] = {}
+        self.inputs: dict[str, Floats] = {}
+
+    def embed(self, tensor: str) -> Floats:
+        """Return the embeddings of the tokens."""
+        shape = (self._config.vocab_size, self._config.hidden_size)
+        return self._source.tensor(f"{tensor}.weight", shape).rows(self._token_ids)
+
+    def position_embeddings(self, tensor: str) -> Floats:
+        """Return the first learned positions."""
+        shape = (self._config.max_position_embeddings, self._config.hidden_size)
+        return self._source.tensor(f"{tensor}.weight", shape).rows(list(range(len(self._token_ids))))
+
+    def linear(self, name: str, x: Floats, parts: list[Part], columns: int) -> Floats:
+        """Multiply, and add the bias."""
+        self.inputs[name] = x
+        y: Floats = x @ self._matrices.floats(parts, columns).T
+        bias = self._matrices.bias(parts)
+        return y if bias is None else y + bias
+
+    def projections(self, name: str, x: Floats, parts: list[Part], columns: int, *, apart: bool) -> tuple[Floats, ...]:
+        """Return queries, keys and values."""
+        ends = np.cumsum([part.rows for part in parts])[:-1]
+        return tuple(np.split(self.linear(name, x, parts, columns), ends, axis=-1))
+
+    def norm(self, x: Floats, norm: Norm) -> Floats:
+        """Normalise; nothing is smoothed here."""
+        normed = self._normalized(x) * self._source.vector(f"{norm.tensor}.weight", norm.size)
+        if self._source.has_tensor(f"{norm.tensor}.bias"):
+            normed = normed + self._source.vector(f"{norm.tensor}.bias", norm.size)
+        return normed * np.float32(norm.factor)
+
+    def _normalized(self, x: Floats) -> Floats:
+        if self._subtracts_mean:
+            x = x - x.mean(axis=-1, keepdims=True)
+        normed: Floats = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self._config.norm_eps))
+        return normed
+
+    def add_and_norm(self, residual: Floats, update: Floats, norm: Norm) -> tuple[Floats, Floats]:
+        """Return the normalised sum, and the sum."""
+        total = residual + update
+        return self.norm(total, norm), total
+
+    def head_norm(self, x: Floats, norm: HeadNorm) -> Floats:
+        """Normalise all heads at once, or each."""
+        shape = self._source.shape(f"{norm.tensor}.weight")
+        weight = self._source.tensor(f"{norm.tensor}.weight", shape).dequantize().reshape(-1, norm.head_dim)
+        weight = weight if norm.order is None else weight[:, norm.order]
+        heads = x.reshape(len(x), norm.heads, norm.head_dim)
+        together = shape == (norm.heads * norm.head_dim,)
+        normed = self._normalized(x).reshape(heads.shape) if together else self._normalized(heads)
+        return (normed * weight).reshape(x.shape)
+
+    def temper(self, name: str, x: Floats, temperatures: NDArray[np.float64]) -> Floats:
+        """Multiply by each position's factor."""
+        return x * temperatures[: len(x)].astype(np.float32)
+
+    def attend(self, name: str, projections: tuple[Floats, ...], attention: Attention) -> Floats:
+        """Attend head by head."""
+        query, key, value = projections
+        group = attention.num_heads // attention.num_key_value_heads
+        queries = self._heads(query, attention, attention.num_heads, attention.rotary)
+        keys = self._heads(key, attention, attention.num_key_value_heads, attention.rotary).repeat(group, axis=0)
+        values = self._heads(value, attention, attention.num_key_value_heads, None).repeat(group, axis=0)
+        scores = queries @ keys.swapaxes(1, 2) * np.float32(attention.scale)  # (heads, tokens, tokens)
+        if attention.cap:
+            scores = np.tanh(scores / np.float32(attention.cap)) * np.float32(attention.cap)
+        scores = np.where(_seen(len(query), attention.window), scores, -np.inf)
+        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        weights /= weights.sum(axis=-1, keepdims=True)
+        attended: Floats = (weights @ values).swapaxes(0, 1).reshape(query.shape)
+        return attended
+
+    def _heads(self, x: Floats, attention: Attention, count: int, rotary: Rotary | None) -> Floats:
+        """Return ``(heads, tokens, head_dim)``, rotated; contiguous, so that each head's product is one of BLAS."""
+        heads = x.reshape(len(x), count, attention.head_dim).swapaxes(0, 1)
+        if rotary is None:
+            return np.ascontiguousarray(heads)
+        cosines, sines = self._rotary_tables(rotary)
+        first, second = np.split(heads, 2, axis=-1)
+        return np.concatenate([first * cosines - second * sines, second * cosines + first * sines], axis=-1)
+
+    def _rotary_tables(self, rotary: Rotary) -> tuple[Floats, Floats]:
+        if rotary.name not in self._tables:
+            cosines, sines = rotary.tables(self._source, len(self._token_ids), self._config.head_dim)
+            self._tables[rotary.name] = cosines.astype(np.float32), sines.astype(np.float32)
+        return self._tables[rotary.name]
+
+    def activate(self, name: str, x: Floats, activation: Activation) -> Floats:
+        """Apply the activation."""
+        return _ACTIVATIONS[activation](x)
+
+    def add(self, name: str, x: Floats, y: Floats) -> Floats:
+        """Add."""
+        return x + y
+
+    def multiply(self, name: str, x: Floats, y: Floats) -> Floats:
+        """Multiply element by element."""
+        return x * y
+
+    def scale(self, name: str, x: Floats, factor: float) -> Floats:
+        """Multiply by a number."""
+        return x * np.float32(factor)
+
+
+def _seen(tokens: int, window: int) -> NDArray[np.bool_]:
+    """Return which token sees which, itself and those before it."""
+    seen: NDArray[np.bool_] = np.tri(tokens, dtype=bool)
+    return seen & ~np.tri(tokens, k=-window, dtype=bool) if window else seen
+
+
+def _silu(x: Floats) -> Floats:
+    with np.errstate(over="ignore"):  # far below 0 the exponential is infinite and the quotient 0, as it should be
+        quotient: Floats = x / (1 + np.exp(-x))
+    return quotient
+
+
+def _gelu(x: Floats) -> Floats:
+    """Return GELU in the form that takes a hyperbolic tangent."""
+    bent = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
+    curve: Floats = x / 2 * (1 + np.tanh(bent))
+    return curve
+
+
+_ACTIVATIONS: Mapping[Activation, Callable[[Floats], Floats]] = MappingProxyType(
+    {"silu": _silu, "gelu_pytorch_tanh": _gelu}
+)

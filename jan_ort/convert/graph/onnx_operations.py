@@ -1,0 +1,217 @@
+"""The operations of a decoder's forward pass as nodes of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.architectures.decoder import Activation, NormKind
+from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
+from jan_ort.convert.graph.products import Products
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.matrices import Part
+
+POSITIONS = "position_ids"
+
+_ACTIVATIONS: Mapping[Activation, tuple[str, str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "silu": ("QuickGelu", MICROSOFT, {"alpha": 1.0}),  # x · sigmoid(alpha · x) with alpha 1, in one node
+        "gelu_pytorch_tanh": ("Gelu", "", {"approximate": "tanh"}),
+    }
+)
+_NORMS: Mapping[NormKind, tuple[str, str]] = MappingProxyType(
+    {
+        "rms": ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"),
+        "layer": ("LayerNormalization", "SkipLayerNormalization"),
+    }
+)
+
+
+class OnnxOperations:
+    """:class:`operations.Operations` of names in the graph. ``takes_positions``: the input position_ids is read.
+
+    Sources: DmlOperatorGroupQueryAttention.cpp of ONNX Runtime (DirectML's attention takes query, key and value apart
+    and does not rotate them); onnxruntime-genai's builders/base.py makes the same choice for it.
+    """
+
+    def __init__(
+        self,
+        source: GgufFile,
+        config: DecoderConfig,
+        writer: OnnxWriter,
+        products: Products,
+        norm: NormKind,
+        dtype: type[np.generic],
+    ) -> None:
+        self._source = source
+        self._config = config
+        self._writer = writer
+        self._products = products
+        self._norm, self._add_and_norm = _NORMS[norm]
+        self._dtype = dtype
+        self._written: set[str] = set()
+        self._rotates_inside = dtype == np.float32
+        self.takes_positions = not self._rotates_inside
+
+    def embed(self, tensor: str) -> str:
+        """Add the embedding."""
+        return self._products.embed(tensor)
+
+    def position_embeddings(self, tensor: str) -> str:
+        """Add the rows of learned positions."""
+        shape = (self._config.max_position_embeddings, self._config.hidden_size)
+        table = self._constant("positions.weight", self._source.tensor(f"{tensor}.weight", shape).dequantize())
+        return self._by_position(table, "positions.embed")
+
+    def linear(self, name: str, x: str, parts: list[Part], columns: int) -> str:
+        """Add a product, and a sum if there is a bias."""
+        return self._products.linear(name, x, parts, columns)
+
+    def projections(self, name: str, x: str, parts: list[Part], columns: int, *, apart: bool) -> tuple[str, ...]:
+        """Add one packed product, which attention takes as it is; or three, where it rotates outside."""
+        if not self._rotates_inside:
+            stem = name.removesuffix("qkv")
+            return tuple(
+                self._products.linear(f"{stem}{kind}", x, [part], columns)
+                for kind, part in zip("qkv", parts, strict=True)
+            )
+        packed = self._products.linear(name, x, parts, columns)
+        if not apart:
+            return (packed,)
+        outputs = [f"{name}.{kind}" for kind in "qkv"]
+        sizes = self._writer.initializer(f"{name}.sizes", np.array([part.rows for part in parts], np.int64))
+        self._writer.node("Split", [packed, sizes], outputs, axis=-1)
+        return tuple(outputs)
+
+    def norm(self, x: str, norm: Norm) -> str:
+        """Add a norm."""
+        inputs = [x, *self._norm_weights(norm)]
+        return self._normalized(inputs, f"{norm.name}.out")
+
+    def _normalized(self, inputs: list[str], output: str) -> str:
+        at: dict[str, Any] = {"axis": -1, "epsilon": self._config.norm_eps, "stash_type": 1}
+        return self._writer.node(self._norm, inputs, [output], **at)
+
+    def add_and_norm(self, residual: str, update: str, norm: Norm) -> tuple[str, str]:
+        """Add a sum and its norm, in one node."""
+        outputs = [f"{norm.name}.out", "", "", f"{norm.name}.residual"]
+        inputs = [residual, update, *self._norm_weights(norm)]
+        self._writer.node(self._add_and_norm, inputs, outputs, domain=MICROSOFT, epsilon=self._config.norm_eps)
+        return outputs[0], outputs[3]
+
+    def _norm_weights(self, norm: Norm) -> list[str]:
+        """Add the weight, and the bias if there is one."""
+        names = [
+            each for each in ("weight", "bias") if each == "weight" or self._source.has_tensor(f"{norm.tensor}.bias")
+        ]
+        factor = np.float32(norm.factor) if norm.scale is None else np.float32(norm.factor) / norm.scale
+        return [
+            self._constant(f"{norm.name}.{each}", self._source.vector(f"{norm.tensor}.{each}", norm.size) * factor)
+            for each in names
+        ]
+
+    def head_norm(self, x: str, norm: HeadNorm) -> str:
+        """Add a norm of all heads at once, or of each head between two changes of shape."""
+        width = norm.heads * norm.head_dim
+        shape = self._source.shape(f"{norm.tensor}.weight")
+        weight = self._source.tensor(f"{norm.tensor}.weight", shape).dequantize().reshape(-1, norm.head_dim)
+        weight = weight if norm.order is None else weight[:, norm.order]
+        if shape == (width,) and norm.heads > 1:
+            return self._normalized([x, self._constant(f"{norm.name}.weight", weight.reshape(-1))], f"{norm.name}.out")
+        heads = self._reshaped(x, f"{norm.name}.heads", [0, 0, norm.heads, norm.head_dim])
+        ones = np.ones(norm.head_dim, np.float32)
+        first = weight[0] if len(weight) == 1 else ones
+        normed = self._normalized([heads, self._constant(f"{norm.name}.weight", first)], f"{norm.name}.normed")
+        if len(weight) > 1:
+            normed = self.multiply(f"{norm.name}.each", normed, self._constant(f"{norm.name}.each_weight", weight))
+        return self._reshaped(normed, f"{norm.name}.out", [0, 0, width])
+
+    def _reshaped(self, x: str, output: str, shape: list[int]) -> str:
+        return self._writer.node(
+            "Reshape", [x, self._writer.initializer(f"{output}.shape", np.array(shape, np.int64))], [output]
+        )
+
+    def temper(self, name: str, x: str, temperatures: NDArray[np.float64]) -> str:
+        """Add the factor of each position."""
+        factors = self._by_position(self._once("temperatures", temperatures), f"{name}.temperatures")
+        return self.multiply(f"{name}_tempered", x, factors)
+
+    def _by_position(self, table: str, output: str) -> str:
+        self.takes_positions = True
+        return self._writer.node("Gather", [table, POSITIONS], [output], axis=0)
+
+    def attend(self, name: str, projections: tuple[str, ...], attention: Attention) -> str:
+        """Add the attention, which rotates inside where products are packed, and the operators for rotating outside."""
+        layer, rotary = attention.layer, attention.rotary
+        at: dict[str, Any] = {"num_heads": attention.num_heads, "kv_num_heads": attention.num_key_value_heads}
+        at |= {"local_window_size": attention.window} if attention.window else {}
+        at |= {"softcap": attention.cap} if attention.cap else {}
+        past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
+        query, key, value = (*projections, "", "")[:3]
+        tables: list[str] = []
+        if rotary is not None and self._rotates_inside:
+            tables = self._tables(rotary)
+            at |= {"do_rotary": 1, "rotary_interleaved": 0}
+        elif rotary is not None:
+            query, key = self._rotate(query, rotary), self._rotate(key, rotary)
+        inputs = [query, key, value, *past, "seqlens_k", "total_sequence_length", *tables]
+        outputs = [f"{name}.out", f"present.{layer}.key", f"present.{layer}.value"]
+        return self._writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at, scale=attention.scale)
+
+    def _rotate(self, x: str, rotary: Rotary) -> str:
+        inputs = [x, POSITIONS, *self._tables(rotary)]
+        return self._writer.node("RotaryEmbedding", inputs, [f"{x}.rotated"], domain=MICROSOFT, interleaved=0)
+
+    def _tables(self, rotary: Rotary) -> list[str]:
+        """Add cosines and sines, ``(context_length, head_dim / 2)``, the first time that they are used."""
+        names = [f"{rotary.name}.cos", f"{rotary.name}.sin"]
+        if not self._written.issuperset(names):
+            config = self._config
+            tables = rotary.tables(self._source, config.max_position_embeddings, config.head_dim)
+            for name, table in zip(names, tables, strict=True):
+                self._once(name, table)
+        return names
+
+    def activate(self, name: str, x: str, activation: Activation) -> str:
+        """Add the activation."""
+        output = f"{name}_{activation}.out"
+        if activation == "silu" and self._dtype == np.float16:  # OpenVINO has QuickGelu in float32 only
+            sigmoid = self._writer.node("Sigmoid", [x], [f"{name}_sigmoid.out"])
+            return self._writer.node("Mul", [x, sigmoid], [output])
+        operator, domain, at = _ACTIVATIONS[activation]
+        return self._writer.node(operator, [x], [output], domain=domain, **at)
+
+    def add(self, name: str, x: str, y: str) -> str:
+        """Add a sum."""
+        return self._writer.node("Add", [x, y], [f"{name}.sum_with.{y}"])
+
+    def multiply(self, name: str, x: str, y: str) -> str:
+        """Add a product element by element."""
+        return self._writer.node("Mul", [x, y], [f"{name}.out"])
+
+    def scale(self, name: str, x: str, factor: float) -> str:
+        """Add a product with a number."""
+        return self.multiply(f"{name}_scaled", x, self._constant(f"{name}.scale", np.array(factor)))
+
+    def cap(self, x: str, cap: float, output: str) -> str:
+        """Add a soft cap of float32 values: x near 0, and never beyond the cap."""
+        writer = self._writer
+        limit = writer.initializer(f"{output}.cap", np.array(cap, np.float32))
+        bent = writer.node("Tanh", [writer.node("Div", [x, limit], [f"{output}.relative"])], [f"{output}.bent"])
+        return writer.node("Mul", [bent, limit], [output])
+
+    def _once(self, name: str, values: NDArray[Any]) -> str:
+        if name not in self._written:
+            self._written.add(name)
+            self._constant(name, values)
+        return name
+
+    def _constant(self, name: str, values: NDArray[Any]) -> str:
+        return self._writer.initializer(name, values.astype(self._dtype))

@@ -1,0 +1,115 @@
+"""What a decoder's forward pass is made of: operations that the graph writes down and the calibration computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.architectures.decoder import Activation
+from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.weights.matrices import Part
+from jan_ort.convert.weights.smoothing import Scale
+
+Value = TypeVar("Value")
+"""A tensor ``(batch, sequence, width)`` of the pass: its name in the graph, or its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A norm: the ``name`` of its nodes and the ``tensor`` of its weight, ``size`` wide.
+
+    What it returns is divided by ``scale`` and multiplied by ``factor``.
+    """
+
+    name: str
+    tensor: str
+    size: int
+    scale: Scale | None = None
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeadNorm:
+    """A norm of queries or keys, each head by itself, or of all ``heads`` at once where the weight is as wide.
+
+    ``order`` is that of the values of a head (see :class:`Part`).
+    """
+
+    name: str
+    tensor: str
+    heads: int
+    head_dim: int
+    order: NDArray[np.intp] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How a layer attends: ``window`` 0 sees all tokens before, ``cap`` 0 bends no score."""
+
+    layer: int
+    num_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    scale: float
+    rotary: Rotary | None
+    window: int
+    cap: float
+
+
+class Operations(Protocol[Value]):
+    """Adds one operation; ``name`` begins the names of what it needs."""
+
+    def embed(self, tensor: str) -> Value:
+        """Return the embeddings of the tokens."""
+        ...
+
+    def position_embeddings(self, tensor: str) -> Value:
+        """Return the embeddings of the tokens' positions."""
+        ...
+
+    def linear(self, name: str, x: Value, parts: list[Part], columns: int) -> Value:
+        """Multiply x by the stacked parts, and add their biases."""
+        ...
+
+    def projections(self, name: str, x: Value, parts: list[Part], columns: int, *, apart: bool) -> tuple[Value, ...]:
+        """Return queries, keys and values; or all of them in one, if that is faster and they need not be apart."""
+        ...
+
+    def norm(self, x: Value, norm: Norm) -> Value:
+        """Normalise x."""
+        ...
+
+    def add_and_norm(self, residual: Value, update: Value, norm: Norm) -> tuple[Value, Value]:
+        """Return the normalised sum, and the sum."""
+        ...
+
+    def head_norm(self, x: Value, norm: HeadNorm) -> Value:
+        """Normalise the heads of x."""
+        ...
+
+    def temper(self, name: str, x: Value, temperatures: NDArray[np.float64]) -> Value:
+        """Multiply x by its position's factor, of float64 ``(context_length, 1)``."""
+        ...
+
+    def attend(self, name: str, projections: tuple[Value, ...], attention: Attention) -> Value:
+        """Rotate queries and keys, and mix the values of this and earlier tokens."""
+        ...
+
+    def activate(self, name: str, x: Value, activation: Activation) -> Value:
+        """Apply the activation."""
+        ...
+
+    def add(self, name: str, x: Value, y: Value) -> Value:
+        """Add."""
+        ...
+
+    def multiply(self, name: str, x: Value, y: Value) -> Value:
+        """Multiply element by element."""
+        ...
+
+    def scale(self, name: str, x: Value, factor: float) -> Value:
+        """Multiply by a number."""
+        ...
