@@ -11,6 +11,7 @@ from jan_ort.convert import convert_gguf
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.architectures.llama import LLAMA
+from jan_ort.convert.architectures.qwen2 import QWEN2
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import TinyLlama
@@ -24,7 +25,7 @@ def not_neutral(key: str) -> Any:
     return False if key == "attention.causal" else 2.5
 
 
-@pytest.mark.parametrize("key", sorted(NEUTRAL_VALUES))
+@pytest.mark.parametrize("key", sorted(NEUTRAL_VALUES.keys() - LLAMA.harmless_keys))
 def test_a_key_that_changes_the_model_is_refused_with_its_value(key: str, tmp_path: Path) -> None:
     value = not_neutral(key)
 
@@ -68,6 +69,20 @@ def test_a_rope_factor_is_linear_unless_the_file_says_none(kind: str | None, tmp
     metadata = {"llama.rope.scaling.factor": 4.0, "llama.rope.scaling.type": kind}
     source = GgufFile(TinyLlama(metadata=metadata).write(tmp_path / "tiny.gguf"))
 
-    config = read_decoder_config(source, LLAMA)
+    rotary = read_decoder_config(source, LLAMA).rotaries[0]
 
-    assert config.rope_factor == (1.0 if kind == "none" else 4.0)
+    assert rotary is not None
+    assert (rotary.scaling.factor if rotary.scaling else 1.0) == (1.0 if kind == "none" else 4.0)
+
+
+def test_a_window_is_passed_over_in_llama_files_only_as_llama_cpp_does(tmp_path: Path) -> None:
+    read({"llama.attention.sliding_window": 16}, tmp_path)
+
+    model = TinyLlama(metadata={"llama.attention.sliding_window": 16}, decoder=QWEN2)
+    with pytest.raises(ConversionError, match=r"'qwen2\.attention\.sliding_window' changes the model"):
+        read_decoder_config(GgufFile(model.write(tmp_path / "qwen2.gguf")), QWEN2)
+
+
+def test_a_rope_scaling_that_llama_cpp_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="'dynamic' is not supported; supported: none, linear, yarn, longrope"):
+        read({"llama.rope.scaling.type": "dynamic"}, tmp_path)

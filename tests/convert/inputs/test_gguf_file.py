@@ -80,7 +80,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"llama.attention.layer_norm_rms_epsilon": float("nan")}, "a finite number greater than 0"),
     ({"llama.context_length": 2**31}, "'llama.context_length' is '2147483648'"),
     ({"llama.rope.dimension_count": 16}, "llama.rope.dimension_count differs from the head size 32"),
-    ({"llama.rope.scaling.type": "yarn"}, "rope scaling 'yarn' is not supported"),
+    ({"llama.rope.scaling.type": "dynamic"}, "rope scaling 'dynamic' is not supported"),
     ({"llama.expert_count": 8}, "'llama.expert_count' changes the model"),
     ({"tokenizer.ggml.model": "t5"}, "tokenizer model 't5' is not supported"),
     ({"tokenizer.ggml.pre": "tekken"}, "pre-tokenizer 'tekken' is not supported; supported: .*smollm"),
