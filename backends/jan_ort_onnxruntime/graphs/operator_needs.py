@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from jan_ort_onnxruntime.graphs.protobuf_wire import Field, as_bytes, as_text, read_fields
@@ -50,18 +50,24 @@ def read_need(op_type: str, node: Sequence[tuple[int, Field]], types: Mapping[st
     inputs = [as_text(value) for number, value in node if number == 1]
     attributes = [dict(read_fields(as_bytes(value))) for number, value in node if number == 5]
     numbers = {as_text(each[1]): number for each in attributes if isinstance(number := each.get(3), int)}
+    floats = {as_text(each[1]) for each in attributes if any(as_bytes(each.get(2, b"")))}
     typed = _TYPED_INPUT[op_type]
     activations = types.get(inputs[typed], "") if typed is not None and typed < len(inputs) else ""
-    return OperatorNeed(op_type, activations, numbers.get("bits", 0), _forms(op_type, inputs, numbers))
+    return OperatorNeed(op_type, activations, numbers.get("bits", 0), _forms(op_type, inputs, numbers, floats))
 
 
-def _forms(op_type: str, inputs: Sequence[str], numbers: Mapping[str, int]) -> tuple[str, ...]:
-    """Return how a node uses its operator, where kernels differ in that; in alphabetic order."""
+def _forms(op_type: str, inputs: Sequence[str], numbers: Mapping[str, int], floats: Set[str]) -> tuple[str, ...]:
+    """Return how a node uses its operator, where kernels differ in that; in alphabetic order.
+
+    ``floats`` are the names of its attributes that are numbers with a fraction and not 0.
+    """
     given = {index for index, name in enumerate(inputs) if name}
     if op_type == "GroupQueryAttention":
         forms = {
             "packed query, key and value": 1 not in given,
             "rotary embedding inside": bool(numbers.get("do_rotary")),
+            "sliding window": 0 < numbers.get("local_window_size", -1) < 2**63,  # -1, no window, is read unsigned
+            "soft cap": "softcap" in floats,
         }
     elif op_type == "MatMulNBits":
         forms = {"bias": 5 in given, "g_idx": 4 in given}

@@ -109,7 +109,10 @@ DML = Provider(
     kernels=MappingProxyType(
         {
             "GroupQueryAttention": Kernel(
-                _DML_FLOATS, lacks=frozenset({"packed query, key and value", "rotary embedding inside"})
+                _DML_FLOATS,
+                lacks=frozenset(
+                    {"packed query, key and value", "rotary embedding inside", "sliding window", "soft cap"}
+                ),
             ),
             "MatMulNBits": Kernel(_DML_FLOATS, frozenset({4}), lacks=frozenset({"bias", "g_idx"})),
             "GatherBlockQuantized": None,

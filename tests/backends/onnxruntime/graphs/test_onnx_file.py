@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -73,6 +74,27 @@ def test_the_operators_of_our_graph_are_read(llama_folder: Path) -> None:
         OperatorNeed("SimplifiedLayerNormalization", "float32"),
         OperatorNeed("SkipSimplifiedLayerNormalization", "float32"),
     }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "forms"),
+    [
+        ({}, ()),
+        ({"local_window_size": -1, "softcap": 0.0, "do_rotary": 0}, ()),
+        ({"local_window_size": 16}, ("sliding window",)),
+        ({"softcap": 50.0}, ("soft cap",)),
+    ],
+)
+def test_attention_with_a_window_or_a_cap_is_a_form_of_its_own(
+    attributes: dict[str, Any], forms: tuple[str, ...], tmp_path: Path
+) -> None:
+    operator = "GroupQueryAttention"
+    node = onnx.helper.make_node(operator, ["a", "a", "a"], ["b"], domain="com.microsoft", scale=0.5, **attributes)
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "ab"]
+    graph = onnx.helper.make_graph([node], "attention", values[:1], values[1:])
+    (tmp_path / "model.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+
+    assert OnnxFile.read(tmp_path / "model.onnx").needs == {OperatorNeed(operator, "", 0, forms)}
 
 
 def test_a_node_that_lacks_the_input_of_its_type_needs_an_unknown_one(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, why_not
         (OperatorNeed("GroupQueryAttention", ""), []),
         (OperatorNeed("GroupQueryAttention", "float16", 0, ("packed query, key and value",)), ["dml"]),
         (OperatorNeed("GroupQueryAttention", "float16", 0, ("rotary embedding inside",)), ["dml"]),
+        (OperatorNeed("GroupQueryAttention", "float16", 0, ("sliding window",)), ["dml"]),
+        (OperatorNeed("GroupQueryAttention", "float16", 0, ("soft cap",)), ["dml"]),
         (OperatorNeed("MatMulNBits", "float16", 4, ("bias",)), ["dml"]),
         (OperatorNeed("RotaryEmbedding", "bfloat16"), ["dml"]),
     ],
