@@ -1,0 +1,53 @@
+"""Each architecture computes what llama.cpp computes of the same small file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jan_ort.convert import convert_gguf
+from jan_ort.ground.model_errors import ConversionError
+from tests.convert.gguf_proof import prove
+from tests.fixtures.gguf_models import DENSE, OTHERS, write
+from tests.fixtures.gguf_models.recordings import TOKEN_IDS
+
+SIXTY_FOUR_LAYERS = ("exaone4-32b", "command-r-plus")
+"""Rounding adds up over layers: four times as much is allowed of sixteen times as many."""
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_an_unquantised_graph_has_the_logits_of_llama_cpp(name: str, tmp_path: Path) -> None:
+    proof = prove(name, "fp16", tmp_path)
+
+    assert proof.kl <= (2e-5 if name in SIXTY_FOUR_LAYERS else 5e-6)
+    assert proof.num_best == len(TOKEN_IDS)
+    assert proof.chunked
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_8_bits_stay_near_and_give_the_same_bits_in_any_chunks_and_company(name: str, tmp_path: Path) -> None:
+    proof = prove(name, "int8", tmp_path)
+
+    assert proof.kl <= (8e-3 if name in SIXTY_FOUR_LAYERS else 2e-3)
+    assert proof.chunked
+    assert proof.in_company
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_not_supported_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+
+    with pytest.raises(ConversionError, match=r"is not supported|changes the model in a way that is not supported"):
+        convert_gguf(write(name, tmp_path), target)
+
+    assert list(target.iterdir()) == []
+
+
+def test_the_documentation_has_a_line_for_each_file() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8").splitlines()
+
+    assert [line.split("|")[1].strip() for line in lines if " | fp16" not in line and line.count("=") >= 3] == list(
+        DENSE
+    )
