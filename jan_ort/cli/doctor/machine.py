@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distributions, requires, version
 
+import psutil  # type: ignore[import-untyped,unused-ignore]
+
 from jan_ort._version import __version__
 from jan_ort.cli.doctor.report import Platform
 from jan_ort_backends import ABI
@@ -36,7 +38,7 @@ def read_platform() -> Platform:
         python=platform.python_version(),
         executable=sys.executable,
         cpus=len(affinity(0)) if affinity is not None else os.cpu_count() or 1,
-        memory_bytes=_memory_bytes(),
+        memory_bytes=int(psutil.virtual_memory().total),
     )
 
 
@@ -61,10 +63,3 @@ def _is_for_this_system(requirement: str) -> bool:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _memory_bytes() -> int:
-    names = getattr(os, "sysconf_names", {})
-    if "SC_PAGE_SIZE" not in names or "SC_PHYS_PAGES" not in names:
-        return 0
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -45,6 +45,7 @@ def test_a_sound_installation_can_start() -> None:
     assert report.can_start
     assert report.versions["backend interface"] == ABI
     assert report.platform.cpus >= 1
+    assert report.platform.memory_bytes > 2**28
     assert {each.plugin.name for each in report.backends if each.plugin.usable} >= {"reference", "onnxruntime"}
     assert "A server can start with these settings." in render(report)
 
