@@ -12,6 +12,7 @@ from threading import Thread
 
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.model_errors import FetchError
+from jan_ort.ground.process_group import APART
 from jan_ort.ground.task import GENERATE, Task
 
 _POLL_S = 0.25
@@ -41,7 +42,7 @@ def run_watched(
         encoding="utf-8",
         errors="replace",
         env=environment,
-        start_new_session=True,  # Ctrl-C in a terminal is for us, who end it; it would report a failed download
+        **APART,  # it would report a failed download
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -13,6 +13,7 @@ import weakref
 from contextlib import suppress
 from typing import Any
 
+from jan_ort.ground.process_group import APART
 from jan_ort.plugins.isolation.array_window import ArrayWindow, new_memory
 from jan_ort.plugins.isolation.error_crossing import raised_error
 from jan_ort_backends import BackendError, DeviceLost
@@ -158,7 +159,7 @@ def _start(handle: int | str) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=(handle,) if isinstance(handle, int) else (),
-        start_new_session=True,  # Ctrl-C in a terminal is for the parent, whose requests may end first
+        **APART,  # our requests may end first
     )
 
 
