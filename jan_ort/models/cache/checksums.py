@@ -51,7 +51,11 @@ class Checksums:
             self._path.rmdir()
         partial = self._path.with_name(f".tmp-checksums-{secrets.token_hex(4)}")
         partial.write_text(json.dumps(entries, indent=1), encoding="utf-8")
-        partial.replace(self._path)
+        try:
+            partial.replace(self._path)
+        except PermissionError as error:  # Windows replaces no file that somebody reads
+            logger.warning("%s is not changed (%s); a checksum will be computed again", self._path, error)
+            partial.unlink()
 
 
 def _fingerprint(path: Path) -> list[int]:

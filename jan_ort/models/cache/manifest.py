@@ -17,6 +17,10 @@ CONVERTER_VERSION = 1
 """Raise it when conversion writes other files for the same source, so that an upgrade converts again."""
 
 
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.")
+"""What Windows takes for a device, whatever follows the point."""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheKey:
     """What decides the content of a converted folder.
@@ -33,6 +37,8 @@ class CacheKey:
     def folder_name(self) -> str:
         """Return a file name that differs whenever the key does."""
         slug = re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-.")[:60]
+        if _DEVICE.match(slug):
+            slug = f"model-{slug}"
         return f"{slug}-{self.weights}-{self.source[:16]}-v{self.converter_version}"
 
 

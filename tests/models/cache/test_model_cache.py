@@ -226,6 +226,27 @@ def test_a_cache_directory_that_cannot_be_written_is_one_line(tmp_path: Path) ->
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["nul.v2", "AUX.Q8_0", "com1.x"])
+def test_a_name_that_windows_takes_for_a_device_is_a_folder_all_the_same(tmp_path: Path, name: str) -> None:
+    built = ModelCache(tmp_path).get_or_build(CacheKey(name, "ab" * 32, "int8"), write_model)
+
+    assert built.name.split(".")[0] not in ("nul", "aux", "com1")
+    assert (built / "onnx" / "weights").read_bytes() == b"weights"
+
+
+def test_checksums_that_somebody_reads_are_no_reason_to_fail(tmp_path: Path) -> None:
+    cache, one, other = ModelCache(tmp_path / "cache"), tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"")
+    other.write_bytes(b"")
+    cache.file_sha256(one)
+
+    with (tmp_path / "cache" / "checksums.json").open():  # Windows does not replace it then
+        told = cache.file_sha256(other)
+
+    assert told == EMPTY_SHA256
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["checksums.json"]
+
+
 def test_a_checksum_is_computed_once_until_the_file_changes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache, source = ModelCache(tmp_path / "cache"), tmp_path / "source"
     source.write_bytes(b"one")
