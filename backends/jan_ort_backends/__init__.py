@@ -2,7 +2,7 @@
 
 from jan_ort_backends.checks import check_session, session_capabilities
 from jan_ort_backends.counted_session import CountedSession
-from jan_ort_backends.diagnosis import DiagnosesProviders, ProviderTruth
+from jan_ort_backends.diagnosis import DiagnosesProviders, InstalledProvider, InstallsProviders, ProviderTruth
 from jan_ort_backends.errors import (
     BackendError,
     BadInput,
@@ -51,6 +51,8 @@ __all__ = [
     "DiagnosesProviders",
     "Discovered",
     "EstimatesMemory",
+    "InstalledProvider",
+    "InstallsProviders",
     "Interrupted",
     "MemoryNeed",
     "Missing",

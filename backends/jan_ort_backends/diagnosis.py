@@ -31,3 +31,21 @@ class DiagnosesProviders(Protocol):
     def diagnose_providers(self) -> Iterable[ProviderTruth]:
         """Run something small on each provider and say which of them work. May take seconds, up to two minutes."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledProvider:
+    """One execution provider that was to be installed: whether it is now, and a line on its version or on why not."""
+
+    name: str
+    installed: bool
+    detail: str = ""
+
+
+@runtime_checkable
+class InstallsProviders(Protocol):
+    """A :class:`Backend` that can have execution providers installed, by the operating system for instance."""
+
+    def install_providers(self) -> Iterable[InstalledProvider]:
+        """Fetch and install what there is for this machine's devices. May take many minutes, and be repeated."""
+        ...

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from jan_ort_backends import ABI, Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
-from jan_ort_backends.diagnosis import ProviderTruth
+from jan_ort_backends.diagnosis import InstalledProvider, ProviderTruth
 from jan_ort_backends.memory import MemoryNeed
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours
+from jan_ort_onnxruntime.providers.windows_ml import install_offered
 from jan_ort_onnxruntime.session_settings import AUTO, CPU_NAME, OPTION_NAMES, SessionSettings
 
 
@@ -66,6 +67,10 @@ class OnnxRuntimeBackend:
             from jan_ort_onnxruntime.providers.proven_opening import check_provider  # onnxruntime is imported only now
 
             check_provider(provider)
+
+    def install_providers(self) -> list[InstalledProvider]:
+        """Have Windows install the vendors' providers that it offers for this machine. Takes up to minutes."""
+        return install_offered()
 
     def diagnose_providers(self) -> list[ProviderTruth]:
         """Run a small graph on every execution provider and say which of them work. Takes up to seconds."""

@@ -18,6 +18,8 @@ from jan_ort_backends import (
     ChecksOptions,
     Declines,
     DiagnosesProviders,
+    InstalledProvider,
+    InstallsProviders,
     OpenOptions,
     ProviderTruth,
 )
@@ -33,6 +35,9 @@ LIMIT_S = 30.0
 
 DIAGNOSIS_LIMIT_S = 120.0
 """How long a backend may try its providers; a GPU's first kernels may take a minute to compile."""
+
+INSTALLATION_LIMIT_S = 3600.0
+"""How long a backend may have providers fetched and installed: some are of a gigabyte."""
 
 _AS_DECLARED = ConfigDict(strict=True, revalidate_instances="always")
 """Instances are looked into, too, and neither a bool nor a numpy integer is an int: JSON tells clients."""
@@ -119,5 +124,15 @@ def diagnose_providers(backend: Backend, limit_s: float = DIAGNOSIS_LIMIT_S) -> 
     def ask() -> tuple[ProviderTruth, ...]:
         truths = backend.diagnose_providers() if isinstance(backend, DiagnosesProviders) else ()
         return tuple(checked("what it says of a provider", truth, ProviderTruth) for truth in truths)
+
+    return within(ask, limit_s)
+
+
+def install_providers(backend: Backend, limit_s: float = INSTALLATION_LIMIT_S) -> tuple[InstalledProvider, ...]:
+    """Have the backend install providers, and return what became of each. Raises: as ``within``."""
+
+    def ask() -> tuple[InstalledProvider, ...]:
+        answers = backend.install_providers() if isinstance(backend, InstallsProviders) else ()
+        return tuple(checked("what it says of an installation", each, InstalledProvider) for each in answers)
 
     return within(ask, limit_s)

@@ -7,7 +7,10 @@ import logging
 import threading
 from typing import Any, NamedTuple
 
+from jan_ort_backends.failure_text import message_line
+from jan_ort_onnxruntime.providers import windows_ml
 from jan_ort_onnxruntime.providers.flavours import provider_packages
+from jan_ort_onnxruntime.providers.windows_ml import OfferedProvider
 
 logger = logging.getLogger(__name__)
 
@@ -16,28 +19,63 @@ _registrations: dict[str, Registration] = {}  # by distribution
 
 
 class Registration(NamedTuple):
-    """What became of a distribution's library: why it cannot be used, or the providers whose devices it brought."""
+    """What became of a library: why it cannot be used, or the providers whose devices it brought.
+
+    ``by_windows``: it is one of Windows ML's catalogue.
+    """
 
     error: str | None
     ep_names: tuple[str, ...] = ()
+    by_windows: bool = False
 
 
 def register_plugin_libraries(runtime: Any) -> dict[str, Registration]:
-    """Register the library of each distribution that brings one, and return what became of each.
+    """Register the library of each distribution that brings one, and those that Windows has, once.
 
-    An ``onnxruntime`` older than 1.23 cannot, and says so for each.
+    Returns what became of each, by the distribution, or by Windows ML's and the provider's names. An ``onnxruntime``
+    older than 1.23 cannot, and says so for each.
     """
     with _lock:
         for distribution, package in provider_packages().items():
             if distribution not in _registrations:
                 _registrations[distribution] = _register(runtime, distribution, package)
+        offered, failure = windows_ml.find_offered()
+        if failure is not None:
+            return _registrations | {windows_ml.NAME: Registration(failure, by_windows=True)}
+        for each in offered:
+            key = f"{windows_ml.NAME} {each.name}"
+            is_wanted = windows_ml.is_installed(each) and windows_ml.is_certified(each)
+            if is_wanted and key not in _registrations and each.name not in _device_names(runtime):
+                _registrations[key] = _register_offered(runtime, each)
         return dict(_registrations)
 
 
+def _register_offered(runtime: Any, offered: OfferedProvider) -> Registration:
+    """Register what Windows has installed; that fetches nothing."""
+    if (refusal := _cannot_load(runtime)) is not None:
+        return refusal._replace(by_windows=True)
+    before = _device_names(runtime)
+    try:
+        offered.ensure_ready()
+        runtime.register_execution_provider_library(offered.name, offered.library_path)
+    except Exception as error:  # as with a distribution's
+        message = message_line(error)
+        logger.warning("Windows' provider %s cannot be registered: %s", offered.name, message)
+        return Registration(f"it cannot be registered: {message}; update Windows and its drivers", by_windows=True)
+    brought = tuple(sorted(_device_names(runtime) - before))
+    return Registration(None if brought else "it is registered and offers no device here", brought, by_windows=True)
+
+
+def _cannot_load(runtime: Any) -> Registration | None:
+    if hasattr(runtime, "register_execution_provider_library"):
+        return None
+    remedy = "pip install --upgrade onnxruntime"
+    return Registration(f"onnxruntime {runtime.__version__} cannot load provider libraries; {remedy}")
+
+
 def _register(runtime: Any, distribution: str, package: str) -> Registration:
-    if not hasattr(runtime, "register_execution_provider_library"):
-        remedy = "pip install --upgrade onnxruntime"
-        return Registration(f"onnxruntime {runtime.__version__} cannot load provider libraries; {remedy}")
+    if (refusal := _cannot_load(runtime)) is not None:
+        return refusal
     before = _device_names(runtime)
     try:
         module = importlib.import_module(package)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jan_ort_onnxruntime.providers import windows_ml
 from jan_ort_onnxruntime.providers.plugin_libraries import register_plugin_libraries
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, Provider, plugin_provider
 from jan_ort_onnxruntime.session_settings import AUTO
@@ -46,11 +47,13 @@ class Machine:
     """What is there: ``candidates`` in the order in which they are tried, and why other providers are not among them.
 
     ``registered`` are the names of all providers that ONNX Runtime knows; a registered one may have no device.
+    ``by_windows`` are the names of those that came from Windows ML's catalogue.
     """
 
     candidates: tuple[Candidate, ...]
     registered: tuple[str, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
+    by_windows: frozenset[str] = frozenset()
 
 
 def look_around(runtime: Any) -> Machine:
@@ -62,7 +65,8 @@ def look_around(runtime: Any) -> Machine:
     built_in = [Candidate(each) for each in BUILT_IN if each.ep_name in available and each.ep_name not in brought]
     registered = dict.fromkeys((*available, *(candidate.provider.ep_name for candidate in plugins)))
     missing = {name: each.error for name, each in registrations.items() if each.error is not None}
-    return Machine((*plugins, *built_in), tuple(registered), missing)
+    by_windows = frozenset(name for each in registrations.values() if each.by_windows for name in each.ep_names)
+    return Machine((*plugins, *built_in), tuple(registered), missing, by_windows)
 
 
 def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
@@ -70,12 +74,15 @@ def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
     if name == AUTO:
         return tuple(each for each in machine.candidates if not each.is_processor)
     found = tuple(each for each in machine.candidates if each.provider.name == name)
+    if name == windows_ml.NAME:
+        found = tuple(each for each in machine.candidates if each.provider.ep_name in machine.by_windows)
     if found:
         return found
     known = next((each for each in BUILT_IN if each.name == name), None)
     usable = ", ".join(dict.fromkeys(each.provider.name for each in machine.candidates))
-    reasons = [f"{distribution}: {reason}" for distribution, reason in machine.missing.items() if name in distribution]
-    reason = "; ".join(reasons) or "the installed onnxruntime has no such provider"
+    reasons = [f"{library}: {reason}" for library, reason in machine.missing.items() if name in library.lower()]
+    otherwise = windows_ml.why_none() if name == windows_ml.NAME else "the installed onnxruntime has no such provider"
+    reason = "; ".join(reasons) or otherwise
     remedy = f"; {known.install}" if known not in (None, CPU) and not reasons else ""
     raise LookupError(f"{reason}; there are: {AUTO}, {usable}{remedy}")
 

@@ -13,6 +13,7 @@ import onnxruntime as ort
 from jan_ort_backends import BackendError
 from jan_ort_backends.diagnosis import ProviderTruth
 from jan_ort_onnxruntime.graphs.onnx_writer import Node, write_graph
+from jan_ort_onnxruntime.providers import windows_ml
 from jan_ort_onnxruntime.providers.placement import count_nodes
 from jan_ort_onnxruntime.providers.provider_devices import Candidate, look_around
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN
@@ -37,7 +38,16 @@ def diagnose(runtime: Any = ort) -> list[ProviderTruth]:
         ProviderTruth(name, "is registered" in reason, False, reason, f"see the requirements of {name}")
         for name, reason in machine.missing.items()
     ]
-    return truths
+    return [*truths, *_offered()]
+
+
+def _offered() -> list[ProviderTruth]:
+    """Return the providers that Windows would install."""
+    absent = [each for each in windows_ml.find_offered()[0] if not windows_ml.is_installed(each)]
+    reason = "Windows offers it, and it is not installed"
+    return [
+        ProviderTruth(f"{windows_ml.NAME} {each.name}", False, False, reason, windows_ml.INSTALL) for each in absent
+    ]
 
 
 def _try(candidate: Candidate, graph: Path, runtime: Any) -> ProviderTruth:

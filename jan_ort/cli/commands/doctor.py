@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.plugin_output import kept_apart
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.cli.saying import say
+from jan_ort.plugins.asking import PluginFault
 
 if TYPE_CHECKING:
     from jan_ort.cli.doctor.report import DoctorReport
@@ -35,8 +37,15 @@ _DEFAULT_FILE = ""
 @click.option(
     "--include-prompts", is_flag=True, help="Leave in the bundle what requests say, if the server has kept that."
 )
+@click.option(
+    "--install-providers",
+    is_flag=True,
+    help="First have the operating system install the execution providers that it offers (Windows 11 24H2).",
+)
 @setting_options()
-def doctor(*, as_json: bool, quick: bool, bundle: str | None, include_prompts: bool, **flags: Any) -> None:
+def doctor(
+    *, as_json: bool, quick: bool, bundle: str | None, include_prompts: bool, install_providers: bool, **flags: Any
+) -> None:
     """Examine versions, backends, devices, models and settings; the exit status is 0 if a server could start."""
     from jan_ort.cli.doctor.examination import examine_all
     from jan_ort.cli.doctor.rendering import render
@@ -44,12 +53,30 @@ def doctor(*, as_json: bool, quick: bool, bundle: str | None, include_prompts: b
     if include_prompts and bundle is None:
         raise click.UsageError("--include-prompts is for --bundle")
     with kept_apart() as stdout:
+        is_done = _install(flags) if install_providers else True
         report = examine_all(flags, quick=quick)
         answer = {"can_start": report.can_start, **asdict(report)} if as_json else None
         say(render(report) if answer is None else json.dumps(answer, indent=2), stdout)
     if bundle is not None:
         _bundle(report, flags, bundle, with_prompts=include_prompts)
-    sys.exit(0 if report.can_start else 1)
+    sys.exit(0 if report.can_start and is_done else 1)
+
+
+def _install(flags: Mapping[str, Any]) -> bool:
+    """Have every backend install what it can, say what became of it, and return whether all of it is installed."""
+    from jan_ort.plugins.asking import install_providers as ask
+    from jan_ort.plugins.choice import BACKEND_LISTS, find_backends
+    from jan_ort.settings.schema import Settings
+
+    with reported():
+        discovered = find_backends(Settings.read_only(BACKEND_LISTS, **flags))
+    try:
+        results = [result for each in discovered if each.backend for result in ask(each.backend)]
+    except PluginFault as fault:
+        raise click.ClickException(f"the providers were not installed: {fault}") from fault
+    for result in results:
+        say(f"{result.name}: {'installed' if result.installed else 'NOT installed'}, {result.detail}", err=True)
+    return all(result.installed for result in results)
 
 
 def is_terminal() -> bool:
