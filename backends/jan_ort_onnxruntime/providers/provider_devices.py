@@ -80,7 +80,8 @@ def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
         return found
     known = next((each for each in BUILT_IN if each.name == name), None)
     usable = ", ".join(dict.fromkeys(each.provider.name for each in machine.candidates))
-    reasons = [f"{library}: {reason}" for library, reason in machine.missing.items() if name in library.lower()]
+    spelled = {library.lower().replace("-", ""): f"{library}: {reason}" for library, reason in machine.missing.items()}
+    reasons = [told for library, told in spelled.items() if name.replace("-", "") in library]
     otherwise = windows_ml.why_none() if name == windows_ml.NAME else "the installed onnxruntime has no such provider"
     reason = "; ".join(reasons) or otherwise
     remedy = f"; {known.install}" if known not in (None, CPU) and not reasons else ""

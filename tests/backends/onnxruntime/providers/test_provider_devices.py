@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort_backends import ModelError
-from jan_ort_onnxruntime.providers.provider_devices import choose, look_around
+from jan_ort_onnxruntime.providers.provider_devices import Machine, choose, look_around
 from tests.backends.onnxruntime.providers import fake_onnxruntime as fake
 from tests.backends.onnxruntime.providers.fake_onnxruntime import FakeRuntime
 from tests.backends.onnxruntime.providers.opened import opened
@@ -45,6 +45,14 @@ def test_a_library_without_a_device_is_told_of_and_its_installation_is_no_remedy
     }
     with pytest.raises(LookupError, match=r"offers no device here .*; there are: auto, cpu$"):
         choose(machine, "sound")
+
+
+@pytest.mark.parametrize("name", ["nv-tensorrt-rtx", "nvtensorrtrtx"])  # NvTensorRTRTXExecutionProvider is the second
+def test_why_a_library_cannot_be_used_is_told_of_either_spelling_of_its_provider(name: str) -> None:
+    machine = Machine((), (), {"onnxruntime-ep-nv-tensorrt-rtx-cu13": "its library cannot be registered: no libcuda"})
+
+    with pytest.raises(LookupError, match="rtx-cu13: its library cannot be registered: no libcuda; there are"):
+        choose(machine, name)
 
 
 @pytest.mark.usefixtures("plugins")
