@@ -45,14 +45,25 @@ def prepare(spec: dict[str, Any]) -> dict[str, Any]:
     """Return ``spec`` as the generator should read it.
 
     A field that may be null becomes null when it is absent, as the document's descriptions say ("If None, …"), so
-    that only a field that may be absent but not null gets the MISSING sentinel. Titles only repeat the names.
+    that only a field that may be absent but not null gets the MISSING sentinel. ``type: [T, null]``, our overlay's way
+    to say that null is "not given", is T: the base class drops such a null. Titles only repeat the names.
     """
     for schema in spec["components"]["schemas"].values():
         for name, field in schema.get("properties", {}).items():
             field.pop("title", None)
+            for branch in (field, *field.get("anyOf", ())):
+                _drop_null(branch)
             if name not in schema.get("required", ()) and {"type": "null"} in field.get("anyOf", ()):
                 field.setdefault("default", None)
     return spec
+
+
+def _drop_null(schema: dict[str, Any]) -> None:
+    """Make ``type: [T, null]`` T, in place."""
+    if isinstance(schema.get("type"), list):
+        (schema["type"],) = (kind for kind in schema["type"] if kind != "null")
+        if "enum" in schema:
+            schema["enum"] = [value for value in schema["enum"] if value is not None]
 
 
 def merge() -> dict[str, Any]:

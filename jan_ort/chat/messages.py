@@ -1,7 +1,8 @@
 """Messages of a request to what a chat template reads: plain dictionaries with text content (hop 3).
 
 The older spelling of tools becomes the newer one, which is the one that templates know: ``function_call`` is one entry
-of ``tool_calls``, the role ``function`` is ``tool``. Arguments are objects here, as templates want them, not JSON text.
+of ``tool_calls``, the role ``function`` is ``tool``. Arguments are objects here, as templates want them, not JSON text;
+what is no object, for instance because the answer was cut off in it, stays the text that it is.
 """
 
 from __future__ import annotations
@@ -103,8 +104,11 @@ def _legacy_id(number: int) -> str:
     return f"call_function_{number}"
 
 
-def _arguments(text: str, param: str) -> dict[str, Any]:
-    """Return a call's arguments; some clients send no text where there are none. Raises: MessageError."""
+def _arguments(text: str, param: str) -> dict[str, Any] | str:
+    """Return a call's arguments, as text where they are no object; some clients send no text where there are none.
+
+    Raises: MessageError for more values than are read.
+    """
     if not text.strip():
         return {}
     try:
@@ -113,11 +117,8 @@ def _arguments(text: str, param: str) -> dict[str, Any]:
     except TooManyValues as error:
         raise MessageError(param, f"{param}: {error}") from error
     except (ValueError, RecursionError, MalformedBody):
-        arguments = None
-    if isinstance(arguments, dict):
-        return arguments
-    shown = text if len(text) <= 80 else f"{text[:77]}..."
-    raise MessageError(param, f"{shown!r} is not a JSON object; send a call's arguments back as the text of one")
+        return text
+    return arguments if isinstance(arguments, dict) else text
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from types import NoneType
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 
 class StrictModel(BaseModel):
     """Validate without coercion; keep fields that the schema does not name in ``model_extra``.
 
-    An absent field without a default reads None if the schema allows null, else ``pydantic.MISSING``.
+    An absent field without a default reads None if the schema allows null, else ``pydantic.MISSING``. Null for an
+    optional field that reads something else is as if the field were absent.
     """
 
     model_config = ConfigDict(
@@ -23,6 +26,15 @@ class StrictModel(BaseModel):
         defer_build=True,  # a process that parses no request does not pay for the validators
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, given: Any) -> Any:
+        """Leave out each null that stands for "not given"."""
+        if not isinstance(given, dict) or None not in given.values():
+            return given
+        meaningless = _never_null(cls)
+        return {name: value for name, value in given.items() if value is not None or name not in meaningless}
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Let every array and map stop at its first error.
@@ -33,6 +45,17 @@ class StrictModel(BaseModel):
         schema = handler(source)
         _fail_fast(schema)
         return schema
+
+
+@functools.cache
+def _never_null(model: type[BaseModel]) -> frozenset[str]:
+    """Return the optional fields whose type has no null, by the names that bodies have."""
+    fields = model.model_fields.items()
+    return frozenset(
+        field.alias or name
+        for name, field in fields
+        if not field.is_required() and NoneType not in get_args(field.annotation)
+    )
 
 
 def _fail_fast(node: Any) -> None:

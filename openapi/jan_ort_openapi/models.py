@@ -36,12 +36,6 @@ class ChatCompletionRequestFunctionCallOption(StrictModel):
     name: str
 
 
-class ChatCompletionRequestFunctionMessage(StrictModel):
-    role: Literal["function"]
-    content: str | None
-    name: str
-
-
 class ChatCompletionRequestMessageContentPartImageImageUrl(StrictModel):
     url: str
     detail: Literal["auto", "low", "high"] | MISSING = MISSING
@@ -54,7 +48,7 @@ class ChatCompletionRequestMessageContentPartText(StrictModel):
 
 class ChatCompletionRequestSystemMessage(StrictModel):
     role: Literal["system"]
-    content: str | None
+    content: str | list[ChatCompletionRequestMessageContentPartText] | None
     name: Annotated[
         str | None, Field(description="Who speaks, for chat templates that show it.")
     ] = None
@@ -62,7 +56,7 @@ class ChatCompletionRequestSystemMessage(StrictModel):
 
 class ChatCompletionRequestToolMessage(StrictModel):
     role: Literal["tool"]
-    content: str | None
+    content: str | list[ChatCompletionRequestMessageContentPartText] | None
     tool_call_id: str
     name: Annotated[
         str | None,
@@ -283,7 +277,7 @@ class StreamOptions(StrictModel):
 
 class ChatCompletionRequestDeveloperMessage(StrictModel):
     role: Literal["developer"]
-    content: str | None
+    content: str | list[ChatCompletionRequestMessageContentPartText] | None
     name: Annotated[
         str | None, Field(description="Who speaks, for chat templates that show it.")
     ] = None
@@ -386,11 +380,17 @@ class ChatCompletionNamedToolChoice(StrictModel):
 class ChatCompletionRequestAssistantMessage(StrictModel):
     role: Literal["assistant"]
     tool_calls: list[ChatCompletionMessageToolCall] | MISSING = MISSING
-    function_call: ChatCompletionRequestAssistantMessageFunctionCall | MISSING = MISSING
-    content: str | None = None
+    content: str | list[ChatCompletionRequestMessageContentPartText] | None = None
     name: Annotated[
         str | None, Field(description="Who speaks, for chat templates that show it.")
     ] = None
+    function_call: ChatCompletionRequestAssistantMessageFunctionCall | None = None
+
+
+class ChatCompletionRequestFunctionMessage(StrictModel):
+    role: Literal["function"]
+    content: str | list[ChatCompletionRequestMessageContentPartText] | None
+    name: str
 
 
 class ChatCompletionRequestMessageContentPartImage(StrictModel):
@@ -403,7 +403,7 @@ class ChatCompletionRequestResponseFormat(StrictModel):
     schema_: Annotated[
         int | str | bool | list[Any] | dict[str, Any] | None, Field(alias="schema")
     ] = None
-    json_schema: ResponseFormatJsonSchema | MISSING = MISSING
+    json_schema: ResponseFormatJsonSchema | None = None
 
 
 Content = TypeAliasType(
@@ -611,7 +611,7 @@ class CreateChatCompletionRequest(StrictModel):
 
 class CreateCompletionRequest(StrictModel):
     prompt: Annotated[
-        str | list[str] | list[int] | list[list[int]],
+        list[str] | list[int] | list[list[int]] | str,
         Field(description="The prompt to generate completions for."),
     ] = ""
     suffix: Annotated[
@@ -734,6 +734,7 @@ class CreateCompletionRequest(StrictModel):
     stream_options: Annotated[
         StreamOptions | None, Field(description="Options of a streamed response.")
     ] = None
+    response_format: ChatCompletionRequestResponseFormat | None = None
 
 
 class CreateCompletionResponse(StrictModel):

@@ -39,7 +39,7 @@ SAMPLING = {
 FULL: dict[str, list[dict[str, Any]]] = {
     "CreateCompletionRequest": [
         {**SAMPLING, "prompt": "p", "suffix": "s", "echo": True, "logprobs": 2, "best_of": 2},
-        {"prompt": ["p", "q"], "stop": "a"},
+        {"prompt": ["p", "q"], "stop": "a", "response_format": {"type": "text"}},
         {"prompt": [1, 2]},
         {"prompt": [[1, 2], [3]]},
     ],

@@ -44,7 +44,33 @@ def with_text_arguments(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_text(function: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": function["name"], "arguments": as_json(function["arguments"])}
+    arguments = function["arguments"]
+    return {"name": function["name"], "arguments": arguments if isinstance(arguments, str) else as_json(arguments)}
+
+
+def has_text_arguments(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the arguments of any call are no object."""
+    return any(isinstance(call["function"]["arguments"], str) for each in messages for call in _calls(each))
+
+
+def with_object_arguments(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with arguments that are no object in one, for templates that go through their names."""
+    return [
+        {**each, "tool_calls": [_as_object(call) for call in _calls(each)]} if _calls(each) else {**each}
+        for each in messages
+    ]
+
+
+def _calls(message: Mapping[str, Any]) -> Sequence[Any]:
+    calls: Sequence[Any] = message.get("tool_calls", ())
+    return calls
+
+
+def _as_object(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    if not isinstance(function["arguments"], str):
+        return {**call}
+    return {**call, "function": {**function, "arguments": {"text": function["arguments"]}}}
 
 
 def as_json(value: Any) -> str:

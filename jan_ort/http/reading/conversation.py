@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.chat.formats.call_history import has_text_arguments, with_object_arguments
 from jan_ort.chat.messages import MessageError, template_messages, with_instruction
-from jan_ort.chat.template import ChatTemplate
+from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.prompts import fitting, starting_token
@@ -68,8 +69,10 @@ def _is_long(body: CreateChatCompletionRequest) -> bool:
     """Whether rendering takes so long that short conversations must not wait for it."""
     if len(body.messages) >= _MANY_MESSAGES:
         return True
-    contents = (getattr(message, "content", None) for message in body.messages)
-    return sum(len(content) for content in contents if isinstance(content, str)) >= LONG_WORK
+    contents = [getattr(message, "content", None) for message in body.messages]
+    texts = [content for content in contents if isinstance(content, str)]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return sum(map(len, texts)) + sum(len(getattr(part, "text", "")) for part in parts) >= LONG_WORK
 
 
 def _rendered(
@@ -78,5 +81,14 @@ def _rendered(
     if tools is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
         return template.render(messages)
     tool_format = model.tool_format
-    adapted = tool_format.adapt(messages, tools, model.template_view)
-    return template.render(adapted, tools=tool_format.template_tools(tools))
+
+    def render(given: list[dict[str, Any]]) -> str:
+        adapted = tool_format.adapt(given, tools, model.template_view)
+        return template.render(adapted, tools=tool_format.template_tools(tools))
+
+    try:
+        return render(messages)
+    except ChatTemplateError:
+        if not has_text_arguments(messages):
+            raise
+        return render(with_object_arguments(messages))

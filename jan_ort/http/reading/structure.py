@@ -7,8 +7,6 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic_core import MISSING
-
 from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.api_error import bad_request
 from jan_ort.serving.generative import GenerativeModel
@@ -18,7 +16,6 @@ from jan_ort_openapi.models import (
     ChatCompletionRequestResponseFormat,
     CreateChatCompletionRequest,
     CreateCompletionRequest,
-    ResponseFormatJsonSchema,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ async def compile_structure(
     model: GenerativeModel, body: CreateCompletionRequest | CreateChatCompletionRequest
 ) -> CompiledGrammar | None:
     """Return what the text must follow, None for nothing. Raises: ApiError 400 with the place of the mistake."""
-    response_format = body.response_format if isinstance(body, CreateChatCompletionRequest) else None
+    response_format = body.response_format
     wants_json = response_format is not None and response_format.type != "text"
     if response_format is not None and not wants_json:
         _refuse_schema_of_text(response_format)
@@ -56,14 +53,14 @@ async def _json(model: GenerativeModel, asked: ChatCompletionRequestResponseForm
 
 def _refuse_schema_of_text(asked: ChatCompletionRequestResponseFormat) -> None:
     for name, given in (("schema", asked.schema_), ("json_schema", asked.json_schema)):
-        if given is not None and given is not MISSING:
+        if given is not None:
             message = f"{name} needs the type 'json_schema', not 'text'; change the type or leave it out"
             raise bad_request(f"response_format.{name}", message)
 
 
 def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
     """Return the JSON schema in either spelling, None for any object, and the field that holds it."""
-    newer = asked.json_schema if isinstance(asked.json_schema, ResponseFormatJsonSchema) else None
+    newer = asked.json_schema
     if asked.type == "json_object":
         if newer is not None:
             raise bad_request("response_format.json_schema", "json_schema needs the type 'json_schema'")
@@ -74,11 +71,10 @@ def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
             raise bad_request("response_format.json_schema.name", message)
         if asked.schema_ is not None:
             raise bad_request("response_format.schema", "schema and json_schema are both given; give one")
-        schema = newer.schema_ if isinstance(newer.schema_, dict) else None
-        return "response_format.json_schema.schema", schema
-    if asked.schema_ is None:
-        raise bad_request("response_format.json_schema", "the type 'json_schema' needs a json_schema with its schema")
-    return "response_format.schema", asked.schema_
+        if isinstance(newer.schema_, dict):
+            return "response_format.json_schema.schema", newer.schema_
+    param = "response_format.json_schema" if newer is None else "response_format.json_schema.schema"
+    raise bad_request(param, "the type 'json_schema' needs its schema in response_format.json_schema.schema")
 
 
 async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
