@@ -34,9 +34,19 @@ async def test_each_prompt_of_a_list_has_its_own_choices(client: Client) -> None
 
 
 @field(REQUEST, "prompt")
-@pytest.mark.parametrize(("prompt", "status"), [([], 400), ([512], 400), ([-1], 400), (None, 422), (5, 422)])
+@pytest.mark.parametrize(("prompt", "status"), [([], 400), ([512], 400), ([-1], 400), (5, 422)])
 async def test_what_is_no_prompt_is_refused_by_name(client: Client, prompt: object, status: int) -> None:
     assert await refused(client, COMPLETIONS, {"prompt": prompt}) == (status, "prompt")
+
+
+@field(REQUEST, "response_format")
+async def test_a_completion_is_of_its_response_format(client: Client) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"const": 5}}}
+
+    assert await said(client, COMPLETIONS, **FREE, response_format=form) == "5"
+    assert (await said(client, COMPLETIONS, **FREE, response_format={"type": "json_object"})).startswith("{")
+    fields = {"response_format": {"type": "json_schema", "schema": {"const": 5}}}
+    assert await refused(client, COMPLETIONS, fields) == (400, "response_format.json_schema")
 
 
 @field(REQUEST, "suffix")
