@@ -137,7 +137,7 @@ REFUSED: list[tuple[str, object, int]] = [
     ("logit_bias_type", "words", 422),
     ("min_tokens", -1, 422),
     ("seed", 1.5, 422),
-    ("stream", None, 422),
+    ("stream", 5, 422),
     ("user", 1, 422),
     ("model", 1, 422),
 ]

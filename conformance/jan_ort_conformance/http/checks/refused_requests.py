@@ -96,7 +96,7 @@ def names_the_field(server: Asker) -> None:
         ("top_p", 1.1, 422),
         ("top_k", -1, 422),
         ("seed", 1.5, 422),
-        ("stream", None, 422),
+        ("stream", "yes", 422),
     ]
     for path in GENERATING:
         for name, value, status in (case for case in cases if server.declaration.has(f"{path} {case[0]}")):
