@@ -18,7 +18,7 @@ from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
 from jan_ort.http.body import read_body
 from jan_ort.http.body_budget import BodyBudget, allowed_bytes
-from jan_ort.http.bug_records.failed_requests import FailedRequests, failure_note
+from jan_ort.http.bug_records.failed_requests import begin_request, failure_note, keep_failed
 from jan_ort.http.connection import BODIES, TidyConnection, current_body, take_request
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
@@ -35,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 EXTENSION = "jan_ort"
 """Where the app keeps its :class:`Server` in ``app.extensions``."""
-
-RECORDS = "jan_ort_bug_records"
-"""Where it keeps what writes down failed requests, if the settings want that."""
 
 STOPPER = "jan_ort_stopper"
 """Where it keeps the task that hears of a shutdown."""
@@ -113,8 +110,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         app.extensions[EXTENSION] = server
         app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
         app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
-        if server.settings.bug_records != "off":
-            app.extensions[RECORDS] = FailedRequests(server.settings, server.roster_names)
+        keep_failed(app, server)
         if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
             _guard_hypercorn(server)
         if hears_signals:
@@ -179,8 +175,7 @@ def _bind(app: Quart, operation: Operation, handler: Handler, unknown_fields: Un
 async def _read(operation: Operation, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
     """Return the request's body, of whose bytes nothing is left but what a failed request is told by."""
     raw = await read_body(current_body(), request)
-    if (records := current_app.extensions.get(RECORDS)) is not None:
-        records.begin(request.method, request.path, raw)
+    begin_request(raw)
     parse = partial(_parse, operation, raw, max_values, unknown_fields)
     return parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse, is_long=len(raw) >= LONG_BODY_BYTES)
 

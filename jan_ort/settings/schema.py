@@ -10,7 +10,13 @@ from platformdirs import user_cache_dir
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jan_ort.settings.value_sources import ConfigFileSource, SettingsError, check_variables, find_origins, remedy
+from jan_ort.settings.value_sources import (
+    ConfigFileSource,
+    SettingsError,
+    check_variables,
+    describe_wrong,
+    find_origins,
+)
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -243,7 +249,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             origins = find_origins(cls, given)
             raise SettingsError(
-                "; ".join(_describe(each["loc"], each["msg"], each["input"], origins) for each in error.errors())
+                "; ".join(describe_wrong(each["loc"], each["msg"], each["input"], origins) for each in error.errors())
             ) from error
 
 
@@ -252,13 +258,3 @@ def split_option(given: str) -> tuple[str | None, str, str]:
     name, _, value = given.partition("=")
     backend, colon, own = name.partition(":")
     return (backend, own, value) if colon else (None, name, value)
-
-
-def _describe(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
-    """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
-    name = str(loc[0]) if loc else "settings"
-    shown = "hidden" if name in ("api_key", "admin_key") else repr(value)
-    origin = origins.get(name, "")
-    place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
-    said = message.removeprefix("Value error, ")
-    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}{remedy(name, value)}"

@@ -91,7 +91,7 @@ def check_variables(known: Collection[str]) -> None:
             raise SettingsError(f"the variable {variable} is no setting; did you mean {PREFIX}{close[0].upper()}?")
 
 
-def remedy(name: str, value: object) -> str:
+def _remedy(name: str, value: object) -> str:
     """Return what else there is to say of a wrong value, "" if nothing."""
     if name == "port" and isinstance(value, str) and value.startswith("tcp://"):
         return (
@@ -114,3 +114,13 @@ def find_origins(settings: type[BaseSettings], given: Mapping[str, object]) -> d
         origins |= dict.fromkeys(source.read(path), str(path))
     origins |= {name: f"JAN_ORT_{name.upper()}" for name in from_environment}
     return origins | {name: f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None}
+
+
+def describe_wrong(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
+    """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
+    name = str(loc[0]) if loc else "settings"
+    shown = "hidden" if name in ("api_key", "admin_key") else repr(value)
+    origin = origins.get(name, "")
+    place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
+    said = message.removeprefix("Value error, ")
+    return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}{_remedy(name, value)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from quart import g
+from quart import Quart, current_app, g, request
 
 from jan_ort._version import __version__
 from jan_ort.ground.secrets_removed import SecretRemover
@@ -20,10 +20,14 @@ from jan_ort.http.api_error import ApiError
 from jan_ort.http.bug_records.filler import Filler
 from jan_ort.http.bug_records.record_folder import REQUEST, forget_old, make, record_folder
 from jan_ort.http.connection import at_end
+from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi.json_text import decode_json
 
 logger = logging.getLogger(__name__)
+
+RECORDS = "jan_ort_bug_records"
+"""Where an app keeps its :class:`FailedRequests` in ``app.extensions``."""
 
 MAX_BODY_BYTES = 2**16
 """A larger body is not kept."""
@@ -117,6 +121,18 @@ def recorded(asked: Asked, answer: ApiError, filler: Filler | None) -> dict[str,
         "body_bytes": asked.num_bytes,
         "body": body,
     }
+
+
+def keep_failed(app: Quart, server: Server) -> None:
+    """Keep failed requests of an app from now on, if the settings want that."""
+    if server.settings.bug_records != "off":
+        app.extensions[RECORDS] = FailedRequests(server.settings, server.roster_names)
+
+
+def begin_request(raw: bytes) -> None:
+    """Say what the request asks that is being answered."""
+    if (records := current_app.extensions.get(RECORDS)) is not None:
+        records.begin(request.method, request.path, raw)
 
 
 def failure_note() -> Note:

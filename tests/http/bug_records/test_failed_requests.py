@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 import pytest
 from quart import Quart
 
-from jan_ort.http.app import RECORDS
-from jan_ort.http.bug_records.failed_requests import MAX_BODY_BYTES, FailedRequests
+from jan_ort.http.bug_records.failed_requests import MAX_BODY_BYTES, RECORDS, FailedRequests
 from jan_ort.http.bug_records.record_folder import NUM_KEPT, REQUEST, kept, record_folder
 from jan_ort_backends import BadInput, SlotTokens
 from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, engine_of, post, serving, stream, until
