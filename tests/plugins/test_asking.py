@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_ort.plugins.asking import ask_accepts, diagnose_providers, why_not_options
+from jan_ort.plugins.asking import PluginFault, ask_accepts, diagnose_providers, install_providers, why_not_options
 from jan_ort.plugins.guarded_session import open_session
 from jan_ort.plugins.report import report_backend
 from jan_ort_backends import (
@@ -14,6 +14,7 @@ from jan_ort_backends import (
     ChecksOptions,
     Declines,
     DiagnosesProviders,
+    InstalledProvider,
     ModelError,
     OpenOptions,
     ProviderTruth,
@@ -173,7 +174,7 @@ def test_typed_errors_pass_as_they_are(plugins: Plugins, tmp_path: Path) -> None
 
 
 PLAIN = """
-from jan_ort_backends import Accepts, Available, ModelError, ProviderTruth
+from jan_ort_backends import Accepts, Available, InstalledProvider, ModelError, ProviderTruth
 
 name, abi, capabilities, builtin_models = "module", "1.0", frozenset({"embed"}), {}
 probe, accepts, open = Available, Accepts, print
@@ -186,6 +187,9 @@ def check_options(extra):
 
 def diagnose_providers():
     yield ProviderTruth("npu", True, False, "no driver")
+
+def install_providers():
+    yield InstalledProvider("npu", True, "version 1")
 """
 """What a backend may have besides."""
 
@@ -197,6 +201,7 @@ def test_what_a_backend_may_have_besides_is_asked(plugins: Plugins) -> None:
     assert (isinstance(backend, ChecksOptions), isinstance(backend, DiagnosesProviders)) == (True, True)
     assert why_not_options(backend, {"spin": "1"}) == "unknown option ['spin']"
     assert diagnose_providers(backend) == (ProviderTruth("npu", True, False, "no driver"),)
+    assert install_providers(backend) == (InstalledProvider("npu", True, "version 1"),)
 
 
 def test_a_backend_with_no_more_than_it_must_have_takes_every_option_and_tells_no_providers(plugins: Plugins) -> None:
@@ -206,6 +211,20 @@ def test_a_backend_with_no_more_than_it_must_have_takes_every_option_and_tells_n
     assert (isinstance(backend, ChecksOptions), isinstance(backend, DiagnosesProviders)) == (False, False)
     assert why_not_options(backend, {"spin": "1"}) is None
     assert diagnose_providers(backend) == ()
+    assert install_providers(backend) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"), [("time.sleep(3)", "has not come back after 0.2 s"), ("return [3]", "an installation is 3")]
+)
+def test_an_installation_that_hangs_or_tells_nonsense_is_the_plugins_fault(
+    plugins: Plugins, body: str, fault: str
+) -> None:
+    code = f"\n\ndef install_providers():\n    import time\n    {body}\n"
+    plugins.install("module", PLAIN + code, entries="module = jan_ort_module")
+
+    with pytest.raises(PluginFault, match=fault):
+        install_providers(plugins.load("module"), 0.2)
 
 
 def test_our_own_backends_have_what_they_may_have_besides() -> None:
