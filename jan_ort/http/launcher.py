@@ -33,6 +33,8 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a listening-ready socket. Raises: BindError naming the address and the remedy."""
     listener = None
     try:
+        if "\0" in host:  # Windows takes what stands before it, and nothing for every address of the machine
+            raise ValueError("the host has a null character")
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
         if sys.platform != "win32":  # there the option would let two servers share the port

@@ -69,12 +69,14 @@ class Plugins:
         """
         distribution = distribution or f"jan-ort-{name}"
         module = distribution.replace("-", "_").replace(" ", "_").lower()
-        (self.root / f"{module}.py").write_text(source)
+        (self.root / f"{module}.py").write_text(source, encoding="utf-8")
         metadata = self.root / f"{module}-{version}.dist-info"
         metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", "utf-8"
+        )
         lines = f"{name} = {module}:backend" if entries is None else entries
-        (metadata / "entry_points.txt").write_text(f"[jan_ort.backends]\n{lines}\n")
+        (metadata / "entry_points.txt").write_text(f"[jan_ort.backends]\n{lines}\n", "utf-8")
         self.modules.append(module)
         return module
 
