@@ -2,7 +2,7 @@
 
 Every text is tokenized with special tokens parsed and no token added, under each name that tokenizer.ggml.pre may have
 and with each key that changes a kind. Of every list of ids four hex digits are kept; what differs is shown by
-``python -m tests.oracle.tokenizers``, which asks llama.cpp again, on the vocabularies of its source package.
+``python -m tests.oracle.tokenizers``, which asks llama.cpp again, with the vocabularies of its source package.
 
 Needs an environment of its own: pip install llama-cpp-python==0.3.36 gguf sentencepiece, and this project.
 Run: python -m scripts.record_tokenizers
