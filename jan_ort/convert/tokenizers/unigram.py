@@ -70,10 +70,12 @@ def _table(source: GgufFile) -> list[normalizers.Normalizer]:
         source.refuse(f"metadata key {key!r} is no table of characters; the file is damaged")
     try:
         table = normalizers.Precompiled(content)
-    except Exception as error:  # the library raises the bare class
+        composes = all(table.normalize_str(unicodedata.normalize("NFD", each)) == each for each in _COMPOSED)
+        line = normalizers.Replace("\r\n", table.normalize_str("\r") + table.normalize_str("\n"))
+    except BaseException as error:  # the library raises the bare class, and panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         source.refuse(f"metadata key {key!r} cannot be read ({error}); the file is damaged")
-    composes = all(table.normalize_str(unicodedata.normalize("NFD", each)) == each for each in _COMPOSED)
-    line = normalizers.Replace("\r\n", table.normalize_str("\r") + table.normalize_str("\n"))
     return [normalizers.NFC(), line, table] if composes else [line, table]
 
 
