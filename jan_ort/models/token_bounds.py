@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tokenizers import Tokenizer, models
+from tokenizers import Regex, Tokenizer, models, normalizers
 
 from jan_ort.models.byte_alphabet import byte_alphabet
 from jan_ort.models.tokenizer_growth import components
@@ -34,6 +34,8 @@ _MANY = 10
 _SPACE = r"(?<=\S) (?=\S)"
 _CUTS = {"BertPreTokenizer": rf"{_SPACE}|(?<=.)(?=[,.;:!?])", "Whitespace": _SPACE, "WhitespaceSplit": _SPACE}
 """Where a text may be cut into pieces that have, together, the tokens of the whole."""
+
+_PLACES = " ,.;:!?"
 
 _LOCAL = frozenset({"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Sequence"})
 """Normalizers that look at nothing across such a cut."""
@@ -87,12 +89,23 @@ class TokenBounds:
 
     def _cut_of(self, normalizer: Any, pre_tokenizer: Any) -> re.Pattern[str] | None:
         model = isinstance(self._tokenizer.model, (models.WordPiece, models.WordLevel))
-        is_local = all(each["type"] in _LOCAL for each in components(normalizer))
+        is_local = all(_is_local(each) for each in components(normalizer))
         pattern = _CUTS.get(pre_tokenizer.get("type", ""))
         if not model or not is_local or pattern is None:
             return None
         cut = re.compile(pattern, re.DOTALL)
         return None if any(each.normalized or _is_cut(each.content, cut) for each in self._added) else cut
+
+
+def _is_local(component: Mapping[str, Any]) -> bool:
+    """Whether a normalizer looks at nothing across a cut: also what replaces single characters, but no place of one."""
+    if component["type"] != "Replace":
+        return component["type"] in _LOCAL
+    plain, regex = (component["pattern"].get(each, "") for each in ("String", "Regex"))
+    if len(plain) != 1 and not re.fullmatch(r"\[[^\[\]]*\]", regex):
+        return False
+    replace = normalizers.Replace(plain or Regex(regex), component["content"])
+    return bool(replace.normalize_str(_PLACES) == _PLACES)
 
 
 def _is_cut(content: str, cut: re.Pattern[str]) -> bool:

@@ -8,8 +8,11 @@ from typing import Any
 
 from tokenizers import Regex, normalizers
 
-_ONCE = {"BertNormalizer": 3, "Lowercase": 3, "NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18, "Precompiled": 18}
-"""Characters that one becomes at most, of what changes nothing when it is done twice (Unicode's UAX 15, table 1)."""
+_FORMS = {"NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18, "Precompiled": 18}
+"""Characters that one becomes at most (Unicode's UAX 15, table 1); a form of a form is as long as one of them."""
+
+_LOWERCASE = {"BertNormalizer": 3, "Lowercase": 3}
+"""Likewise, of what changes nothing when it is done twice."""
 
 _BYTE_LEVEL = 4  # bytes of a character, each spelled as one
 _MAY_MATCH_NOTHING = ("(?", "^", "$", "\\")
@@ -31,16 +34,16 @@ def components(described: Any) -> Iterator[Mapping[str, Any]]:
 
 def growth(described: Any) -> float:
     """Return the characters that one character becomes at most."""
-    factors, once = [], set()
+    factors, forms, lowercase = [], 1, 1
     for each in components(described):
         kind = str(each["type"])
-        if kind in _ONCE:
-            once.add(_ONCE[kind])
-        elif kind == "ByteLevel":
+        forms = max(forms, _FORMS.get(kind, 1))
+        lowercase = max(lowercase, _LOWERCASE.get(kind, 1))
+        if kind == "ByteLevel":
             factors.append(float(_BYTE_LEVEL))
         elif kind == "Replace":
             factors.append(_growth_by_replacing(each))
-    return math.prod([*factors, *once])
+    return math.prod([*factors, forms, lowercase])
 
 
 def _growth_by_replacing(component: Mapping[str, Any]) -> float:
