@@ -12,8 +12,8 @@ from jan_ort.convert.tokenizers.special_tokens import SpecialDefaults
 from jan_ort.convert.tokenizers.vocabulary import Vocabulary
 
 _NOT_MERGED = frozenset({BYTE, CONTROL, UNKNOWN})
-_MAX_PIECE = 256
-"""Characters of a piece, every place of which is tried; models have 32 at most."""
+_MAX_WORK = 2**28
+"""Characters that are looked at to divide each piece at every place: the sum of their squares. Gemma has 2**24."""
 
 
 class SentencePieceBpe:
@@ -28,8 +28,8 @@ class SentencePieceBpe:
 
     def build(self, source: GgufFile, vocabulary: Vocabulary) -> Tokenizer:
         """Return the tokenizer; each part of a text between special tokens begins with a space, if the file says so."""
-        if max(map(len, vocabulary.tokens)) > _MAX_PIECE:
-            source.refuse(f"a token has more than {_MAX_PIECE} characters, which no model has; the file is damaged")
+        if sum(len(token) ** 2 for token in vocabulary.tokens) > _MAX_WORK:
+            source.refuse("its tokens are longer than those of any model; the file is damaged")
         merges = merges_by_score(vocabulary.ids, vocabulary.scores(), vocabulary.types)
         model = models.BPE(vocab=vocabulary.ids, merges=merges, unk_token=vocabulary.unknown, byte_fallback=True)
         tokenizer = Tokenizer(model)
