@@ -134,7 +134,8 @@ class Decoder:
     ``unrotated_period``: the last of each so many layers does not rotate.
     ``windows``: layers that see only the last tokens. ``scales_embedding``: by the root of the hidden size.
     ``divides_logits``: by logit_scale, where others multiply. ``wide_scale_layers``: in a model with so many layers
-    scores are scaled by the hidden size's share of a head instead of the head's size.
+    scores are scaled by the hidden size's share of a head instead of the head's size. ``half_residual``: what the
+    residual is multiplied by in a float16 graph, where it would be infinite otherwise.
 
     ``keys`` are followed where others refuse them, each with its value where the file has none; ``harmless_keys``
     change nothing in this architecture only.
@@ -161,6 +162,7 @@ class Decoder:
     windows: Windows | None = None
     scales_embedding: bool = False
     divides_logits: bool = False
+    half_residual: float = 1.0
     wide_scale_layers: int = 0
     tensors: DecoderTensors = DecoderTensors()
     keys: Mapping[str, float] = field(default_factory=dict)

@@ -13,4 +13,5 @@ GEMMA = Decoder(
     rotary_pairs=False,
     activation="gelu_pytorch_tanh",
     scales_embedding=True,
+    half_residual=1 / 32,
 )

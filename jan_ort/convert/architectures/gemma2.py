@@ -14,6 +14,7 @@ GEMMA2 = Decoder(
     activation="gelu_pytorch_tanh",
     windows=Windows(period=2, default=4096),
     scales_embedding=True,
+    half_residual=1 / 32,
     wide_scale_layers=46,
     tensors=DecoderTensors(**POST_NORMS),
     keys={"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},

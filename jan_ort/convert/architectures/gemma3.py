@@ -14,6 +14,7 @@ GEMMA3 = Decoder(
     activation="gelu_pytorch_tanh",
     windows=Windows(period=6, rotary_theta=10_000.0, scaled=False),
     scales_embedding=True,
+    half_residual=1 / 32,
     wide_scale_layers=62,
     tensors=DecoderTensors(**QUERY_KEY_NORMS, **POST_NORMS),
     keys={"final_logit_softcapping": 0},

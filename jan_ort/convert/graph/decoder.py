@@ -52,7 +52,8 @@ class DecoderGraph:
         """Write all nodes and initialisers and save the model; ``progress`` gets the fraction of layers done."""
         config, operations = self._config, self._operations
         self._declare_inputs()
-        forward = Forward(self._source, self._decoder, config, operations, self._smoothing)
+        shrinkage = self._decoder.half_residual if self._dtype == np.float16 else 1.0
+        forward = Forward(self._source, self._decoder, config, operations, self._smoothing, shrinkage)
         for layer in range(config.num_hidden_layers):
             forward.layer(layer)
             progress((layer + 1) / config.num_hidden_layers)

@@ -21,7 +21,8 @@ class Forward(Generic[Value]):
     """Goes layer by layer, so that one layer is in memory at a time.
 
     ``smoothing`` has one entry per layer: what the inputs of its products are divided by, inside the norm weights and
-    the up projection. ``residual`` is the sum of all updates but those that ``pending`` holds: a norm adds them.
+    the up projection. ``residual`` is the sum of all updates but those that ``pending`` holds: a norm adds them. All of
+    it is multiplied by ``shrinkage``, which no norm that reads it lets through.
     """
 
     def __init__(
@@ -31,19 +32,21 @@ class Forward(Generic[Value]):
         config: DecoderConfig,
         operations: Operations[Value],
         smoothing: Sequence[LayerSmoothing],
+        shrinkage: float = 1.0,
     ) -> None:
         self._source = source
         self._decoder = decoder
         self._config = config
         self._do = operations
         self._smoothing = smoothing
+        self._shrinkage = shrinkage
         self._temperatures = config.temperatures()
         self.residual = self._embed()
         self.pending: list[Value] = []
 
     def _embed(self) -> Value:
         embedded = self._do.embed(self._decoder.tensors.embedding)
-        if (factor := self._config.scales.embedding) != 1:
+        if (factor := self._config.scales.embedding * self._shrinkage) != 1:
             embedded = self._do.scale("embed", embedded, factor)
         if positions := self._decoder.tensors.positions:
             embedded = self._do.add("positions", embedded, self._do.position_embeddings(positions))
@@ -72,7 +75,8 @@ class Forward(Generic[Value]):
     def output(self) -> Value:
         """Return what the head reads; a factor of all logits is in the norm's weight."""
         tensor, size = self._decoder.tensors.output_norm, self._config.hidden_size
-        return self._norm(Norm("output_norm", tensor, size, factor=self._config.scales.logits))
+        factor = self._config.scales.logits
+        return self._norm(Norm("output_norm", tensor, size, factor=factor, read_factor=self._shrinkage))
 
     def _is_parallel(self, names: DecoderTensors) -> bool:
         kind = self._decoder.parallel
@@ -84,7 +88,8 @@ class Forward(Generic[Value]):
     def _normed(self, layer: int, name: str, tensor: str, scale: Scale | None) -> Value:
         """Return what a block reads: the residual, behind a norm if there is one."""
         if tensor:
-            return self._norm(Norm(f"blk.{layer}.{name}", tensor, self._config.hidden_size, scale))
+            size, factor = self._config.hidden_size, self._shrinkage
+            return self._norm(Norm(f"blk.{layer}.{name}", tensor, size, scale, read_factor=factor))
         while self.pending:
             self.residual = self._do.add(f"blk.{layer}.{name}", self.residual, self.pending.pop(0))
         return self.residual
@@ -100,9 +105,11 @@ class Forward(Generic[Value]):
         return normed
 
     def _update(self, layer: int, name: str, update: Value, post_norm: str) -> None:
+        factor = self._config.scales.residual * self._shrinkage
         if post_norm:
-            update = self._do.norm(update, Norm(f"blk.{layer}.{name}_post", post_norm, self._config.hidden_size))
-        if (factor := self._config.scales.residual) != 1:
+            norm = Norm(f"blk.{layer}.{name}_post", post_norm, self._config.hidden_size, factor=factor)
+            update = self._do.norm(update, norm)
+        elif factor != 1:
             update = self._do.scale(f"blk.{layer}.{name}", update, factor)
         self.pending.append(update)
 

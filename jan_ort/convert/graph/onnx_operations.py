@@ -93,17 +93,18 @@ class OnnxOperations:
     def norm(self, x: str, norm: Norm) -> str:
         """Add a norm."""
         inputs = [x, *self._norm_weights(norm)]
-        return self._normalized(inputs, f"{norm.name}.out")
+        return self._normalized(inputs, f"{norm.name}.out", norm.read_factor)
 
-    def _normalized(self, inputs: list[str], output: str) -> str:
-        at: dict[str, Any] = {"axis": -1, "epsilon": self._config.norm_eps, "stash_type": 1}
+    def _normalized(self, inputs: list[str], output: str, read_factor: float = 1.0) -> str:
+        at: dict[str, Any] = {"axis": -1, "epsilon": self._config.norm_eps * read_factor**2, "stash_type": 1}
         return self._writer.node(self._norm, inputs, [output], **at)
 
     def add_and_norm(self, residual: str, update: str, norm: Norm) -> tuple[str, str]:
         """Add a sum and its norm, in one node."""
         outputs = [f"{norm.name}.out", "", "", f"{norm.name}.residual"]
         inputs = [residual, update, *self._norm_weights(norm)]
-        self._writer.node(self._add_and_norm, inputs, outputs, domain=MICROSOFT, epsilon=self._config.norm_eps)
+        epsilon = self._config.norm_eps * norm.read_factor**2
+        self._writer.node(self._add_and_norm, inputs, outputs, domain=MICROSOFT, epsilon=epsilon)
         return outputs[0], outputs[3]
 
     def _norm_weights(self, norm: Norm) -> list[str]:

@@ -21,7 +21,8 @@ Value = TypeVar("Value")
 class Norm:
     """A norm: the ``name`` of its nodes and the ``tensor`` of its weight, ``size`` wide.
 
-    What it returns is divided by ``scale`` and multiplied by ``factor``.
+    What it returns is divided by ``scale`` and multiplied by ``factor``. It reads values that are ``read_factor`` times
+    what they were, which its epsilon has to follow.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Norm:
     size: int
     scale: Scale | None = None
     factor: float = 1.0
+    read_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
