@@ -106,8 +106,11 @@ class Generation:
                 raise drawn
             if self._failure is not None:
                 raise self._failure
+            if not self.params.max_tokens:
+                return self._output(finish_reason="length")
             self.sequence.append(drawn)
-            finish_reason = self._take(drawn, logprobs, ends=drawn in eos_token_ids)
+            ends = drawn in eos_token_ids or drawn in self.params.stop_token_ids
+            finish_reason = self._take(drawn, logprobs, ends=ends)
             if finish_reason is None and self.constraint is not None:
                 finish_reason = self._take_forced(self.constraint)
         except BaseException as error:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jan_ort.http.reading.other_names import HONOURED
+
 logger = logging.getLogger(__name__)
 
 _MAX_NAMED = 1000
@@ -35,7 +37,8 @@ def _unknown(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, BaseModel):
         prefix = f"{path}." if path else ""
         for name in value.model_extra or ():
-            yield f"{prefix}{name}"
+            if path or name not in HONOURED:
+                yield f"{prefix}{name}"
         for name in value.model_fields_set & type(value).model_fields.keys():
             yield from _unknown(getattr(value, name), f"{prefix}{name}")
     elif isinstance(value, list) and value and isinstance(value[0], BaseModel):  # not through a million token ids

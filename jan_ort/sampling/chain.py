@@ -116,4 +116,7 @@ class Sampler:
         return int(token_ids[place])
 
     def _banned(self, state: SamplerState) -> Collection[int]:
-        return self._eos if state.num_generated < state.params.min_tokens else ()
+        params = state.params
+        if state.num_generated < params.min_tokens:
+            return self._eos | params.stop_token_ids if params.stop_token_ids else self._eos
+        return self._eos if params.ignores_eos else ()

@@ -12,7 +12,9 @@ PENALTY_WINDOW = 64
 class SamplingParams:
     """The fields of a request that shape its tokens, with the bundled document's defaults.
 
-    ``max_tokens`` is the number of tokens to generate at most (the caller has resolved "to the end of the context").
+    ``max_tokens`` is the number of tokens to generate at most (the caller has resolved "to the end of the context"); 0
+    is none at all: only the prompt is computed. ``stop_token_ids`` end the text beside the model's own end-of-text
+    tokens, which ``ignores_eos`` never lets be chosen.
     ``temperature`` 0 is argmax. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 switch their filter off, and so do
     ``repeat_penalty`` 1, ``presence_penalty`` 0 and ``frequency_penalty`` 0. ``mirostat_mode`` 0 is off; 1 and 2 take
     the place of top_k, top_p and min_p. ``logit_bias`` holds (token id, what is added to its logit), each id once.
@@ -36,6 +38,8 @@ class SamplingParams:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
+    stop_token_ids: frozenset[int] = frozenset()
+    ignores_eos: bool = False
 
     @property
     def has_penalties(self) -> bool:

@@ -146,6 +146,10 @@ class Settings(BaseSettings):
         ge=1024,
         description="Values (numbers, texts, …) that a request body may hold; a field, object or array counts as 16.",
     )
+    strict_limits: bool = Field(
+        False,
+        description="Refuse a max_tokens that is more than the context leaves, rather than generate what it leaves.",
+    )
     max_logprobs: int = Field(
         100, ge=0, description="Alternatives with log-probabilities that a request may want of each token."
     )

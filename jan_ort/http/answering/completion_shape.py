@@ -92,7 +92,7 @@ class CompletionShape:
 
     def _choice(self, index: int) -> dict[str, Any]:
         choice = self._choices[index]
-        text, logprobs = self._begin(index, "".join(choice.text), choice.logprobs)
+        text, logprobs = self._begin(index, "".join(choice.text) + self._plan.suffix, choice.logprobs)
         return {"text": text, "index": index, "logprobs": logprobs, "finish_reason": choice.finish_reason}
 
     def _deltas(self, output: SequenceOutput) -> list[dict[str, Any]]:
@@ -102,6 +102,7 @@ class CompletionShape:
             text, logprobs = self._go_on(output)
         else:
             return []
+        text += self._plan.suffix if output.is_last else ""
         return [{"text": text, "index": output.index, "logprobs": logprobs, "finish_reason": output.finish_reason}]
 
     def _begin(self, index: int, text: str, logprobs: Sequence[TokenLogprobs]) -> tuple[str, dict[str, Any] | None]:

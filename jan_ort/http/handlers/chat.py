@@ -17,6 +17,7 @@ from jan_ort_openapi.models import CreateChatCompletionRequest
 async def create_chat_completion(server: Server, body: CreateChatCompletionRequest) -> Response:
     """Answer with n messages of the assistant."""
     lease = await borrow(server.lend(GENERATING, body.model))
-    plan = await read_chat(body, lease.model, max_logprobs=server.settings.max_logprobs)
+    max_logprobs, is_strict = server.settings.max_logprobs, server.settings.strict_limits
+    plan = await read_chat(body, lease.model, max_logprobs=max_logprobs, is_strict=is_strict)
     run = GenerationRun(plan, "chatcmpl", lease.release)  # at the last event: a slow reader keeps no model
     return await answer(run, ChatShape(plan, run))

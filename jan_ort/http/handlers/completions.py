@@ -17,6 +17,9 @@ from jan_ort_openapi.models import CreateCompletionRequest
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
     """Answer with n choices for each prompt."""
     lease = await borrow(server.lend(GENERATING, body.model))
-    plan = await read_completion(body, lease.model, max_logprobs=server.settings.max_logprobs)
+    settings = server.settings
+    plan = await read_completion(
+        body, lease.model, max_logprobs=settings.max_logprobs, is_strict=settings.strict_limits
+    )
     run = GenerationRun(plan, "cmpl", lease.release)
     return await answer(run, CompletionShape(plan, run))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jan_ort.chat.tools import ToolPlan
-from jan_ort.http.api_error import bad_request, short
+from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.conversation import encode_conversation
 from jan_ort.http.reading.fields import fitted, num_choices, sampling_params, wants_usage
+from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known
 from jan_ort.http.reading.structure import compile_calls, compile_structure
@@ -31,17 +32,20 @@ class ChatPlan(GenerationPlan):
     is_thinking: bool
 
 
-async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel, *, max_logprobs: int) -> ChatPlan:
+async def read_chat(
+    body: CreateChatCompletionRequest, model: GenerativeModel, *, max_logprobs: int, is_strict: bool
+) -> ChatPlan:
     """Return what the body asks of the model. Raises: ApiError 400 that names the field; ChatTemplateError.
 
     What is cheap to refuse comes before the conversation is rendered and tokenized.
     """
+    refuse_what_is_not_honoured(body)
     with_usage = wants_usage(body)
     n = num_choices(body)
-    shared = await sampling_params(body, model, max_tokens=_max_tokens(body), max_logprobs=max_logprobs)
+    shared = await sampling_params(body, model, max_logprobs=max_logprobs)
     prompt = await encode_conversation(model, body)
     calls = prompt.tools if prompt.tools is not None and prompt.tools.callable_tools else None
-    params = fitted(shared, len(prompt.token_ids), model.context_length, param="messages")
+    params = fitted(shared, len(prompt.token_ids), model.context_length, param="messages", is_strict=is_strict)
     check_known(model, [prompt.token_ids], "messages")
     return ChatPlan(
         model=model,
@@ -77,14 +81,3 @@ async def _grammar(
         message = f"{param} cannot be combined with tools that may be called; set tool_choice to 'none' or leave it out"
         raise bad_request(param, message)
     return await compile_calls(model, calls)
-
-
-def _max_tokens(body: CreateChatCompletionRequest) -> int | None:
-    """Return the limit in either spelling. Raises: ApiError 400 if the two disagree."""
-    old, new = body.max_tokens, body.max_completion_tokens
-    if old is not None and new is not None and old != new:
-        message = f"max_tokens is {short(old)} and max_completion_tokens is {short(new)}; give one"
-        raise bad_request("max_completion_tokens", message)
-    if new is not None and new < 0:
-        raise bad_request("max_completion_tokens", f"max_completion_tokens must be 0 or more, not {short(new)}")
-    return old if new is None else new

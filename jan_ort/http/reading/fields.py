@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from jan_ort.http.api_error import bad_request, context_overflow, short
+from jan_ort.http.reading.other_names import ignores_eos, repeat_penalty, stop_token_ids, token_limit
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
@@ -23,6 +24,9 @@ MAX_STOP = 16
 
 MAX_STOP_CHARACTERS = 4096
 """Characters of a stop string: so much text may be held back, and is looked through at each token."""
+
+TO_THE_END = -1
+"""A limit that is not yet known: :func:`fitted` says where the context ends."""
 
 MAX_BIASES = 1024
 """Tokens whose logits one request may shift: each costs time at every step."""
@@ -53,8 +57,8 @@ def num_choices(body: GenerationBody, *, num_prompts: int = 1) -> int:
 
 def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -> int:
     """Return how many choices each prompt's n are the best of. Raises: ApiError 400."""
-    best_of = n if body.best_of in (None, 1) else body.best_of
-    assert best_of is not None
+    is_given = "best_of" in body.model_fields_set and body.best_of is not None
+    best_of = n if not is_given or body.best_of is None else body.best_of
     if not n <= best_of <= MAX_CHOICES:
         message = f"best_of must be between n, which is {n}, and {MAX_CHOICES}, not {short(best_of)}"
         raise bad_request("best_of", message)
@@ -62,7 +66,8 @@ def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -
         message = f"{num_prompts} prompts with best_of {best_of} are more than the {MAX_SEQUENCES} choices allowed"
         raise bad_request("best_of", f"{message}; lower best_of or send fewer prompts")
     if body.stream and best_of > n:
-        raise bad_request("best_of", "best_of above n cannot be streamed: which are best is known at the end only")
+        message = f"best_of is {best_of} and n is {n}; with stream true they must be equal, for the best are known last"
+        raise bad_request("best_of", message)
     return best_of
 
 
@@ -119,44 +124,49 @@ def _token_of_key(key: str, vocab_size: int) -> int:
     return int(key)
 
 
-async def sampling_params(
-    body: GenerationBody, model: GenerativeModel, *, max_tokens: int | None, max_logprobs: int
-) -> SamplingParams:
-    """Return how to sample, whatever the prompt is. Raises: ApiError 400.
+async def sampling_params(body: GenerationBody, model: GenerativeModel, *, max_logprobs: int) -> SamplingParams:
+    """Return how to sample, whatever the prompt is: :func:`fitted` says where it ends at the latest.
 
-    ``max_tokens`` 0 or None is to the end of the context: :func:`fitted` says where that is.
+    Raises: ApiError 400.
     """
     if body.temperature < 0:
         raise bad_request("temperature", f"temperature must be 0 or more, not {body.temperature}")
-    if max_tokens is not None and max_tokens < 0:
-        raise bad_request("max_tokens", f"max_tokens must be 0 or more, not {short(max_tokens)}")
+    max_tokens = token_limit(body)
     logprobs = _num_logprobs(body, max_logprobs)
     return SamplingParams(
-        max_tokens=max_tokens or 0,
+        max_tokens=TO_THE_END if max_tokens is None else max_tokens,
         min_tokens=body.min_tokens,
         temperature=body.temperature,
         top_k=min(body.top_k, model.vocab_size),
         top_p=body.top_p,
         min_p=body.min_p,
-        repeat_penalty=body.repeat_penalty,
+        repeat_penalty=repeat_penalty(body),
         presence_penalty=body.presence_penalty or 0.0,
         frequency_penalty=body.frequency_penalty or 0.0,
         mirostat_mode=body.mirostat_mode,
         mirostat_tau=body.mirostat_tau,
         mirostat_eta=body.mirostat_eta,
-        seed=body.seed,
+        seed=None if body.seed == -1 else body.seed,
         stop=stop_strings(body.stop),
         logprobs=None if logprobs is None else min(logprobs, model.vocab_size),
         logit_bias=await logit_bias(body, model),
+        stop_token_ids=stop_token_ids(body, model.vocab_size, MAX_STOP),
+        ignores_eos=ignores_eos(body),
     )
 
 
-def fitted(params: SamplingParams, num_prompt: int, context_length: int, *, param: str) -> SamplingParams:
-    """Return the same after a prompt of ``num_prompt`` tokens. Raises: ApiError 400 for what does not fit."""
+def fitted(
+    params: SamplingParams, num_prompt: int, context_length: int, *, param: str, is_strict: bool
+) -> SamplingParams:
+    """Return the same after a prompt of ``num_prompt`` tokens, with no more to generate than the context leaves.
+
+    Raises: ApiError 400 for a prompt that leaves nothing; if ``is_strict``, for any limit that does not fit.
+    """
     room = context_length - num_prompt
-    if room < max(1, params.max_tokens):
-        raise context_overflow(param, num_prompt, max(1, params.max_tokens), context_length)
-    return params if params.max_tokens else replace(params, max_tokens=room)
+    needed = max(1, params.max_tokens)
+    if room < (needed if is_strict else 1):
+        raise context_overflow(param, num_prompt, needed, context_length)
+    return params if 0 <= params.max_tokens <= room else replace(params, max_tokens=room)
 
 
 def _num_logprobs(body: GenerationBody, limit: int) -> int | None:
