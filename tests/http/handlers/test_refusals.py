@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, HELLO, Client, post
+from tests.http.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, HELLO, Client, post, serving
 
 FUNCTION = {"name": "f", "parameters": {}}
 TOOL = {"type": "function", "function": FUNCTION}
@@ -73,6 +73,7 @@ async def test_a_chat_field_that_asks_for_nothing_changes_nothing(client: Client
         (COMPLETIONS, {"n": 128, "prompt": ["a"] * 2048}, "n"),
         (COMPLETIONS, {"best_of": 0}, "best_of"),
         (COMPLETIONS, {"best_of": 2, "n": 3}, "best_of"),
+        (COMPLETIONS, {"best_of": 1, "n": 3}, "best_of"),
         (COMPLETIONS, {"best_of": 129}, "best_of"),
         (COMPLETIONS, {"best_of": 128, "prompt": ["a"] * 2048}, "best_of"),
         (COMPLETIONS, {"logit_bias": {"512": 1}}, "logit_bias"),
@@ -145,10 +146,6 @@ async def test_what_cannot_be_served_is_400_and_names_the_field(
     ("path", "body", "param", "counts"),
     [
         (COMPLETIONS, {"prompt": [65] * 600}, "prompt", ("512", "616", "600 in the prompt", "16 to generate")),
-        (COMPLETIONS, {"prompt": [65] * 500, "max_tokens": 13}, "prompt", ("512", "513", "500 in", "13 to generate")),
-        (COMPLETIONS, {"prompt": "a", "max_tokens": 10**511}, "prompt", ("512", "10^511")),
-        (CHAT, {"messages": HELLO, "max_tokens": 510}, "messages", ("512", "510 to generate")),
-        (CHAT, {"messages": HELLO, "max_completion_tokens": 510}, "messages", ("512", "510 to generate")),
         (CHAT, {"messages": [{"role": "user", "content": "word " * 5000}]}, "messages", ("512", "at least 19")),
         (EMBEDDINGS, {"input": [65] * 513}, "input", ("512", "513")),
     ],
@@ -162,6 +159,27 @@ async def test_a_context_overflow_is_400_with_the_counts(
     assert status == 400
     assert answer["error"]["code"] == "context_length_exceeded"
     assert answer["error"]["param"] == param
+    assert [count for count in counts if count not in answer["error"]["message"]] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "counts"),
+    [
+        (COMPLETIONS, {"prompt": [65] * 500, "max_tokens": 13}, "prompt", ("512", "513", "500 in", "13 to generate")),
+        (COMPLETIONS, {"prompt": "a", "max_tokens": 10**511}, "prompt", ("512", "10^511")),
+        (CHAT, {"messages": HELLO, "max_tokens": 510}, "messages", ("512", "510 to generate")),
+        (CHAT, {"messages": HELLO, "max_completion_tokens": 510}, "messages", ("512", "510 to generate")),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_under_strict_limits_more_than_the_context_leaves_is_400_with_the_counts(
+    path: str, body: dict[str, Any], param: str, counts: tuple[str, ...]
+) -> None:
+    async with serving(strict_limits=True) as app:
+        status, answer = await post(app.test_client(), path, body)
+
+    assert status == 400
+    assert (answer["error"]["code"], answer["error"]["param"]) == ("context_length_exceeded", param)
     assert [count for count in counts if count not in answer["error"]["message"]] == []
 
 

@@ -1,4 +1,4 @@
-"""suffix: a model with tokens for it fills the gap; any other refuses."""
+"""suffix: a model with tokens for it fills the gap; in any other its text is appended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jan_ort.models.fill_in_middle import FillInMiddle
-from tests.http.handlers.serving import COMPLETIONS, Client, complete, post
+from tests.http.handlers.serving import COMPLETIONS, Client, complete, post, serving
+from tests.http.handlers.serving import stream as events
 
 FIELDS: dict[str, Any] = {"max_tokens": 6, "temperature": 0}
 
@@ -15,6 +16,10 @@ FIELDS: dict[str, Any] = {"max_tokens": 6, "temperature": 0}
 async def ids(client: Client, text: str) -> list[int]:
     _, answer = await post(client, "/extras/tokenize", {"input": text})
     return list(answer["tokens"])
+
+
+async def events_of(client: Client, body: dict[str, Any]) -> list[Any]:
+    return await events(client, COMPLETIONS, body)
 
 
 async def test_the_model_sees_prefix_suffix_and_middle_marks(client: Client) -> None:
@@ -43,14 +48,22 @@ async def test_log_probabilities_of_an_echoed_prompt_with_a_suffix_are_refused(c
     assert answer["error"]["param"] == "echo"
 
 
+@pytest.mark.parametrize("echo", [False, True])
+@pytest.mark.parametrize("logprobs", [None, 1])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_model_without_such_tokens_refuses(
-    client: Client, monkeypatch: pytest.MonkeyPatch, stream: bool
+async def test_a_model_without_such_tokens_has_the_suffix_appended(
+    client: Client, monkeypatch: pytest.MonkeyPatch, stream: bool, logprobs: int | None, echo: bool
 ) -> None:
     monkeypatch.setattr(FillInMiddle, "find", classmethod(lambda cls, tokenizer: None))
+    async with serving() as app:
+        without = app.test_client()
+        body = FIELDS | {"prompt": "one", "echo": echo, "logprobs": logprobs, "n": 2}
+        plain = (await complete(without, **body))["choices"]
 
-    status, answer = await post(client, COMPLETIONS, {"suffix": "b", "stream": stream})
+        if stream:
+            chunks = [each["choices"][0] for each in (await events_of(without, body | {"suffix": " END"}))[:-1]]
+            texts = ["".join(each["text"] for each in chunks if each["index"] == index) for index in range(2)]
+        else:
+            texts = [each["text"] for each in (await complete(without, **body, suffix=" END"))["choices"]]
 
-    assert status == 400
-    assert answer["error"]["param"] == "suffix"
-    assert answer["error"]["code"] == "unsupported_field"
+    assert texts == [f"{each['text']} END" for each in plain]
