@@ -167,7 +167,7 @@ def cells(lines: Sequence[Mapping[str, Any]], num_models: int) -> str:
     seconds = [sum(line[key] for line in ran) / len(ran) for key in ("open_s", "token_s")]
     difference = max(line["difference"] for line in ran)
     return f"{nodes} | {difference:.2g} | {f'{equal} of {tokens}' if tokens else 'a vector'} | " + " | ".join(
-        f"{each:.2g}" for each in seconds
+        f"{each:.2g}" if each < 100 else f"{each:.0f}" for each in seconds
     )
 
 
