@@ -41,7 +41,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_chat_template(target: Path, model: GgufFile) -> bool:
-    """Write the file's chat template; return whether it has one."""
+    """Write the file's chat template, and its own for conversations with tools; return whether it has the first."""
+    if (key := "tokenizer.chat_template.tool_use") in model:
+        path = target / "additional_chat_templates" / "tool_use.jinja"
+        path.parent.mkdir()
+        path.write_text(model.string(key), encoding="utf-8", newline="")
     if "tokenizer.chat_template" not in model:
         return False
     template = model.string("tokenizer.chat_template")

@@ -13,6 +13,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from jan_ort.convert import convert_gguf
+from jan_ort.models.folder import ModelFolder
 from tests.convert.tiny_llama import TOKENS, TinyLlama
 
 
@@ -97,6 +98,15 @@ def test_every_end_token_ends_a_generation(tmp_path: Path) -> None:
     generation = read(folder / "generation_config.json")
 
     assert generation == {"bos_token_id": 256, "eos_token_id": [257, 260]}
+
+
+def test_a_template_for_tools_is_read_from_the_folder(tmp_path: Path) -> None:
+    folder = convert(TinyLlama(metadata={"tokenizer.chat_template.tool_use": "tools\r\n"}), tmp_path)
+
+    model = ModelFolder.read(folder)
+
+    assert model.tool_use_template == "tools\r\n"
+    assert model.chat_template == "{{ messages[0]['content'] }}\n"
 
 
 def test_add_bos_is_in_the_tokenizer_and_its_config(tmp_path: Path) -> None:
