@@ -100,7 +100,11 @@ class OnnxOperations:
         return self._writer.node(self._norm, inputs, [output], **at)
 
     def add_and_norm(self, residual: str, update: str, norm: Norm) -> tuple[str, str]:
-        """Add a sum and its norm, in one node."""
+        """Add a sum and its norm, in one node where every provider that the graph is for has it."""
+        if self._add_and_norm == "SkipLayerNormalization" and self._dtype == np.float16:
+            # OpenVINO's has no output for the sum.
+            added = self.add(f"{norm.name}.residual", residual, update)
+            return self.norm(added, norm), added
         outputs = [f"{norm.name}.out", "", "", f"{norm.name}.residual"]
         inputs = [residual, update, *self._norm_weights(norm)]
         epsilon = self._config.norm_eps * norm.read_factor**2

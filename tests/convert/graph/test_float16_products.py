@@ -19,6 +19,7 @@ from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, why_not
 from tests.convert.graph.test_decoder import EXTRA_SHAPES, SOURCE_TYPES, TOKEN_IDS, convert, relative_error
 from tests.convert.tiny_llama import HEAD_DIM, HIDDEN, KV_HEADS, LAYERS, VOCAB, LlamaSession, TinyLlama
 from tests.convert.weights.test_mixed_types import mixed_llama
+from tests.fixtures.gguf_models import write
 
 KEPT = [Type.Q4_0, Type.Q4_1]
 
@@ -177,6 +178,16 @@ def test_no_operator_is_left_that_a_provider_has_in_float32_only(weights: Weight
 
     assert nodes(folder, "QuickGelu") == []  # OpenVINO's is not read beside float16
     assert len(nodes(folder, "Sigmoid")) == LAYERS
+
+
+def test_the_sum_before_a_layer_norm_is_a_node_of_its_own(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+
+    convert_gguf(write("gpt2", tmp_path), target, weights="fp16")
+
+    assert nodes(target, "SkipLayerNormalization") == []  # OpenVINO's does not return the sum
+    assert nodes(target, "LayerNormalization")
 
 
 def test_values_beyond_float16_are_refused(tmp_path: Path) -> None:
