@@ -130,7 +130,7 @@ def rotate(vector: NDArray[np.float64], position: int, weight: dict[str, NDArray
     """Rotate the pairs (0, 1), (2, 3), … as complex numbers: the order in which llama.cpp stores rows."""
     factors = weight.get("rope_freqs.weight", np.ones(HEAD_DIM // 2))
     angles = position * THETA ** (-np.arange(HEAD_DIM // 2) * 2 / HEAD_DIM) / factors
-    turned = (vector[0::2] + 1j * vector[1::2]) * np.exp(1j * angles)
+    turned = (vector[0::2] + 1j * vector[1::2]) * (np.cos(angles) + 1j * np.sin(angles))
     return np.stack([turned.real, turned.imag], axis=-1).reshape(-1)
 
 
