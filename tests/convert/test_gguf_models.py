@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from jan_ort.convert import convert_gguf
+from jan_ort.convert.weights.schemes import Weights
 from jan_ort.ground.model_errors import ConversionError
-from tests.convert.gguf_proof import prove
+from tests.convert.gguf_proof import mean_kl, prove
+from tests.convert.tiny_llama import LlamaSession
 from tests.fixtures.gguf_models import DENSE, OTHERS, write
+from tests.fixtures.gguf_models.model import Model
 from tests.fixtures.gguf_models.recordings import TOKEN_IDS
 
 SIXTY_FOUR_LAYERS = ("exaone4-32b", "command-r-plus")
@@ -32,6 +35,25 @@ def test_8_bits_stay_near_and_give_the_same_bits_in_any_chunks_and_company(name:
     assert proof.kl <= (8e-3 if name in SIXTY_FOUR_LAYERS else 2e-3)
     assert proof.chunked
     assert proof.in_company
+
+
+@pytest.mark.parametrize("name", ["phi3", "phi3-partial", "glm4", "falcon", "gpt2"])
+def test_rows_of_a_fused_tensor_keep_their_4_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_matrix = Model.matrix
+
+    def write_4_bits(model: Model, tensor: str, *shape: int, kind: str = "F16") -> None:
+        write_matrix(model, tensor, *shape, kind="Q4_0" if kind == "F16" and "embd" not in tensor else kind)
+
+    monkeypatch.setattr(Model, "matrix", write_4_bits)
+    schemes: tuple[Weights, ...] = ("fp16", "int4-fp16")
+    path, logits = write(name, tmp_path), []
+    for weights in schemes:
+        target = tmp_path / weights
+        target.mkdir()
+        convert_gguf(path, target, weights=weights)
+        logits.append(LlamaSession(target).step(TOKEN_IDS)[0])
+
+    assert mean_kl(*logits) < 5e-6
 
 
 @pytest.mark.parametrize("name", OTHERS)

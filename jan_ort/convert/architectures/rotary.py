@@ -128,6 +128,8 @@ def _read_rotary(source: GgufFile, decoder: Decoder, head_dim: int, context_leng
         source.refuse(f"{key} differs from the head size {head_dim} (it is {size}), which is not supported")
     theta = source.number(decoder.key("rope.freq_base"), 10_000.0)
     scaling = _read_scaling(source, decoder, context_length)
+    if scaling is not None and scaling.is_yarn and theta == 1:
+        source.refuse(f"{decoder.key('rope.freq_base')} is 1, which YaRN cannot scale; the file is damaged")
     return Rotary("rotary", size, theta, scaling, _factors(source, decoder, context_length, scaling))
 
 
@@ -189,4 +191,4 @@ def _yarn_magnitude(source: GgufFile, decoder: Decoder, factor: float) -> float:
 
 def _followed(source: GgufFile, decoder: Decoder, key: str, default: float) -> float:
     """Return the value of a key that only some architectures follow; others refuse it, unless it is the default."""
-    return source.number(decoder.key(key), default, or_zero=True) if key in decoder.keys else default
+    return source.number(decoder.key(key), default, or_zero=default == 0) if key in decoder.keys else default

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from jan_ort.convert import convert_gguf
-from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES
+from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.architectures.llama import LLAMA
+from jan_ort.convert.architectures.mistral3 import MISTRAL3
 from jan_ort.convert.architectures.qwen2 import QWEN2
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.model_errors import ConversionError
@@ -81,6 +82,24 @@ def test_a_window_is_passed_over_in_llama_files_only_as_llama_cpp_does(tmp_path:
     model = TinyLlama(metadata={"llama.attention.sliding_window": 16}, decoder=QWEN2)
     with pytest.raises(ConversionError, match=r"'qwen2\.attention\.sliding_window' changes the model"):
         read_decoder_config(GgufFile(model.write(tmp_path / "qwen2.gguf")), QWEN2)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "metadata"),
+    [
+        (LLAMA, {"llama.rope.freq_base": 1.0}),
+        (MISTRAL3, {"llama.rope.scaling.yarn_beta_fast": 0.0}),
+        (MISTRAL3, {"llama.rope.scaling.yarn_beta_slow": -1.0}),
+    ],
+)
+def test_numbers_that_yarn_cannot_work_with_are_refused(
+    decoder: Decoder, metadata: dict[str, Any], tmp_path: Path
+) -> None:
+    yarn = {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0}
+    model = TinyLlama(metadata=yarn | metadata, decoder=decoder)
+
+    with pytest.raises(ConversionError, match="the file is damaged"):
+        read_decoder_config(GgufFile(model.write(tmp_path / "tiny.gguf")), decoder)
 
 
 def test_a_rope_scaling_that_llama_cpp_does_not_have_is_refused(tmp_path: Path) -> None:
