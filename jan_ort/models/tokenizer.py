@@ -64,8 +64,6 @@ class TextTokenizer:
         add_special_tokens: bool = False,
     ) -> None:
         self._tokenizer = read_tokenizer(path)
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
         self._bos = bos_token_id if add_bos else None
         self._add_special_tokens = add_special_tokens
         vocab = self._tokenizer.get_vocab(with_added_tokens=True)

@@ -40,7 +40,10 @@ _MAX_PROBED = 24
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Read a tokenizer.json and check it. Raises: ModelFolderError."""
+    """Read a tokenizer.json and check it; what it says of cutting and padding texts is left out.
+
+    Raises: ModelFolderError.
+    """
     try:
         check_small_file(path, MAX_TOKENIZER_BYTES)
         tokenizer = Tokenizer.from_file(str(path))
@@ -50,6 +53,8 @@ def read_tokenizer(path: Path) -> Tokenizer:
         raise ModelFolderError(
             f"{path} cannot be read as a tokenizer ({str(error)[:500]}); {how_to_mend(path.parent)}"
         ) from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()  # before anything is tokenized: one text may become gigabytes
     with _naming(path):
         _check(tokenizer)
     return tokenizer

@@ -16,6 +16,7 @@ from tests.hostile.tokenizer_files import (
     added,
     model,
     normalizers,
+    padding,
     replace,
     split,
     template,
@@ -94,6 +95,8 @@ OPENED: dict[str, dict[str, Any]] = {
     },
     "a unigram of no unknown": {"model": {"type": "Unigram", "unk_id": None, "vocab": [["a", -1.0]]}},
     "a word piece of no unknown": {"model": WORD_PIECE | {"unk_token": "[NONE]", "max_input_chars_per_word": 100}},
+    "padding of a fixed length": {"padding": padding({"Fixed": 10**8}), "pre_tokenizer": split(r"\s+")},
+    "padding to a multiple": {"padding": padding("BatchLongest", 2**40), "pre_tokenizer": split(r"\s+")},
     "a strip of everything": {"decoder": {"type": "Strip", "content": "a", "start": 2**32, "stop": 2**32}},
 }
 

@@ -59,6 +59,12 @@ def added(count: int, *, normalized: bool = False, content: str = "<t{}>") -> li
     return [{"id": 95 + index, "content": content.format(index), **flags} for index in range(count)]
 
 
+def padding(strategy: str | dict[str, int], multiple: int | None = None) -> dict[str, Any]:
+    """Return what makes every text as long as this says."""
+    kind = {"strategy": strategy, "direction": "Right", "pad_to_multiple_of": multiple}
+    return kind | {"pad_id": 0, "pad_type_id": 0, "pad_token": "x"}
+
+
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 
 
