@@ -16,7 +16,7 @@ from jan_ort.engine.engine_errors import (
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.body_budget import BodiesTooLarge
-from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
+from jan_ort.models.tokenizer import TextTooLarge, TokenIdError, TokenizerFailed
 from jan_ort.serving.serving_errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
 from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
@@ -49,8 +49,9 @@ def to_api_error(error: Exception) -> ApiError:
             return bad_request("input", str(error), code="context_length_exceeded")
         case BadInput():
             return bad_request(error.param, str(error))
-        case ConstraintFailed():
-            return ApiError(400, str(error), code="constraint_failed")
+        case ConstraintFailed() | TextTooLarge():
+            code = "constraint_failed" if isinstance(error, ConstraintFailed) else "text_too_large"
+            return ApiError(400, str(error), code=code)
         case NoModelForTask():
             return bad_request("model", str(error), code=f"no_{error.task.kind}_model")
         case ModelNotFound():

@@ -16,6 +16,9 @@ from jan_ort.models.byte_alphabet import byte_alphabet
 from jan_ort.models.token_bounds import TokenBounds
 from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
 
+MAX_TEXT_BYTES = 2**21
+"""Bytes of a text. Each may be a token, and the library needs 300 to 430 bytes for one until it has found them all."""
+
 
 class TokenIdError(ModelsError):
     """Raised when a token id is not in the model's vocabulary."""
@@ -32,6 +35,15 @@ class TextTooLong(ModelsError):
         super().__init__(f"the text has at least {at_least} tokens, and {limit} are allowed; shorten it")
         self.at_least = at_least
         self.limit = limit
+
+
+class TextTooLarge(ModelsError):
+    """Raised when a text would take too much memory to tokenize, whether or not its tokens are too many."""
+
+    def __init__(self, num_bytes: int) -> None:
+        super().__init__(
+            f"the text has {num_bytes} bytes, and {MAX_TEXT_BYTES} can be tokenized at once; send it in parts"
+        )
 
 
 class TokenizerFailed(ModelsError):
@@ -90,7 +102,9 @@ class TextTokenizer:
         return np.array(self._encode(text, add_special_tokens=False), dtype=np.int64)
 
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Return the token ids. Raises: TokenizerFailed."""
+        """Return the token ids. Raises: TextTooLarge, TokenizerFailed."""
+        if 4 * len(text) > MAX_TEXT_BYTES and (size := len(text.encode(errors="replace"))) > MAX_TEXT_BYTES:
+            raise TextTooLarge(size)
         if self._growth > _USUAL_GROWTH and len(text) * self._growth > _MAX_GROWN:
             raise TokenizerFailed(f"it may make {len(text)} characters {self._growth:.0f} times as many")
         with _answering():

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from jan_ort.models.tokenizer import MAX_TEXT_BYTES
 from tests.e2e.server_process import serve
 from tests.endurance.departing import request
 
@@ -21,7 +22,7 @@ HUGE = {
     "/v1/completions": {"prompt": TEXT},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": TEXT}]},
     "/v1/embeddings": {"input": TEXT},
-    "/extras/tokenize": {"input": TEXT},
+    "/extras/tokenize": {"input": TEXT[:MAX_TEXT_BYTES]},
 }
 
 

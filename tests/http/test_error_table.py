@@ -12,7 +12,7 @@ from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, context_overflow, short
 from jan_ort.http.body_budget import BodiesTooLarge
 from jan_ort.http.error_table import to_api_error
-from jan_ort.models.tokenizer import TokenIdError, TokenizerFailed
+from jan_ort.models.tokenizer import TextTooLarge, TokenIdError, TokenizerFailed
 from jan_ort_backends import BadInput, ContextOverflow
 from jan_ort_openapi import MalformedBody, SchemaViolation
 
@@ -23,6 +23,7 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (MalformedBody("no JSON"), 400, None, "malformed_body"),
         (SchemaViolation([], "top_p", "too large"), 422, "top_p", "schema_violation"),
         (TokenIdError(9, 5), 400, "tokens", "invalid_token_id"),
+        (TextTooLarge(2**22), 400, None, "text_too_large"),
         (ChatTemplateError("no system role"), 400, "messages", "chat_template_error"),
         (ContextOverflow(slot=0, length=1, num_tokens=2, context_length=2), 400, "input", "context_length_exceeded"),
         (BadInput("slot", "is 9"), 400, "slot", "invalid_value"),

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from jan_ort.models.tokenizer import MAX_TEXT_BYTES
 from jan_ort_openapi import parse_body
 from jan_ort_openapi.models import ModelData, ModelList
 from tests.http.handlers.serving import CHAT, COMPLETIONS, HELLO, Client, complete, engine_of, post, serving, until
@@ -19,6 +20,15 @@ async def test_detokenize_undoes_tokenize(client: Client, text: str) -> None:
 
     assert back == {"text": text}
     assert count == {"count": len(tokens["tokens"])}
+
+
+@pytest.mark.parametrize("path", ["/extras/tokenize", "/extras/tokenize/count"])
+@pytest.mark.parametrize("text", ["1" * (MAX_TEXT_BYTES + 1), "\u00e9" * (MAX_TEXT_BYTES // 2 + 1)])
+async def test_a_text_that_would_take_gigabytes_is_refused_unread(client: Client, path: str, text: str) -> None:
+    status, answer = await post(client, path, {"input": text})
+
+    assert (status, answer["error"]["code"]) == (400, "text_too_large")
+    assert f"has {len(text.encode())} bytes, and {MAX_TEXT_BYTES} can be" in answer["error"]["message"]
 
 
 async def test_a_special_token_in_the_text_is_one_token(client: Client) -> None:
