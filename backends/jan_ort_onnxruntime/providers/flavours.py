@@ -9,7 +9,6 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 from jan_ort_backends import Available, Missing
@@ -26,7 +25,7 @@ MINIMUM_VERSION = (1, 24)
 
 def installed_flavours() -> dict[str, str]:
     """Return name and version of every distribution that installs ``onnxruntime`` itself, without importing any."""
-    found = {name: owner.version for name, owner, files in _family() if _RUNTIME.search(files)}
+    found = {name: release for name, release, _, files in _family() if _RUNTIME.search(files)}
     return dict(sorted(found.items()))
 
 
@@ -36,27 +35,31 @@ def provider_packages() -> dict[str, str]:
     Nothing is imported: packages beside ONNX Runtime that bring something else are many, and slow to import.
     """
     found: dict[str, str] = {}
-    for name, owner, files in _family():
+    for name, _, folder, files in _family():
         for file, package in _PACKAGE.findall(files):
-            path = Path(str(owner.locate_file(file)))
+            path = folder / file
             if path.is_file() and _SAYS_WHAT_IT_BRINGS.search(path.read_text("utf-8", "replace")):
                 found[name] = package
     return found
 
 
-def _family() -> Iterator[tuple[str, Distribution, str]]:
-    """Yield name, distribution and list of files of each whose name begins like the runtime's.
+def _family() -> Iterator[tuple[str, str, Path, str]]:
+    """Yield name, version, folder and list of files of each distribution whose name begins like the runtime's.
 
-    Of no other is anything read: that would take 35 ms per hundred.
+    Of no other is anything read: that would take 35 ms per hundred. Name and version are those of its own folder, and
+    an empty folder, which a removal that was cut off leaves, is none: so no damaged distribution hides the others.
     """
     folders = (folder for entry in sys.path for folder in Path(entry or ".").glob(f"{_FAMILY}*.dist-info"))
     seen = set()
     for folder in folders:
-        name = re.sub(r"[-_.]+", "-", folder.stem.partition("-")[0]).lower()
-        if name not in seen:  # as with imports, the first on the path counts
+        begin, _, release = folder.name.removesuffix(".dist-info").partition("-")
+        name = re.sub(r"[-_.]+", "-", begin).lower()
+        listed = folder / "RECORD"
+        is_listed = listed.is_file()
+        if name not in seen and (is_listed or (folder / "METADATA").is_file()):  # the first on the path counts
             seen.add(name)
-            owner = PathDistribution(folder)
-            yield name, owner, owner.read_text("RECORD") or _guessed_files(name, folder.parent)
+            files = listed.read_text("utf-8", "replace") if is_listed else ""
+            yield name, release, folder.parent, files or _guessed_files(name, folder.parent)
 
 
 def _guessed_files(name: str, folder: Path) -> str:

@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import Any, NamedTuple
 
-from jan_ort_backends.failure_text import message_line
+from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_onnxruntime.providers import windows_ml
 from jan_ort_onnxruntime.providers.flavours import provider_packages
 from jan_ort_onnxruntime.providers.windows_ml import OfferedProvider
@@ -58,8 +58,10 @@ def _register_offered(runtime: Any, offered: OfferedProvider) -> Registration:
     try:
         offered.ensure_ready()
         runtime.register_execution_provider_library(offered.name, offered.library_path)
-    except Exception as error:  # as with a distribution's
-        message = message_line(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # as with a distribution's
+        message = _told(error)
         logger.warning("Windows' provider %s cannot be registered: %s", offered.name, message)
         return Registration(f"it cannot be registered: {message}; update Windows and its drivers", by_windows=True)
     brought = tuple(sorted(_device_names(runtime) - before))
@@ -82,14 +84,21 @@ def _register(runtime: Any, distribution: str, package: str) -> Registration:
         path = getattr(module, "get_library_path", None) or module.library_path
         # Some providers call themselves what they are registered as, so that is the name that the package declares.
         runtime.register_execution_provider_library(_declared_name(module), str(path()))
-    except Exception as error:  # one broken plugin must not keep the others, or the CPU, from being used
-        message = " ".join(str(error).split())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # one broken plugin must not keep the others, or the CPU, from being used
+        message = _told(error)
         logger.warning("the library of %s cannot be registered: %s", distribution, message)
         return Registration(f"its library cannot be registered: {message}; repair or uninstall {distribution}")
     brought = tuple(sorted(_device_names(runtime) - before))
     if not brought:
         return Registration(f"its library is registered and offers no device here ({_declared_name(module)})")
     return Registration(None, brought)
+
+
+def _told(error: BaseException) -> str:
+    """Return the message of an error, with its type where it says little: an exit's, a panic's, an empty one's."""
+    return message_line(error) if isinstance(error, Exception) and str(error) else one_line(error)
 
 
 def _declared_name(module: Any) -> str:

@@ -7,7 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, requires, version
 
 import psutil  # type: ignore[import-untyped,unused-ignore]
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def read_versions() -> dict[str, str]:
     """Return name and version of this program, of what it requires, and of every ONNX Runtime distribution."""
-    found = {_normal(each.name): each.version for each in distributions() if each.name}
+    found = dict(filter(None, map(_name_and_version, distributions())))
     wanted = dict.fromkeys([*_required(), *(name for name in sorted(found) if name.startswith("onnxruntime"))])
     return {
         "jan-ort": __version__,
@@ -40,6 +40,15 @@ def read_platform() -> Platform:
         cpus=len(affinity(0)) if affinity is not None else os.cpu_count() or 1,
         memory_bytes=int(psutil.virtual_memory().total),
     )
+
+
+def _name_and_version(distribution: Distribution) -> tuple[str, str] | None:
+    """Return both, None for one that is installed halfway and does not tell its name."""
+    try:
+        name, release = distribution.metadata["Name"], distribution.metadata["Version"]
+    except (ValueError, TypeError, OSError):  # its metadata is no text, or is gone: the list is of what is installed
+        return None
+    return (_normal(name), release or "unknown") if name else None
 
 
 def _required() -> Iterable[str]:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.cli.doctor.machine import read_versions
 from jan_ort_backends import Available, Missing
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, probe_flavours, provider_packages
+from tests.backends.onnxruntime.providers.conftest import install
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,30 @@ def test_a_distribution_s_files_say_what_it_is(
 
     assert installed_flavours() == ({distribution: "2.7"} if kind == "flavour" else {})
     assert list(provider_packages()) == ([distribution] if kind == "provider" else [])
+
+
+@pytest.mark.parametrize(
+    ("files", "flavours", "providers"),
+    [
+        ({}, [], []),
+        ({"METADATA": b"\xff\xfe\0", "RECORD": b"onnxruntime_ep_x/__init__.py,,\n"}, [], ["onnxruntime-ep-x"]),
+        ({"METADATA": b"", "RECORD": b"\xff\xfe\0"}, [], []),
+        ({"RECORD": b"onnxruntime/__init__.py,,\n\xff"}, ["onnxruntime-ep-x"], []),
+    ],
+)
+def test_a_distribution_that_is_installed_halfway_hides_no_other(
+    files: dict[str, bytes], flavours: list[str], providers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "onnxruntime", "onnxruntime", "")
+    install(tmp_path, "onnxruntime-ep-x", "onnxruntime_ep_x", "EP_NAME = 'x'")
+    info = tmp_path / "onnxruntime_ep_x-1.0.dist-info"
+    for name in ("METADATA", "RECORD"):
+        (info / name).unlink()
+    for name, text in files.items():
+        (info / name).write_bytes(text)
+    (tmp_path / "onnxruntime_file-1.0.dist-info").touch()
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+
+    assert installed_flavours() == dict.fromkeys(["onnxruntime", *flavours], "1.0")
+    assert list(provider_packages()) == providers
+    assert read_versions()["jan-ort"]

@@ -9,6 +9,7 @@ import pytest
 from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.providers.provider_devices import Machine, choose, look_around
 from tests.backends.onnxruntime.providers import fake_onnxruntime as fake
+from tests.backends.onnxruntime.providers.conftest import install
 from tests.backends.onnxruntime.providers.fake_onnxruntime import FakeRuntime
 from tests.backends.onnxruntime.providers.opened import opened
 
@@ -45,6 +46,20 @@ def test_a_library_without_a_device_is_told_of_and_its_installation_is_no_remedy
     }
     with pytest.raises(LookupError, match=r"offers no device here .*; there are: auto, cpu$"):
         choose(machine, "sound")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("raise SystemExit(3)", "SystemExit: 3"), ("raise BaseException('panic')", "BaseException: panic"), ("[][0]", "")],
+)
+@pytest.mark.usefixtures("sound")
+def test_a_package_that_would_end_the_process_hinders_no_other(code: str, reason: str, tmp_path: Path) -> None:
+    install(tmp_path, "onnxruntime-ep-ending", "onnxruntime_ep_ending", f"{code}\ndef get_ep_name(): ...")
+
+    machine = look_around(FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]}))
+
+    assert [candidate.provider.name for candidate in machine.candidates] == ["sound", "cpu"]
+    assert f"cannot be registered: {reason}" in machine.missing["onnxruntime-ep-ending"]
 
 
 @pytest.mark.parametrize("name", ["nv-tensorrt-rtx", "nvtensorrtrtx"])  # NvTensorRTRTXExecutionProvider is the second
