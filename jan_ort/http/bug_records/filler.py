@@ -75,8 +75,8 @@ class Filler:
     def _fill_member(self, key: str, name: str, value: Any, own: bool) -> tuple[str, Any]:
         if key in _OF_NAMES and not own:
             return self._replace(name), self.fill(value)
-        if name.isdecimal():  # logit_bias has token ids for keys
-            return name, self.fill(value, own=own)
+        if key == "logit_bias" and name.isdecimal() and not own:  # token ids for keys
+            return name, self.fill(value)
         if own or name not in _known_keys():
             return self._replace(name), self.fill(value, own=True)
         return name, self.fill(value, name, own=name in _OF_VALUES)

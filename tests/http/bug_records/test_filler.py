@@ -167,3 +167,21 @@ def test_a_completion_is_still_one() -> None:
     body = Filler().fill({"prompt": "Anna", "stop": ["Zimmer"], "grammar": 'root ::= "Zimmer"'})
 
     assert parse_body(CreateCompletionRequest, json.dumps(body).encode()).grammar == 'root ::= "loremi"'
+
+
+def test_a_key_of_digits_is_content_too_except_of_a_token() -> None:
+    number = "4111111111111111"
+    call = {"function": {"name": "f", "arguments": json.dumps({number: {number: 1}})}}
+
+    filled = Filler().fill(
+        {
+            "messages": [{"role": "assistant", "tool_calls": [call]}],
+            "tools": [{"function": {"name": "f", "parameters": {"enum": [{number: 1}], number: 1}}}],
+            "note": {number: "x", "logit_bias": {number: 1}},
+            "logit_bias": {"50256": -100},
+            number: 5,
+        }
+    )
+
+    assert number not in json.dumps(filled)
+    assert filled["logit_bias"] == {"50256": -100}
