@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
@@ -22,7 +22,7 @@ _FOLDER = r"(?:[a-z]:)?[\\/]{1,4}(?:home|users)[\\/]{1,4}"
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
-        (r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@\"'<>]{1,256}@", rf"\1{HIDDEN}@"),  # user and password of a URL
+        (r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/\"'<>]{1,256}@", rf"\1{HIDDEN}@"),  # user and password of a URL
         (r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {HIDDEN}"),
         (r"\b(hf|sk|pk|rk|gh[opsur]|glpat|xox[abp]|nvapi)[_-][\w-]{6,}", HIDDEN),
         (r"\bgithub_pat_\w+|\bAKIA[0-9A-Z]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", HIDDEN),
@@ -76,9 +76,18 @@ class SecretRemover:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return how a secret may be written: plain, in JSON, in a URL, and in base64."""
-    encoded = base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode()
-    return {secret, json.dumps(secret)[1:-1], quote(secret, safe="", errors="replace"), encoded}
+    """Return how a secret may be written: plain, in JSON or Python, in a URL, and in base64 of either alphabet."""
+    encoded = secret.encode("utf-8", "surrogateescape")
+    escaped = json.dumps(secret)[1:-1]
+    texts = {secret, escaped, json.dumps(escaped)[1:-1], repr(secret)[1:-1], repr(encoded)[2:-1]}
+    texts |= {
+        repr(secret.encode("latin-1", "backslashreplace"))[2:-1],
+        encoded.decode("latin-1"),
+    }  # as in an HTTP header
+    urls = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
+    urls |= {re.sub("%..", lambda code: code.group().lower(), url) for url in urls}
+    in_base64 = {encode(encoded).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return texts | urls | in_base64
 
 
 def _homes(home: Path | None) -> list[re.Pattern[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def no_secrets_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "ghp_abcdefABCDEF123456 github_pat_11ABCDEFG0abc",
         "AKIAIOSFODNN7EXAMPLE",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdef",
+        "http://zelda:p@opensesame@proxy.example:8080",
         "https://models.example/m?token=opensesame&x=1",
         "--backend-option api_key=opensesame",
         "HF_TOKEN=opensesame",
@@ -94,3 +96,26 @@ def test_a_value_is_searched_at_every_depth() -> None:
 @pytest.mark.parametrize("home", [Path("/"), Path("/root")])
 def test_a_home_of_no_person_spoils_no_paths(home: Path) -> None:
     assert SecretRemover(home=home).text("/usr/lib/x") == "/usr/lib/x"
+
+
+SECRET = "a?>~ö b/88+'c"
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        json.dumps(json.dumps(SECRET)),
+        repr(SECRET),
+        repr(SECRET.encode()),
+        repr(SECRET.encode("latin-1")),
+        SECRET.encode().decode("latin-1"),
+        "a%3F%3E~%C3%B6%20b%2F88%2B%27c a%3f%3e~%c3%b6%20b%2f88%2b%27c a%3F%3E~%C3%B6%20b/88%2B%27c",
+        "a%3F%3E~%C3%B6+b%2F88%2B%27c",
+        base64.b64encode(SECRET.encode()).decode().rstrip("="),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    ],
+)
+def test_a_known_secret_is_found_however_it_is_written(spelt: str) -> None:
+    shown = SecretRemover([SECRET], home=HOME).known(spelt)
+
+    assert {"***"} >= set(shown.strip("b\\'\"=").split())
