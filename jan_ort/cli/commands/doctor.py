@@ -88,7 +88,10 @@ def _bundle(report: DoctorReport, flags: Mapping[str, Any], file: str, *, with_p
     """Show what the bundle holds, and write it; in a terminal the user is asked first."""
     from jan_ort.cli.doctor.bundle import bundle_parts, default_bundle, missing, write_bundle
 
-    path = default_bundle() if file == _DEFAULT_FILE else Path(file).expanduser()
+    try:
+        path = default_bundle() if file == _DEFAULT_FILE else Path(file).expanduser()
+    except RuntimeError as error:  # of a user who is unknown here
+        raise click.ClickException(f"{file} cannot be written: {error} Name another file") from error
     parts = bundle_parts(report, flags, with_prompts=with_prompts)
     say(f"\n{path} will hold:", err=True)
     for part in parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import time
 import zipfile
@@ -16,8 +17,10 @@ from jan_ort.cli.doctor.rendering import render
 from jan_ort.cli.doctor.report import DoctorReport
 from jan_ort.ground.secrets_removed import SecretRemover
 from jan_ort.http.bug_records.filler import Filler
-from jan_ort.http.bug_records.record_folder import LOG, REQUEST, kept, record_folder
+from jan_ort.http.bug_records.record_folder import LOG, REQUEST, kept, record_folder, write_private
 from jan_ort.settings.schema import Settings, SettingsError
+
+logger = logging.getLogger(__name__)
 
 _NEEDED = ("cache_dir", "api_key", "admin_key", "bug_records")
 
@@ -71,8 +74,7 @@ def write_bundle(path: Path, parts: Sequence[Part]) -> None:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in parts:
             archive.writestr(part.name, part.text.encode("utf-8", "backslashreplace"))
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(packed.getvalue())
+    write_private(path, packed.getvalue())
 
 
 def _settings(flags: Mapping[str, object]) -> Settings:
@@ -88,7 +90,7 @@ def _log(folder: Path, remover: SecretRemover) -> list[Part]:
     newest = next((path for path in kept(folder, LOG) if path.suffix == ".txt"), None)
     if newest is None:
         return []
-    texts = [_read(path) for path in (newest.with_name(f"{newest.name}.1"), newest) if path.is_file()]
+    texts = [_read(path) for path in (newest.with_name(f"{newest.name}.1"), newest) if path.exists()]
     return [Part("log.txt", remover.text("".join(texts)), f"the last log, {newest.name}")]
 
 
@@ -117,6 +119,11 @@ _FILLER = "filler of the same length"
 
 
 def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _MAX_PART_BYTES))
-        return file.read(_MAX_PART_BYTES).decode("utf-8", "replace")
+    """Return the end of a file, nothing of one that is gone by now or that this user may not read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _MAX_PART_BYTES))
+            return file.read(_MAX_PART_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        logger.warning("%s is not in the bundle: %s", path, error.strerror)
+        return ""

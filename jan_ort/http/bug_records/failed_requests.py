@@ -18,7 +18,7 @@ from jan_ort._version import __version__
 from jan_ort.ground.secrets_removed import SecretRemover
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.bug_records.filler import Filler
-from jan_ort.http.bug_records.record_folder import REQUEST, forget_old, make, record_folder
+from jan_ort.http.bug_records.record_folder import REQUEST, forget_old, make, record_folder, write_private
 from jan_ort.http.connection import at_end
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
@@ -91,9 +91,7 @@ class FailedRequests:
         try:
             make(self._folder)
             name = f"{REQUEST}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns()}.json"
-            path = self._folder / name
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_text(json.dumps(record), encoding="utf-8")
+            write_private(self._folder / name, json.dumps(record).encode())
         except OSError as error:
             logger.info("a failed request is not kept for bug reports: %s", error)
             return

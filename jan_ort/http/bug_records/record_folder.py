@@ -32,6 +32,16 @@ def forget_old(folder: Path, kind: str, num_kept: int = NUM_KEPT) -> None:
             path.unlink()
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file for this user alone, whole or not at all. Raises: OSError, FileExistsError if there is one."""
+    path.touch(mode=0o600, exist_ok=False)
+    try:
+        path.write_bytes(content)
+    except OSError:  # the disk is full
+        path.unlink()
+        raise
+
+
 def make(folder: Path) -> None:
     """Make the folder, for this user alone. Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,7 +18,7 @@ from jan_ort.http.api_error import ApiError
 from jan_ort.http.bug_records.failed_requests import Asked, recorded
 from jan_ort.http.bug_records.filler import Filler
 from jan_ort.http.bug_records.kept_log import keep_log
-from jan_ort.http.bug_records.record_folder import record_folder
+from jan_ort.http.bug_records.record_folder import record_folder, write_private
 from jan_ort.settings.schema import Settings
 from tests.http.handlers.serving import COMPLETIONS, post, serving
 
@@ -188,7 +189,11 @@ def test_json_on_standard_output_stays_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("there.zip", "there.zip exists; name another"), ("no/b.zip", "b.zip cannot be written: No such")],
+    [
+        ("there.zip", "there.zip exists; name another"),
+        ("no/b.zip", "b.zip cannot be written: No such"),
+        ("~nobody-here/b.zip", "b.zip cannot be written: Could not"),
+    ],
 )
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "there.zip").write_text("mine")
@@ -209,6 +214,29 @@ def test_a_record_that_is_damaged_is_left_out(tmp_path: Path, text: str) -> None
 
     assert set(parts_of(tmp_path / "b.zip")) == {"report.txt", "report.json"}
     assert "no request that failed (5xx)" in result.stderr
+
+
+def test_a_record_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    folder = record_folder(cache_of(tmp_path))
+    for name in ("request-1.json", "log-1.txt"):  # folders: this user, who may be root, may read any file
+        (folder / name).mkdir(parents=True)
+
+    result = doctor("--bundle", str(tmp_path / "b.zip"))
+
+    assert "request-1.json" not in parts_of(tmp_path / "b.zip")
+    assert "written: " in result.stderr
+
+
+def test_nothing_is_left_of_a_file_that_the_disk_did_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+
+    with pytest.raises(OSError, match="No space left"):
+        write_private(tmp_path / "b.zip", b"content")
+
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_settings_that_cannot_be_read_still_give_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
