@@ -19,7 +19,8 @@ class ModelFolder:
 
     ``context_length`` counts tokens; ``eos_token_ids`` is sorted and may be empty; ``add_bos`` says whether a prompt
     begins with ``bos_token_id``; ``chat_template`` is Jinja source, and ``tool_use_template`` that of a template of its
-    own for conversations with tools, which few models have.
+    own for conversations with tools, which few models have. ``vector_lengths`` are those that vectors may be cut to, ()
+    for any, and None for none.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class ModelFolder:
     add_bos: bool
     chat_template: str | None
     tool_use_template: str | None = None
+    vector_lengths: tuple[int, ...] | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -58,6 +60,7 @@ class ModelFolder:
             add_bos=bos_token_id is not None and files.add_bos(bos_token_id),
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
+            vector_lengths=files.vector_lengths(),
         )
 
 

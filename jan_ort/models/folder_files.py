@@ -115,6 +115,13 @@ class FolderFiles:
             raise ModelFolderError(f"{self.path / 'jan_ort.json'}: task {stated!r} is unknown; known: {known}")
         return task
 
+    def vector_lengths(self) -> tuple[int, ...] | None:
+        """Return the lengths that vectors may be cut to, () for any, None for none: as vLLM reads config.json."""
+        lengths = self.config.get("matryoshka_dimensions")
+        if isinstance(lengths, list) and lengths:
+            return tuple(length for length in lengths if type(length) is int and length > 0)
+        return () if self.config.get("is_matryoshka") is True else None
+
     def context_length(self) -> int:
         """Return how many tokens it takes."""
         stated = self.ours.get("context_length")

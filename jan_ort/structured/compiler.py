@@ -85,13 +85,18 @@ class GrammarCompiler:
         """Compile the grammar of any JSON object."""
         return self.json_schema(JSON_OBJECT)
 
-    def lark(self, source: str) -> CompiledGrammar:
-        """Compile a grammar of our own in the matcher's language. Raises: StructuredError."""
-        unforced = NO_FORCING + source if forces_much(source, MAX_FORCED) else source
+    def lark(self, source: str, *, closes: bool = False) -> CompiledGrammar:
+        """Compile a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit.
+
+        Raises: StructuredError.
+        """
+        is_much = forces_much(source, MAX_FORCED)
+        unforced = NO_FORCING + source if is_much else source
         matcher = self._matcher(LLMatcher.grammar_from_lark(unforced))
         if matcher.is_error():
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
-        return CompiledGrammar(matcher, self._vocabulary, None, 0)
+        closer = self._closer if closes and not is_much else None
+        return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source))
 
     @cached_property
     def _closer(self) -> Closer:

@@ -80,9 +80,10 @@ class GrammarPool:
         """Return the grammar of any JSON object."""
         return await self.json_schema(JSON_OBJECT)
 
-    async def lark(self, source: str) -> CompiledGrammar:
-        """Return a grammar of our own in the matcher's language."""
-        return await self._shared(("lark", source), lambda: self._compiler.lark(source))
+    async def lark(self, source: str, *, closes: bool = False) -> CompiledGrammar:
+        """Return a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit."""
+        kind = "closing" if closes else "lark"
+        return await self._shared((kind, source), lambda: self._compiler.lark(source, closes=closes))
 
     def close(self) -> None:
         """Compile nothing more; who waits gets PoolClosed. May be called twice."""

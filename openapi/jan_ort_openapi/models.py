@@ -199,6 +199,10 @@ class DetokenizeInputResponse(StrictModel):
     text: Annotated[str, Field(description="The detokenized text.")]
 
 
+class Meta(StrictModel):
+    n_ctx: int | None | MISSING = MISSING
+
+
 class ModelData(StrictModel):
     id: str
     object: Literal["model"]
@@ -208,6 +212,15 @@ class ModelData(StrictModel):
     metadata: Annotated[
         dict[str, Any] | MISSING,
         Field(description="Defaults and limits of the model as it is served."),
+    ] = MISSING
+    max_model_len: Annotated[
+        int | None, Field(description="The context length, as vLLM names it.")
+    ] = None
+    max_context_length: Annotated[
+        int | None, Field(description="The context length, as LM Studio names it.")
+    ] = None
+    meta: Annotated[
+        Meta | MISSING, Field(description="The context length, as llama.cpp names it.")
     ] = MISSING
 
 
@@ -429,6 +442,8 @@ class ChatCompletionResponseMessage(StrictModel):
     tool_calls: list[ChatCompletionMessageToolCall] | MISSING = MISSING
     role: Literal["assistant", "function"]
     function_call: ChatCompletionResponseFunctionCall | MISSING = MISSING
+    refusal: str | None = None
+    annotations: list[Any] | MISSING = MISSING
 
 
 class ChatCompletionTool(StrictModel):
@@ -744,6 +759,9 @@ class CreateCompletionResponse(StrictModel):
     model: str
     choices: list[CompletionChoice]
     usage: CompletionUsage | MISSING = MISSING
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None
 
 
 class HTTPValidationError(StrictModel):
@@ -758,6 +776,9 @@ class CompletionChunk(StrictModel):
     model: str
     choices: list[CompletionChunkChoice]
     usage: CompletionUsage | None = None
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None
 
 
 class ChatCompletionChunkChoice(StrictModel):
@@ -774,6 +795,9 @@ class ChatCompletionChunk(StrictModel):
     model: str
     choices: list[ChatCompletionChunkChoice]
     usage: CompletionUsage | None = None
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None
 
 
 class CountTokensRequest(StrictModel):
@@ -819,3 +843,6 @@ class CreateChatCompletionResponse(StrictModel):
     model: str
     choices: list[ChatCompletionResponseChoice]
     usage: CompletionUsage
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None

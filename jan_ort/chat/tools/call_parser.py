@@ -36,7 +36,8 @@ class ToolCallParser:
     """Reads one answer. Feed the text as it comes, then finish; events joined do not depend on how it was cut.
 
     ``tools`` are those that may be called, by name; a call of another name is content. Without ``is_parallel``,
-    ``is_done`` is set once the first call has ended, and whatever is fed after that is not looked at.
+    ``is_done`` is set once the first call has ended, and whatever is fed after that is not looked at. A forced answer
+    (``is_forced``) is calls and nothing else: what is left of one that was cut off is no content.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class ToolCallParser:
         tools: Mapping[str, Tool],
         *,
         is_parallel: bool = True,
+        is_forced: bool = False,
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
         self.is_done = False
         self._syntax = syntax
         self._tools = tools
         self._is_parallel = is_parallel
+        self._is_forced = is_forced
         self._new_id = new_id
         self._events: list[Event] = []
         self._pending: deque[str] = deque()
@@ -75,7 +78,8 @@ class ToolCallParser:
         if not self.is_done:
             self._give_content(self._held)
             self._held = ""
-        return self._take()
+        events = self._take()
+        return [each for each in events if not isinstance(each, ContentDelta)] if self._is_forced else events
 
     def _drain(self) -> None:
         while self._pending and not self.is_done:

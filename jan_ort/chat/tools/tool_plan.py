@@ -94,11 +94,21 @@ def parse_tools(body: CreateChatCompletionRequest) -> ToolPlan | None:
     _refuse_mixed_choice(body)
     if body.functions:
         tools = _tools(body.functions, "functions.{}")
-        return _plan(tools, body.function_call, "function_call", is_parallel=False, is_legacy=True)
+        plan = _plan(tools, body.function_call, "function_call", is_parallel=False, is_legacy=True)
+        return _enforceable(plan, "functions.{}")
     tools = _tools([tool.function for tool in body.tools or ()], "tools.{}.function")
     if body.function_call not in (None, "none", "auto"):
         raise ToolError("function_call", "'function_call' names a function, but 'functions' is empty; list it there")
-    return _plan(tools, body.tool_choice, "tool_choice", is_parallel=body.parallel_tool_calls, is_legacy=False)
+    plan = _plan(tools, body.tool_choice, "tool_choice", is_parallel=body.parallel_tool_calls, is_legacy=False)
+    return _enforceable(plan, "tools.{}.function")
+
+
+def _enforceable(plan: ToolPlan | None, place: str) -> ToolPlan | None:
+    """Return the plan; only parameters that an answer is held to must be those of an object. Raises: ToolError."""
+    for tool in plan.callable_tools if plan is not None else ():
+        if plan is not None and (plan.is_forced or tool.is_strict):
+            _refuse_parameters(tool.parameters, f"{place.format(plan.tools.index(tool))}.parameters")
+    return plan
 
 
 def _refuse_mixed_choice(body: CreateChatCompletionRequest) -> None:
@@ -129,7 +139,6 @@ def _tool(function: ChatCompletionToolFunction | ChatCompletionFunction, param: 
     description = function.description if isinstance(function.description, str) else ""
     # Null is how Go writes a list or an object that was never made.
     parameters = {key: value for key, value in function.parameters.items() if key not in _OPTIONAL or value is not None}
-    _refuse_parameters(parameters, f"{param}.parameters")
     return Tool(function.name, description, parameters, getattr(function, "strict", None) is True)
 
 

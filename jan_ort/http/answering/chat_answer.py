@@ -51,7 +51,7 @@ class ChatAnswer:
         """Return the choice of a response that is not streamed."""
         return {
             "index": self._index,
-            "message": self._message.message(),
+            "message": {**self._message.message(), "refusal": None, "annotations": []},
             "logprobs": chat_logprobs(self._tokenizer, self._logprobs) if with_logprobs else None,
             "finish_reason": self._finish_reason,
         }

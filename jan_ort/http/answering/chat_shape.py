@@ -58,7 +58,7 @@ def _new_parser(plan: ChatPlan) -> AnswerParser | None:
     calls, model = plan.calls, plan.model
     if calls is None:
         return None
-    parser = ToolCallParser(model.tool_format, calls.by_name, is_parallel=calls.is_parallel)
+    parser = ToolCallParser(model.tool_format, calls.by_name, is_parallel=calls.is_parallel, is_forced=calls.is_forced)
     if model.thoughts is None or calls.is_forced:
         return parser
     stage = ReasoningStage(model.thoughts, is_thinking=plan.is_thinking, hidden=model.thought_markers)

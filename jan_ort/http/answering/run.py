@@ -29,6 +29,8 @@ class GenerationRun:
         self._on_end = on_end
         self.id = f"{kind}-{uuid.uuid4().hex}"
         self.created = int(time.time())
+        weights = plan.model.weights_hash
+        self._fingerprint = None if weights is None else f"fp_{weights[:16]}"
         self._num_prompt_tokens = sum(len(token_ids) for token_ids in plan.prompts)
         self._num_cached_tokens = [0] * (len(plan.prompts) * plan.num_choices)
         self._num_completion_tokens = 0
@@ -70,8 +72,14 @@ class GenerationRun:
 
     def envelope(self, kind: str, choices: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Return a response object or a chunk around ``choices``."""
-        name = self.plan.model.name
-        return {"id": self.id, "object": kind, "created": self.created, "model": name, "choices": choices}
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.plan.model.name,
+            "system_fingerprint": self._fingerprint,
+            "choices": choices,
+        }
 
     def usage_chunks(self, kind: str) -> list[dict[str, Any]]:
         """Return the chunk with the usage that ends a stream, where the request wants one."""

@@ -15,6 +15,7 @@ from quart import Response
 from jan_ort.ground.shown_text import quoted
 from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.api_error import bad_request, unsupported
+from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
 from jan_ort.serving.server import Server
@@ -28,7 +29,7 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
     with await server.lend(EMBEDDING, body.model) as model:
         inputs = await _read(body, model)
         started = time.perf_counter()
-        vectors = await model.embed(inputs)
+        vectors = _shortened(await model.embed(inputs), body.dimensions)
     num_tokens = sum(len(token_ids) for token_ids in inputs)
     logger.info(
         "embd-%s: %d prompt tokens in %d inputs, after %.3f s%s",
@@ -51,8 +52,8 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
 
 async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDArray[np.int64]]:
     """Return the inputs' token ids. Raises: ApiError 400 that names the field."""
-    if isinstance(body.dimensions, int):
-        raise unsupported("dimensions", f"model {model.name!r} has vectors of one length only; leave dimensions out")
+    refuse_what_is_not_honoured(body)
+    _check_dimensions(body.dimensions, model)
     inputs = await encode_prompts(model, body.input, param="input")
     for at, token_ids in enumerate(inputs):
         if not len(token_ids):
@@ -65,6 +66,28 @@ async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDA
                 code="context_length_exceeded",
             )
     return inputs
+
+
+def _check_dimensions(wanted: int | None, model: EmbeddingModel) -> None:
+    """Refuse a length that the model's vectors do not have, and cannot be cut to. Raises: ApiError 400."""
+    own, shorter = model.session.info.embedding_size, model.folder.vector_lengths
+    if wanted is None or wanted == own:
+        return
+    if shorter is None:
+        message = f"model {model.name!r} has vectors of {own} numbers, and none of another length; leave dimensions out"
+        raise unsupported("dimensions", message)
+    if wanted > own or (shorter and wanted not in shorter):
+        lengths = f"one of {', '.join(map(str, shorter))}" if shorter else f"at most {own}"
+        raise bad_request("dimensions", f"dimensions must be {lengths} for model {model.name!r}, not {wanted}")
+
+
+def _shortened(vectors: NDArray[np.float32], length: int | None) -> NDArray[np.float32]:
+    """Return the first ``length`` numbers of each vector, of length 1 again."""
+    if length is None or length == vectors.shape[1]:
+        return vectors
+    cut = vectors[:, :length]
+    shortened: NDArray[np.float32] = cut / np.maximum(np.linalg.norm(cut, axis=1, keepdims=True), 1e-12)
+    return shortened
 
 
 def _encode(vector: NDArray[np.float32], *, as_base64: bool) -> Any:

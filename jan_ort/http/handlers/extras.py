@@ -46,7 +46,8 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
         raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
     else:
         chat = CreateChatCompletionRequest.model_construct(  # it has been checked as a part of this body
-            **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set}
+            **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set},
+            **(body.model_extra or {}),
         )
         with await server.lend(GENERATING, body.model) as chat_model:
             token_ids = (await encode_conversation(chat_model, chat)).token_ids

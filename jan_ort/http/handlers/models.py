@@ -67,12 +67,16 @@ def _describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
     """Return the model object of what is served under one name."""
     first = residents[0]
     failure = next((each.failure for each in residents if each.failure), None)
+    context_length = _context_length(first, settings)
     return {
         "id": first.name,
         "object": "model",
         "created": first.created,
         "owned_by": "jan-ort",
         "permissions": [],
+        "max_model_len": context_length,  # under vLLM's name, LM Studio's and llama.cpp's
+        "max_context_length": context_length,
+        "meta": {"n_ctx": context_length},
         "metadata": {
             "status": next((each.status for each in residents if each.model is None), Residency.LOADED),
             "error": None if failure is None else str(failure),
@@ -81,7 +85,7 @@ def _describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
             "defaults": _defaults() if first.choice.task == GENERATE else {},
             "backend": None if first.found is None else first.found.backend.name,
             "provider": first.choice.provider,
-            "context_length": _context_length(first, settings),
+            "context_length": context_length,
             **_known_when_loaded(first),
         },
     }

@@ -12,7 +12,7 @@ from jan_ort.http.reading.fields import fitted, num_choices, sampling_params, wa
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known
-from jan_ort.http.reading.structure import compile_calls, compile_structure
+from jan_ort.http.reading.structure import compile_calls, compile_structure, rule_of
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
@@ -73,11 +73,10 @@ async def _grammar(
     model: GenerativeModel, body: CreateChatCompletionRequest, calls: ToolPlan | None
 ) -> CompiledGrammar | None:
     """Return what the answer must follow: a call if one is forced, else what the request's own fields say."""
-    structure = await compile_structure(model, body)
-    if calls is None:
-        return structure
-    if structure is not None:
-        param = "response_format" if body.grammar is None else "grammar"
+    if calls is not None and (rule := rule_of(body)) is not None:
+        param = rule.param.split(".")[0]
         message = f"{param} cannot be combined with tools that may be called; set tool_choice to 'none' or leave it out"
         raise bad_request(param, message)
+    if calls is None:
+        return await compile_structure(model, body)
     return await compile_calls(model, calls)

@@ -13,6 +13,7 @@ from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.prompts import fitting, starting_token
+from jan_ort.http.reading.template_options import TemplateOptions, template_options
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.served_model import LONG_WORK
 from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema
@@ -54,7 +55,9 @@ def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[
             "or use /v1/completions",
             code="no_chat_template",
         )
-    return _rendered(model, model.template, _messages(body), tools), tools
+    options = template_options(model, body)
+    messages = _messages(body)
+    return options.ended(_rendered(model, model.template, messages, tools, options), messages), tools
 
 
 def _messages(body: CreateChatCompletionRequest) -> list[dict[str, Any]]:
@@ -76,15 +79,21 @@ def _is_long(body: CreateChatCompletionRequest) -> bool:
 
 
 def _rendered(
-    model: GenerativeModel, template: ChatTemplate, messages: list[dict[str, Any]], tools: ToolPlan | None
+    model: GenerativeModel,
+    template: ChatTemplate,
+    messages: list[dict[str, Any]],
+    tools: ToolPlan | None,
+    options: TemplateOptions,
 ) -> str:
+    prompted = options.add_generation_prompt
     if tools is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
-        return template.render(messages)
+        return template.render(messages, add_generation_prompt=prompted, **options.variables)
     tool_format = model.tool_format
 
     def render(given: list[dict[str, Any]]) -> str:
         adapted = tool_format.adapt(given, tools, model.template_view)
-        return template.render(adapted, tools=tool_format.template_tools(tools))
+        described = tool_format.template_tools(tools)
+        return template.render(adapted, tools=described, add_generation_prompt=prompted, **options.variables)
 
     try:
         return render(messages)

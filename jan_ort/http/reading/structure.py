@@ -1,4 +1,4 @@
-"""What the text must follow: ``grammar`` and ``response_format``, compiled before anything is started (hop 3)."""
+"""What the text must follow, compiled before anything is started (hop 3)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.api_error import bad_request
+from jan_ort.http.reading.other_names import GenerationBody
+from jan_ort.http.reading.text_rules import TextRule, grammar_of_choices, grammar_of_pattern, text_rule
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
-from jan_ort_openapi.models import (
-    ChatCompletionRequestResponseFormat,
-    CreateChatCompletionRequest,
-    CreateCompletionRequest,
-)
+from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
+from jan_ort_openapi.models import ChatCompletionRequestResponseFormat
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
@@ -28,27 +27,35 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _Compiled = TypeVar("_Compiled")
 
 
-async def compile_structure(
-    model: GenerativeModel, body: CreateCompletionRequest | CreateChatCompletionRequest
-) -> CompiledGrammar | None:
+async def compile_structure(model: GenerativeModel, body: GenerationBody) -> CompiledGrammar | None:
     """Return what the text must follow, None for nothing. Raises: ApiError 400 with the place of the mistake."""
-    response_format = body.response_format
-    wants_json = response_format is not None and response_format.type != "text"
-    if response_format is not None and not wants_json:
-        _refuse_schema_of_text(response_format)
-    if body.grammar is None:
-        return await _json(model, response_format) if response_format is not None and wants_json else None
-    if wants_json:
-        raise bad_request("grammar", "grammar and response_format both say what the text must follow; give one")
-    return await _refusing("grammar", (await model.grammar_pool()).gbnf(body.grammar))
-
-
-async def _json(model: GenerativeModel, asked: ChatCompletionRequestResponseFormat) -> CompiledGrammar:
-    param, schema = _schema(asked)
+    rule = rule_of(body)
+    if rule is None:
+        return None
     grammars = await model.grammar_pool()
-    if schema is None:
-        return await _refusing("response_format", grammars.json_object())
-    return await _refusing(param, grammars.json_schema(schema))
+    match rule.kind:
+        case "grammar":
+            return await _refusing(rule.param, grammars.gbnf(rule.value))
+        case "regex":
+            return await _refusing(rule.param, grammars.lark(grammar_of_pattern(rule.value)))
+        case "choice":
+            return await _refusing(rule.param, grammars.lark(grammar_of_choices(rule.value)))
+    return await _refusing(rule.param, grammars.json_schema(rule.value))
+
+
+def rule_of(body: GenerationBody) -> TextRule | None:
+    """Return what the request says its text must follow. Raises: ApiError 400."""
+    return text_rule(body, _rule_of_format(body.response_format))
+
+
+def _rule_of_format(response_format: ChatCompletionRequestResponseFormat | None) -> TextRule | None:
+    if response_format is None:
+        return None
+    if response_format.type == "text":
+        _refuse_schema_of_text(response_format)
+        return None
+    param, schema = _schema(response_format)
+    return TextRule("response_format", "json", JSON_OBJECT) if schema is None else TextRule(param, "json", schema)
 
 
 def _refuse_schema_of_text(asked: ChatCompletionRequestResponseFormat) -> None:
@@ -84,7 +91,7 @@ async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGramm
 
 async def _calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
     source = await model.rendering.run(lambda: _source_of_calls(model, plan))
-    return None if source is None else await (await model.grammar_pool()).lark(source)
+    return None if source is None else await (await model.grammar_pool()).lark(source, closes=plan.is_forced)
 
 
 def _source_of_calls(model: GenerativeModel, plan: ToolPlan) -> str | None:
@@ -102,5 +109,6 @@ async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:
     try:
         return await compiled
     except StructuredError as error:
-        code = "invalid_grammar" if param == "grammar" else "invalid_schema"
+        is_schema = param.rpartition(".")[2] in ("tools", "functions", "schema", "json", "guided_json", "json_schema")
+        code = "invalid_schema" if is_schema or param == "response_format" else "invalid_grammar"
         raise bad_request(param, f"{param}: {error}", code=code) from error

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from jan_ort_backends.reference_tokenizer import FOLDER
 from tests.http.fields.asking import answered, ids, refused
 from tests.http.fields.registry import field
-from tests.http.handlers.serving import EMBEDDINGS, Client
+from tests.http.handlers.serving import EMBEDDINGS, Client, serving
 
 EMBEDDING = "CreateEmbeddingRequest"
 
@@ -67,6 +71,34 @@ async def test_what_cannot_be_embedded_is_refused_by_name(
     client: Client, fields: dict[str, Any], status: int, name: str
 ) -> None:
     assert await refused(client, EMBEDDINGS, {"input": "Hello"} | fields) == (status, name)
+
+
+@field(EMBEDDING, "dimensions")
+async def test_the_models_own_length_is_accepted(client: Client) -> None:
+    own = await vectors(client, "Hello")
+
+    assert await vectors(client, "Hello", dimensions=len(own[0])) == own
+
+
+@field(EMBEDDING, "dimensions")
+@pytest.mark.parametrize("config", [{"is_matryoshka": True}, {"matryoshka_dimensions": [4, 8]}], ids=str)
+async def test_fewer_dimensions_are_the_first_ones_of_length_one_where_the_configuration_allows(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    folder = tmp_path / "short"
+    shutil.copytree(FOLDER, folder)
+    for name, more in (("config.json", config), ("jan_ort.json", {"task": "embed"})):
+        stated = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(stated | more))
+    async with serving(embedding_model=str(folder)) as app:
+        few = app.test_client()
+        own = np.array(await vectors(few, "Hello"))
+        short = np.array(await vectors(few, "Hello", dimensions=8))
+        status, name = await refused(few, EMBEDDINGS, {"input": "Hello", "dimensions": 10_000})
+
+    assert short.shape == (1, 8)
+    assert np.allclose(short, own[:, :8] / np.linalg.norm(own[:, :8]), atol=1e-6)
+    assert (status, name) == (400, "dimensions")
 
 
 @field(EMBEDDING, "dimensions")

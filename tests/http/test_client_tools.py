@@ -1,0 +1,89 @@
+"""Tools as clients send them: under auto any schema only describes, and a forced call is whole or none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.http.fields.asking import FREE, GREEDY, ask, streamed
+from tests.http.handlers.serving import CHAT, HELLO, Client, post
+
+SCHEMAS: list[dict[str, Any]] = [
+    {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"not": {}}]}}},
+    {"type": "object", "properties": {"m": {"type": "object", "propertyNames": {"type": "string"}}}},
+    {"type": "object", "properties": {"m": {"type": "array", "uniqueItems": True, "prefixItems": [{"type": "null"}]}}},
+    {"type": "object", "properties": {"m": {"$ref": "https://example.test/schema.json"}}},
+    {"type": "object", "properties": {"p": {"type": "string", "format": "path", "pattern": "("}}},
+    {"type": ["object", "null"]},
+    {"type": "array", "items": {}},
+    {"properties": []},
+    {"type": "object", "required": True},
+    {"$ref": "#/$defs/x", "$defs": {"x": {"type": "object"}}},
+    {},
+]
+ARGUMENTS = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "note": {"type": "string"}},
+    "required": ["city", "note"],
+    "additionalProperties": False,
+}
+
+
+def tools(parameters: object, **more: object) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": {"name": "get_weather", "parameters": parameters, **more}}]
+
+
+@pytest.mark.parametrize("choice", ["auto", None, "none"])
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+async def test_a_tool_that_nothing_is_held_to_may_have_any_schema(
+    client: Client, schema: dict[str, Any], choice: str | None
+) -> None:
+    body = {"messages": HELLO, "tools": tools(schema), "tool_choice": choice, "max_tokens": 2}
+
+    status, answer = await post(client, CHAT, body)
+
+    assert status == 200, answer
+
+
+@pytest.mark.parametrize("is_strict", [False, True], ids=["required", "strict"])
+@pytest.mark.parametrize("schema", SCHEMAS[6:9], ids=str)
+async def test_a_tool_that_answers_are_held_to_says_what_it_cannot_hold(
+    client: Client, schema: dict[str, Any], is_strict: bool
+) -> None:
+    offered = tools(schema, strict=is_strict)
+    choice = "auto" if is_strict else "required"
+
+    status, answer = await post(client, CHAT, {"messages": HELLO, "tools": offered, "tool_choice": choice})
+
+    assert status == 400
+    assert answer["error"]["param"].startswith("tools.0.function.parameters.")
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2, 10, 30, 50, 60, 70, 80, 100, 120, 160])
+@pytest.mark.parametrize("fields", [GREEDY, FREE], ids=["greedy", "free"])
+async def test_a_forced_call_is_whole_at_any_limit_that_leaves_room_and_never_markup(
+    client: Client, max_tokens: int, fields: dict[str, Any]
+) -> None:
+    body = fields | {"max_tokens": max_tokens, "tools": tools(ARGUMENTS), "tool_choice": "required"}
+
+    (choice,) = (await ask(client, CHAT, **body))["choices"]
+
+    assert not choice["message"]["content"]
+    calls = choice["message"].get("tool_calls", [])
+    if max_tokens >= 100:  # bytes are the tokens of this model, by and large
+        for call in calls:
+            assert jsonschema_rs.is_valid(ARGUMENTS, json.loads(call["function"]["arguments"]))
+        assert calls
+    assert choice["finish_reason"] in ("length", "tool_calls")
+
+
+@pytest.mark.parametrize("max_tokens", [1, 10, 30])
+async def test_a_stream_of_a_forced_call_that_is_cut_has_no_markup(client: Client, max_tokens: int) -> None:
+    body = GREEDY | {"max_tokens": max_tokens, "tools": tools(ARGUMENTS), "tool_choice": "required"}
+
+    chunks = await streamed(client, CHAT, **body, stream=True)
+
+    assert not "".join(each["choices"][0]["delta"].get("content") or "" for each in chunks)
