@@ -128,18 +128,30 @@ def test_strict_is_kept() -> None:
         ({"tools": [tool(name="a" * 65)]}, "tools.0.function.name", "1 to 64"),
         ({"tools": [tool(name=f"f{at}") for at in range(129)]}, "tools", "there are 129 functions; at most 128"),
         (
-            {"tools": [tool(parameters={"type": "array"})]},
+            {"tools": [tool(parameters={"type": "array"}, strict=True)]},
             "tools.0.function.parameters.type",
             "'array', but arguments are an object",
         ),
         (
-            {"tools": [tool(parameters={"type": ["object"]})]},
+            {"tools": [tool(parameters={"type": ["object"]}, strict=True)]},
             "tools.0.function.parameters.type",
             "use 'type': 'object'",
         ),
-        ({"functions": [{"name": "f", "parameters": {"properties": 5}}]}, "functions.0.parameters.properties", "is 5"),
-        ({"tools": [tool(parameters={"required": "city"})]}, "tools.0.function.parameters.required", "a list of names"),
-        ({"tools": [tool(parameters={"required": [1]})]}, "tools.0.function.parameters.required", "a list of names"),
+        (
+            {"functions": [{"name": "f", "parameters": {"properties": 5}}], "function_call": {"name": "f"}},
+            "functions.0.parameters.properties",
+            "is 5",
+        ),
+        (
+            {"tools": [tool(parameters={"required": "city"}, strict=True)]},
+            "tools.0.function.parameters.required",
+            "a list of names",
+        ),
+        (
+            {"tools": [tool(parameters={"required": [1]}, strict=True)]},
+            "tools.0.function.parameters.required",
+            "a list of names",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_refused_by_its_place(fields: dict[str, Any], param: str, words: str) -> None:
