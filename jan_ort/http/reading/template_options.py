@@ -73,4 +73,4 @@ def _effort(model: GenerativeModel, body: CreateChatCompletionRequest) -> dict[s
     }
     if read or (effort == "none" and model.thoughts is None):
         return read
-    raise unsupported("reasoning_effort", f"the chat template of {model.name!r} has no switch for it; leave it out")
+    raise unsupported("reasoning_effort", f"reasoning_effort: the chat template of {model.name!r} has no switch for it")

@@ -248,16 +248,17 @@ async def test_null_is_what_was_left_out(client: Client, choice: str, parameters
     assert status == 200, answer
 
 
-@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+@pytest.mark.parametrize(("choice", "status"), [("auto", 200), ("none", 200), ("required", 400)])
 @pytest.mark.parametrize(
     ("parameters", "param"),
     [({"type": "array"}, "type"), ({"properties": []}, "properties"), ({"required": [1]}, "required")],
 )
-async def test_parameters_that_are_no_object_are_refused_always(
-    client: Client, choice: str, parameters: dict[str, Any], param: str
+async def test_parameters_that_are_no_object_are_refused_where_an_answer_is_held_to_them(
+    client: Client, choice: str, status: int, parameters: dict[str, Any], param: str
 ) -> None:
     function = {"name": "f", "parameters": parameters}
 
-    status, answer = await post(client, CHAT, BODY | {"tools": tools_of(function), "tool_choice": choice})
+    answered, answer = await post(client, CHAT, BODY | {"tools": tools_of(function), "tool_choice": choice})
 
-    assert (status, answer["error"]["param"]) == (400, f"tools.0.function.parameters.{param}")
+    assert answered == status
+    assert status == 200 or answer["error"]["param"] == f"tools.0.function.parameters.{param}"
