@@ -104,4 +104,5 @@ async def test_thoughts_without_tools_are_content_as_they_are(tmp_path: Path) ->
     async with serving(model=thinking(tmp_path, is_open=False)) as app:
         _, answer = await post(app.test_client(), CHAT, body)
 
-    assert answer["choices"][0]["message"] == {"role": "assistant", "content": text}
+    message = answer["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": text, "refusal": None, "annotations": []}
