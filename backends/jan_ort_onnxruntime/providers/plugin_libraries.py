@@ -54,6 +54,7 @@ def _register_offered(runtime: Any, offered: OfferedProvider) -> Registration:
     """Register what Windows has installed; that fetches nothing."""
     if (refusal := _cannot_load(runtime)) is not None:
         return refusal._replace(by_windows=True)
+    logger.info("registering Windows' provider %s", offered.name)
     before = _device_names(runtime)
     try:
         offered.ensure_ready()
@@ -78,6 +79,7 @@ def _cannot_load(runtime: Any) -> Registration | None:
 def _register(runtime: Any, distribution: str, package: str) -> Registration:
     if (refusal := _cannot_load(runtime)) is not None:
         return refusal
+    logger.info("registering the library of %s", distribution)  # native code may end the process: the last line tells
     before = _device_names(runtime)
     try:
         module = importlib.import_module(package)

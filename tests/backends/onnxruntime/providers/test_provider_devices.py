@@ -48,6 +48,22 @@ def test_a_library_without_a_device_is_told_of_and_its_installation_is_no_remedy
         choose(machine, "sound")
 
 
+@pytest.mark.usefixtures("sound")
+def test_a_library_is_named_before_its_code_can_end_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    last: list[str] = []
+    runtime = FakeRuntime()
+    monkeypatch.setattr(
+        runtime, "register_execution_provider_library", lambda name, path: last.append(caplog.messages[-1])
+    )
+    caplog.set_level("INFO")
+
+    look_around(runtime)
+
+    assert last == ["registering the library of onnxruntime-ep-sound"]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [("raise SystemExit(3)", "SystemExit: 3"), ("raise BaseException('panic')", "BaseException: panic"), ("[][0]", "")],
