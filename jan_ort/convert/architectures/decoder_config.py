@@ -13,7 +13,7 @@ from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 
 if TYPE_CHECKING:
-    from jan_ort.convert.inputs.gguf_file import GgufFile
+    from jan_ort.convert.inputs.checkpoint import Checkpoint
 
 _MAX_CONTEXT_LENGTH = 2**20  # the rotary tables grow with it; no model is near
 _SMALL_TABLES_BYTES = 2**26
@@ -92,7 +92,7 @@ class DecoderConfig:
         return config
 
 
-def read_decoder_config(source: GgufFile, decoder: Decoder) -> DecoderConfig:
+def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
     """Return the hyperparameters. Raises: ConversionError if they are missing, inconsistent or not supported.
 
     Every key of the architecture has been read then, or says nothing that the graph would have to follow.
@@ -124,7 +124,7 @@ def read_decoder_config(source: GgufFile, decoder: Decoder) -> DecoderConfig:
     return config
 
 
-def _read_windows(source: GgufFile, decoder: Decoder, num_layers: int) -> tuple[int, ...]:
+def _read_windows(source: Checkpoint, decoder: Decoder, num_layers: int) -> tuple[int, ...]:
     """Return how many tokens the attention of each layer sees, 0 for all."""
     windows = decoder.windows
     if windows is None or windows.num_layers not in (0, num_layers):
@@ -135,7 +135,7 @@ def _read_windows(source: GgufFile, decoder: Decoder, num_layers: int) -> tuple[
 
 
 def _read_scales(
-    source: GgufFile, decoder: Decoder, hidden_size: int, num_layers: int, num_heads: int, head_dim: int
+    source: Checkpoint, decoder: Decoder, hidden_size: int, num_layers: int, num_heads: int, head_dim: int
 ) -> Scales:
     def followed(key: str, default: float) -> float:
         """Return a number that may be 0 for ``default``, of an architecture that has it."""
@@ -158,7 +158,7 @@ def _read_scales(
     )
 
 
-def _check_layers(source: GgufFile, decoder: Decoder, num_layers: int) -> None:
+def _check_layers(source: Checkpoint, decoder: Decoder, num_layers: int) -> None:
     """Refuse a number of layers that the file does not bear out, before anything of that size is made."""
     last = decoder.tensors.of(num_layers - 1)
     names = [name for name in (last.attention_norm, last.mlp_norm, last.attention_output) if name]
@@ -166,7 +166,7 @@ def _check_layers(source: GgufFile, decoder: Decoder, num_layers: int) -> None:
         source.num_rows(f"{names[0]}.weight")
 
 
-def _check(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
+def _check(source: Checkpoint, decoder: Decoder, config: DecoderConfig) -> None:
     """Refuse what no graph could be built for."""
     if config.num_attention_heads % config.num_key_value_heads:
         source.refuse(
@@ -184,7 +184,7 @@ def _check(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
     _check_sizes(source, decoder, config)
 
 
-def _check_sizes(source: GgufFile, decoder: Decoder, config: DecoderConfig) -> None:
+def _check_sizes(source: Checkpoint, decoder: Decoder, config: DecoderConfig) -> None:
     """Refuse sizes that the file's tensors do not bear out, before anything of that size is made."""
     tensors = decoder.tensors
     source.tensor(f"{tensors.embedding}.weight", (config.vocab_size, config.hidden_size))

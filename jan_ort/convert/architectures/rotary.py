@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Decoder
 
 if TYPE_CHECKING:
-    from jan_ort.convert.inputs.gguf_file import GgufFile
+    from jan_ort.convert.inputs.checkpoint import Checkpoint
 
 SCALINGS = ("none", "linear", "yarn", "longrope")
 
@@ -60,7 +60,7 @@ class Rotary:
         return None if np.array_equal(order, places) else order
 
     def tables(
-        self, source: GgufFile, positions: int, head_dim: int
+        self, source: Checkpoint, positions: int, head_dim: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return cosines and sines, float64 ``(positions, head_dim / 2)``, of the order of :meth:`order`."""
         frequencies = self._frequencies()
@@ -99,7 +99,7 @@ class Rotary:
 
 
 def read_rotaries(
-    source: GgufFile, decoder: Decoder, windows: tuple[int, ...], head_dim: int, context_length: int
+    source: Checkpoint, decoder: Decoder, windows: tuple[int, ...], head_dim: int, context_length: int
 ) -> tuple[Rotary | None, ...]:
     """Return how each layer rotates, None if it does not. Raises: ConversionError."""
     if not decoder.rotates:
@@ -116,12 +116,12 @@ def read_rotaries(
     )
 
 
-def _is_switched_off(source: GgufFile, decoder: Decoder) -> bool:
+def _is_switched_off(source: Checkpoint, decoder: Decoder) -> bool:
     key = "rope.scaling.finetuned"
     return key in decoder.keys and not source.boolean(decoder.key(key), True)
 
 
-def _read_rotary(source: GgufFile, decoder: Decoder, head_dim: int, context_length: int) -> Rotary:
+def _read_rotary(source: Checkpoint, decoder: Decoder, head_dim: int, context_length: int) -> Rotary:
     key = decoder.key("rope.dimension_count")
     size = source.integer(key, head_dim)
     if size > head_dim or size % 2 or (size < head_dim and not decoder.partial_rotary):
@@ -133,7 +133,7 @@ def _read_rotary(source: GgufFile, decoder: Decoder, head_dim: int, context_leng
     return Rotary("rotary", size, theta, scaling, _factors(source, decoder, context_length, scaling))
 
 
-def _local(source: GgufFile, decoder: Decoder, whole: Rotary) -> Rotary:
+def _local(source: Checkpoint, decoder: Decoder, whole: Rotary) -> Rotary:
     """Return the rotation of layers with a window: the other layers' own, if it is the same."""
     assert decoder.windows is not None  # some layer has a window
     theta = source.number(decoder.key("rope.freq_base_swa"), decoder.windows.rotary_theta or whole.theta)
@@ -144,7 +144,7 @@ def _local(source: GgufFile, decoder: Decoder, whole: Rotary) -> Rotary:
     return Rotary("rotary.local", whole.size, theta, scaling, factors)
 
 
-def _factors(source: GgufFile, decoder: Decoder, context_length: int, scaling: Scaling | None) -> str:
+def _factors(source: Checkpoint, decoder: Decoder, context_length: int, scaling: Scaling | None) -> str:
     """Return the tensor that divides the frequencies; of long and short ones, that for the whole context.
 
     llama.cpp chooses by the context that it is started with; a graph has one context, the model's.
@@ -162,7 +162,7 @@ def _factors(source: GgufFile, decoder: Decoder, context_length: int, scaling: S
     return chosen if chosen in present else ""
 
 
-def _read_scaling(source: GgufFile, decoder: Decoder, context_length: int) -> Scaling | None:
+def _read_scaling(source: Checkpoint, decoder: Decoder, context_length: int) -> Scaling | None:
     """Return the scaling; every kind that llama.cpp does not have is refused."""
     kind = source.string(decoder.key("rope.scaling.type"), "linear")  # which is llama.cpp's default
     if kind not in SCALINGS:
@@ -183,12 +183,12 @@ def _read_scaling(source: GgufFile, decoder: Decoder, context_length: int) -> Sc
     )
 
 
-def _yarn_magnitude(source: GgufFile, decoder: Decoder, factor: float) -> float:
+def _yarn_magnitude(source: Checkpoint, decoder: Decoder, factor: float) -> float:
     grown = 0.1 * math.log(max(factor, 1.0))
     multiplier = _followed(source, decoder, "rope.scaling.yarn_log_multiplier", 0.0)
     return (1 + grown) / (1 + multiplier * grown)
 
 
-def _followed(source: GgufFile, decoder: Decoder, key: str, default: float) -> float:
+def _followed(source: Checkpoint, decoder: Decoder, key: str, default: float) -> float:
     """Return the value of a key that only some architectures follow; others refuse it, unless it is the default."""
     return source.number(decoder.key(key), default, or_zero=default == 0) if key in decoder.keys else default

@@ -11,7 +11,7 @@ from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.forward import Forward
 from jan_ort.convert.graph.numpy_operations import NumpyOperations
-from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.smoothing import LayerActivations, LayerSmoothing
 
 MAX_TOKENS = 256
@@ -44,7 +44,7 @@ def mean(values):
 class Calibration:
     """A forward pass over ``token_ids`` that yields each layer's activations; one layer is in memory at a time."""
 
-    def __init__(self, source: GgufFile, decoder: Decoder, config: DecoderConfig, token_ids: list[int]) -> None:
+    def __init__(self, source: Checkpoint, decoder: Decoder, config: DecoderConfig, token_ids: list[int]) -> None:
         self._decoder = decoder
         self._config = config
         self._operations = NumpyOperations(source, config, decoder.norm, token_ids)

@@ -14,7 +14,7 @@ from jan_ort.convert.graph.onnx_operations import POSITIONS, OnnxOperations
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.graph.products import Products
 from jan_ort.convert.graph.quantized_products import QuantizedProducts
-from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.convert.weights.smoothing import LayerSmoothing
 from jan_ort_backends import NUM_TOP_LOGITS
@@ -30,7 +30,7 @@ class DecoderGraph:
 
     def __init__(
         self,
-        source: GgufFile,
+        source: Checkpoint,
         decoder: Decoder,
         config: DecoderConfig,
         writer: OnnxWriter,

@@ -14,8 +14,8 @@ from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
-from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.matrices import Matrices, Part
 from jan_ort.convert.weights.quantization import QuantizedMatrix, with_even_blocks
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
@@ -28,7 +28,7 @@ class Float16Products:
     them more precise, become float16; in a file without any 4-bit matrix all are rounded to 4 bits.
     """
 
-    def __init__(self, source: GgufFile, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
+    def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
         self._source = source
         self._config = config
         self._writer = writer

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm, Operations, Value
-from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import LayerSmoothing, Scale
 
@@ -27,7 +27,7 @@ class Forward(Generic[Value]):
 
     def __init__(
         self,
-        source: GgufFile,
+        source: Checkpoint,
         decoder: Decoder,
         config: DecoderConfig,
         operations: Operations[Value],

@@ -15,7 +15,7 @@ from jan_ort.convert.architectures.rotary import Rotary
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
 from jan_ort.convert.graph.products import Products
-from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 
 POSITIONS = "position_ids"
@@ -23,6 +23,7 @@ POSITIONS = "position_ids"
 _ACTIVATIONS: Mapping[Activation, tuple[str, str, Mapping[str, Any]]] = MappingProxyType(
     {
         "silu": ("QuickGelu", MICROSOFT, {"alpha": 1.0}),  # x · sigmoid(alpha · x) with alpha 1, in one node
+        "gelu": ("Gelu", "", {}),
         "gelu_pytorch_tanh": ("Gelu", "", {"approximate": "tanh"}),
     }
 )
@@ -43,7 +44,7 @@ class OnnxOperations:
 
     def __init__(
         self,
-        source: GgufFile,
+        source: Checkpoint,
         config: DecoderConfig,
         writer: OnnxWriter,
         products: Products,

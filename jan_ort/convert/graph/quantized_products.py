@@ -6,8 +6,8 @@ import numpy as np
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
-from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.matrices import Matrices, Part
 from jan_ort.convert.weights.quantization import QuantizedMatrix
 from jan_ort.convert.weights.schemes import Weights
@@ -18,7 +18,7 @@ _ACCURACY_LEVEL = 4  # int8 activations; with float activations the CPU kernel i
 class QuantizedProducts:
     """:class:`products.Products` of quantised matrices; a tied head is the embedding's own bytes."""
 
-    def __init__(self, source: GgufFile, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
+    def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
         self._source = source
         self._config = config
         self._writer = writer

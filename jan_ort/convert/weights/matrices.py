@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK, AffineBlocks, four_bit_blocks, q8_0_blocks
-from jan_ort.convert.inputs.gguf_file import GgufFile, GgufTensor
 from jan_ort.convert.weights.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.convert.weights.smoothing import Scale
@@ -44,18 +44,21 @@ class Matrices:
     """Reads the matrices of ``source``; parts are concatenated row-wise, each ``(rows, columns)`` in the file.
 
     With "int8" every matrix becomes 8-bit in blocks of 64. With "int4" 4-bit matrices that are not scaled keep their
-    codes (the "cat" scheme) and all others become 8-bit. The embedding keeps its Q8_0 blocks,
-    or gets 8 bits in blocks of 32.
+    codes (the "cat" scheme) and all others become 8-bit; those of safetensors are rounded to 4 bits. The embedding
+    keeps its Q8_0 blocks, or gets 8 bits in blocks of 32.
     """
 
-    def __init__(self, source: GgufFile, weights: Weights) -> None:
+    def __init__(self, source: Checkpoint, weights: Weights) -> None:
         self._source = source
         self._weights = weights
 
     def matrix(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
         """Return the parts as a scheme of 8 bits or 4 has them."""
-        if SCHEMES[self._weights].bits == 4 and (kept := self.kept_4bit(parts, columns)) is not None:
-            return kept
+        if SCHEMES[self._weights].bits == 4:
+            if self._source.rounds_to_4bit and columns % GGML_BLOCK == 0:
+                return self.rounded_4bit(parts, columns)
+            if (kept := self.kept_4bit(parts, columns)) is not None:
+                return kept
         return quantize_8bit(self.floats(parts, columns), EIGHT_BIT_BLOCK)
 
     def kept_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix | None:
@@ -74,10 +77,10 @@ class Matrices:
         pieces = [_floats(tensor, part) for tensor, part in self._pairs(parts, columns)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[GgufTensor, Part]]:
+    def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[ModelTensor, Part]]:
         return [(self._tensor(f"{part.name}.weight", part, columns), part) for part in parts]
 
-    def _tensor(self, name: str, part: Part, *columns: int) -> GgufTensor:
+    def _tensor(self, name: str, part: Part, *columns: int) -> ModelTensor:
         if not part.total:
             return self._source.tensor(name, (part.rows, *columns))
         return self._source.tensor(name, (part.total, *columns)).part(part.first, part.rows)
@@ -111,18 +114,18 @@ class Matrices:
         return quantize_8bit(tensor.dequantize(), GGML_BLOCK)
 
 
-def _keeps_4bit(tensor: GgufTensor, part: Part) -> bool:
+def _keeps_4bit(tensor: ModelTensor, part: Part) -> bool:
     return tensor.type_name in FOUR_BIT_TYPES and part.column_scale is None and part.row_scale is None
 
 
-def _floats(tensor: GgufTensor, part: Part) -> NDArray[np.float32]:
+def _floats(tensor: ModelTensor, part: Part) -> NDArray[np.float32]:
     weights = _in_order(tensor.dequantize(), part)
     if part.column_scale is not None:
         weights = weights * part.column_scale
     return weights if part.row_scale is None else weights / part.row_scale[:, np.newaxis]
 
 
-def _blocks(tensor: GgufTensor, part: Part) -> AffineBlocks:
+def _blocks(tensor: ModelTensor, part: Part) -> AffineBlocks:
     blocks = four_bit_blocks(tensor.type_name, tensor.raw)
     return AffineBlocks(_in_order(blocks.scale, part), _in_order(blocks.minimum, part), _in_order(blocks.codes, part))
 
