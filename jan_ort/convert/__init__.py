@@ -12,16 +12,29 @@ if TYPE_CHECKING:
     from jan_ort.convert.gguf_as_is import keep_gguf
     from jan_ort.convert.gguf_folder import convert_gguf
     from jan_ort.convert.inputs.gguf_file import check_gguf
+    from jan_ort.convert.inputs.safetensors_shards import weight_files
+    from jan_ort.convert.safetensors_folder import check_checkpoint, convert_safetensors
     from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
 
-__all__ = ["check_gguf", "convert_gguf", "convert_sentence_transformers", "keep_gguf"]
+__all__ = [
+    "check_checkpoint",
+    "check_gguf",
+    "convert_gguf",
+    "convert_safetensors",
+    "convert_sentence_transformers",
+    "keep_gguf",
+    "weight_files",
+]
 
 # Lazy: onnx and gguf take a quarter of a second to import, and most starts convert nothing.
 _MODULES = {
+    "check_checkpoint": "jan_ort.convert.safetensors_folder",
     "check_gguf": "jan_ort.convert.inputs.gguf_file",
     "convert_gguf": "jan_ort.convert.gguf_folder",
+    "convert_safetensors": "jan_ort.convert.safetensors_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "keep_gguf": "jan_ort.convert.gguf_as_is",
+    "weight_files": "jan_ort.convert.inputs.safetensors_shards",
 }
 
 

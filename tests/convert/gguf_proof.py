@@ -53,7 +53,12 @@ def prove(name: str, weights: Weights, folder: Path) -> Proof:
     path, target = write(name, folder), folder / weights
     target.mkdir()
     convert_gguf(path, target, weights=weights)
-    expected, whole = oracle_logits(name, path), LlamaSession(target).step(TOKEN_IDS)[0]
+    return proof_of(oracle_logits(name, path), target)
+
+
+def proof_of(expected: NDArray[np.float32], target: Path) -> Proof:
+    """Measure a converted folder against the logits of its model."""
+    whole = LlamaSession(target).step(TOKEN_IDS)[0]
     session = LlamaSession(target)
     chunks = [session.step(TOKEN_IDS[begin:end])[0] for begin, end in pairwise(_CHUNKS)]
     return Proof(

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from jan_ort.convert.architectures.bert import BERT
-from jan_ort.convert.architectures.command_r import COMMAND_R
+from jan_ort.convert.architectures.command_r import COMMAND_R, COMMAND_R_HF
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.encoder import Encoder
-from jan_ort.convert.architectures.exaone4 import EXAONE4
-from jan_ort.convert.architectures.falcon import FALCON
-from jan_ort.convert.architectures.gemma import GEMMA
-from jan_ort.convert.architectures.gemma2 import GEMMA2
-from jan_ort.convert.architectures.gemma3 import GEMMA3
-from jan_ort.convert.architectures.glm4 import GLM4
-from jan_ort.convert.architectures.gpt2 import GPT2
-from jan_ort.convert.architectures.granite import GRANITE
-from jan_ort.convert.architectures.llama import LLAMA
-from jan_ort.convert.architectures.mistral3 import MISTRAL3
-from jan_ort.convert.architectures.olmo2 import OLMO2
-from jan_ort.convert.architectures.phi2 import PHI2
-from jan_ort.convert.architectures.phi3 import PHI3
-from jan_ort.convert.architectures.qwen2 import QWEN2
-from jan_ort.convert.architectures.qwen3 import QWEN3
-from jan_ort.convert.architectures.smollm3 import SMOLLM3
-from jan_ort.convert.architectures.stablelm import STABLELM
-from jan_ort.convert.architectures.starcoder2 import STARCODER2
+from jan_ort.convert.architectures.exaone4 import EXAONE4, EXAONE4_HF
+from jan_ort.convert.architectures.falcon import FALCON, FALCON_HF
+from jan_ort.convert.architectures.gemma import GEMMA, GEMMA_HF
+from jan_ort.convert.architectures.gemma2 import GEMMA2, GEMMA2_HF
+from jan_ort.convert.architectures.gemma3 import GEMMA3, GEMMA3_HF
+from jan_ort.convert.architectures.glm4 import GLM4, GLM4_HF
+from jan_ort.convert.architectures.gpt2 import GPT2, GPT2_HF
+from jan_ort.convert.architectures.granite import GRANITE, GRANITE_HF
+from jan_ort.convert.architectures.hf_layout import HfLayout
+from jan_ort.convert.architectures.llama import LLAMA, LLAMA_HF, MISTRAL_HF
+from jan_ort.convert.architectures.mistral3 import MINISTRAL3_HF, MISTRAL3
+from jan_ort.convert.architectures.olmo2 import OLMO2, OLMO2_HF, OLMO3_HF
+from jan_ort.convert.architectures.phi2 import PHI2, PHI_HF
+from jan_ort.convert.architectures.phi3 import PHI3, PHI3_HF
+from jan_ort.convert.architectures.qwen2 import QWEN2, QWEN2_HF
+from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
+from jan_ort.convert.architectures.smollm3 import SMOLLM3, SMOLLM3_HF
+from jan_ort.convert.architectures.stablelm import STABLELM, STABLELM_HF
+from jan_ort.convert.architectures.starcoder2 import STARCODER2, STARCODER2_HF
 
 ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     LLAMA,
@@ -47,7 +48,32 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     GEMMA3,
     BERT,
 )
-"""Decoders come as GGUF files and generate text; encoders come as sentence-transformers folders and embed it."""
+"""Decoders generate text, encoders come as sentence-transformers folders and embed it."""
+
+HF_LAYOUTS: tuple[HfLayout, ...] = (
+    LLAMA_HF,
+    MISTRAL_HF,
+    QWEN2_HF,
+    QWEN3_HF,
+    SMOLLM3_HF,
+    GRANITE_HF,
+    MINISTRAL3_HF,
+    PHI3_HF,
+    PHI_HF,
+    OLMO2_HF,
+    OLMO3_HF,
+    GLM4_HF,
+    EXAONE4_HF,
+    STARCODER2_HF,
+    STABLELM_HF,
+    FALCON_HF,
+    GPT2_HF,
+    COMMAND_R_HF,
+    GEMMA_HF,
+    GEMMA2_HF,
+    GEMMA3_HF,
+)
+"""The decoders as Hugging Face checkpoints have them, in safetensors files."""
 
 
 def decoders() -> dict[str, Decoder]:
@@ -58,3 +84,8 @@ def decoders() -> dict[str, Decoder]:
 def encoders() -> dict[str, Encoder]:
     """Return the encoders by the values of model_type in config.json."""
     return {each.name: each for each in ARCHITECTURES if isinstance(each, Encoder)}
+
+
+def hf_layouts() -> dict[str, HfLayout]:
+    """Return the decoders of Hugging Face checkpoints by the values of model_type in config.json."""
+    return {each.model_type: each for each in HF_LAYOUTS}

@@ -5,7 +5,10 @@ Source: src/models/gemma2.cpp of llama.cpp.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jan_ort.convert.architectures.decoder import POST_NORMS, Decoder, DecoderTensors, Windows
+from jan_ort.convert.architectures.hf_layout import FOUR_NORMS, SOFT_CAPS, HfLayout
 
 GEMMA2 = Decoder(
     name="gemma2",
@@ -18,4 +21,21 @@ GEMMA2 = Decoder(
     wide_scale_layers=46,
     tensors=DecoderTensors(**POST_NORMS),
     keys={"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},
+)
+
+GEMMA2_HF = HfLayout(
+    "gemma2",
+    replace(GEMMA2, keys=dict.fromkeys(GEMMA2.keys, 0.0)),
+    tensors=FOUR_NORMS,
+    keys={**SOFT_CAPS, "query_pre_attn_scalar": "attention.scale"},
+    defaults={
+        "head_dim": 256,
+        "num_key_value_heads": 4,
+        "sliding_window": 4096,
+        "query_pre_attn_scalar": 256,
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+    },
+    harmless=frozenset({"hidden_act"}),
+    norm_offset=1.0,
 )

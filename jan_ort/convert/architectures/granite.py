@@ -5,7 +5,10 @@ Source: src/models/granite.cpp of llama.cpp.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jan_ort.convert.architectures.decoder import Decoder
+from jan_ort.convert.architectures.hf_layout import HfLayout
 
 GRANITE = Decoder(
     name="granite",
@@ -19,4 +22,16 @@ GRANITE = Decoder(
         "logit_scale": 0,
         "rope.scaling.finetuned": True,
     },
+)
+
+GRANITE_HF = HfLayout(
+    "granite",
+    replace(GRANITE, rotary_pairs=False),
+    keys={
+        "attention_multiplier": "attention.scale",
+        "embedding_multiplier": "embedding_scale",
+        "residual_multiplier": "residual_scale",
+        "logits_scaling": "logit_scale",
+    },
+    defaults={"attention_multiplier": 1.0},
 )

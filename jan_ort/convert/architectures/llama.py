@@ -6,11 +6,21 @@ Source: src/models/llama.cpp of llama.cpp; LlamaModel in its convert_hf_to_gguf.
 
 from __future__ import annotations
 
-from jan_ort.convert.architectures.decoder import Decoder
+from dataclasses import replace
+
+from jan_ort.convert.architectures.decoder import Decoder, Windows
+from jan_ort.convert.architectures.hf_layout import HfLayout
 
 LLAMA = Decoder(
     name="llama",
     hf_class="LlamaForCausalLM",
     rotary_pairs=True,
     harmless_keys=frozenset({"attention.sliding_window"}),
+)
+
+LLAMA_HF = HfLayout("llama", replace(LLAMA, rotary_pairs=False))
+MISTRAL_HF = HfLayout(
+    "mistral",
+    replace(LLAMA, rotary_pairs=False, windows=Windows(period=0), harmless_keys=frozenset()),
+    defaults={"sliding_window": 4096, "num_key_value_heads": 8},
 )

@@ -6,7 +6,10 @@ Source: src/models/phi3.cpp of llama.cpp.
 
 from __future__ import annotations
 
-from jan_ort.convert.architectures.decoder import Decoder
+from dataclasses import replace
+
+from jan_ort.convert.architectures.decoder import Decoder, Windows
+from jan_ort.convert.architectures.hf_layout import TENSORS, HfLayout
 
 PHI3 = Decoder(
     name="phi3",
@@ -15,4 +18,16 @@ PHI3 = Decoder(
     partial_rotary=True,
     mlp="fused",
     harmless_keys=frozenset({"attention.sliding_window"}),
+)
+
+PHI3_HF = HfLayout(
+    "phi3",
+    replace(PHI3, windows=Windows(period=0), harmless_keys=frozenset()),
+    tensors={
+        **TENSORS,
+        "model.layers.{layer}.self_attn.qkv_proj": "qkv",
+        "model.layers.{layer}.mlp.gate_up_proj": "up",
+    },
+    defaults={"rms_norm_eps": 1e-5, "original_max_position_embeddings": 4096},
+    harmless=frozenset({"original_max_position_embeddings"}),
 )

@@ -5,6 +5,13 @@ Source: src/models/qwen2.cpp of llama.cpp; Qwen2Model in its convert_hf_to_gguf.
 
 from __future__ import annotations
 
-from jan_ort.convert.architectures.decoder import Decoder
+from dataclasses import replace
+
+from jan_ort.convert.architectures.decoder import Decoder, Windows
+from jan_ort.convert.architectures.hf_layout import HfLayout
 
 QWEN2 = Decoder(name="qwen2", hf_class="Qwen2ForCausalLM", rotary_pairs=False)
+
+QWEN2_HF = HfLayout(
+    "qwen2", replace(QWEN2, windows=Windows(period=0)), defaults={"sliding_window": 4096}, last_windows=True
+)

@@ -5,7 +5,10 @@ Source: src/models/starcoder2.cpp of llama.cpp.
 
 from __future__ import annotations
 
-from jan_ort.convert.architectures.decoder import Decoder
+from dataclasses import replace
+
+from jan_ort.convert.architectures.decoder import Decoder, Windows
+from jan_ort.convert.architectures.hf_layout import TENSORS, HfLayout
 
 STARCODER2 = Decoder(
     name="starcoder2",
@@ -14,4 +17,17 @@ STARCODER2 = Decoder(
     norm="layer",
     activation="gelu_pytorch_tanh",
     mlp="plain",
+)
+
+STARCODER2_HF = HfLayout(
+    "starcoder2",
+    replace(STARCODER2, windows=Windows(period=0)),
+    tensors={
+        **TENSORS,
+        "model.layers.{layer}.mlp.c_fc": "up",
+        "model.layers.{layer}.mlp.c_proj": "down",
+    },
+    keys={"norm_epsilon": "attention.layer_norm_epsilon"},
+    defaults={"norm_epsilon": 1e-5, "num_key_value_heads": 2},
+    neutral={"norm_type": ("layer_norm",), "mlp_type": ("default",)},
 )
