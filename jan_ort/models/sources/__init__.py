@@ -15,6 +15,7 @@ from jan_ort.models.sources.folder import BuiltinSource, CachedNameSource, Folde
 from jan_ort.models.sources.gguf import GgufSource
 from jan_ort.models.sources.hub import HubSource
 from jan_ort.models.sources.index import IndexSource
+from jan_ort.models.sources.safetensors import SafetensorsSource
 from jan_ort.models.sources.sentence_transformers import SentenceTransformersSource
 
 SOURCES: tuple[type[Source], ...] = (
@@ -22,6 +23,7 @@ SOURCES: tuple[type[Source], ...] = (
     IndexSource,
     FolderSource,
     SentenceTransformersSource,
+    SafetensorsSource,
     GgufSource,
     CachedNameSource,
     HubSource,
@@ -71,7 +73,7 @@ def _refuse(text: str, known: Known) -> NoReturn:
     """Say why a text means nothing."""
     if (path := local_path(text)) is not None:
         raise ModelReferenceError(
-            f"{path} holds no model: there is no .onnx file, no GGUF file and no sentence-transformers model in it"
+            f"{path} holds no model: there is no .onnx file, no GGUF file and no model with safetensors weights in it"
         )
     if looks_local(text) or "/" in text or text.endswith((".gguf", ".onnx")):
         raise ModelReferenceError(f"the path {text!r} does not exist. {EXPECTED}")

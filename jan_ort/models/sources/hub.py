@@ -18,6 +18,7 @@ from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local
 from jan_ort.models.sources.fetch_hub import fetch_hub
 from jan_ort.models.sources.gguf import convert_gguf_file
 from jan_ort.models.sources.hub_files import HubId
+from jan_ort.models.sources.safetensors import convert_checkpoint
 from jan_ort.models.sources.sentence_transformers import convert_folder
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ class HubSource(MadeSource):
             convert_gguf_file(gguf, target, wanted, name=key.name, progress=progress)
         elif selection.kind == "sentence-transformers":
             convert_folder(work, target, wanted, name=key.name, progress=progress)
+        elif selection.kind == "safetensors":
+            convert_checkpoint(work, target, wanted, name=key.name, progress=progress)
         else:
             for path in list(work.iterdir()):
                 path.rename(target / path.name)

@@ -73,7 +73,8 @@ def download(
     with explain_errors(reference, task):
         repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
-        model_type = _model_type(reference, siblings, target, repository.sha, endpoint) if task == EMBED else None
+        is_said_by_names = task == GENERATE and any(name.endswith((".gguf", ".onnx")) for name in siblings)
+        model_type = None if is_said_by_names else _model_type(reference, siblings, target, repository.sha, endpoint)
         selection = select_files(list(siblings), reference, task, model_type)
         total = sum(siblings[name].size or 0 for name in selection.files)
         _check_space(target, total, reference)
@@ -88,16 +89,22 @@ def download(
 def _model_type(
     reference: HubId, names: Collection[str], target: Path, revision: str | None, endpoint: str | None
 ) -> str | None:
-    """Return what config.json calls the model's type, None if it does not say."""
+    """Return what config.json calls the model's type, None if it does not say. Raises: FetchError."""
     from huggingface_hub import hf_hub_download
 
     if "config.json" not in names:
         return None
     path = hf_hub_download(reference.repo_id, "config.json", revision=revision, local_dir=target, endpoint=endpoint)
     try:
-        stated = read_object(Path(path)).get("model_type")
+        config = read_object(Path(path))
     except ValueError as error:
         raise FetchError(f"{reference}: its config.json {error}") from error
+    if isinstance(quantization := config.get("quantization_config"), dict):
+        raise FetchError(
+            f"{reference}: the weights are quantised for other programs (quantization_config says "
+            f"{str(quantization.get('quant_method', 'unknown'))[:40]!r}); take the repository that they were made of"
+        )
+    stated = config.get("model_type")
     return stated if isinstance(stated, str) else None
 
 

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jan_ort.convert.architectures import encoders
+from jan_ort.convert.architectures import encoders, hf_layouts
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.sources.download import offline_remedies
 from jan_ort_backends.graph_names import first_graph
 
-Kind = Literal["gguf", "sentence-transformers", "onnx"]
+Kind = Literal["gguf", "sentence-transformers", "onnx", "safetensors"]
 
 # The types that are taken where none is asked for, the most exact for its size first; conversion reads more.
 _GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
+_WEIGHTS = "model*.safetensors"  # not those of other programs: consolidated.safetensors, original/
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,10 @@ class Selection:
 def select_files(names: Sequence[str], reference: HubId, task: Task, model_type: str | None = None) -> Selection:
     """Choose the files that the model needs from ``names``, all those of the repository.
 
-    To generate: the GGUF file that was asked for, else the best that can be converted, else an ONNX model. To embed:
-    a sentence-transformers model if its ``model_type`` (config.json's, None where it is not known) can be converted,
-    else an ONNX model. Raises: FetchError that says what there is to choose from.
+    To generate: the GGUF file that was asked for, else the best that can be converted, else an ONNX model, else the
+    safetensors weights. To embed: a sentence-transformers model, else an ONNX model. Weights that are to be converted
+    must be of a ``model_type`` (config.json's, None where it is not known) that can be.
+    Raises: FetchError that says what there is to choose from.
     """
     names = [name for name in names if ".." not in name.split("/")]
     if task == GENERATE and (ggufs := [name for name in names if name.endswith(".gguf")]):
@@ -62,6 +64,13 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
         return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
+    if task == GENERATE and (weights := [name for name in names if _is_weights(name)]):
+        return Selection("safetensors", _checkpoint(reference, names, small, weights, model_type))
+    if task == GENERATE and "adapter_config.json" in names:
+        raise FetchError(
+            f"{reference} is a LoRA adapter, not a model: merge it with its model (peft's merge_and_unload), and serve "
+            "the merged one"
+        )
     if is_sentence_transformer:
         raise FetchError(
             f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
@@ -69,8 +78,26 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
         )
     raise FetchError(
         f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
-        "or, for embeddings, a sentence-transformers model with model.safetensors"
+        "or model.safetensors; for embeddings with it, a sentence-transformers model"
     )
+
+
+def _is_weights(name: str) -> bool:
+    return "/" not in name and fnmatch.fnmatchcase(name, _WEIGHTS)
+
+
+def _checkpoint(
+    reference: HubId, names: Sequence[str], small: Sequence[str], weights: Sequence[str], model_type: str | None
+) -> tuple[str, ...]:
+    """Return the files of a checkpoint, if its architecture can be converted. Raises: FetchError."""
+    if model_type not in (None, *hf_layouts()):
+        raise FetchError(
+            f"{reference}: architecture {model_type!r} is not supported; supported: {', '.join(hf_layouts())}; take an "
+            "ONNX repository of the model, or one with GGUF files and --backend llama_cpp --weights as-is"
+        )
+    if "tokenizer.json" not in names:
+        raise FetchError(f"{reference} has no tokenizer.json, and no other kind of tokenizer is read; take another one")
+    return (*small, *weights)
 
 
 def _select_gguf(ggufs: Sequence[str], reference: HubId) -> str:

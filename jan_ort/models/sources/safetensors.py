@@ -1,0 +1,114 @@
+"""A Hugging Face checkpoint of this machine that generates text, which is converted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
+from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
+from jan_ort.ground.progress import Progress
+from jan_ort.ground.task import GENERATE, Task
+from jan_ort.models.cache.manifest import CacheKey, combined_sha256
+from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
+
+_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_ADAPTER = "adapter_config.json"
+_PICKLED = "pytorch_model*.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class SafetensorsSource(MadeSource):
+    """A folder with config.json, and model.safetensors or the index of several such files."""
+
+    path: Path
+    needs: ClassVar[Literal["conversion"]] = "conversion"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def parse(cls, text: str, known: Known) -> Self | None:
+        """Return the folder of a path, whose small files are read. Raises: ModelReferenceError."""
+        path = local_path(text)
+        if path is None or not path.is_dir() or not _has_checkpoint(path):
+            return None
+        from jan_ort.convert import check_checkpoint
+
+        try:
+            check_checkpoint(path)
+        except ConversionError as error:
+            raise ModelReferenceError(str(error)) from error
+        return cls(path)
+
+    def stated_task(self) -> Task:
+        """Such folders are read for nothing else."""
+        return GENERATE
+
+    def _weights(self) -> list[Path]:
+        from jan_ort.convert import weight_files
+
+        return weight_files(self.path)
+
+    def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey | None:
+        """Return the key of the weights and all small files."""
+        digests = {}
+        for path in self._weights():
+            if (digest := sha256(path)) is None:
+                return None
+            digests[path.name] = digest
+        small = [*self.path.glob("*.json"), *self.path.glob("*.jinja"), *self.path.glob("*/*.jinja")]
+        for path in sorted(filter(Path.is_file, small)):  # a pipe is refused by whoever reads it
+            digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
+        return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
+
+    def work_bytes(self, wanted: Wanted) -> int:
+        """Return what the folder takes at most: as much as 16 bits a value."""
+        return sum(path.stat().st_size for path in self._weights())
+
+    def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
+        """Convert the folder."""
+        convert_checkpoint(self.path, target, wanted, name=key.name, progress=progress, sha256=key.source)
+
+
+def _has_checkpoint(path: Path) -> bool:
+    """Say whether a folder has the weights of a model that generates. Raises: ModelReferenceError if they are pickled.
+
+    One that embeds has modules.json, and one with an ONNX graph or a GGUF file was taken for that.
+    """
+    if (path / "modules.json").exists():
+        return False
+    if (path / _ADAPTER).exists() or (path / _WEIGHTS).exists() or (path / _INDEX).exists():
+        return True
+    if not (path / "config.json").exists() or any(path.glob("*.gguf")):
+        return False
+    if any(path.glob(_PICKLED)):
+        raise ModelReferenceError(
+            f"{path} has pickled weights ({_PICKLED}), which may run any code when they are read; take a version of "
+            "the model with safetensors weights"
+        )
+    return False
+
+
+def convert_checkpoint(
+    source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress, sha256: str | None = None
+) -> None:
+    """Write the model folder of a checkpoint into the existing, empty ``target``. Raises: ConversionError; OSError."""
+    from jan_ort.convert import convert_safetensors  # imported late: onnx is slow to import
+
+    if wanted.weights == AS_IS:
+        raise ConversionError(f"{source}: weights {AS_IS!r} are for GGUF files; say --weights {' or '.join(SCHEMES)}")
+    scheme = next((each for each in SCHEMES if each == wanted.weights), None)
+    if scheme is None:
+        raise ConversionError(f"weights {wanted.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+    convert_safetensors(
+        source,
+        target,
+        weights=scheme,
+        name=name,
+        progress=naming(progress, name),
+        sha256=sha256,
+        memory_limit_mb=wanted.memory_limit_mb,
+    )
