@@ -1,4 +1,4 @@
-"""``jan-ort models convert``: a GGUF file or a sentence-transformers folder to a model folder."""
+"""``jan-ort models convert``: a GGUF file or a folder with safetensors weights to a model folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jan_ort.settings.schema import Settings
 @click.option("--output", type=click.Path(path_type=Path), help="Folder to write; into the cache if not given.")
 @setting_options(("weights", "memory_limit_mb", "cache_dir", "config"))
 def convert(*, source: str, output: Path | None, **flags: Any) -> None:
-    """Convert a GGUF file, or a sentence-transformers folder, and write the path of the model folder."""
+    """Convert a GGUF file, or a folder with safetensors weights, and write the path of the model folder."""
     with reported():
         settings = Settings.read(**flags)
         found = _check_source(source)
@@ -45,7 +45,7 @@ def _check_source(source: str) -> MadeSource:
     """Return what is to be converted. Raises: ModelReferenceError."""
     path = Path(source).expanduser()
     if not path.exists():
-        raise ModelReferenceError(f"{source!r} does not exist; name a FILE.gguf or a sentence-transformers folder")
+        raise ModelReferenceError(f"{source!r} does not exist; name a FILE.gguf or a folder with safetensors weights")
     # As an absolute path: a name of the catalogue would win over a file of that name.
     found = find_source(str(path.resolve()), Known())
     if isinstance(found, MadeSource) and found.needs == "conversion":
