@@ -53,7 +53,7 @@ def memory_need(model_dir: Path, options: OpenOptions) -> MemoryNeed | None:
 
 def _is_in_host_memory(provider: str) -> bool:
     try:
-        candidates = choose(look_around(ort), provider)
+        candidates = choose(look_around(ort, provider), provider)
     except LookupError:
         return False  # opening it says why
     return bool(candidates) and candidates[0].provider == CPU and not candidates[0].devices

@@ -51,7 +51,7 @@ def open_proven(
     first provider that fails, and the first node that runs elsewhere, is an error.
     Raises: ModelError naming the option or the file and the remedy; OutOfMemory; DeviceLost; BackendError.
     """
-    machine = look_around(runtime)
+    machine = look_around(runtime, settings.provider)
     candidates = _candidates(machine, settings.provider)
     if settings.strict and settings.provider == AUTO and machine.missing:
         told = "; ".join(f"{distribution}: {reason}" for distribution, reason in machine.missing.items())
@@ -77,7 +77,7 @@ def open_proven(
 
 def check_provider(name: str, runtime: Any = ort) -> None:
     """Check that a provider is there; whether it works is known only of a graph. Raises: ModelError with those here."""
-    _candidates(look_around(runtime), name)
+    _candidates(look_around(runtime, name), name)
 
 
 def _candidates(machine: Machine, name: str) -> tuple[Candidate, ...]:

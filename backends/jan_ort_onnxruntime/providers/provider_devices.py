@@ -56,9 +56,12 @@ class Machine:
     by_windows: frozenset[str] = frozenset()
 
 
-def look_around(runtime: Any) -> Machine:
-    """Ask ``runtime``, the module onnxruntime, for its providers and devices, plugin libraries registered first."""
-    registrations = register_plugin_libraries(runtime)
+def look_around(runtime: Any, name: str = AUTO) -> Machine:
+    """Ask ``runtime``, the module onnxruntime, for its providers and devices, plugin libraries registered first.
+
+    With ``name``, the option ``provider``, "cpu" no library is loaded: it may hang, or end the process.
+    """
+    registrations = {} if name == CPU.name else register_plugin_libraries(runtime)
     brought = {name for registration in registrations.values() for name in registration.ep_names}
     plugins = _plugin_candidates(runtime, brought)
     available = tuple(runtime.get_available_providers())  # since 1.25.1 with those of registered libraries

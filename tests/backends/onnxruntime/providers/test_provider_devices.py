@@ -64,6 +64,16 @@ def test_a_library_is_named_before_its_code_can_end_the_process(
     assert last == ["registering the library of onnxruntime-ep-sound"]
 
 
+@pytest.mark.usefixtures("plugins")
+def test_who_asks_for_the_cpu_has_no_library_loaded() -> None:
+    runtime = FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]})
+
+    machine = look_around(runtime, "cpu")
+
+    assert (runtime.libraries, machine.missing) == ({}, {})
+    assert [each.provider.name for each in choose(machine, "cpu")] == ["cpu"]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [("raise SystemExit(3)", "SystemExit: 3"), ("raise BaseException('panic')", "BaseException: panic"), ("[][0]", "")],
