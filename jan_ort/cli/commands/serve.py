@@ -27,7 +27,6 @@ def serve(**flags: Any) -> None:
     """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000."""
     with reported():
         settings = Settings.read(**flags)
-        keep_log(settings)
         check_exposure(settings)
         allowed_connections(settings.max_connections)
         checked = check_settings(settings)
@@ -35,6 +34,7 @@ def serve(**flags: Any) -> None:
             listener = bind(settings.host, settings.port)
         except BindError as error:
             raise click.ClickException(str(error)) from error
+        keep_log(settings)  # not before: a refused start leaves nothing behind
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
     sys.exit(launch(settings, checked, listener))
