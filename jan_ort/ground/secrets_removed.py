@@ -25,6 +25,11 @@ _PATTERNS = tuple(
         (r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/\"'<>]{1,256}@", rf"\1{HIDDEN}@"),  # user and password of a URL
         (r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {HIDDEN}"),
         (r"\b(hf|sk|pk|rk|gh[opsur]|glpat|xox[abp]|nvapi)[_-][\w-]{6,}", HIDDEN),
+        (r"(?<=[?&])((?:sig|key|auth|code)=)[^\s&\"'<>]{4,}", rf"\1{HIDDEN}"),  # a signed link's
+        (r"\b((?:set-)?cookie:\s?)[^\r\n]{4,}", rf"\1{HIDDEN}"),
+        (r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]+", rf"\1{HIDDEN}"),
+        (r"(\s--[a-z-]{0,20}(?:key|token|password|secret)\s)[^\s-]\S{3,}", rf"\1{HIDDEN}"),
+        (r"\bAIza[\w-]{20,}", HIDDEN),
         (r"\bgithub_pat_\w+|\bAKIA[0-9A-Z]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", HIDDEN),
         (
             rf"((?:{_NAMES})[\w-]{{0,30}}\\?[\"']?\s?[=:]\s?\\?[\"']?)"

@@ -37,6 +37,11 @@ def no_secrets_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "ghp_abcdefABCDEF123456 github_pat_11ABCDEFG0abc",
         "AKIAIOSFODNN7EXAMPLE",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdef",
+        "https://models.example/m?se=1&sig=opensesame https://models.example/m?key=opensesame",
+        "Cookie: session=opensesame; other=sesame",
+        "-----BEGIN RSA PRIVATE KEY-----\nopensesame\n+sesame\n-----END RSA PRIVATE KEY-----",
+        "jan-ort serve --api-key opensesame --admin-key sesame-1",
+        "AIzaSyAsesame1234567890abcdefghijklmnop",
         "http://zelda:p@opensesame@proxy.example:8080",
         "https://models.example/m?token=opensesame&x=1",
         "--backend-option api_key=opensesame",
@@ -72,6 +77,8 @@ def test_a_secret_is_hidden(text: str) -> None:
         '"api_key": null',
         "the token a b is unknown",
         "/homes/x",
+        "set --api-key or --token in a flag; jan-ort serve --api-key --port 8080",
+        "a cookie, and https://models.example/m?rev=main&keys=1",
     ],
 )
 def test_nothing_else_is_changed(text: str) -> None:
