@@ -20,6 +20,11 @@ MAX_HOLES = 3
 MAX_PADDING = 1.25
 """First prompts share a run while the padded tokens are at most this many times the real ones."""
 
+QUERY_BLOCK = 32
+"""Attention takes a row's queries in blocks, of a multiple of these: twice a head's size, or what a small cache holds.
+A last block of one query goes to another kernel, with other bits, so no row may have one.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -61,6 +66,17 @@ class _Entry:
 
     def output_rows(self) -> range:
         return range(self.first_output, self.first_output + self.num_logits)
+
+    def parts(self) -> list[_Entry]:
+        """Return the row as it is, or in two where its last block would have one query."""
+        if len(self.token_ids) % QUERY_BLOCK != 1:
+            return [self]
+        cut, before = len(self.token_ids) - 2, max(0, self.num_logits - 2)
+        first, last = self.token_ids[:cut], self.token_ids[cut:]
+        return [
+            _Entry(self.row, self.past, first, before, self.first_output),
+            _Entry(self.row, self.past + cut, last, self.num_logits - before, self.first_output + before),
+        ]
 
 
 def plan_runs(
@@ -147,10 +163,12 @@ def _prompt_runs(group: Sequence[_Entry]) -> list[Run]:
     """Pad first prompts of similar length to one run; anything else runs by itself."""
     longest = max(len(entry.token_ids) for entry in group)
     total = sum(len(entry.token_ids) for entry in group)
-    if len(group) == 1 or any(entry.past for entry in group) or longest * len(group) > MAX_PADDING * total:
+    alone = len(group) == 1 or any(entry.past for entry in group) or longest * len(group) > MAX_PADDING * total
+    if alone or longest % QUERY_BLOCK == 1:
         return [
-            _run([entry], entry.token_ids[np.newaxis], np.array([entry.past + len(entry.token_ids) - 1], np.int32))
+            _run([part], part.token_ids[np.newaxis], np.array([part.past + len(part.token_ids) - 1], np.int32))
             for entry in group
+            for part in entry.parts()
         ]
     token_ids = np.zeros((len(group), longest), np.int64)
     for index, entry in enumerate(group):

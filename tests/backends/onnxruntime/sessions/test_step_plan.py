@@ -21,6 +21,15 @@ def test_one_prompt_is_one_run_after_its_past() -> None:
     assert (run.logits_rows.tolist(), run.output_rows) == ([2, 3], (0, 1))
 
 
+def test_a_prompt_with_a_last_block_of_one_query_is_two_runs() -> None:
+    first, last = plan([tokens(0, 33, num_logits=3)], [30])
+
+    assert (first.token_ids.shape, first.seqlens_k.tolist()) == ((1, 31), [60])
+    assert (last.token_ids.tolist(), last.seqlens_k.tolist()) == ([[32, 33]], [62])
+    assert (first.logits_rows.tolist(), first.output_rows) == ([30], (0,))
+    assert (last.logits_rows.tolist(), last.output_rows) == ([0, 1], (1, 2))
+
+
 def test_decodes_share_a_run_whose_holes_write_past_their_own_content() -> None:
     (run,) = plan([tokens(2, 1), tokens(0, 1)], [5, 6, 7, 8])
 
