@@ -64,7 +64,8 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
         return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
-    if task == GENERATE and (weights := [name for name in names if _is_weights(name)]):
+    generates = task == GENERATE and "modules.json" not in names  # as of a folder on this machine
+    if generates and (weights := [name for name in names if _is_weights(name)]):
         return Selection("safetensors", _checkpoint(reference, names, small, weights, model_type))
     if task == GENERATE and "adapter_config.json" in names:
         raise FetchError(
