@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -25,7 +25,7 @@ class PoolBusy(Exception):
 
 
 class PoolClosed(Exception):
-    """Raised when work has not begun, and will not, because its pool is closed."""
+    """Raised when work is not done, or not waited for, because its pool is closed."""
 
 
 class WorkTooSlow(Exception):
@@ -61,7 +61,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._max_long = max(1, num_threads - 1)
         self._waiting: deque[_Call] = deque()
-        self._num_working = 0
+        self._working: set[Future[Any]] = set()
         self._num_long = 0  # of those that work
         self._is_closed = False
 
@@ -91,9 +91,10 @@ class WorkerPool:
             if self._is_closed:
                 raise PoolClosed("the server is stopping; try again when it is back")
             call = _Call(future, work, is_long)
-            if self._num_working < self._num_threads and self._may_begin(call):
+            if len(self._working) < self._num_threads and self._may_begin(call):
                 self._start(call)
-                self._num_working += 1
+                future.set_running_or_notify_cancel()
+                self._working.add(future)
                 self._num_long += is_long
             elif self.num_waiting < self._max_waiting:
                 self._waiting.append(call)
@@ -103,14 +104,18 @@ class WorkerPool:
         return future
 
     def close(self) -> None:
-        """Drop what waits; what has begun goes on to its end, and nobody waits for it. May be called twice."""
+        """Drop what waits; what has begun goes on to its end, and nobody waits for it. May be called twice.
+
+        All callers are told, so that each can still answer.
+        """
         with self._lock:
             self._is_closed = True
-            dropped = list(self._waiting)
+            dropped = [call.future for call in self._waiting if call.future.set_running_or_notify_cancel()]
             self._waiting.clear()
-        for each in dropped:
-            if each.future.set_running_or_notify_cancel():
-                each.future.set_exception(PoolClosed("the server is stopping; try again when it is back"))
+            told = [*dropped, *self._working]
+        for future in told:
+            with suppress(InvalidStateError):  # it has ended meanwhile, or was told before
+                future.set_exception(PoolClosed("the server is stopping; try again when it is back"))
 
     def _start(self, call: _Call) -> None:
         thread = threading.Thread(target=self._work_on, args=(call,), name=self._name, daemon=True)
@@ -128,19 +133,21 @@ class WorkerPool:
             answer = _done(following.future, following.work)
             with self._lock:
                 self._num_long -= following.is_long
+                self._working.discard(following.future)
                 following = self._next()
-                if following is None:
-                    self._num_working -= 1
-                else:
+                if following is not None:
                     self._num_long += following.is_long
-            answer()  # last, so that the thread is free again when its caller goes on
+                    self._working.add(following.future)
+            with suppress(InvalidStateError):  # told by close()
+                answer()  # last, so that the thread is free again when its caller goes on
 
     def _next(self) -> _Call | None:
         """Take what waits longest of what may begin out of the queue; the lock is held."""
-        following = next(filter(self._may_begin, self._waiting), None)
-        if following is not None:
-            self._waiting.remove(following)
-        return following
+        for call in list(filter(self._may_begin, self._waiting)):
+            self._waiting.remove(call)
+            if call.future.set_running_or_notify_cancel():
+                return call
+        return None
 
     def _may_begin(self, call: _Call) -> bool:
         return not call.is_long or self._num_long < self._max_long
@@ -175,9 +182,7 @@ async def outcome(future: Future[_Result], timeout_s: float | None = None) -> _R
 
 
 def _done(future: Future[Any], work: Callable[[], Any]) -> Callable[[], None]:
-    """Do the work unless it is cancelled, and return what tells its caller."""
-    if not future.set_running_or_notify_cancel():
-        return lambda: None
+    """Do the work, and return what tells its caller."""
     try:
         result = work()
     except Exception as error:
