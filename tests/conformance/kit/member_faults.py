@@ -8,7 +8,7 @@ from typing import Any
 from jan_ort_conformance.http.check_tools.member_values import CONVERSATION, FORMS, Member
 from tests.conformance.kit.faults import Exchange, Fault
 
-CHAT, COUNT = "/v1/chat/completions", "/extras/tokenize/count"
+COMPLETIONS, CHAT, COUNT = "/v1/completions", "/v1/chat/completions", "/extras/tokenize/count"
 
 _FUNCTION = {"name": "look", "arguments": "{}", "parameters": {}}
 REQUIRED: dict[str, object] = {
@@ -24,7 +24,7 @@ REQUIRED: dict[str, object] = {
     "tool_call_id": "abcdef123",
     "parameters": {},
     "response_format.type": "json_object",
-    "json_schema": {"name": "x"},
+    "json_schema": {"name": "x", "schema": {}},
     "json_schema.name": "x",
     "json_schema.schema": {},
     "function_call": _FUNCTION,
@@ -81,6 +81,7 @@ def _of(members: list[Member], path: str, kind: str) -> list[Fault]:
 
 MEMBER_FAULTS: list[Fault] = [
     *_of([*CONVERSATION, *FORMS], CHAT, "chat"),
+    *_of(FORMS, COMPLETIONS, "completions"),
     *_of(CONVERSATION, COUNT, "count"),
     *(
         Fault(f"drops_images_{kind}.{name}", f"field.{kind}.messages.content.{name}", before=without_images)
@@ -88,7 +89,7 @@ MEMBER_FAULTS: list[Fault] = [
         for name in ("image_url", "image_url.url", "image_url.detail")
     ),
     Fault("drops_images", "field.chat.images", before=without_images),
-    ignoring("/v1/completions", "completions", "stream_options.include_usage", "field.completions.stream_options"),
+    ignoring(COMPLETIONS, "completions", "stream_options.include_usage", "field.completions.stream_options"),
     ignoring(CHAT, "chat", "stream_options.include_usage", "field.chat.stream_options"),
     Fault("counts_without_tools", "count.is_the_prompt_of_any_chat", before=ignoring(COUNT, "count", "tools").before),
 ]

@@ -11,7 +11,17 @@ from tests.conformance.kit.member_faults import CHAT, COUNT, ignoring
 
 COMPLETIONS, EMBEDDINGS, TOKENIZE = "/v1/completions", "/v1/embeddings", "/extras/tokenize"
 
-COMPLETION_FIELDS = ("temperature", "min_p", "mirostat_eta", "frequency_penalty", "stop", "model", "user", "grammar")
+COMPLETION_FIELDS = (
+    "temperature",
+    "min_p",
+    "mirostat_eta",
+    "frequency_penalty",
+    "stop",
+    "model",
+    "user",
+    "grammar",
+    "response_format",
+)
 CHAT_FIELDS = (
     *("seed", "top_k", "top_p", "mirostat_tau", "mirostat_mode", "repeat_penalty", "presence_penalty", "logit_bias"),
     *("logit_bias_type", "max_tokens", "min_tokens", "stop", "stream", "model", "grammar", "logprobs"),

@@ -182,10 +182,12 @@ IMAGES: list[Member] = [
     ),
 ]
 
+_NAMED_SCHEMAS = tuple({"name": "x", "schema": {"const": value}} for value in (5, 71))
+
 FORMS: list[Member] = [
     Member("response_format.type", lambda value: _form(type=value), (), "xml"),
     Member("response_format.schema", lambda value: _form(schema=value), ({"const": 5}, {"const": 71}), {"type": "x"}),
-    Member("response_format.json_schema", lambda value: _form(type="json_schema", json_schema=value), ()),
+    Member("response_format.json_schema", lambda value: _form(type="json_schema", json_schema=value), _NAMED_SCHEMAS),
     Member("response_format.json_schema.name", lambda value: _named_form(name=value), ()),
     Member(
         "response_format.json_schema.description", lambda value: _named_form(description=value), ("Five.", LONG_TEXT)
@@ -195,4 +197,4 @@ FORMS: list[Member] = [
     ),
     Member("response_format.json_schema.strict", lambda value: _named_form(strict=value), (), "yes"),
 ]
-"""Those of the form of an answer, which only a chat has."""
+"""Those of the form of an answer."""

@@ -134,14 +134,25 @@ def max_completion_tokens(server: Asker) -> None:
     expect_effect(count == 4, f"max_completion_tokens 4 gives {count} tokens")
 
 
-@check("field.chat.response_format", detects=_of(CHAT, "response_format"))
-def response_format(server: Asker) -> None:
+def _response_format(path: str, server: Asker) -> None:
     """text is as without, a schema changes the text."""
     fields = GREEDY | {"min_tokens": 0}
     form = {"type": "json_object", "schema": {"const": 5}}
-    none, text, five = (server.said(CHAT, **fields, response_format=each) for each in (None, {"type": "text"}, form))
+    none, text, five = (server.said(path, **fields, response_format=each) for each in (None, {"type": "text"}, form))
     expect_effect(none == text, f"without {none!r}, with text {text!r}")
     expect_effect(five.strip() == "5", f"a schema of 5 gives {five!r}")
+
+
+@check("field.chat.response_format", detects=_of(CHAT, "response_format"))
+def response_format(server: Asker) -> None:
+    """text is as without, a schema changes the text."""
+    _response_format(CHAT, server)
+
+
+@check("field.completions.response_format", detects=_of(COMPLETIONS, "response_format"))
+def response_format_of_completions(server: Asker) -> None:
+    """text is as without, a schema changes the text."""
+    _response_format(COMPLETIONS, server)
 
 
 @check("field.chat.tools", detects=_of(CHAT, "tools"))

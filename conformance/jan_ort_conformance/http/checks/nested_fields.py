@@ -1,10 +1,21 @@
-"""Members of nested fields: a chat's messages, tools and response format, and the same where tokens are counted."""
+"""Members of nested fields: a chat's messages and tools, the same where tokens are counted, and an answer's format."""
 
 from __future__ import annotations
 
 from functools import partial, update_wrapper
 
-from jan_ort_conformance.http.check_tools.asker import CHAT, COUNT, GREEDY, HELLO, Asker, expect_effect
+from jan_ort_conformance.http.check_tools.asker import (
+    CHAT,
+    COMPLETIONS,
+    COUNT,
+    GENERATING,
+    GREEDY,
+    NAMES,
+    Asker,
+    body_of,
+    expect_effect,
+    text_of,
+)
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck, add, check
 from jan_ort_conformance.http.check_tools.member_values import CONVERSATION, FORMS, IMAGES, PNG, Fields, Member
 from jan_ort_conformance.verdicts.verdict import Level, expect
@@ -13,8 +24,8 @@ _BY_NAME = {member.name: member for member in (*CONVERSATION, *IMAGES, *FORMS)}
 
 
 def _body(path: str, fields: Fields) -> Fields:
-    bound = GREEDY | {"max_tokens": 8, "min_tokens": 0} if path == CHAT else {}
-    return {"messages": HELLO} | bound | fields
+    bound = GREEDY | {"max_tokens": 8, "min_tokens": 0} if path in GENERATING else {}
+    return body_of(path, **bound | fields)
 
 
 def _seen(server: Asker, path: str, fields: Fields) -> str:
@@ -22,10 +33,10 @@ def _seen(server: Asker, path: str, fields: Fields) -> str:
     answer = server.answered(path, _body(path, fields))
     if path == COUNT:
         return str(answer["count"])
-    message = answer["choices"][0]["message"]
+    choice, length = answer["choices"][0], answer["usage"]["prompt_tokens"]
+    message = choice.get("message") or {}
     calls = [each["function"] for each in message.get("tool_calls") or ()]
-    length = answer["usage"]["prompt_tokens"]
-    return f"{length} tokens, {message.get('content')!r} {calls} {message.get('function_call') or ''}"
+    return f"{length} tokens, {text_of(choice)!r} {calls} {message.get('function_call') or ''}"
 
 
 def _is_seen(server: Asker, path: str, member: Member) -> bool:
@@ -61,6 +72,8 @@ def _register(path: str, kind: str, member: Member) -> None:
 
 for _member in (*CONVERSATION, *IMAGES, *FORMS):
     _register(CHAT, "chat", _member)
+for _member in FORMS:
+    _register(COMPLETIONS, NAMES[COMPLETIONS], _member)
 for _member in (*CONVERSATION, *IMAGES):
     _register(COUNT, "count", _member)
 
@@ -83,7 +96,7 @@ def is_the_prompt_of_any_chat(server: Asker) -> None:
     for member in CONVERSATION:
         for value in member.values:
             fields = member.fields(value)
-            count = server.answered(COUNT, {"messages": HELLO} | {k: v for k, v in fields.items() if k != "max_tokens"})
+            count = server.answered(COUNT, body_of(COUNT, **{k: v for k, v in fields.items() if k != "max_tokens"}))
             usage = server.answered(CHAT, _body(CHAT, fields | {"max_tokens": 1}))["usage"]
             told = f"{member.name} {value!r}: counted {count['count']}, {usage}"
             expect(count["count"] == usage["prompt_tokens"], told)
