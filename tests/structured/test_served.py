@@ -44,7 +44,7 @@ async def test_every_output_is_valid_under_its_schema(smollm2_client: Client, te
     bodies = [
         {
             "messages": QUESTION,
-            "response_format": {"type": "json_schema", "schema": schema},
+            "response_format": {"type": "json_object", "schema": schema},
             "temperature": temperature,
             "seed": 1,
         }
