@@ -22,6 +22,7 @@ from jan_ort_onnxruntime.graphs.protobuf_wire import Field, as_bytes, as_text, r
 DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 16: "bfloat16"}
 """The element types that matter here, by their numbers in a TensorProto, as numpy calls them."""
 
+_SHOWN_NAME = 200
 _MAX_DIGITS = 20
 
 Fields = Iterable[tuple[int, Field]]
@@ -97,13 +98,13 @@ class OnnxFile:
         """Return one line for each file of weights that is not there, too short or not ours to read."""
         problems = []
         for name, num_bytes in sorted(self.external_files.items()):
-            path = self.path.parent / name
+            path, shown = self.path.parent / name, self.path.parent / name[:_SHOWN_NAME]
             if (why := why_no_file(path)) is not None:
-                problems.append(f"{path} with the graph's weights {why}")
+                problems.append(f"{shown} with the graph's weights {why}")
             elif path.stat().st_size < num_bytes:
-                problems.append(f"{path} has {path.stat().st_size} bytes of at least {num_bytes}")
+                problems.append(f"{shown} has {path.stat().st_size} bytes of at least {num_bytes}")
             elif not os.access(path, os.R_OK):
-                problems.append(f"{path} cannot be read: permission denied; change its mode")
+                problems.append(f"{shown} cannot be read: permission denied; change its mode")
         return problems
 
 
