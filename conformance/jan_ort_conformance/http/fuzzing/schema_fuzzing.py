@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+import jsonschema_rs
 import schemathesis
 from schemathesis.checks import CHECKS
 from schemathesis.engine import events, from_schema
@@ -41,7 +43,7 @@ def fuzz(
     results.fuzzing = Fuzzing(seed, options.max_examples, [])
     deadline = time.monotonic() + options.time_limit
     for number, operation in enumerate(wanted):
-        findings = Findings(gone=gone)
+        findings = Findings(gone=gone, accepts=body_schema(load_spec(pristine=options.pristine), operation))
         cases: list[Case] = []
         if gone:
             cases = [Case(_id(operation, ANSWERS), Verdict.FAIL, Level.CORE, f"not run: {gone}")]
@@ -144,6 +146,23 @@ def _fuzz_operation(
                 findings.fail(ANSWERS, event.info.format(), "")
             elif isinstance(event, events.FatalError):
                 raise event.exception
+
+
+def body_schema(document: dict[str, Any], operation: Operation) -> Callable[[bytes], bool]:
+    """Return what says whether a body is one of the operation's."""
+    content = document["paths"][operation.path][operation.method.lower()].get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", False)
+    validator = jsonschema_rs.Draft202012Validator(
+        {"allOf": [schema], "components": document["components"]} if schema else False
+    )
+
+    def accepts(body: bytes) -> bool:
+        try:
+            return validator.is_valid(json.loads(body))
+        except (ValueError, RecursionError):
+            return False
+
+    return accepts
 
 
 def _document(options: HttpOptions) -> dict[str, Any]:
