@@ -76,7 +76,7 @@ def test_the_default_models_conform_strictly(tmp_path: Path, smollm2_folder: Pat
 
     results = judged(tmp_path, *models, "--context-length", "512")
 
-    assert_conforms(results, UNSUPPORTED | {"field.completions.suffix"})
+    assert_conforms(results, UNSUPPORTED)
 
 
 @pytest.mark.weights
@@ -86,4 +86,4 @@ def test_a_gguf_file_on_llama_cpp_conforms_strictly(tmp_path: Path, smollm2_gguf
 
     results = judged(tmp_path, *models, "--context-length", "512", "--cache-dir", str(tmp_path / "cache"))
 
-    assert_conforms(results, UNSUPPORTED | {"field.completions.suffix"})
+    assert_conforms(results, UNSUPPORTED)
