@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jan_ort.ground.file_blocks import sha256_in_blocks
+from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import Task
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from jan_ort.convert.tokenizers import GgufTokenizer
 
 _FORMAT = 1
+
+
+def check_empty(target: Path) -> None:
+    """Refuse a folder that a conversion could not fill, or would mix with others. Raises: ConversionError."""
+    if not target.is_dir() or any(target.iterdir()):
+        raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
 
 
 def describe(

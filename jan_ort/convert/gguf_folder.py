@@ -10,11 +10,10 @@ from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.decoder_folder import STAGE, check_model, smooth_layers, write_graph
-from jan_ort.convert.folder_files import describe, write_chat_template, write_configs, write_json
+from jan_ort.convert.folder_files import check_empty, describe, write_chat_template, write_configs, write_json
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
-from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import GENERATE
 
@@ -39,8 +38,7 @@ def convert_gguf(
     Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
     """
     report = progress or silent
-    if not target.is_dir() or any(target.iterdir()):
-        raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
+    check_empty(target)
     report(STAGE, 0.0)
     model = GgufFile(source)
     decoder = _read_architecture(model)

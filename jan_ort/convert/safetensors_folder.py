@@ -14,7 +14,7 @@ from jan_ort.convert.architectures import hf_layouts
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.decoder_folder import STAGE, check_model, smooth_layers, write_graph
-from jan_ort.convert.folder_files import describe, write_json
+from jan_ort.convert.folder_files import check_empty, describe, write_json
 from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
 from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
@@ -53,8 +53,7 @@ def convert_safetensors(
     all files together. Raises: ConversionError naming the file and the remedy.
     """
     report = progress or silent
-    if not target.is_dir() or any(target.iterdir()):
-        raise ConversionError(f"{target} must be an existing, empty directory; make one and try again")
+    check_empty(target)
     report(STAGE, 0.0)
     layout, stated = check_checkpoint(source)
     model = HfCheckpoint(source, stated, layout)
