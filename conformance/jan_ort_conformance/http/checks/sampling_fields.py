@@ -84,17 +84,19 @@ def mirostat_eta(path: str, server: Asker) -> None:
     expect_effect(slow != fast, f"eta 0.001 and 1 both give {slow!r}")
 
 
-def _penalty(name: str, value: float, path: str, server: Asker) -> None:
+def _penalty(name: str, low: float, high: float, path: str, server: Asker) -> None:
+    """Text that does not repeat itself without a penalty need not with one: so ``low`` may make it repeat."""
     long = GREEDY | {"max_tokens": 60, "min_tokens": 60}
-    drawn = (filter(None, server.drawn(path, **long | fields)) for fields in ({}, {name: value}))
+    drawn = (filter(None, server.drawn(path, **long | {name: value})) for value in (low, high))
     most, fewer = (max(Counter(tokens).values(), default=0) for tokens in drawn)
-    expect_effect(fewer < most, f"the commonest of 60 tokens occurs {most} times without, {fewer} with {name} {value}")
+    told = f"the commonest of 60 tokens occurs {most} times with {name} {low}, {fewer} with {high}"
+    expect_effect(fewer < most, told)
 
 
 @generation_field("repeat_penalty")
 def repeat_penalty(path: str, server: Asker) -> None:
-    """A repeat_penalty of 5 makes the commonest token rarer."""
-    _penalty("repeat_penalty", 5, path, server)
+    """A repeat_penalty of 5 makes the commonest token rarer than one of 1."""
+    _penalty("repeat_penalty", 1, 5, path, server)
 
 
 @generation_field("presence_penalty")
@@ -107,8 +109,8 @@ def presence_penalty(path: str, server: Asker) -> None:
 
 @generation_field("frequency_penalty")
 def frequency_penalty(path: str, server: Asker) -> None:
-    """A frequency_penalty of 2 makes the commonest token rarer."""
-    _penalty("frequency_penalty", 2, path, server)
+    """A frequency_penalty of 2 makes the commonest token rarer than one of -2."""
+    _penalty("frequency_penalty", -2, 2, path, server)
 
 
 def _biased(path: str, server: Asker, bias: dict[str, float], **fields: object) -> str:
