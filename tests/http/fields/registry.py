@@ -57,7 +57,9 @@ def request_fields() -> set[Field]:
 
 
 def _walk(node: Any, owner: str, schemas: dict[str, Any], found: set[Field], seen: set[str]) -> None:
-    """Add the fields below ``node`` to ``found``."""
+    """Add the fields below ``node`` to ``found``. What stands beside a ``$ref`` narrows that schema's own fields."""
+    if isinstance(node, dict) and "$ref" in node:
+        owner = node["$ref"].rpartition("/")[2]
     for key, child in _children(node):
         if key == "$ref":
             name = child.rpartition("/")[2]
