@@ -169,6 +169,6 @@ async def test_of_a_list_of_texts_no_more_is_tokenized_once_its_client_has_gone(
         await until(lambda: server_of(app).roster.residents[0]._num_users == 0)
 
         gate.open()
-        await until(lambda: generative(app).tokenizing._num_working == 0)
+        await until(lambda: not generative(app).tokenizing._working)
 
     assert len(read) == 1
