@@ -33,11 +33,24 @@ def _limits() -> LLParserLimits:
     )
 
 
+_JSON_SCHEMA = "%json"
+"""What a grammar of our own has where a JSON schema stands."""
+
+
 class CompiledGrammar:
     """A grammar that is ready for use; immutable, and safe to share between threads."""
 
-    def __init__(self, matcher: LLMatcher, vocabulary: GrammarVocabulary, closer: Closer | None, growth: int) -> None:
+    def __init__(
+        self,
+        matcher: LLMatcher,
+        vocabulary: GrammarVocabulary,
+        closer: Closer | None = None,
+        growth: int = 0,
+        *,
+        ends_numbers: bool = True,
+    ) -> None:
         self._matcher = matcher
+        self._ends_numbers = ends_numbers
         self._vocabulary = vocabulary
         self._closer = closer
         self._growth = growth
@@ -47,7 +60,7 @@ class CompiledGrammar:
         """Return the constraint of one sequence at its beginning, in microseconds. Raises: ConstraintFailed."""
         with self._lock, panics_fail():
             matcher = self._matcher.deep_copy()
-        return Constraint(matcher, self._vocabulary, self._closer, self._growth)
+        return Constraint(matcher, self._vocabulary, self._closer, self._growth, ends_numbers=self._ends_numbers)
 
 
 class GrammarCompiler:
@@ -63,7 +76,7 @@ class GrammarCompiler:
             raise GrammarError(
                 1, 1, f"the grammar is too complex ({_reason(matcher.get_error())})", "make it smaller or simpler"
             )
-        return CompiledGrammar(matcher, self._vocabulary, None, 0)
+        return CompiledGrammar(matcher, self._vocabulary, ends_numbers=False)
 
     def json_schema(self, schema: object) -> CompiledGrammar:
         """Compile a JSON schema: a dict or a bool. Raises: SchemaError."""
@@ -96,7 +109,7 @@ class GrammarCompiler:
         if matcher.is_error():
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
         closer = self._closer if closes and not is_much else None
-        return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source))
+        return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source), ends_numbers=_JSON_SCHEMA in source)
 
     @cached_property
     def _closer(self) -> Closer:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jan_ort.structured.closing import Closer, JsonPosition
 from jan_ort.structured.grammar_errors import ConstraintFailed, panics_fail
+from jan_ort.structured.number_bound import bounded, may_end, number_so_far
 from jan_ort.structured.vocabulary import GrammarVocabulary
 
 UNCHECKED_AFTER_FAILURE = 16
@@ -27,8 +28,19 @@ class Constraint:
     same time. After a ConstraintFailed it is of no more use; other sequences are not affected.
     """
 
-    def __init__(self, matcher: LLMatcher, vocabulary: GrammarVocabulary, closer: Closer | None, growth: int) -> None:
+    def __init__(
+        self,
+        matcher: LLMatcher,
+        vocabulary: GrammarVocabulary,
+        closer: Closer | None,
+        growth: int,
+        *,
+        ends_numbers: bool,
+    ) -> None:
         self._matcher = matcher
+        self._ends_numbers = ends_numbers
+        self._number = b""
+        """What the text ends with, if a number may go on there."""
         self._vocabulary = vocabulary
         self._closer = closer
         self._position = JsonPosition()
@@ -59,21 +71,32 @@ class Constraint:
 
         Releases the interpreter's lock while it computes. Raises: ConstraintFailed at a limit of the parser.
         """
-        bits = np.unpackbits(np.frombuffer(self._matcher.compute_bitmask(), np.uint8), bitorder="little")
+        mask = self._mask(self._matcher)
         self._check()
+        if not mask.any() and not self.is_accepting():
+            raise ConstraintFailed("no token of the vocabulary continues the text; simplify the grammar or schema")
+        return bounded(mask, self._number, self._vocabulary, self._ends_after) if self._number else mask
+
+    def _mask(self, matcher: LLMatcher) -> NDArray[np.bool_]:
+        bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
         size = self._vocabulary.vocab_size
         known = min(size, len(self._vocabulary.token_bytes))
         mask = np.zeros(size, np.bool_)
         mask[:known] = bits[:known]
-        if not mask.any() and not self.is_accepting():
-            raise ConstraintFailed("no token of the vocabulary continues the text; simplify the grammar or schema")
         return mask
+
+    def _ends_after(self, token_id: int) -> bool:
+        """Whether the number that is being written may end after this token."""
+        matcher = self._matcher.deep_copy()
+        return bool(matcher.consume_token(token_id)) and may_end(self._mask(matcher), self._vocabulary)
 
     @panics_fail()
     def accept(self, token_id: int) -> None:
         """Move on by one token, which ``allowed`` allows. Raises: ConstraintFailed otherwise."""
         if not self._matcher.consume_token(token_id):
             raise ConstraintFailed(f"token id {token_id} is not allowed here: {_first_line(self._matcher.get_error())}")
+        if self._ends_numbers:
+            self._number = number_so_far(self._number, self._bytes(token_id))
         if self._closer is None:
             return
         self._has_failed = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from llguidance import LLTokenizer
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from llguidance._tokenizer import TokenizerWrapper
 
     from jan_ort.models.tokenizer import TextTokenizer
+
+
+NUMBER_BYTES = b"0123456789+-.eE"
+_AFTER_NUMBER = b",]} \t\r\n"
+
+
+class NumberStarts(NamedTuple):
+    """The tokens that begin as more of a number would: their ids, that beginning, and how long it is."""
+
+    token_ids: NDArray[np.int64]
+    texts: list[bytes]
+    lengths: NDArray[np.int64]
 
 
 class GrammarVocabulary:
@@ -48,6 +60,36 @@ class GrammarVocabulary:
         positions = np.empty(len(ranked), np.int64)
         positions[ranked] = np.arange(len(ranked))
         return positions
+
+    @cached_property
+    def number_starts(self) -> NumberStarts:
+        """The tokens that a number may go on with."""
+        found = {
+            token_id: text[: len(text) - len(text.lstrip(NUMBER_BYTES))]
+            for token_id, text in enumerate(self.token_bytes[: self.vocab_size])
+            if text[:1] and text[:1] in NUMBER_BYTES
+        }
+        # With three digits of its exponent, a short number may be too large.
+        lengths = [len(text) + 64 * (b"e" in text.lower() and len(text) > 2) for text in found.values()]
+        return NumberStarts(np.array([*found], np.int64), [*found.values()], np.array(lengths, np.int64))
+
+    @cached_property
+    def not_after_number(self) -> NDArray[np.bool_]:
+        """Which tokens cannot follow a number in JSON, nor are more of it, bool ``(vocab_size,)``."""
+        texts = enumerate(self.token_bytes[: self.vocab_size])
+        found = np.zeros(self.vocab_size, np.bool_)
+        found[[token_id for token_id, text in texts if text and text[:1] not in _AFTER_NUMBER + NUMBER_BYTES]] = True
+        return found
+
+    @cached_property
+    def usual_in_texts(self) -> list[int]:
+        """The ids of a letter and a quotation mark: where either may come, there is no number."""
+        return self.ids_of([b"a", b'"'])
+
+    @cached_property
+    def points(self) -> list[int]:
+        """The id of the decimal point."""
+        return self.ids_of([b"."])
 
     def ids_of(self, texts: Sequence[bytes]) -> list[int]:
         """Return the ids of the tokens with these bytes, in this order; a text that is no token is left out."""

@@ -24,14 +24,19 @@ MAX_LEAST = 4096
 """The largest ``minLength`` and ``minItems``: the matcher keeps some four states for each character it counts."""
 MAX_REPETITIONS = 100_000
 """The largest product of nested counts in a pattern: beyond it the matcher needs gigabytes."""
+LARGEST_INTEGER = 2**63 - 1024
+"""The largest double that fits 64 bits: the matcher reads bounds as doubles."""
+MAX_BOUNDED_STEP = 1000
+"""The largest ``multipleOf`` of an integer that is bounded: the matcher keeps a state for each remainder and digit."""
 _LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
 _REAL_DATE = f"^({_LEAP_YEAR}-02-29|....-02-([01]|2[0-8])|....-(0[13-9]|1))"
-_NO_LEAP_SECOND = "([^:]*:){2}[0-5]"
+# No 60th second: it is right in two minutes a year, and most validators know none. A fraction goes to nanoseconds.
+_SECOND = r"([^:]*:){2}[0-5][0-9](\.[0-9]{1,9})?[^.0-9]"
 _FORMATS: dict[str, dict[str, Any]] = {
     "date": {"pattern": _REAL_DATE},
-    # No 60th second: it is right in two minutes a year, and most validators know none.
-    "time": {"pattern": f"^{_NO_LEAP_SECOND}"},
-    "date-time": {"pattern": f"{_REAL_DATE}{_NO_LEAP_SECOND}"},
+    "time": {"pattern": f"^{_SECOND}"},
+    "date-time": {"pattern": f"{_REAL_DATE}{_SECOND}"},
+    "duration": {"pattern": "^P(T|[0-9]{1,9}[YMWDHS])+$"},
     # RFC 5321, section 4.5.3.1, with its erratum 1690, and RFC 1035, section 2.3.4: lengths of the parts and the whole.
     "email": {"pattern": r"^[^@]{1,64}@[^.@]{1,63}(\.[^.@]{1,63}){0,3}$", "maxLength": 254},
     "hostname": {"maxLength": 253},
@@ -152,10 +157,15 @@ def _translate(schema: dict[str, Any]) -> None:
     patterns = schema.get("patternProperties")
     if isinstance(patterns, dict):
         schema["patternProperties"] = {to_rust(pattern): value for pattern, value in patterns.items()}
+    types = schema.get("type")
+    if schema.get("multipleOf", MAX_BOUNDED_STEP + 1) in range(MAX_BOUNDED_STEP + 1) and "integer" in (types or ()):
+        # Where a number may end depends on all of its digits then: the matcher has to know the bounds in advance.
+        schema.setdefault("minimum", -LARGEST_INTEGER)
+        schema.setdefault("maximum", LARGEST_INTEGER)
     narrower = _FORMATS.get(str(schema.get("format")))
     others = schema.get("allOf", [])
     if narrower is not None and isinstance(others, list):  # else it is refused as what it is
-        schema["allOf"] = [*others, narrower]
+        schema["allOf"] = [*others, dict(narrower)]
 
 
 def subschemas(root: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
