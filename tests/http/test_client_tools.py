@@ -31,6 +31,16 @@ ARGUMENTS = {
     "additionalProperties": False,
 }
 
+TEXT = {"type": "object", "properties": {"x": {"type": "boolean"}}, "required": ["x"], "additionalProperties": False}
+FORMATS: list[dict[str, Any]] = [
+    {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": TEXT}}},
+    {"response_format": {"type": "json_object", "schema": TEXT}},
+    {"guided_json": TEXT},
+    {"structured_outputs": {"json": TEXT}},
+]
+BEGINS_CALL = {"logit_bias": {str(ord("<")): 100}}
+"""Makes the reference model write the first character of a call, where it may."""
+
 
 def tools(parameters: object, **more: object) -> list[dict[str, Any]]:
     return [{"type": "function", "function": {"name": "get_weather", "parameters": parameters, **more}}]
@@ -87,3 +97,58 @@ async def test_a_stream_of_a_forced_call_that_is_cut_has_no_markup(client: Clien
     chunks = await streamed(client, CHAT, **body, stream=True)
 
     assert not "".join(each["choices"][0]["delta"].get("content") or "" for each in chunks)
+
+
+@pytest.mark.parametrize("offered", [tools(ARGUMENTS), tools(ARGUMENTS, strict=True), tools(SCHEMAS[0])], ids=str)
+@pytest.mark.parametrize("fields", FORMATS, ids=str)
+@pytest.mark.parametrize("is_parallel", [True, False])
+async def test_an_answer_is_a_call_or_text_that_keeps_the_schema(
+    client: Client, offered: list[dict[str, Any]], fields: dict[str, Any], is_parallel: bool
+) -> None:
+    body = FREE | fields | {"max_tokens": 200, "tools": offered, "parallel_tool_calls": is_parallel}
+
+    (text,) = (await ask(client, CHAT, **body))["choices"]
+    (call,) = (await ask(client, CHAT, **body, **BEGINS_CALL))["choices"]
+
+    assert jsonschema_rs.is_valid(TEXT, json.loads(text["message"]["content"]))
+    assert text["finish_reason"] == "stop"
+    assert not call["message"]["content"]
+    arguments = json.loads(call["message"]["tool_calls"][0]["function"]["arguments"])
+    assert isinstance(arguments, dict)
+    if offered[0]["function"].get("strict"):
+        assert jsonschema_rs.is_valid(ARGUMENTS, arguments)
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}], ids=str)
+async def test_a_forced_call_beside_a_format_is_a_call(client: Client, choice: object) -> None:
+    body = FREE | FORMATS[0] | {"max_tokens": 200, "tools": tools(ARGUMENTS), "tool_choice": choice}
+
+    (answer,) = (await ask(client, CHAT, **body))["choices"]
+
+    assert jsonschema_rs.is_valid(ARGUMENTS, json.loads(answer["message"]["tool_calls"][0]["function"]["arguments"]))
+
+
+async def test_no_call_beside_a_format_is_text_that_keeps_the_schema(client: Client) -> None:
+    body = FREE | FORMATS[0] | {"tools": tools(ARGUMENTS), "tool_choice": "none"}
+
+    (answer,) = (await ask(client, CHAT, **body))["choices"]
+
+    assert jsonschema_rs.is_valid(TEXT, json.loads(answer["message"]["content"]))
+
+
+@pytest.mark.parametrize("max_tokens", [3, 8, 12])
+async def test_text_beside_tools_is_closed_at_the_limit(client: Client, max_tokens: int) -> None:
+    text = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    body = FREE | {"max_tokens": max_tokens, "tools": tools(ARGUMENTS), "guided_json": text}
+
+    (answer,) = (await ask(client, CHAT, **body))["choices"]
+
+    assert jsonschema_rs.is_valid(text, json.loads(answer["message"]["content"]))
+
+
+async def test_a_schema_of_the_text_that_cannot_be_held_is_refused_by_its_field(client: Client) -> None:
+    fields = {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "nothing"}}}}
+
+    status, answer = await post(client, CHAT, {"messages": HELLO, "tools": tools(ARGUMENTS)} | fields)
+
+    assert (status, answer["error"]["param"]) == (400, "response_format.json_schema.schema")

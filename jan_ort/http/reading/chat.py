@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jan_ort.chat.tools import ToolPlan
-from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.conversation import encode_conversation
 from jan_ort.http.reading.fields import fitted, num_choices, sampling_params, wants_usage
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
@@ -72,11 +71,7 @@ def _marker_ids(model: GenerativeModel) -> frozenset[int]:
 async def _grammar(
     model: GenerativeModel, body: CreateChatCompletionRequest, calls: ToolPlan | None
 ) -> CompiledGrammar | None:
-    """Return what the answer must follow: a call if one is forced, else what the request's own fields say."""
-    if calls is not None and (rule := rule_of(body)) is not None:
-        param = rule.param.split(".")[0]
-        message = f"{param} cannot be combined with tools that may be called; set tool_choice to 'none' or leave it out"
-        raise bad_request(param, message)
+    """Return what the answer must follow: calls, if there are tools, or else what the request's own fields say."""
     if calls is None:
         return await compile_structure(model, body)
-    return await compile_calls(model, calls)
+    return await compile_calls(model, calls, rule_of(body))

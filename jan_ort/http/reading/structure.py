@@ -7,14 +7,14 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from jan_ort.chat.tools import ToolPlan
+from jan_ort.chat.tools import ToolChoice, ToolPlan
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.other_names import GenerationBody
 from jan_ort.http.reading.text_rules import TextRule, grammar_of_choices, grammar_of_pattern, text_rule
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
-from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
+from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT, or_json_text
 from jan_ort_openapi.models import ChatCompletionRequestResponseFormat
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Names of schemas, as in OpenAI's API."""
+
+_ANY_ARGUMENTS = {"type": "object", "additionalProperties": True}
 
 _Compiled = TypeVar("_Compiled")
 
@@ -84,24 +86,47 @@ def _schema(asked: ChatCompletionRequestResponseFormat) -> tuple[str, object]:
     raise bad_request(param, "the type 'json_schema' needs its schema in response_format.json_schema.schema")
 
 
-async def compile_calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
-    """Return what an answer that may call tools must follow, None for a free one. Raises: ApiError 400."""
-    return await _refusing("functions" if plan.is_legacy else "tools", _calls(model, plan))
+async def compile_calls(model: GenerativeModel, plan: ToolPlan, rule: TextRule | None) -> CompiledGrammar | None:
+    """Return what an answer that may call tools must follow, None for a free one; ``rule`` is for its text.
+
+    Raises: ApiError 400.
+    """
+    if rule is not None:
+        await _check_text(model, rule)
+    calls = _calls(model, plan, None if rule is None else rule.value)
+    return await _refusing("functions" if plan.is_legacy else "tools", calls)
 
 
-async def _calls(model: GenerativeModel, plan: ToolPlan) -> CompiledGrammar | None:
-    source = await model.rendering.run(lambda: _source_of_calls(model, plan))
-    return None if source is None else await (await model.grammar_pool()).lark(source, closes=plan.is_forced)
+async def _check_text(model: GenerativeModel, rule: TextRule) -> None:
+    """Refuse a rule for the text beside calls that is no JSON schema, or cannot be held. Raises: ApiError 400."""
+    if rule.kind != "json":
+        param = rule.param.split(".")[0]
+        message = f"{param} cannot be combined with tools that may be called; set tool_choice to 'none' or leave it out"
+        raise bad_request(param, message)
+    await _refusing(rule.param, (await model.grammar_pool()).json_schema(rule.value))
 
 
-def _source_of_calls(model: GenerativeModel, plan: ToolPlan) -> str | None:
+async def _calls(model: GenerativeModel, plan: ToolPlan, text: object) -> CompiledGrammar | None:
+    source = await model.rendering.run(lambda: _source_of_calls(model, plan, text))
+    closes = plan.is_forced or text is not None
+    return None if source is None else await (await model.grammar_pool()).lark(source, closes=closes)
+
+
+def _source_of_calls(model: GenerativeModel, plan: ToolPlan, text: object) -> str | None:
     # A schema that nothing holds the answer to may say anything.
     tools = [
         replace(tool, parameters=checked_schema(tool.parameters)) if plan.is_forced or tool.is_strict else tool
         for tool in plan.callable_tools
     ]
-    checked = replace(plan, callable_tools=tuple(tools))
-    return model.tool_format.grammar(checked, model.tool_markers)
+    if plan.is_forced or text is None:
+        checked = replace(plan, callable_tools=tuple(tools))
+        return model.tool_format.grammar(checked, model.tool_markers)
+    # What is no call keeps the schema: so the calls are written as if they were forced.
+    open_tools = [tool if tool.is_strict else replace(tool, parameters=_ANY_ARGUMENTS) for tool in tools]
+    forced = replace(plan, choice=ToolChoice.REQUIRED, callable_tools=tuple(open_tools))
+    calls = model.tool_format.grammar(forced, model.tool_markers)
+    assert calls is not None, "forced calls have a grammar"
+    return or_json_text(calls, checked_schema(text))
 
 
 async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llguidance import LLMatcher
 
 from jan_ort.structured.forcing import NO_FORCING
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.schema_checks import subschemas
+
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
 
 JSON_OBJECT: dict[str, Any] = {"type": "object"}
 """The schema of any JSON object."""
@@ -22,22 +26,29 @@ WHITESPACE = r"\x20|\r?\n(\x20{0,20}|\t{0,10})"
 """Between two tokens of JSON: nothing, one space, or one line break with its indentation. It cannot run away."""
 
 
+LAYOUT: JsonCompileOptions = {
+    "whitespace_pattern": WHITESPACE,
+    "whitespace_flexible": True,
+    "item_separator": ",",
+    "key_separator": ":",
+    "lenient": False,
+    "coerce_one_of": False,
+}
+"""How JSON is written, and that no part of a schema is passed over."""
+
+
+def or_json_text(calls: str, checked: dict[str, Any]) -> str:
+    """Return a grammar in the matcher's language of what ``calls`` allows, or of JSON that keeps a checked schema."""
+    schema = json.dumps(checked | {"x-guidance": LAYOUT})
+    return f"start: whole_text | all_calls\nwhole_text: %json {schema}\n" + re.sub(
+        "^start:", "all_calls:", calls, count=1, flags=re.MULTILINE
+    )
+
+
 def grammar_of_checked(checked: dict[str, Any], *, is_forcing: bool = True) -> str:
     """Return the matcher's grammar of a schema that has been checked. Raises: SchemaError for a number too large."""
     try:
-        grammar = str(
-            LLMatcher.grammar_from_json_schema(
-                json.dumps(checked),
-                overrides={
-                    "whitespace_pattern": WHITESPACE,
-                    "whitespace_flexible": True,
-                    "item_separator": ",",
-                    "key_separator": ":",
-                    "lenient": False,
-                    "coerce_one_of": False,
-                },
-            )
-        )
+        grammar = str(LLMatcher.grammar_from_json_schema(json.dumps(checked), overrides=LAYOUT))
     except ValueError as error:
         raise SchemaError("", f"the schema cannot be read: {error}", "change or remove it") from error
     if is_forcing:

@@ -96,7 +96,7 @@ async def test_a_chat_field_that_asks_for_nothing_changes_nothing(client: Client
         (CHAT, {"tool_choice": "required"}, "tool_choice"),
         (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
         (CHAT, {"tools": [TOOL], "functions": [FUNCTION]}, "functions"),
-        (CHAT, {"tools": [TOOL], "response_format": JSON}, "response_format"),
+        (CHAT, {"tools": [TOOL], "response_format": JSON | {"schema": {"type": "nothing"}}}, "response_format.schema"),
         (CHAT, {"tools": [TOOL], "grammar": 'root ::= "a"'}, "grammar"),
         (COMPLETIONS, {"best_of": 10**399}, "best_of"),
         (COMPLETIONS, {"prompt": []}, "prompt"),
