@@ -16,7 +16,13 @@ from jan_ort.chat.tools.tool_plan import Tool, ToolChoice, ToolPlan
 MAX_FORCED_CALLS = 16
 """Calls of one forced answer; a small model would otherwise repeat itself to the end of its context."""
 
-_SPACING = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_SPACING = {
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+    # As in jan_ort/structured: a name spelled with \\u would go by as another one.
+    "json_allowed_escapes": 'nrbtf\\"',
+}
 _COMBINING = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "patternProperties", "unevaluatedProperties"}
 )

@@ -26,7 +26,11 @@ WHITESPACE = r"\x20|\r?\n(\x20{0,20}|\t{0,10})"
 """Between two tokens of JSON: nothing, one space, or one line break with its indentation. It cannot run away."""
 
 
+_CONTROL = re.compile(r"\\u00[01]")
+ESCAPES = 'nrbtf\\"'
+"""What may follow a backslash in a text. No ``u``: a name spelled with it would go by as another one."""
 LAYOUT: JsonCompileOptions = {
+    "json_allowed_escapes": ESCAPES,
     "whitespace_pattern": WHITESPACE,
     "whitespace_flexible": True,
     "item_separator": ",",
@@ -47,8 +51,11 @@ def or_json_text(calls: str, checked: dict[str, Any]) -> str:
 
 def grammar_of_checked(checked: dict[str, Any], *, is_forcing: bool = True) -> str:
     """Return the matcher's grammar of a schema that has been checked. Raises: SchemaError for a number too large."""
+    text = json.dumps(checked)
+    # A control character of the schema itself has no other spelling.
+    layout = LAYOUT | {"json_allowed_escapes": ESCAPES + "u"} if _CONTROL.search(text) else LAYOUT
     try:
-        grammar = str(LLMatcher.grammar_from_json_schema(json.dumps(checked), overrides=LAYOUT))
+        grammar = str(LLMatcher.grammar_from_json_schema(text, overrides=layout))
     except ValueError as error:
         raise SchemaError("", f"the schema cannot be read: {error}", "change or remove it") from error
     if is_forcing:

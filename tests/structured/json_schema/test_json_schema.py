@@ -125,3 +125,20 @@ def test_a_schema_given_to_the_compiler_is_not_changed(model: Model) -> None:
 )
 def test_a_pattern_is_spelled_for_the_matcher(pattern: str, expected: str) -> None:
     assert to_rust(pattern) == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "object", "properties": {"foo": {"type": "integer"}}}, r'{"\u0066oo": "x"}'),
+        ({"type": "object", "properties": {"foo": False}}, r'{"\u0066oo": 1}'),
+        ({"type": "object", "patternProperties": {"^f": {"type": "integer"}}}, r'{"\u0066oo": "x"}'),
+        ({"type": "object", "patternProperties": {"^🐲": {"type": "integer"}}}, r'{"\ud83d\udc32": "x"}'),
+    ],
+)
+def test_a_name_has_no_other_spelling(schema: Any, text: str, model: Model) -> None:
+    assert not read(model, model.compiler.json_schema(schema).start(), text)
+
+
+def test_a_control_character_of_the_schema_is_written_as_it_must_be(model: Model) -> None:
+    assert read(model, model.compiler.json_schema({"const": "a\x01"}).start(), r'"a\u0001"')
