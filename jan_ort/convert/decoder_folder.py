@@ -13,7 +13,7 @@ from jan_ort.convert.graph.calibration import CALIBRATION_TEXT, MAX_TOKENS, Cali
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.checkpoint import Checkpoint
-from jan_ort.convert.peak_memory import KEPT_VALUE_BYTES, VALUE_BYTES, check_peak
+from jan_ort.convert.peak_memory import SCALES_VALUE_BYTES, check_peak, check_served
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.convert.weights.smoothing import LayerSmoothing, smoothing
 
@@ -26,9 +26,8 @@ _CALIBRATION_BEGINS, _GRAPH_BEGINS, _GRAPH_ENDS = 0.2, 0.5, 0.95  # shares of th
 def check_model(model: Checkpoint, decoder: Decoder, weights: Weights, memory_limit_mb: int | None) -> DecoderConfig:
     """Return the hyperparameters. Raises: ConversionError if they, a type or the memory forbid a conversion."""
     config = read_decoder_config(model, decoder)
-    num_values, is_kept = model.largest_tensor()
-    value_bytes = KEPT_VALUE_BYTES if is_kept and weights != "fp16" else VALUE_BYTES
-    check_peak(model.path, num_values, value_bytes, memory_limit_mb)
+    check_peak(model.path, model.largest_tensor(), SCALES_VALUE_BYTES, memory_limit_mb)
+    check_served(model.path, int(model.num_values() * SCHEMES[weights].value_bytes), memory_limit_mb)
     model.check_types()  # now: some tensors are needed only when much has been written
     return config
 

@@ -14,7 +14,7 @@ from jan_ort.convert.folder_files import check_empty, describe, write_chat_templ
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
-from jan_ort.ground.progress import silent
+from jan_ort.ground.progress import in_bytes, silent
 from jan_ort.ground.task import GENERATE
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ def convert_gguf(
     check_empty(target)
     report(STAGE, 0.0)
     model = GgufFile(source)
+    report = in_bytes(report, model.size_bytes)
     decoder = _read_architecture(model)
     config = check_model(model, decoder, weights, memory_limit_mb)
     tokenizer = _read_tokenizer(model, config)

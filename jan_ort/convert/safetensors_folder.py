@@ -20,7 +20,7 @@ from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import ConversionError
-from jan_ort.ground.progress import silent
+from jan_ort.ground.progress import in_bytes, silent
 from jan_ort.ground.task import GENERATE
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 
@@ -57,6 +57,7 @@ def convert_safetensors(
     report(STAGE, 0.0)
     layout, stated = check_checkpoint(source)
     model = HfCheckpoint(source, stated, layout)
+    report = in_bytes(report, model.size_bytes)
     decoder = model.decoder
     config = check_model(model, decoder, weights, memory_limit_mb)
     tokenizer = _read_tokenizer(source, config)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from jan_ort.ground.progress import Progress, silent
+from jan_ort.ground.progress import ByteShare, Progress, silent
 
 BLOCK_BYTES = 1 << 22
 """So much is read in about a hundredth of a second, and a call of ``progress`` between costs nothing beside it."""
@@ -34,4 +34,4 @@ def _blocks(source: Path, stage: str, progress: Progress) -> Iterator[bytes]:
         while block := stream.read(BLOCK_BYTES):
             yield block
             done += len(block)
-            progress(stage, min(1.0, done / size) if size else 1.0)
+            progress(stage, ByteShare(done / size if size else 1.0, size))

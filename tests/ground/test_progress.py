@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from jan_ort.ground.progress import LogProgress, show_progress
+from jan_ort.ground.progress import ByteShare, LogProgress, in_bytes, show_progress
 
 
 class Terminal(io.StringIO):
@@ -43,3 +43,26 @@ def test_anything_else_gets_the_log() -> None:
 
     assert isinstance(progress, LogProgress)
     assert stream.getvalue() == ""
+
+
+def test_a_share_of_bytes_is_told_in_megabytes_with_its_rate_and_what_is_left(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([100.0, 110.0])
+    monkeypatch.setattr("jan_ort.ground.progress.time.monotonic", lambda: next(clock))
+    progress = in_bytes(LogProgress(), 4_000_000_000)
+
+    with caplog.at_level(logging.INFO):
+        progress("Converting", 0.0)
+        progress("Converting", 0.25)
+
+    assert caplog.messages == ["Converting", "Converting: 25 % (1,000 of 4,000 MB, 100.0 MB/s, 30 s left)"]
+
+
+def test_a_bar_tells_megabytes_and_the_rate() -> None:
+    terminal = Terminal()
+
+    with show_progress(terminal) as progress:
+        progress("Converting", ByteShare(0.5, 4_000_000))
+
+    assert "2 of 4 MB" in terminal.getvalue()

@@ -6,6 +6,9 @@ four inputs, so no bias).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.matrices import Matrices, Part
@@ -53,47 +57,50 @@ class Float16Products:
 
     def _table(self, name: str, tensor: str) -> str:
         shape = (self._config.vocab_size, self._config.hidden_size)
-        return self._half(name, self._source.tensor(f"{tensor}.weight", shape).dequantize())
+        rows = map(self._halves, repeat(name), self._matrices.floats([Part(tensor, shape[0])], shape[1]))
+        return self._writer.initializer_of_rows(name, np.float16, shape, rows)
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, and a sum if there is a bias."""
         output = output or f"{name}.out"
         bias = self._matrices.bias(parts)
         product = output if bias is None else f"{name}.product"
-        matrix = self._4bit_matrix(parts, columns)
-        if matrix is None:
-            weight = self._half(f"{name}.weight", self._matrices.floats(parts, columns).T)
+        num_rows, blocks = sum(part.rows for part in parts), self._4bit_blocks(parts, columns)
+        if blocks is None:
+            rows = map(self._halves, repeat(name), self._matrices.floats(parts, columns))
+            shape = (columns, num_rows)
+            weight = self._writer.transposed_initializer(f"{name}.weight", np.float16, shape, rows)
             self._writer.node("MatMul", [x, weight], [product])
         else:
-            self._4bit_product(name, x, with_even_blocks(matrix), product)
+            matrix = store_matrix(self._writer, name, num_rows, map(self._half_scaled, repeat(name), blocks))
+            self._4bit_product(x, matrix, product)
         if bias is None:
             return product
         return self._writer.node("Add", [product, self._half(f"{name}.bias", bias)], [output])
 
-    def _4bit_matrix(self, parts: list[Part], columns: int) -> QuantizedMatrix | None:
+    def _4bit_blocks(self, parts: list[Part], columns: int) -> Iterator[QuantizedMatrix] | None:
         if self._bits != 4 or columns % GGML_BLOCK:
             return None
         if not self._source.has_4bit_tensors():
             return self._matrices.rounded_4bit(parts, columns)
         return self._matrices.kept_4bit(parts, columns)
 
-    def _4bit_product(self, name: str, x: str, matrix: QuantizedMatrix, output: str) -> None:
-        scales = matrix.scales.copy()
-        if matrix.extra_columns:
+    def _half_scaled(self, name: str, block: QuantizedMatrix) -> QuantizedMatrix:
+        even = with_even_blocks(block)
+        scales = even.scales.copy()
+        if even.extra_columns:
             # Means instead of sums, which would come near float16's end; 32 is a power of 2, so nothing is rounded.
-            scales[:, (matrix.columns - matrix.extra_columns) // GGML_BLOCK :] *= GGML_BLOCK
-            x = self._with_block_means(x, matrix)
-        assert matrix.zero_points is not None  # cat_4bit always has them
-        inputs = [
-            x,
-            self._writer.initializer(f"{name}.codes", matrix.codes),
-            self._half(f"{name}.scales", scales),
-            self._writer.initializer(f"{name}.zero_points", matrix.zero_points),
-        ]
-        at = {"K": matrix.columns, "N": matrix.rows, "bits": matrix.bits, "block_size": matrix.block_size}
-        self._writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, **at)
+            scales[:, (even.columns - even.extra_columns) // GGML_BLOCK :] *= GGML_BLOCK
+        return replace(even, scales=self._halves(f"{name}.scales", scales))
 
-    def _with_block_means(self, x: str, matrix: QuantizedMatrix) -> str:
+    def _4bit_product(self, x: str, matrix: StoredMatrix, output: str) -> None:
+        if matrix.extra_columns:
+            x = self._with_block_means(x, matrix)
+        assert matrix.zero_points  # cat_4bit always has them
+        inputs = [x, matrix.codes, matrix.scales, matrix.zero_points]
+        self._writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, **matrix.attributes)
+
+    def _with_block_means(self, x: str, matrix: StoredMatrix) -> str:
         """Append to x its means over blocks of 32, which the extra columns of the "cat" scheme multiply.
 
         Of those columns there is one for each block, and zeros up to a whole number of blocks. A matrix without
@@ -110,7 +117,10 @@ class Float16Products:
         return self._block_means[name]
 
     def _half(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant as float16. Raises: ConversionError if a value is beyond its range."""
+        return self._writer.initializer(name, self._halves(name, values))
+
+    def _halves(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as float16. Raises: ConversionError if one is beyond its range."""
         if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
             self._source.refuse(f"{name} has values beyond float16's range; convert with --weights int8")
-        return self._writer.initializer(name, values.astype(np.float16))
+        return values.astype(np.float16)

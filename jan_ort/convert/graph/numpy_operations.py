@@ -47,7 +47,7 @@ class NumpyOperations:
     def linear(self, name: str, x: Floats, parts: list[Part], columns: int) -> Floats:
         """Multiply, and add the bias."""
         self.inputs[name] = x
-        y: Floats = x @ self._matrices.floats(parts, columns).T
+        y = np.concatenate([x @ rows.T for rows in self._matrices.floats(parts, columns)], axis=-1)
         bias = self._matrices.bias(parts)
         return y if bias is None else y + bias
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from onnx import helper
 
 MICROSOFT = "com.microsoft"
@@ -33,7 +35,7 @@ class OnnxWriter:
     def __init__(self, folder: Path) -> None:
         self._model_path = folder / "model.onnx"
         self._data_path = folder / "model.onnx.data"
-        self._stream = self._data_path.open("wb")
+        self._stream = self._data_path.open("w+b")
         self._offsets: dict[bytes, int] = {}
         self._initializers: list[onnx.TensorProto] = []
         self._nodes: list[onnx.NodeProto] = []
@@ -54,23 +56,62 @@ class OnnxWriter:
         if array.nbytes < _INLINE_BYTES:
             self._initializers.append(onnx.numpy_helper.from_array(array, name))
             return name
-        proto = onnx.TensorProto(name=name, dims=array.shape, data_location=onnx.TensorProto.EXTERNAL)
-        proto.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-        place = {"location": self._data_path.name, "offset": self._place(array), "length": array.nbytes}
+        return self.initializer_of_rows(name, array.dtype, array.shape, [array])
+
+    def initializer_of_rows(
+        self, name: str, dtype: DTypeLike, shape: tuple[int, ...], blocks: Iterable[NDArray[Any]]
+    ) -> str:
+        """Add a constant of ``shape`` whose rows come in ``blocks``, of which one is in memory at a time."""
+        begin = self._begin()
+        digest = hashlib.blake2b()
+        for block in blocks:
+            content = np.ascontiguousarray(block, dtype).reshape(-1).view(np.uint8).data
+            digest.update(content)
+            self._stream.write(content)
+        assert self._stream.tell() == begin + _num_bytes(dtype, shape), name
+        offset = self._offsets.setdefault(digest.digest(), begin)
+        if offset != begin:  # these bytes were there already
+            self._stream.seek(begin)
+            self._stream.truncate()
+        return self._external(name, dtype, shape, offset)
+
+    def same_initializer(self, name: str, other: str, shape: tuple[int, ...] = ()) -> str:
+        """Add a constant that has the bytes of another one, in a shape of its own if one is given."""
+        proto = onnx.TensorProto()
+        proto.CopyFrom(next(each for each in self._initializers if each.name == other))
+        proto.name, proto.dims[:] = name, shape or proto.dims
+        self._initializers.append(proto)
+        return name
+
+    def transposed_initializer(
+        self, name: str, dtype: DTypeLike, shape: tuple[int, ...], blocks: Iterable[NDArray[Any]]
+    ) -> str:
+        """Add a matrix of ``shape`` whose columns come in ``blocks``, as rows; it is put together in the file."""
+        begin = self._begin()
+        self._stream.truncate(begin + _num_bytes(dtype, shape))
+        self._stream.flush()
+        matrix, first = np.memmap(self._data_path, dtype, "r+", begin, shape), 0
+        for block in blocks:
+            matrix[:, first : first + len(block)] = block.T
+            first += len(block)
+        assert first == shape[1], name
+        del matrix
+        self._stream.seek(0, SEEK_END)
+        return self._external(name, dtype, shape, begin)
+
+    def _begin(self) -> int:
+        """Return where the next initialiser begins."""
+        self._stream.write(bytes(-self._stream.tell() % _PAGE_BYTES))
+        return self._stream.tell()
+
+    def _external(self, name: str, dtype: DTypeLike, shape: tuple[int, ...], offset: int) -> str:
+        proto = onnx.TensorProto(name=name, dims=shape, data_location=onnx.TensorProto.EXTERNAL)
+        proto.data_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        place = {"location": self._data_path.name, "offset": offset, "length": _num_bytes(dtype, shape)}
         for key, value in place.items():
             proto.external_data.add(key=key, value=str(value))
         self._initializers.append(proto)
         return name
-
-    def _place(self, array: NDArray[Any]) -> int:
-        """Return the offset of the array's bytes, written now unless they are there already."""
-        content = array.reshape(-1).view(np.uint8).data
-        digest = hashlib.blake2b(content).digest()
-        if digest not in self._offsets:
-            self._stream.write(bytes(-self._stream.tell() % _PAGE_BYTES))
-            self._offsets[digest] = self._stream.tell()
-            self._stream.write(content)
-        return self._offsets[digest]
 
     def node(self, operator: str, inputs: Sequence[str], outputs: Sequence[str], *, domain: str = "", **at: Any) -> str:
         """Add a node, named after its first output, which is returned; ``at`` are its attributes."""
@@ -94,6 +135,10 @@ class OnnxWriter:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="jan-ort")
         helper.set_model_props(model, dict(metadata))
         self._model_path.write_bytes(model.SerializeToString())
+
+
+def _num_bytes(dtype: DTypeLike, shape: tuple[int, ...]) -> int:
+    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def _value(name: str, dtype: type[np.generic], shape: Shape) -> onnx.ValueInfoProto:

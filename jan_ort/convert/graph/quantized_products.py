@@ -6,10 +6,10 @@ import numpy as np
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.matrices import Matrices, Part
-from jan_ort.convert.weights.quantization import QuantizedMatrix
 from jan_ort.convert.weights.schemes import Weights
 
 _ACCURACY_LEVEL = 4  # int8 activations; with float activations the CPU kernel is about 15 times slower
@@ -28,14 +28,10 @@ class QuantizedProducts:
     def embed(self, tensor: str) -> str:
         """Add the embedding, of 8 bits."""
         config = self._config
-        embedding = self._embedding = self._matrices.embedding(tensor, config.vocab_size, config.hidden_size)
-        codes = embedding.codes.reshape(embedding.rows, -1)  # (vocab_size, hidden_size)
-        inputs = [
-            self._writer.initializer("embed.codes", codes),
-            "input_ids",
-            self._writer.initializer("embed.scales", embedding.scales),
-        ]
-        at = {"bits": 8, "block_size": embedding.block_size, "gather_axis": 0, "quantize_axis": 1}
+        blocks = self._matrices.embedding(tensor, config.vocab_size, config.hidden_size)
+        self._embedding = stored = store_matrix(self._writer, "embed", config.vocab_size, blocks, flat=True)
+        at = {"bits": 8, "block_size": stored.block_size, "gather_axis": 0, "quantize_axis": 1}
+        inputs = [stored.codes, "input_ids", stored.scales]
         return self._writer.node("GatherBlockQuantized", inputs, ["embed.out"], domain=MICROSOFT, **at)
 
     def logits(self, rows: str, head: str, output: str) -> None:
@@ -44,33 +40,26 @@ class QuantizedProducts:
             part = Part(head, self._config.vocab_size)
             self.linear("logits", rows, [part], self._config.hidden_size, output=output)
         else:  # tied: the same bytes in the file as the embedding's
-            self._product("logits", rows, self._embedding, None, output)
+            self._product(rows, self._embedding.again(self._writer, "logits"), "", output)
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, with the bias inside."""
-        matrix = self._matrices.matrix(parts, columns)
-        bias = self._matrices.bias(parts)
-        bias_name = None if bias is None else self._writer.initializer(f"{name}.bias", bias)
-        return self._product(name, x, matrix, bias_name, output or f"{name}.out")
+        num_rows, bias = sum(part.rows for part in parts), self._matrices.bias(parts)
+        matrix = store_matrix(self._writer, name, num_rows, self._matrices.quantized(parts, columns))
+        bias_name = "" if bias is None else self._writer.initializer(f"{name}.bias", bias)
+        return self._product(x, matrix, bias_name, output or f"{name}.out")
 
-    def _product(self, name: str, x: str, matrix: QuantizedMatrix, bias: str | None, output: str) -> str:
-        writer = self._writer
+    def _product(self, x: str, matrix: StoredMatrix, bias: str, output: str) -> str:
         if matrix.extra_columns:
             x = self._with_block_sums(x, matrix)
-        inputs = [
-            x,
-            writer.initializer(f"{name}.codes", matrix.codes),
-            writer.initializer(f"{name}.scales", matrix.scales),
-            "" if matrix.zero_points is None else writer.initializer(f"{name}.zero_points", matrix.zero_points),
-            "",  # g_idx
-            bias or "",
-        ]
+        g_idx = ""
+        inputs = [x, matrix.codes, matrix.scales, matrix.zero_points, g_idx, bias]
         while not inputs[-1]:
             inputs.pop()
-        at = {"K": matrix.columns, "N": matrix.rows, "bits": matrix.bits, "block_size": matrix.block_size}
-        return writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, accuracy_level=_ACCURACY_LEVEL, **at)
+        at = matrix.attributes | {"accuracy_level": _ACCURACY_LEVEL}
+        return self._writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, **at)
 
-    def _with_block_sums(self, x: str, matrix: QuantizedMatrix) -> str:
+    def _with_block_sums(self, x: str, matrix: StoredMatrix) -> str:
         """Append to x its sums over blocks of 32, which the extra columns of the "cat" scheme multiply."""
         if x not in self._block_sums:
             columns = matrix.columns - matrix.extra_columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -75,9 +76,13 @@ class Checkpoint(Metadata, ABC):
     def has_4bit_tensors(self) -> bool:
         """Say whether any tensor is stored in 4 bits."""
 
-    @abstractmethod
-    def largest_tensor(self) -> tuple[int, bool]:
-        """Return how many values the largest tensor has, and whether its codes are kept in any 8-bit graph."""
+    def num_values(self) -> int:
+        """Return how many values all tensors have together."""
+        return sum(map(math.prod, self.shapes().values()))
+
+    def largest_tensor(self) -> int:
+        """Return how many values the largest tensor has."""
+        return max(map(math.prod, self.shapes().values()), default=0)
 
     @abstractmethod
     def check_types(self) -> None:

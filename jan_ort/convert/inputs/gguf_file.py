@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,11 +55,6 @@ class GgufFile(Checkpoint):
     def has_4bit_tensors(self) -> bool:
         """Say whether any tensor is stored in 4 bits."""
         return any(each.kind.name in FOUR_BIT_TYPES for each in self._tensors.values())
-
-    def largest_tensor(self) -> tuple[int, bool]:
-        """Return how many values the largest tensor has, and whether its codes are kept in any 8-bit graph."""
-        each = max(self._tensors.values(), key=lambda each: math.prod(each.shape))
-        return math.prod(each.shape), each.kind.name == "Q8_0"
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Return the shape of each tensor, outermost dimension first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,10 +101,6 @@ class HfCheckpoint(Checkpoint):
     def has_4bit_tensors(self) -> bool:
         """None is."""
         return False
-
-    def largest_tensor(self) -> tuple[int, bool]:
-        """Return how many values the largest tensor has; no codes are kept."""
-        return max(math.prod(shape) for shape in self._shapes.values()), False
 
     def check_types(self) -> None:
         """Refuse the checkpoint if any tensor has a type that cannot be read."""

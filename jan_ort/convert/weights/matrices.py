@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK, AffineBlocks, four_bit_blocks, q8_0_blocks
+from jan_ort.convert.weights.computed_ahead import computed_ahead
 from jan_ort.convert.weights.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.convert.weights.smoothing import Scale
 
 EIGHT_BIT_BLOCK = 64
 """Values with one scale in a matrix of 8 bits; "int8-block64" in jan_ort.json names it."""
+
+_BLOCK_BYTES = 1 << 22
+"""Of a block of rows in float32: what is computed with it takes several times as much, and fits a CPU's cache."""
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
@@ -39,9 +43,16 @@ class Part:
     total: int = 0
     bias: str = ""
 
+    def block(self, first: int, count: int) -> Part:
+        """Return what holds for some of the rows, which are a tensor of their own then."""
+        row_scale = None if self.row_scale is None else self.row_scale[first : first + count]
+        return replace(self, rows=count, row_scale=row_scale, first=0, total=0)
+
 
 class Matrices:
     """Reads the matrices of ``source``; parts are concatenated row-wise, each ``(rows, columns)`` in the file.
+
+    A matrix comes as blocks of its rows, one after another: a whole one may take gigabytes.
 
     With "int8" every matrix becomes 8-bit in blocks of 64. With "int4" 4-bit matrices that are not scaled keep their
     codes (the "cat" scheme) and all others become 8-bit; those of safetensors are rounded to 4 bits. The embedding
@@ -52,30 +63,44 @@ class Matrices:
         self._source = source
         self._weights = weights
 
-    def matrix(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
-        """Return the parts as a scheme of 8 bits or 4 has them."""
+    def quantized(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix]:
+        """Yield the parts' rows as a scheme of 8 bits or 4 has them."""
         if SCHEMES[self._weights].bits == 4:
             if self._source.rounds_to_4bit and columns % GGML_BLOCK == 0:
                 return self.rounded_4bit(parts, columns)
             if (kept := self.kept_4bit(parts, columns)) is not None:
                 return kept
-        return quantize_8bit(self.floats(parts, columns), EIGHT_BIT_BLOCK)
+        return computed_ahead(lambda block: quantize_8bit(_floats(*block), EIGHT_BIT_BLOCK), self._rows(parts, columns))
 
-    def kept_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix | None:
-        """Return the parts with the codes that they have in the file; None if any has other bits or is scaled."""
+    def kept_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix] | None:
+        """Return the parts' rows with the codes that they have in the file; None if any has other bits or is scaled."""
         pairs = self._pairs(parts, columns)
         if not all(_keeps_4bit(tensor, part) for tensor, part in pairs):
             return None
-        return cat_4bit(_stack([_blocks(tensor, part) for tensor, part in pairs]))
+        has_residuals = any(tensor.type_name != "Q4_0" for tensor, _ in pairs)
+        return computed_ahead(lambda block: cat_4bit(_blocks(*block), has_residuals), self._rows(parts, columns))
 
-    def rounded_4bit(self, parts: Sequence[Part], columns: int) -> QuantizedMatrix:
-        """Return the parts rounded to 4 bits, whatever they have in the file; ``columns`` are whole blocks of 32."""
-        return cat_4bit(affine_4bit(self.floats(parts, columns)))
+    def rounded_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix]:
+        """Yield the parts' rows rounded to 4 bits, whatever they have; ``columns`` are whole blocks of 32."""
+        return computed_ahead(
+            lambda block: cat_4bit(affine_4bit(_floats(*block)), has_residuals=True), self._rows(parts, columns)
+        )
 
-    def floats(self, parts: Sequence[Part], columns: int) -> NDArray[np.float32]:
-        """Return the parts dequantised, float32 ``(rows, columns)``."""
-        pieces = [_floats(tensor, part) for tensor, part in self._pairs(parts, columns)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    def floats(self, parts: Sequence[Part], columns: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the parts' rows dequantised, float32 ``(some rows, columns)``.
+
+        One block after another: calibration multiplies each on all cores.
+        """
+        return (_floats(*block) for block in self._rows(parts, columns))
+
+    def _rows(self, parts: Sequence[Part], columns: int) -> Iterator[tuple[ModelTensor, Part]]:
+        """Yield the parts in blocks of a few rows, of whole heads where their rows change places."""
+        for tensor, part in self._pairs(parts, columns):
+            unit = 1 if part.order is None else len(part.order)
+            step = max(unit, _BLOCK_BYTES // (4 * columns) // unit * unit)
+            for first in range(0, part.rows, step):
+                count = min(step, part.rows - first)
+                yield tensor.part(first, count), part.block(first, count)
 
     def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[ModelTensor, Part]]:
         return [(self._tensor(f"{part.name}.weight", part, columns), part) for part in parts]
@@ -106,12 +131,16 @@ class Matrices:
         bias = _in_order(bias, part)
         return bias if part.row_scale is None else bias / part.row_scale
 
-    def embedding(self, name: str, rows: int, columns: int) -> QuantizedMatrix:
-        """Return the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
-        tensor = self._source.tensor(f"{name}.weight", (rows, columns))
-        if tensor.type_name == "Q8_0":
-            return from_q8_0(*q8_0_blocks(tensor.raw))
-        return quantize_8bit(tensor.dequantize(), GGML_BLOCK)
+    def embedding(self, name: str, rows: int, columns: int) -> Iterator[QuantizedMatrix]:
+        """Yield the rows of the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
+        return computed_ahead(_embedding_rows, self._rows([Part(name, rows)], columns))
+
+
+def _embedding_rows(block: tuple[ModelTensor, Part]) -> QuantizedMatrix:
+    tensor, part = block
+    if tensor.type_name == "Q8_0":
+        return from_q8_0(*q8_0_blocks(tensor.raw))
+    return quantize_8bit(_floats(tensor, part), GGML_BLOCK)
 
 
 def _keeps_4bit(tensor: ModelTensor, part: Part) -> bool:
@@ -128,14 +157,6 @@ def _floats(tensor: ModelTensor, part: Part) -> NDArray[np.float32]:
 def _blocks(tensor: ModelTensor, part: Part) -> AffineBlocks:
     blocks = four_bit_blocks(tensor.type_name, tensor.raw)
     return AffineBlocks(_in_order(blocks.scale, part), _in_order(blocks.minimum, part), _in_order(blocks.codes, part))
-
-
-def _stack(parts: Sequence[AffineBlocks]) -> AffineBlocks:
-    return AffineBlocks(
-        np.concatenate([part.scale for part in parts]),
-        np.concatenate([part.minimum for part in parts]),
-        np.concatenate([part.codes for part in parts]),
-    )
 
 
 def _in_order(rows: _Array, part: Part) -> _Array:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK, AffineBlocks
-from jan_ort.convert.inputs.ggml_types import row_pieces
 
 _MIDDLE_8BIT = 128  # the zero point that both operators assume for 8 bits
 _MAX_4BIT = 15
@@ -45,24 +44,16 @@ def quantize_8bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMat
     """Quantise float32 ``(rows, columns)`` symmetrically to 8 bits; a last block that is short is padded with 0."""
     rows, columns = weights.shape
     num_blocks = -(-columns // block_size)
-    codes = np.empty((rows, num_blocks, block_size), np.uint8)
-    scales = np.empty((rows, num_blocks), np.float32)
-    for piece in row_pieces(rows, 4 * columns):
-        codes[piece], scales[piece] = _quantize_8bit_rows(weights[piece], block_size)
-    return QuantizedMatrix(codes, scales, None, 8, block_size, columns)
-
-
-def _quantize_8bit_rows(weights: NDArray[np.float32], block_size: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    rows, columns = weights.shape
-    num_blocks = -(-columns // block_size)
     if columns != num_blocks * block_size:
         weights = np.pad(weights, ((0, 0), (0, num_blocks * block_size - columns)))
     blocks = weights.reshape(rows, num_blocks, block_size)
     scales = np.abs(blocks).max(axis=-1) / np.float32(127)  # (rows, num_blocks)
     # A block of zeros needs any scale; subnormal scales are too coarse to divide by, and their blocks are as good as 0.
     scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(1))
-    codes = np.rint(blocks / scales[..., np.newaxis]) + _MIDDLE_8BIT
-    return codes.astype(np.uint8), scales
+    codes = blocks / scales[..., np.newaxis]
+    np.rint(codes, out=codes)
+    codes += _MIDDLE_8BIT
+    return QuantizedMatrix(codes.astype(np.uint8), scales, None, 8, block_size, columns)
 
 
 def from_q8_0(scales: NDArray[np.float32], codes: NDArray[np.int8]) -> QuantizedMatrix:
@@ -72,21 +63,20 @@ def from_q8_0(scales: NDArray[np.float32], codes: NDArray[np.int8]) -> Quantized
     return QuantizedMatrix(moved, scales, None, 8, block, num_blocks * block)
 
 
-def cat_4bit(blocks: AffineBlocks) -> QuantizedMatrix:
+def cat_4bit(blocks: AffineBlocks, has_residuals: bool = True) -> QuantizedMatrix:
     """Keep the scales and codes of 4-bit affine blocks, and put what a 4-bit zero point cannot say into extra columns.
 
     With zero point z = round(-minimum / scale), a block's value is scale · (code - z) + residual, where residual =
     minimum + z · scale is one number per block. So ``x @ W.T`` is the plain 4-bit product plus (sums of x over
     blocks) @ residuals.T, and both are one product if the sums are appended to x and the residuals, quantised to
-    4 bits themselves, to W. Without residuals (Q4_0) there are no extra columns.
+    4 bits themselves, to W. Without residuals (Q4_0 has none) there are no extra columns.
     """
     scales = np.where(blocks.scale == 0, _TINY_SCALE, blocks.scale).astype(np.float32)
     zero_points = np.clip(np.rint(-blocks.minimum / scales), 0, _MAX_4BIT).astype(np.uint8)
-    residuals = blocks.minimum + zero_points * scales  # (rows, num_blocks)
     columns = blocks.codes.shape[1] * GGML_BLOCK
-    if not residuals.any():
+    if not has_residuals:
         return QuantizedMatrix(pack_4bit(blocks.codes), scales, _pack_zero_points(zero_points), 4, GGML_BLOCK, columns)
-    extra = quantize_4bit(residuals)
+    extra = quantize_4bit(blocks.minimum + zero_points * scales)  # (rows, num_blocks)
     codes = np.concatenate([pack_4bit(blocks.codes), pack_4bit(extra.codes)], axis=1)
     scales = np.concatenate([scales, extra.scale], axis=1)
     extra_zero_points = np.rint(-extra.minimum / extra.scale).astype(np.uint8)

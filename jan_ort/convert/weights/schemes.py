@@ -21,7 +21,7 @@ class WeightScheme:
     ``written_as`` is what jan_ort.json says. ``bits`` of the layers' matrices, 16 being float16. ``activations`` is the
     type of all that is computed, of scales and of the KV cache. ``smooths``: large channels of activations are
     balanced, which only int8 products need. ``growth``: a folder is at most this many times the size of a GGUF file
-    whose matrices have 4 bits.
+    whose matrices have 4 bits. ``value_bytes`` of a folder for each value, at least.
     """
 
     written_as: str
@@ -29,14 +29,15 @@ class WeightScheme:
     activations: Literal["float32", "float16"]
     smooths: bool
     growth: int
+    value_bytes: float
 
 
 SCHEMES: Mapping[Weights, WeightScheme] = MappingProxyType(
     {
-        "int8": WeightScheme("int8-block64", 8, "float32", True, 2),
-        "int4": WeightScheme("int4-cat", 4, "float32", True, 2),
-        "fp16": WeightScheme("fp16", 16, "float16", False, 4),
-        "int4-fp16": WeightScheme("int4-fp16-cat", 4, "float16", False, 2),
+        "int8": WeightScheme("int8-block64", 8, "float32", True, 2, 1.06),
+        "int4": WeightScheme("int4-cat", 4, "float32", True, 2, 0.6),
+        "fp16": WeightScheme("fp16", 16, "float16", False, 4, 2.0),
+        "int4-fp16": WeightScheme("int4-fp16-cat", 4, "float16", False, 2, 0.55),
     }
 )
 """A CPU multiplies 8 bits fastest, with int8 activations; a GPU wants float16 and as few bytes of weights as it can."""

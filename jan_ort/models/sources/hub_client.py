@@ -59,7 +59,7 @@ def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
 
 
 def download(
-    reference: HubId, task: Task, target: Path, report: Callable[[float], None], endpoint: str | None
+    reference: HubId, task: Task, target: Path, report: Callable[[float, int], None], endpoint: str | None
 ) -> Selection:
     """Download what the model needs into ``target`` and return what it is; ``report`` must not raise.
 
@@ -125,7 +125,7 @@ def _verify(path: Path, sibling: RepoSibling, reference: HubId) -> None:
 
 
 @contextmanager
-def _poll(target: Path, total_bytes: int, report: Callable[[float], None]) -> Iterator[None]:
+def _poll(target: Path, total_bytes: int, report: Callable[[float, int], None]) -> Iterator[None]:
     """Report the bytes under ``target`` now and then, which needs no hook in a downloader's insides."""
     finished = Event()
 
@@ -135,7 +135,7 @@ def _poll(target: Path, total_bytes: int, report: Callable[[float], None]) -> It
                 num_bytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
             except FileNotFoundError:  # renamed while it was looked at
                 continue
-            report(min(1.0, num_bytes / max(1, total_bytes)))
+            report(min(1.0, num_bytes / max(1, total_bytes)), total_bytes)
 
     watcher = Thread(target=watch, daemon=True)
     watcher.start()

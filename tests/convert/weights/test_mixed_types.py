@@ -125,5 +125,5 @@ def test_int4_keeps_the_codes_of_q4_k_and_int8_does_not(weights: Weights, bits: 
 
     matrices = Matrices(source, weights)
 
-    assert matrices.matrix([Part("blk.0.ffn_gate", WIDTH)], WIDTH).bits == bits
-    assert matrices.matrix([Part("blk.0.ffn_down", WIDTH)], WIDTH).bits == 8
+    assert next(matrices.quantized([Part("blk.0.ffn_gate", WIDTH)], WIDTH)).bits == bits
+    assert next(matrices.quantized([Part("blk.0.ffn_down", WIDTH)], WIDTH)).bits == 8

@@ -73,7 +73,7 @@ def test_cat_of_q4_0_is_exact_and_needs_no_extra_columns(seed: int) -> None:
     weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
     raw = gguf.quantize(weights, Type.Q4_0)
 
-    matrix = cat_4bit(four_bit_blocks("Q4_0", raw))
+    matrix = cat_4bit(four_bit_blocks("Q4_0", raw), has_residuals=False)
 
     assert matrix.extra_columns == 0
     np.testing.assert_allclose(values_of(matrix), gguf.dequantize(raw, Type.Q4_0), rtol=1e-6)
@@ -129,7 +129,7 @@ def test_packing_can_be_undone(codes: NDArray[np.uint8]) -> None:
 @given(SEEDS)
 def test_an_odd_number_of_blocks_is_made_even_by_zeros(seed: int) -> None:
     weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
-    matrix = cat_4bit(four_bit_blocks("Q4_0", gguf.quantize(weights, Type.Q4_0)))
+    matrix = cat_4bit(four_bit_blocks("Q4_0", gguf.quantize(weights, Type.Q4_0)), has_residuals=False)
 
     even = with_even_blocks(matrix)
 
