@@ -14,6 +14,10 @@ from typing import Any, NamedTuple, TypeVar
 
 logger = logging.getLogger(__name__)
 
+KEPT_S = 0.5
+"""How long a thread waits for more work. Whoever starts one waits until it runs, behind all that want the interpreter's
+lock: an event loop that starts one for each request is held up by each."""
+
 _Result = TypeVar("_Result")
 _stack_size_lock = threading.Lock()
 
@@ -49,8 +53,8 @@ class WorkerPool:
 
     Where there are several, one is never at long work, so that short work need not wait for that. Work that has begun
     cannot be stopped. It holds its thread until it ends, so what callers have given up is bounded too. The threads are
-    daemons: none keeps the process from ending. One ends when nothing waits, so an idle pool has none. Thread-safe, and
-    bound to no event loop.
+    daemons: none keeps the process from ending. One ends when it has had nothing to do for ``KEPT_S``, so an idle pool
+    has none. Thread-safe, and bound to no event loop.
     """
 
     def __init__(self, name: str, num_threads: int, max_waiting: int, *, stack_bytes: int = 0) -> None:
@@ -63,6 +67,9 @@ class WorkerPool:
         self._waiting: deque[_Call] = deque()
         self._working: set[Future[Any]] = set()
         self._num_long = 0  # of those that work
+        self._num_idle = 0
+        self._handed: deque[_Call] = deque()  # what idle threads begin at once, one each
+        self._is_handed = threading.Condition(self._lock)
         self._is_closed = False
 
     @property
@@ -92,7 +99,7 @@ class WorkerPool:
                 raise PoolClosed("the server is stopping; try again when it is back")
             call = _Call(future, work, is_long)
             if len(self._working) < self._num_threads and self._may_begin(call):
-                self._start(call)
+                self._hand(call)
                 future.set_running_or_notify_cancel()
                 self._working.add(future)
                 self._num_long += is_long
@@ -113,9 +120,18 @@ class WorkerPool:
             dropped = [call.future for call in self._waiting if call.future.set_running_or_notify_cancel()]
             self._waiting.clear()
             told = [*dropped, *self._working]
+            self._is_handed.notify_all()
         for future in told:
             with suppress(InvalidStateError):  # it has ended meanwhile, or was told before
                 future.set_exception(PoolClosed("the server is stopping; try again when it is back"))
+
+    def _hand(self, call: _Call) -> None:
+        """Have a thread begin at once; the lock is held."""
+        if self._num_idle > len(self._handed):
+            self._handed.append(call)
+            self._is_handed.notify()
+        else:
+            self._start(call)
 
     def _start(self, call: _Call) -> None:
         thread = threading.Thread(target=self._work_on, args=(call,), name=self._name, daemon=True)
@@ -127,7 +143,7 @@ class WorkerPool:
                 threading.stack_size(usual)
 
     def _work_on(self, call: _Call) -> None:
-        """Do this work, then whatever waits."""
+        """Do this work, then whatever waits, then what comes soon."""
         following: _Call | None = call
         while following is not None:
             answer = _done(following.future, following.work)
@@ -138,8 +154,19 @@ class WorkerPool:
                 if following is not None:
                     self._num_long += following.is_long
                     self._working.add(following.future)
+                else:
+                    self._num_idle += 1
             with suppress(InvalidStateError):  # told by close()
                 answer()  # last, so that the thread is free again when its caller goes on
+            following = following or self._soon()
+
+    def _soon(self) -> _Call | None:
+        """Return what this idle thread is handed, None if that is nothing for a while."""
+        with self._lock:
+            while not (self._handed or self._is_closed) and self._is_handed.wait(KEPT_S):
+                pass
+            self._num_idle -= 1
+            return self._handed.popleft() if self._handed else None
 
     def _next(self) -> _Call | None:
         """Take what waits longest of what may begin out of the queue; the lock is held."""

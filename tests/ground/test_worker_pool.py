@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jan_ort.ground import worker_pool
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed, WorkCrashed, WorkerPool, WorkTooSlow
 
 
@@ -162,6 +163,32 @@ async def test_an_idle_pool_has_no_thread() -> None:
     async with asyncio.timeout(20):
         while any(thread.name == "idle" for thread in threading.enumerate()):  # noqa: ASYNC110  (a thread tells nobody)
             await asyncio.sleep(0.001)
+
+
+async def test_what_comes_soon_is_done_by_the_same_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_pool, "KEPT_S", 60)
+    pool = WorkerPool("kept", 2, 0)
+
+    threads = [await pool.run(threading.current_thread) for _ in range(5)]
+
+    assert len(set(threads)) == 1
+    pool.close()
+    await asyncio.to_thread(threads[0].join, 20)
+    assert not threads[0].is_alive()
+
+
+async def test_threads_that_are_kept_work_at_once() -> None:
+    pool = WorkerPool("together", 2, 0)
+
+    for _ in range(20):
+        gates = [Gate() for _ in range(2)]
+        running = [asyncio.create_task(pool.run(gate)) for gate in gates]
+        assert [await asyncio.to_thread(gate.has_begun.wait, 20) for gate in gates] == [True, True]
+        for gate in gates:
+            gate.open()
+        await asyncio.gather(*running)
+
+    assert (len(pool._working), len(pool._handed)) == (0, 0)
 
 
 async def test_a_large_stack_is_for_its_own_threads_only() -> None:

@@ -52,6 +52,13 @@ async def begun(slow: SlowCompiler, number: int) -> None:
             await asyncio.sleep(0.001)
 
 
+async def no_thread_of_others() -> None:
+    """Wait until the threads of other tests' pools, which are kept for a while, have ended."""
+    async with asyncio.timeout(20):
+        while any(thread.name == "jan-ort-grammar" for thread in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_the_same_source_is_compiled_once(grammars: GrammarPool) -> None:
     assert await grammars.gbnf('root ::= "once"') is await grammars.gbnf('root ::= "once"')
     assert await grammars.json_schema({"const": 1}) is await grammars.json_schema({"const": 1})
@@ -148,6 +155,7 @@ async def test_slow_grammars_take_few_threads_and_leave_the_others_alone(
     slow: SlowCompiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grammar_pool, "MAX_WAITING", MAX_WAITING)
+    await no_thread_of_others()
     grammars = GrammarPool(slow)
     asked = [asyncio.create_task(grammars.gbnf(str(number))) for number in range(NUM_THREADS + MAX_WAITING)]
     await begun(slow, NUM_THREADS)
