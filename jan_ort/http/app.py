@@ -13,7 +13,6 @@ from quart import Quart, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from jan_ort.ground.shown_text import quoted, show_log_lines_safely
-from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.auth import check_request
 from jan_ort.http.body import read_body
@@ -22,14 +21,16 @@ from jan_ort.http.bug_records.failed_requests import begin_request, failure_note
 from jan_ort.http.connection import BODIES, TidyConnection, current_body, take_request
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
+from jan_ort.http.parsing import parsed
 from jan_ort.http.shutdown import UNKNOWN_GRACE_S, stop_when_told
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.http.websocket import RefusedWebsocket
 from jan_ort.serving.choice import Checked
+from jan_ort.serving.memory import leave_out_of_collections
 from jan_ort.serving.server import Server
 from jan_ort.serving.serving_errors import NotServing
 from jan_ort.settings.schema import Settings
-from jan_ort_openapi import Operation, operations, parse_body, spec_bytes
+from jan_ort_openapi import Operation, operations, spec_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -44,15 +45,6 @@ HASTENER = "jan_ort_hastener"
 
 BODY_GRACE_S = 5.0
 """What a body gets to become whole once the server stops: nothing is computed for it yet, and it can be sent again."""
-
-LARGE_BODY_BYTES = 2**16
-"""What is not parsed on the event loop: the most hostile body of this size takes it 6 ms."""
-
-LONG_BODY_BYTES = 2**20
-"""What one of the threads for bodies is left out for, so that shorter ones need not wait."""
-
-_reading = WorkerPool("body", 2, 512)
-"""The threads that parse large bodies; nothing else waits for them, and they for nothing else."""
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -111,6 +103,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
         app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
         keep_failed(app, server)
+        leave_out_of_collections()
         if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
             _guard_hypercorn(server)
         if hears_signals:
@@ -176,15 +169,7 @@ async def _read(operation: Operation, max_values: int, unknown_fields: UnknownFi
     """Return the request's body, of whose bytes nothing is left but what a failed request is told by."""
     raw = await read_body(current_body(), request)
     begin_request(raw)
-    parse = partial(_parse, operation, raw, max_values, unknown_fields)
-    return parse() if len(raw) < LARGE_BODY_BYTES else await _reading.run(parse, is_long=len(raw) >= LONG_BODY_BYTES)
-
-
-def _parse(operation: Operation, raw: bytes, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
-    assert operation.request_model is not None, "it has a body"
-    body = parse_body(operation.request_model, raw, max_values)
-    unknown_fields.log(operation.operation_id, body)
-    return body
+    return await parsed(operation, raw, max_values, unknown_fields)
 
 
 def _check_content_type(content_type: str | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,16 +22,26 @@ MAX_NAME_LENGTH = 100
 """Characters that an error repeats of a field's name: the client chooses the keys of a map."""
 
 
-def parse_body(model: type[Model], body: bytes, max_values: int = MAX_VALUES) -> Model:
+def parse_body(
+    model: type[Model],
+    body: bytes,
+    max_values: int = MAX_VALUES,
+    *,
+    step: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Model:
     """Return ``body`` as ``model``; fields unknown to the schema are in ``model_extra``.
 
+    Each part of the work that holds the interpreter's lock is done inside a ``step()``.
     Raises: TooManyValues (400) if the body holds more than ``max_values``; MalformedBody (400) if it is no JSON text
     that we can represent; SchemaViolation (422) if it is JSON that the schema rejects.
     """
-    check_size(body, [field.alias or name for name, field in model.model_fields.items()], max_values)
-    value = decode_json(body)
+    with step():
+        check_size(body, [field.alias or name for name, field in model.model_fields.items()], max_values)
+    with step():
+        value = decode_json(body)
     try:
-        return model.model_validate(value)
+        with step():
+            return model.model_validate(value)
     except ValidationError as error:
         raise _violation(error, value) from None
 
