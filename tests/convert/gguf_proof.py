@@ -15,7 +15,7 @@ from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import OpenOptions, Session, SlotTokens
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from tests.convert.tiny_llama import LlamaSession
-from tests.fixtures.gguf_models import write
+from tests.fixtures.gguf_models import RECIPES, write
 from tests.fixtures.gguf_models.recordings import TOKEN_IDS, recorded_logits
 
 NEAR_TIE = 1e-3
@@ -39,12 +39,13 @@ class Proof:
     in_company: bool
 
 
-def oracle_logits(name: str, path: Path) -> NDArray[np.float32]:
-    """Return llama.cpp's logits: recorded, or with JAN_ORT_LLAMA_CPP=1 from llama.cpp itself."""
+def oracle_logits(name: str, folder: Path) -> NDArray[np.float32]:
+    """Return llama.cpp's logits: recorded, or with JAN_ORT_LLAMA_CPP=1 from llama.cpp itself, of a file in folder."""
+    name = RECIPES[name].as_of or name
     if os.environ.get("JAN_ORT_LLAMA_CPP"):
         from tests.fixtures.gguf_models.llama_cpp_logits import llama_cpp_logits
 
-        return llama_cpp_logits(path)
+        return llama_cpp_logits(write(name, folder))
     return recorded_logits(name)
 
 
@@ -53,7 +54,7 @@ def prove(name: str, weights: Weights, folder: Path) -> Proof:
     path, target = write(name, folder), folder / weights
     target.mkdir()
     convert_gguf(path, target, weights=weights)
-    return proof_of(oracle_logits(name, path), target)
+    return proof_of(oracle_logits(name, folder), target)
 
 
 def proof_of(expected: NDArray[np.float32], target: Path) -> Proof:

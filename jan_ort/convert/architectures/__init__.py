@@ -13,6 +13,7 @@ from jan_ort.convert.architectures.gemma2 import GEMMA2, GEMMA2_HF
 from jan_ort.convert.architectures.gemma3 import GEMMA3, GEMMA3_HF
 from jan_ort.convert.architectures.glm4 import GLM4, GLM4_HF
 from jan_ort.convert.architectures.gpt2 import GPT2, GPT2_HF
+from jan_ort.convert.architectures.gpt_oss import GPT_OSS
 from jan_ort.convert.architectures.granite import GRANITE, GRANITE_HF
 from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.architectures.llama import LLAMA, LLAMA_HF, MISTRAL_HF
@@ -21,7 +22,9 @@ from jan_ort.convert.architectures.olmo2 import OLMO2, OLMO2_HF, OLMO3_HF
 from jan_ort.convert.architectures.phi2 import PHI2, PHI_HF
 from jan_ort.convert.architectures.phi3 import PHI3, PHI3_HF
 from jan_ort.convert.architectures.qwen2 import QWEN2, QWEN2_HF
+from jan_ort.convert.architectures.qwen2moe import QWEN2MOE
 from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
+from jan_ort.convert.architectures.qwen3moe import QWEN3MOE
 from jan_ort.convert.architectures.smollm3 import SMOLLM3, SMOLLM3_HF
 from jan_ort.convert.architectures.stablelm import STABLELM, STABLELM_HF
 from jan_ort.convert.architectures.starcoder2 import STARCODER2, STARCODER2_HF
@@ -46,6 +49,9 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     GEMMA,
     GEMMA2,
     GEMMA3,
+    QWEN2MOE,
+    QWEN3MOE,
+    GPT_OSS,
     BERT,
 )
 """Decoders generate text, encoders come as sentence-transformers folders and embed it."""

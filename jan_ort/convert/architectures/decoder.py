@@ -43,8 +43,12 @@ NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
         "attn_logit_softcapping": (0,),
         "embedding_scale": (0, 1),
         "expert_count": (0,),
+        "expert_gating_func": (0, 1),
+        "expert_group_count": (0, 1),
         "expert_used_count": (0,),
+        "expert_weights_scale": (0, 1),
         "final_logit_softcapping": (0,),
+        "leading_dense_block_count": (0,),
         "logit_scale": (0, 1),
         "nextn_predict_layers": (0,),
         "residual_scale": (0, 1),
@@ -62,7 +66,8 @@ NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
 class DecoderTensors:
     """The names of the tensors without ".weight" and ".bias"; ``{layer}`` stands for the layer's number.
 
-    A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value.
+    A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value. A layer may have
+    a ``router`` and experts, all of one kind in one tensor, and beside them a block for all tokens.
     """
 
     embedding: str = "token_embd"
@@ -80,12 +85,21 @@ class DecoderTensors:
     query_norm: str = ""
     key_norm: str = ""
     attention_output: str = "blk.{layer}.attn_output"
+    attention_sinks: str = ""
     attention_post_norm: str = ""
     mlp_norm: str = "blk.{layer}.ffn_norm"
     gate: str = "blk.{layer}.ffn_gate"
     up: str = "blk.{layer}.ffn_up"
     down: str = "blk.{layer}.ffn_down"
     mlp_post_norm: str = ""
+    router: str = "blk.{layer}.ffn_gate_inp"
+    expert_gate: str = "blk.{layer}.ffn_gate_exps"
+    expert_up: str = "blk.{layer}.ffn_up_exps"
+    expert_down: str = "blk.{layer}.ffn_down_exps"
+    shared_router: str = ""
+    shared_gate: str = ""
+    shared_up: str = ""
+    shared_down: str = ""
 
     def of(self, layer: int) -> DecoderTensors:
         """Return the names of one layer."""
@@ -101,6 +115,30 @@ POST_NORMS: Mapping[str, str] = MappingProxyType(
     {"attention_post_norm": "blk.{layer}.post_attention_norm", "mlp_post_norm": "blk.{layer}.post_ffw_norm"}
 )
 """What llama.cpp calls the norms behind the blocks."""
+
+
+SHARED_EXPERTS: Mapping[str, str] = MappingProxyType(
+    {
+        "shared_gate": "blk.{layer}.ffn_gate_shexp",
+        "shared_up": "blk.{layer}.ffn_up_shexp",
+        "shared_down": "blk.{layer}.ffn_down_shexp",
+    }
+)
+"""What llama.cpp calls the matrices of the experts that all tokens go through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """Feed-forward blocks of which each token goes through a few, chosen by a router.
+
+    ``normalized``: the weights of the chosen ones have the sum 1, unless the file says otherwise; else they are shares
+    of all. The gate is ``gate · sigmoid(alpha · gate) · (up + beta)``, with both cut at ``limit``, 0 for no limit.
+    """
+
+    normalized: bool = True
+    alpha: float = 1.0
+    beta: float = 0.0
+    limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +170,11 @@ class Decoder:
     ``norm`` is the kind of all norms, ``activation`` that of the feed-forward block, ``mlp`` its matrices.
     ``rotates`` False: positions are learned. ``partial_rotary``: some values of a head may not rotate.
     ``unrotated_period``: the last of each so many layers does not rotate.
-    ``windows``: layers that see only the last tokens. ``scales_embedding``: by the root of the hidden size.
-    ``divides_logits``: by logit_scale, where others multiply. ``wide_scale_layers``: in a model with so many layers
-    scores are scaled by the hidden size's share of a head instead of the head's size. ``half_residual``: what the
-    residual is multiplied by in a float16 graph, where it would be infinite otherwise.
+    ``windows``: layers that see only the last tokens. ``experts``: layers may have some.
+    ``scales_embedding``: by the root of the hidden size. ``divides_logits``: by logit_scale, where others multiply.
+    ``wide_scale_layers``: in a model with so many layers scores are scaled by the hidden size's share of a head instead
+    of the head's size. ``half_residual``: what the residual is multiplied by in a float16 graph, where it would be
+    infinite otherwise.
 
     ``keys`` are followed where others refuse them, each with its value where the file has none; ``harmless_keys``
     change nothing in this architecture only.
@@ -160,6 +199,7 @@ class Decoder:
     partial_rotary: bool = False
     unrotated_period: int = 0
     windows: Windows | None = None
+    experts: Experts | None = None
     scales_embedding: bool = False
     divides_logits: bool = False
     half_residual: float = 1.0

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
+from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes
 from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 
@@ -41,7 +42,7 @@ class DecoderConfig:
     """What the forward pass needs to know; the names are those of config.json in the Hugging Face style.
 
     ``windows`` and ``rotaries`` have an entry for each layer: how many tokens attention sees, 0 for all, and how
-    queries and keys rotate.
+    queries and keys rotate. ``experts`` None: no layer has any.
     """
 
     vocab_size: int
@@ -56,6 +57,7 @@ class DecoderConfig:
     scales: Scales
     windows: tuple[int, ...]
     rotaries: tuple[Rotary | None, ...]
+    experts: ExpertSizes | None = None
 
     @property
     def query_size(self) -> int:
@@ -77,7 +79,7 @@ class DecoderConfig:
 
     def to_json(self, decoder: Decoder) -> dict[str, Any]:
         """Return config.json, without the token ids."""
-        left_out = ("norm_eps", "scales", "windows", "rotaries")
+        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts")
         config: dict[str, Any] = {
             "architectures": [decoder.hf_class],
             "model_type": decoder.name,
@@ -118,6 +120,7 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
         scales=_read_scales(source, decoder, hidden_size, num_layers, num_heads, head_dim),
         windows=windows,
         rotaries=read_rotaries(source, decoder, windows, head_dim, context_length),
+        experts=read_expert_sizes(source, decoder),
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)

@@ -1,4 +1,4 @@
-"""Llama, and whoever took its architecture: SmolLM2, TinyLlama, Mistral 7B and Nemo, DeepSeek Coder 1, Yi, …
+"""Llama, and whoever took its architecture: SmolLM2, TinyLlama, Mistral 7B and Nemo, Mixtral, DeepSeek Coder 1, Yi, …
 
 Mistral 7B 0.1 has a window of 4,096 tokens, which few files say; llama.cpp reads the key in other architectures only.
 Source: src/models/llama.cpp of llama.cpp; LlamaModel in its convert_hf_to_gguf.py permutes the rows.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jan_ort.convert.architectures.decoder import Decoder, Windows
+from jan_ort.convert.architectures.decoder import Decoder, Experts, Windows
 from jan_ort.convert.architectures.hf_layout import HfLayout
 
 LLAMA = Decoder(
     name="llama",
     hf_class="LlamaForCausalLM",
     rotary_pairs=True,
+    experts=Experts(),
     harmless_keys=frozenset({"attention.sliding_window"}),
 )
 

@@ -54,15 +54,18 @@ class Calibration:
     def layers(self) -> Iterator[LayerActivations]:
         """Yield the activations of layer 0, 1, …
 
-        Those before a product without a norm of its own, or with an activation instead of a gate, cannot be scaled.
+        Those before a product without a norm of its own, or with an activation instead of a gate, cannot be scaled, nor
+        those within experts.
         """
         tensors = self._decoder.tensors
         for layer in range(self._config.num_hidden_layers):
             self._forward.layer(layer)
+            has_experts = f"blk.{layer}.ffn_exps" in self._operations.inputs
+            up = f"blk.{layer}.ffn_exps" if has_experts else f"blk.{layer}.ffn_up"
             yield LayerActivations(
                 self._size(f"blk.{layer}.attn_qkv") if tensors.attention_norm else None,
-                self._size(f"blk.{layer}.ffn_up") if tensors.mlp_norm or tensors.attention_norm else None,
-                self._size(f"blk.{layer}.ffn_down") if self._decoder.mlp != "plain" else None,
+                self._size(up) if tensors.mlp_norm or tensors.attention_norm else None,
+                self._size(f"blk.{layer}.ffn_down") if self._decoder.mlp != "plain" and not has_experts else None,
             )
             self._operations.inputs.clear()
 

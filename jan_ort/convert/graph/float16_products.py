@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.expert_products import ExpertProducts
+from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
@@ -38,6 +40,7 @@ class Float16Products:
         self._writer = writer
         self._bits = SCHEMES[weights].bits
         self._matrices = Matrices(source, weights)
+        self._experts = ExpertProducts(source, writer, self._matrices, weights)
         self._block_means: dict[str, str] = {}
 
     def embed(self, tensor: str) -> str:
@@ -59,6 +62,10 @@ class Float16Products:
         shape = (self._config.vocab_size, self._config.hidden_size)
         rows = map(self._halves, repeat(name), self._matrices.floats([Part(tensor, shape[0])], shape[1]))
         return self._writer.initializer_of_rows(name, np.float16, shape, rows)
+
+    def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
+        """Add the operator of experts."""
+        return self._experts.multiply(name, rows, choice, mixture)
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, and a sum if there is a bias."""

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Activation, NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.graph import numpy_experts
+from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
@@ -99,10 +101,18 @@ class NumpyOperations:
         if attention.cap:
             scores = np.tanh(scores / np.float32(attention.cap)) * np.float32(attention.cap)
         scores = np.where(_seen(len(query), attention.window), scores, -np.inf)
-        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        weights /= weights.sum(axis=-1, keepdims=True)
+        sinks = self._sinks(attention)
+        largest = np.maximum(scores.max(axis=-1, keepdims=True), sinks)
+        weights = np.exp(scores - largest)
+        weights /= weights.sum(axis=-1, keepdims=True) + np.exp(sinks - largest)
         attended: Floats = (weights @ values).swapaxes(0, 1).reshape(query.shape)
         return attended
+
+    def _sinks(self, attention: Attention) -> Floats:
+        """Return the score of what each head attends to beside tokens, ``(heads, 1, 1)``."""
+        if not attention.sinks:
+            return np.full((attention.num_heads, 1, 1), -np.inf, np.float32)
+        return self._source.vector(f"{attention.sinks}.weight", attention.num_heads).reshape(-1, 1, 1)
 
     def _heads(self, x: Floats, attention: Attention, count: int, rotary: Rotary | None) -> Floats:
         """Return ``(heads, tokens, head_dim)``, rotated; contiguous, so that each head's product is one of BLAS."""
@@ -122,6 +132,15 @@ class NumpyOperations:
     def activate(self, name: str, x: Floats, activation: Activation) -> Floats:
         """Apply the activation."""
         return _ACTIVATIONS[activation](x)
+
+    def experts(self, name: str, x: Floats, mixture: Mixture) -> Floats:
+        """Pass each token through its experts."""
+        self.inputs[name] = x
+        return numpy_experts.mixed(self._matrices, x, mixture)
+
+    def open(self, name: str, x: Floats, read: Floats, gate: Part) -> Floats:
+        """Multiply by a sigmoid."""
+        return x * numpy_experts.sigmoid(self.linear(name, read, [gate], self._config.hidden_size))
 
     def add(self, name: str, x: Floats, y: Floats) -> Floats:
         """Add."""

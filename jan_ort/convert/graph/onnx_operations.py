@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Activation, NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.graph.mixture import Mixture
+from jan_ort.convert.graph.onnx_experts import OnnxExperts
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
 from jan_ort.convert.graph.products import Products
@@ -19,6 +21,7 @@ from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 
 POSITIONS = "position_ids"
+_SINKS = 11  # which input of GroupQueryAttention they are
 
 _ACTIVATIONS: Mapping[Activation, tuple[str, str, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -57,6 +60,7 @@ class OnnxOperations:
         self._products = products
         self._norm, self._add_and_norm = _NORMS[norm]
         self._dtype = dtype
+        self._experts = OnnxExperts(source, writer, products, dtype)
         self._written: set[str] = set()
         self._rotates_inside = dtype == np.float32
         self.takes_positions = not self._rotates_inside
@@ -168,8 +172,13 @@ class OnnxOperations:
         elif rotary is not None:
             query, key = self._rotate(query, rotary), self._rotate(key, rotary)
         inputs = [query, key, value, *past, "seqlens_k", "total_sequence_length", *tables]
+        if attention.sinks:
+            inputs += [""] * (_SINKS - len(inputs)) + [self._sinks(name, attention)]
         outputs = [f"{name}.out", f"present.{layer}.key", f"present.{layer}.value"]
         return self._writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at, scale=attention.scale)
+
+    def _sinks(self, name: str, attention: Attention) -> str:
+        return self._constant(f"{name}.sinks", self._source.vector(f"{attention.sinks}.weight", attention.num_heads))
 
     def _rotate(self, x: str, rotary: Rotary) -> str:
         inputs = [x, POSITIONS, *self._tables(rotary)]
@@ -193,6 +202,14 @@ class OnnxOperations:
             return self._writer.node("Mul", [x, sigmoid], [output])
         operator, domain, at = _ACTIVATIONS[activation]
         return self._writer.node(operator, [x], [output], domain=domain, **at)
+
+    def experts(self, name: str, x: str, mixture: Mixture) -> str:
+        """Add a router and its experts."""
+        return self._experts.mixed(name, x, mixture)
+
+    def open(self, name: str, x: str, read: str, gate: Part) -> str:
+        """Add a product with the sigmoid of one number a token."""
+        return self._experts.opened(name, x, read, gate, self._config.hidden_size)
 
     def add(self, name: str, x: str, y: str) -> str:
         """Add a sum."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import Activation
 from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import Scale
 
@@ -49,7 +50,10 @@ class HeadNorm:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """How a layer attends: ``window`` 0 sees all tokens before, ``cap`` 0 bends no score."""
+    """How a layer attends: ``window`` 0 sees all tokens before, ``cap`` 0 bends no score.
+
+    ``sinks`` names the tensor of what each head attends to beside tokens, "" for nothing.
+    """
 
     layer: int
     num_heads: int
@@ -59,6 +63,7 @@ class Attention:
     rotary: Rotary | None
     window: int
     cap: float
+    sinks: str = ""
 
 
 class Operations(Protocol[Value]):
@@ -102,6 +107,14 @@ class Operations(Protocol[Value]):
 
     def activate(self, name: str, x: Value, activation: Activation) -> Value:
         """Apply the activation."""
+        ...
+
+    def experts(self, name: str, x: Value, mixture: Mixture) -> Value:
+        """Choose each token's experts, and return the weighted sum of what they say."""
+        ...
+
+    def open(self, name: str, x: Value, read: Value, gate: Part) -> Value:
+        """Multiply x by the sigmoid of one number a token, the product of what was read with the only row of gate."""
         ...
 
     def add(self, name: str, x: Value, y: Value) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.weights.matrices import Part
 
 
@@ -20,6 +21,10 @@ class Products(Protocol):
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Multiply x by the stacked parts, ``columns`` wide, and add their biases."""
+        ...
+
+    def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
+        """Pass each of the rows ``(rows, hidden)`` through one expert: ``choice`` has a 1 there, and is 0 elsewhere."""
         ...
 
     def logits(self, rows: str, head: str, output: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.expert_products import ExpertProducts
+from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
@@ -23,6 +25,7 @@ class QuantizedProducts:
         self._config = config
         self._writer = writer
         self._matrices = Matrices(source, weights)
+        self._experts = ExpertProducts(source, writer, self._matrices, weights)
         self._block_sums: dict[str, str] = {}
 
     def embed(self, tensor: str) -> str:
@@ -41,6 +44,10 @@ class QuantizedProducts:
             self.linear("logits", rows, [part], self._config.hidden_size, output=output)
         else:  # tied: the same bytes in the file as the embedding's
             self._product(rows, self._embedding.again(self._writer, "logits"), "", output)
+
+    def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
+        """Add the operator of experts."""
+        return self._experts.multiply(name, rows, choice, mixture)
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, with the bias inside."""

@@ -42,15 +42,23 @@ class StoredMatrix:
 
 
 def store_matrix(
-    writer: OnnxWriter, name: str, num_rows: int, blocks: Iterator[QuantizedMatrix], *, flat: bool = False
+    writer: OnnxWriter,
+    name: str,
+    num_rows: int,
+    blocks: Iterator[QuantizedMatrix],
+    *,
+    flat: bool = False,
+    experts: int = 0,
 ) -> StoredMatrix:
     """Write a matrix of ``num_rows``; ``name`` begins its initialisers' names. Codes are not kept in memory.
 
-    ``flat``: codes get the shape of the matrix, as GatherBlockQuantized wants them.
+    ``flat``: codes get the shape of the matrix, as GatherBlockQuantized wants them. ``experts``: so many matrices of
+    equally many rows stand below each other, and QMoE wants their number as a dimension of its own.
     """
     first = next(blocks)
     shape = (num_rows, *first.codes.shape[1:])
-    stored = (num_rows, math.prod(shape[1:])) if flat else shape
+    each = (experts, num_rows // experts) if experts else (num_rows,)
+    stored = (*each, math.prod(shape[1:])) if flat or experts else shape
     scales = np.empty((num_rows, *first.scales.shape[1:]), first.scales.dtype)
     points = None if first.zero_points is None else np.empty((num_rows, *first.zero_points.shape[1:]), np.uint8)
 
@@ -65,7 +73,7 @@ def store_matrix(
 
     return StoredMatrix(
         writer.initializer_of_rows(f"{name}.codes", np.uint8, stored, codes()),
-        writer.initializer(f"{name}.scales", scales),
+        writer.initializer(f"{name}.scales", scales.reshape(*each, -1)),
         "" if points is None else writer.initializer(f"{name}.zero_points", points),
         shape,
         first.bits,

@@ -21,14 +21,14 @@ from jan_ort.ground.model_errors import ConversionError
 class ModelTensor:
     """One tensor of ``path``: ``type_name`` is ggml's, ``shape`` outermost dimension first, ``raw`` as stored.
 
-    ``type_name`` "" stands for floats of any width.
+    ``type_name`` "" stands for floats of any width. ``raw`` may be a list of arrays, one for each expert.
     """
 
     path: Path
     name: str
     type_name: str
     shape: tuple[int, ...]
-    raw: NDArray[Any]
+    raw: Any
 
     def dequantize(self) -> NDArray[np.float32]:
         """Return the values as float32, in ``shape``. Raises: ConversionError if one is infinite or no number."""
@@ -44,6 +44,14 @@ class ModelTensor:
     def part(self, first: int, count: int) -> ModelTensor:
         """Return ``count`` rows of a matrix, from ``first`` on, as a tensor."""
         return replace(self, shape=(count, *self.shape[1:]), raw=self.raw[first : first + count])
+
+    def of(self, expert: int) -> ModelTensor:
+        """Return the tensor of one expert, where the outermost dimension is theirs."""
+        return replace(self, shape=self.shape[1:], raw=self.raw[expert])
+
+    def row(self) -> ModelTensor:
+        """Return a vector as a matrix of one row."""
+        return replace(self, shape=(1, *self.shape), raw=self.raw[np.newaxis])
 
     def _floats(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         return dequantize(self.type_name, raw) if self.type_name else np.ascontiguousarray(raw, np.float32)

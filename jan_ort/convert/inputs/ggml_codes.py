@@ -18,6 +18,8 @@ GGML_BLOCK = 32
 FOUR_BIT_TYPES = ("Q4_0", "Q4_1", "Q4_K")
 """The types of :func:`four_bit_blocks`."""
 
+STORED_IN_4_BITS = (*FOUR_BIT_TYPES, "MXFP4")
+
 _HALF = 2  # bytes of a float16
 _NIBBLES = GGML_BLOCK // 2  # bytes of a block's codes of 4 bits
 _PACKED_SCALES, _SUPER_NIBBLES = 12, 128  # bytes of a super-block of Q4_K: 16 integers of 6 bits, 256 codes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
-from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES
+from jan_ort.convert.inputs.ggml_codes import STORED_IN_4_BITS
 from jan_ort.convert.inputs.ggml_types import is_readable, readable_types
 from jan_ort.convert.inputs.gguf_header import StoredTensor, read_header
 from jan_ort.ground.model_errors import ConversionError
@@ -54,7 +54,7 @@ class GgufFile(Checkpoint):
 
     def has_4bit_tensors(self) -> bool:
         """Say whether any tensor is stored in 4 bits."""
-        return any(each.kind.name in FOUR_BIT_TYPES for each in self._tensors.values())
+        return any(each.kind.name in STORED_IN_4_BITS for each in self._tensors.values())
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Return the shape of each tensor, outermost dimension first."""

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK, AffineBlocks, four_bit_blocks, q8_0_blocks
 from jan_ort.convert.weights.computed_ahead import computed_ahead
-from jan_ort.convert.weights.quantization import QuantizedMatrix, affine_4bit, cat_4bit, from_q8_0, quantize_8bit
+from jan_ort.convert.weights.quantization import (
+    QuantizedMatrix,
+    affine_4bit,
+    cat_4bit,
+    from_q8_0,
+    quantize_8bit,
+    quantize_symmetric_4bit,
+)
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.convert.weights.smoothing import Scale
 
@@ -32,6 +39,7 @@ class Part:
     ``total`` are the tensor's rows, if it has more. ``bias`` is the bias' own name, if it is another.
     ``order``: where the rows of each head come from, so that the rotary operator finds its halves; None if they stay.
     The columns are multiplied by ``column_scale``, and the rows and the bias divided by ``row_scale``.
+    ``expert``: the matrix' number in a tensor of ``experts``, if that is not 0.
     """
 
     name: str
@@ -42,6 +50,8 @@ class Part:
     first: int = 0
     total: int = 0
     bias: str = ""
+    expert: int = 0
+    experts: int = 0
 
     def block(self, first: int, count: int) -> Part:
         """Return what holds for some of the rows, which are a tensor of their own then."""
@@ -71,6 +81,11 @@ class Matrices:
             if (kept := self.kept_4bit(parts, columns)) is not None:
                 return kept
         return computed_ahead(lambda block: quantize_8bit(_floats(*block), EIGHT_BIT_BLOCK), self._rows(parts, columns))
+
+    def symmetric(self, parts: Sequence[Part], columns: int, bits: int, block_size: int) -> Iterator[QuantizedMatrix]:
+        """Yield the parts' rows in 8 or 4 bits without zero points."""
+        quantize = quantize_8bit if bits == 8 else quantize_symmetric_4bit
+        return computed_ahead(lambda block: quantize(_floats(*block), block_size), self._rows(parts, columns))
 
     def kept_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix] | None:
         """Return the parts' rows with the codes that they have in the file; None if any has other bits or is scaled."""
@@ -102,10 +117,18 @@ class Matrices:
                 count = min(step, part.rows - first)
                 yield tensor.part(first, count), part.block(first, count)
 
+    def type_name(self, part: Part) -> str:
+        """Return ggml's name of the type that an expert's matrix has in the file, "" for floats of any width."""
+        return self._source.tensor(f"{part.name}.weight", self._source.shape(f"{part.name}.weight")).type_name
+
     def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[ModelTensor, Part]]:
         return [(self._tensor(f"{part.name}.weight", part, columns), part) for part in parts]
 
     def _tensor(self, name: str, part: Part, *columns: int) -> ModelTensor:
+        if part.experts:
+            return self._source.tensor(name, (part.experts, part.rows, *columns)).of(part.expert)
+        if part.rows == 1 and self._source.shape(name) == columns:  # llama.cpp has a matrix of one row as a vector
+            return self._source.tensor(name, columns).row()
         if not part.total:
             return self._source.tensor(name, (part.rows, *columns))
         return self._source.tensor(name, (part.total, *columns)).part(part.first, part.rows)

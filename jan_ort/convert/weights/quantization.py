@@ -129,6 +129,19 @@ def affine_4bit(weights: NDArray[np.float32]) -> AffineBlocks:
     return AffineBlocks(scale, low, codes.astype(np.uint8))
 
 
+def quantize_symmetric_4bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMatrix:
+    """Quantise float32 ``(rows, columns)``, whole blocks, to -8 … 7 times a scale, as Q4_0 does: its codes stay.
+
+    A block's largest value, whatever its sign, becomes -8.
+    """
+    rows, columns = weights.shape
+    blocks = weights.reshape(rows, columns // block_size, block_size)
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
+    scales = np.where(largest == 0, np.float32(1), largest / np.float32(-8))
+    codes = (np.clip(np.rint(blocks / scales), -8, 7) + 8).astype(np.uint8)
+    return QuantizedMatrix(pack_4bit(codes), scales[..., 0], None, 4, block_size, columns)
+
+
 def pack_4bit(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pack pairs of neighbours along the last axis, the first of a pair into the low nibble."""
     return (codes[..., 0::2] | (codes[..., 1::2] << 4)).astype(np.uint8)

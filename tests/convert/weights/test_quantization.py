@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gguf
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from jan_ort.convert.weights.quantization import (
     from_q8_0,
     pack_4bit,
     quantize_8bit,
+    quantize_symmetric_4bit,
     with_even_blocks,
 )
 from tests.convert.inputs.random_blocks import affine_values, model_blocks
@@ -77,6 +80,17 @@ def test_cat_of_q4_0_is_exact_and_needs_no_extra_columns(seed: int) -> None:
 
     assert matrix.extra_columns == 0
     np.testing.assert_allclose(values_of(matrix), gguf.dequantize(raw, Type.Q4_0), rtol=1e-6)
+
+
+@given(SEEDS)
+def test_symmetric_4_bits_keep_q4_0(seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
+    weights[0, :32] = 0
+    stored = gguf.dequantize(gguf.quantize(weights, Type.Q4_0), Type.Q4_0)
+
+    matrix = quantize_symmetric_4bit(stored, 32)
+
+    np.testing.assert_allclose(values_of(replace(matrix, zero_points=np.full((4, 2), 0x88, np.uint8))), stored)
 
 
 @given(SEEDS)

@@ -1,0 +1,52 @@
+"""A layer's experts: which tensors they and their router are, and what a token takes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jan_ort.convert.architectures.decoder import DecoderTensors, Experts
+from jan_ort.convert.architectures.expert_sizes import ExpertSizes
+from jan_ort.convert.weights.matrices import Part
+from jan_ort.convert.weights.smoothing import Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Experts of ``hidden`` inputs and outputs.
+
+    ``names`` are those of the layer's tensors; ``scale`` is what the input is divided by.
+    """
+
+    names: DecoderTensors
+    kind: Experts
+    sizes: ExpertSizes
+    hidden: int
+    scale: Scale | None = None
+
+    def router(self) -> Part:
+        """Return the matrix with a row for each expert."""
+        return Part(self.names.router, self.sizes.count, None, self.scale)
+
+    def gate(self, expert: int) -> Part:
+        """Return one expert's gate, ``(width, hidden)``."""
+        return self._part(self.names.expert_gate, self.sizes.width, expert, self.scale)
+
+    def up(self, expert: int) -> Part:
+        """Return one expert's way up, ``(width, hidden)``."""
+        return self._part(self.names.expert_up, self.sizes.width, expert, self.scale)
+
+    def down(self, expert: int) -> Part:
+        """Return one expert's way down, ``(hidden, width)``."""
+        return self._part(self.names.expert_down, self.hidden, expert, None)
+
+    def all(self, part: Callable[[int], Part]) -> list[Part]:
+        """Return :meth:`gate`, :meth:`up` or :meth:`down` of every expert."""
+        return [part(expert) for expert in range(self.sizes.count)]
+
+    def columns(self, part: Part) -> int:
+        """Return how wide a matrix of an expert is."""
+        return self.sizes.width if part.name == self.names.expert_down else self.hidden
+
+    def _part(self, name: str, rows: int, expert: int, scale: Scale | None) -> Part:
+        return Part(name, rows, None, scale, expert=expert, experts=self.sizes.count)

@@ -1,0 +1,58 @@
+"""A layer's experts in numpy, float32: one expert's matrices are in memory at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jan_ort.convert.architectures.decoder import Experts
+from jan_ort.convert.graph.mixture import Mixture
+from jan_ort.convert.weights.matrices import Matrices, Part
+
+Floats = NDArray[np.float32]
+
+
+def mixed(matrices: Matrices, x: Floats, mixture: Mixture) -> Floats:
+    """Return the weighted sum of what the experts of each token say; ``x`` is ``(tokens, hidden)``."""
+    chosen, weights = _choose(matrices, x, mixture)
+    total = np.zeros_like(x)
+    for expert in range(mixture.sizes.count):
+        tokens, places = np.nonzero(chosen == expert)
+        if len(tokens):
+            said = _say(matrices, x[tokens], mixture, expert)
+            total[tokens] += said * weights[tokens, places][:, np.newaxis]
+    return total
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Return 1 / (1 + exp(-x))."""
+    with np.errstate(over="ignore"):  # far below 0 the exponential is infinite and the quotient 0, as it should be
+        return (1 / (1 + np.exp(-x))).astype(np.float32)
+
+
+def _choose(matrices: Matrices, x: Floats, mixture: Mixture) -> tuple[NDArray[np.intp], Floats]:
+    """Return the numbers of each token's experts and their weights, ``(tokens, used)``."""
+    logits = _linear(matrices, x, mixture.router(), mixture.hidden)
+    powers: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    chosen = np.argsort(-logits, axis=-1, kind="stable")[:, : mixture.sizes.used]
+    weights: Floats = np.take_along_axis(shares, chosen, axis=-1)
+    return chosen, weights / weights.sum(axis=-1, keepdims=True) if mixture.sizes.normalized else weights
+
+
+def _say(matrices: Matrices, x: Floats, mixture: Mixture, expert: int) -> Floats:
+    gate = _linear(matrices, x, mixture.gate(expert), mixture.hidden)
+    up = _linear(matrices, x, mixture.up(expert), mixture.hidden)
+    return _linear(matrices, _gated(gate, up, mixture.kind), mixture.down(expert), mixture.sizes.width)
+
+
+def _gated(gate: Floats, up: Floats, kind: Experts) -> Floats:
+    if kind.limit:
+        gate, up = np.minimum(gate, np.float32(kind.limit)), np.clip(up, -kind.limit, kind.limit)
+    return gate * sigmoid(gate * np.float32(kind.alpha)) * (up + np.float32(kind.beta))
+
+
+def _linear(matrices: Matrices, x: Floats, part: Part, columns: int) -> Floats:
+    product: Floats = np.concatenate([x @ rows.T for rows in matrices.floats([part], columns)], axis=-1)
+    bias = matrices.bias([part])
+    return product if bias is None else product + bias

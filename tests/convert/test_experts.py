@@ -1,0 +1,145 @@
+"""Experts: what is kept of their weights, what is in memory, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from jan_ort.convert import convert_gguf
+from jan_ort.convert.architectures import decoders
+from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.graph.calibration import Calibration
+from jan_ort.convert.inputs.checkpoint import ModelTensor
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.weights.schemes import Weights
+from jan_ort.ground.model_errors import ConversionError
+from tests.convert.gguf_proof import mean_kl, prove
+from tests.fixtures.gguf_models import RECIPES, write
+from tests.fixtures.gguf_models.model import Model, Sizes
+from tests.fixtures.gguf_models.recordings import TOKEN_IDS, recorded_logits
+
+SIZES = Sizes(layers=1)
+
+
+def written(name: str, folder: Path, **keys: Any) -> Path:
+    """Write a file of one layer with further keys."""
+    model = Model(folder / f"{name}.gguf", RECIPES[name].arch, SIZES)
+    RECIPES[name].add(model)
+    for key, value in keys.items():
+        model.key(key, value)
+    model.close()
+    return folder / f"{name}.gguf"
+
+
+def converted(source: Path, weights: Weights) -> Path:
+    target = source.parent / f"{source.stem}-{weights}"
+    target.mkdir()
+    convert_gguf(source, target, weights=weights)
+    return target
+
+
+def experts_of(folder: Path) -> onnx.NodeProto:
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    return next(node for node in graph.node if node.op_type in ("MoE", "QMoE"))
+
+
+def bits_of(node: onnx.NodeProto) -> int:
+    return next((each.i for each in node.attribute if each.name == "expert_weight_bits"), 16)
+
+
+@pytest.mark.parametrize("name", ["mixtral", "qwen2moe", "qwen3moe", "gpt-oss"])
+def test_the_pass_of_the_calibration_is_that_of_llama_cpp(name: str, tmp_path: Path) -> None:
+    source = GgufFile(write(name, tmp_path))
+    decoder = decoders()[RECIPES[name].arch]
+    calibration = Calibration(source, decoder, read_decoder_config(source, decoder), TOKEN_IDS)
+    layers = list(calibration.layers())
+
+    head = source.tensor("output.weight", source.shape("output.weight")).dequantize()
+    logits = calibration.output() @ head.T
+
+    assert mean_kl(recorded_logits(name), logits) < 1e-6
+    assert all(layer.mlp is not None and layer.down is None for layer in layers)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("Q4_0", 4), ("MXFP4", 4), ("Q4_1", 8), ("Q8_0", 8), ("F16", 8)])
+def test_experts_keep_the_4_bits_that_their_operator_has(
+    kind: str, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_matrix = Model.matrix
+
+    def write_kind(model: Model, tensor: str, *shape: int, **more: Any) -> None:
+        write_matrix(model, tensor, *shape, **more | ({"kind": kind} if "_exps" in tensor else {}))
+
+    monkeypatch.setattr(Model, "matrix", write_kind)
+
+    assert bits_of(experts_of(converted(written("qwen3moe", tmp_path), "int4"))) == bits
+
+
+def test_mxfp4_rounded_to_other_4_bits_stays_near(tmp_path: Path) -> None:
+    assert prove("gpt-oss-mxfp4", "int4", tmp_path).kl < 5e-3
+
+
+@pytest.mark.parametrize("weights", ["int8", "fp16"])
+def test_one_expert_is_in_memory_at_a_time(weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, sizes = written("mixtral", tmp_path), []
+    dequantize = ModelTensor.dequantize
+
+    def recording(tensor: ModelTensor) -> NDArray[np.float32]:
+        sizes.append(math.prod(tensor.shape) if "_exps" in tensor.name else 0)
+        return dequantize(tensor)
+
+    monkeypatch.setattr(ModelTensor, "dequantize", recording)
+
+    converted(source, weights)
+
+    assert 0 < max(sizes) <= SIZES.ffn * SIZES.hidden
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("expert_gating_func", 2), ("expert_weights_scale", 2.5), ("expert_group_count", 2), ("of_tomorrow", 1)],
+)
+def test_a_key_that_chooses_otherwise_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=rf"'qwen3moe\.{key}' changes the model .*'{value}'"):
+        converted(written("qwen3moe", tmp_path, **{key: value}), "int8")
+
+
+@pytest.mark.parametrize(("normalized", "order"), [(True, ["TopK", "Softmax"]), (False, ["Softmax", "TopK"])])
+def test_the_file_may_say_whether_weights_add_up_to_1(normalized: bool, order: list[str], tmp_path: Path) -> None:
+    folder = converted(written("qwen3moe", tmp_path, expert_weights_norm=normalized), "int8")
+
+    nodes = onnx.load(folder / "model.onnx", load_external_data=False).graph.node
+    assert [node.op_type for node in nodes if node.op_type in ("TopK", "Softmax")][:2] == order
+
+
+def test_more_experts_than_there_are_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"'llama\.expert_used_count' is '9', but an integer from 1 to 8"):
+        converted(_of_sizes(tmp_path, Sizes(layers=1, experts_used=9)), "int8")
+
+
+def test_a_layer_without_its_experts_is_refused(tmp_path: Path) -> None:
+    model = Model(tmp_path / "llama.gguf", "llama", SIZES)
+    RECIPES["llama"].add(model)
+    model.expert_keys()
+    model.close()
+
+    with pytest.raises(ConversionError, match=r"'blk\.0\.ffn_gate_inp\.weight' is missing"):
+        converted(tmp_path / "llama.gguf", "int8")
+
+
+def test_experts_that_are_no_whole_blocks_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"experts of 24 hidden values .* --weights fp16"):
+        converted(_of_sizes(tmp_path, Sizes(layers=1, ffn=24)), "int8")
+
+
+def _of_sizes(folder: Path, sizes: Sizes) -> Path:
+    model = Model(folder / "mixtral.gguf", "llama", sizes)
+    RECIPES["mixtral"].add(model)
+    model.close()
+    return folder / "mixtral.gguf"
