@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jan_ort.convert.gguf_as_is import keep_gguf
-    from jan_ort.convert.gguf_folder import convert_gguf
-    from jan_ort.convert.inputs.gguf_file import check_gguf
+    from jan_ort.convert.gguf_folder import check_gguf, convert_gguf
+    from jan_ort.convert.inputs.gguf_parts import existing_parts
     from jan_ort.convert.inputs.safetensors_shards import weight_files
     from jan_ort.convert.safetensors_folder import check_checkpoint, convert_safetensors
     from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
@@ -22,6 +22,7 @@ __all__ = [
     "convert_gguf",
     "convert_safetensors",
     "convert_sentence_transformers",
+    "existing_parts",
     "keep_gguf",
     "weight_files",
 ]
@@ -29,10 +30,11 @@ __all__ = [
 # Lazy: onnx and gguf take a quarter of a second to import, and most starts convert nothing.
 _MODULES = {
     "check_checkpoint": "jan_ort.convert.safetensors_folder",
-    "check_gguf": "jan_ort.convert.inputs.gguf_file",
+    "check_gguf": "jan_ort.convert.gguf_folder",
     "convert_gguf": "jan_ort.convert.gguf_folder",
     "convert_safetensors": "jan_ort.convert.safetensors_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
+    "existing_parts": "jan_ort.convert.inputs.gguf_parts",
     "keep_gguf": "jan_ort.convert.gguf_as_is",
     "weight_files": "jan_ort.convert.inputs.safetensors_shards",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jan_ort.convert.folder_files import describe, write_chat_template, write_configs, write_json
 from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.inputs.gguf_parts import existing_parts
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import AS_IS
 from jan_ort.ground.file_blocks import copy_in_blocks, sha256_in_blocks
@@ -17,19 +18,18 @@ from jan_ort.ground.task import GENERATE
 def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha256: str | None = None) -> None:
     """Write the folder of the GGUF file ``source``, of any architecture, into the existing, empty ``target``.
 
-    The file itself is linked, or copied where the file system cannot link; it is read for its ``sha256`` if that is
-    not known. Raises: ConversionError; OSError; what ``progress`` raises.
+    The file itself, or each of its parts, is linked, or copied where the file system cannot link; it is read for its
+    ``sha256`` if that is not known. Raises: ConversionError; OSError; what ``progress`` raises.
     """
-    model = GgufFile(source)
-    if (num_parts := model.integer("split.count", 1)) > 1:
-        model.refuse(f"it is one of {num_parts} parts; join them with llama.cpp's llama-gguf-split --merge")
+    model, parts = GgufFile(source), existing_parts(source)
     tokenizer = GgufTokenizer(model)
     architecture = model.string("general.architecture")
     length = model.integer(f"{architecture}.context_length")
     tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
     write_chat_template(target, model)
     write_configs(target, tokenizer, {"model_type": architecture, "max_position_embeddings": length})
-    _link(source, target / "model.gguf", progress)
+    for part in parts:  # llama.cpp finds the others by the first one's name
+        _link(part, target / (part.name if len(parts) > 1 else "model.gguf"), progress)
     digest = sha256 or sha256_in_blocks(source, progress)
     description = describe(name=name, task=GENERATE, context_length=length, weights=AS_IS, source=source, sha256=digest)
     write_json(target / "jan_ort.json", description)

@@ -64,10 +64,25 @@ def convert_gguf(
     report(STAGE, 1.0)
 
 
+def check_gguf(source: Path, weights: str, memory_limit_mb: int | None = None) -> None:
+    """Read the header, and check all that it says and a conversion needs; a few tenths of a second.
+
+    Raises: ConversionError if the file cannot be served with ``weights``.
+    """
+    model = GgufFile(source)
+    scheme = next((each for each in SCHEMES if each == weights), None)
+    if scheme is not None:
+        config = check_model(model, _read_architecture(model), scheme, memory_limit_mb)
+        _read_tokenizer(model, config)
+
+
 def _read_architecture(model: GgufFile) -> Decoder:
     name, supported = model.string("general.architecture"), decoders()
     if name not in supported:
-        model.refuse(f"architecture {name!r} is not supported; supported: {', '.join(supported)}")
+        model.refuse(
+            f"architecture {name!r} is not supported; supported: {', '.join(supported)}; take an ONNX repository of "
+            "the model, or --backend llama_cpp --weights as-is"
+        )
     return supported[name]
 
 

@@ -104,12 +104,15 @@ def check_settings(settings: Settings) -> Checked:
 def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelChoice:
     """Return the choice of a model that is there already with its folder and the backend that takes it.
 
-    Raises: NoBackendError, CacheError, ModelFolderError.
+    Raises: NoBackendError, CacheError, ModelFolderError, ConversionError.
     """
     if settings.load == "request":
         return choice  # the others can be served, and this one says what is wrong when it is asked for
     path = choice.source.present(choice.wanted(settings), settings.cache_dir)
-    return choice if path is None else replace(choice, found=find_in(path, choice, settings, discovered))
+    if path is None:
+        choice.source.check(choice.wanted(settings))
+        return choice
+    return replace(choice, found=find_in(path, choice, settings, discovered))
 
 
 def find_in(path: Path, choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> FoundModel:

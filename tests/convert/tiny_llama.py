@@ -29,7 +29,8 @@ class TinyLlama:
     """What to write: ``tensors`` in llama.cpp's order of rows, ``metadata`` over the default one (None: leave out).
 
     Tensors in ``blocks``, which has types and uint8 ``(rows, bytes)``, are written as they are there. The file gets the
-    keys, the names and the order of rows of ``decoder``; here they are always llama's.
+    keys, the names and the order of rows of ``decoder``; here they are always llama's. With ``split_tensors`` there are
+    several files, of so many tensors each.
     """
 
     tensor_type: GGMLQuantizationType = GGMLQuantizationType.F32
@@ -38,13 +39,15 @@ class TinyLlama:
     metadata: dict[str, Any] = field(default_factory=dict)
     blocks: dict[str, tuple[GGMLQuantizationType, NDArray[np.uint8]]] = field(default_factory=dict)
     decoder: Decoder = LLAMA
+    split_tensors: int = 0
 
     def __post_init__(self) -> None:
         self.tensors = random_tensors() | self.tensors
 
     def write(self, path: Path) -> Path:
         """Write the file, and replace ``tensors`` by what a reader gets back."""
-        writer = GGUFWriter(path, self.metadata.get("general.architecture", self.decoder.name))
+        architecture = self.metadata.get("general.architecture", self.decoder.name)
+        writer = GGUFWriter(path, architecture, split_max_tensors=self.split_tensors)
         for key, value in (default_metadata() | self.metadata).items():
             if value is not None and key != "general.architecture":
                 _add(writer, re.sub(r"^llama\b", self.decoder.name, key), value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +14,77 @@ from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import STORED_IN_4_BITS
 from jan_ort.convert.inputs.ggml_types import is_readable, readable_types
-from jan_ort.convert.inputs.gguf_header import StoredTensor, read_header
+from jan_ort.convert.inputs.gguf_header import GgufHeader, StoredTensor, read_header
+from jan_ort.convert.inputs.gguf_parts import check_part, existing_parts, no_model
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort_backends.small_files import why_no_file
 
 
-class GgufFile(Checkpoint):
-    """The metadata and tensors of one GGUF file. Every error is a ConversionError that names the file."""
+@dataclass(frozen=True, slots=True)
+class GgufPart:
+    """One file with its header; ``content`` is mapped into memory."""
 
-    def __init__(self, path: Path) -> None:
-        self._check_magic(path)
+    path: Path
+    header: GgufHeader
+    content: NDArray[np.uint8]
+
+    @classmethod
+    def read(cls, path: Path) -> GgufPart:
+        """Read the header. Raises: ConversionError."""
+        _check_magic(path)
         try:
-            header = read_header(path)
+            return cls(path, read_header(path), np.memmap(path, np.uint8, "r"))
         except ValueError as error:
             raise ConversionError(
                 f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes: {error}; download it again "
                 "and compare its checksum"
             ) from error
-        super().__init__(path, header.fields)
-        self._tensors, self._order = header.tensors, header.order
-        self._shapes = {name: stored.shape for name, stored in header.tensors.items()}
-        self._content = np.memmap(path, np.uint8, "r")
 
-    @staticmethod
-    def _check_magic(path: Path) -> None:
-        try:
-            if (why := why_no_file(path)) is not None:
-                raise ConversionError(f"{path}: {why}; give a .gguf file")
-            with path.open("rb") as stream:
-                magic = stream.read(len(GGUF_MAGIC))
-        except OSError as error:
-            raise ConversionError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-        if magic != GGUF_MAGIC:
-            raise ConversionError(f"{path}: not a GGUF file, it starts with {magic!r}; give a .gguf file")
+    def raw(self, stored: StoredTensor) -> NDArray[Any]:
+        """Return what the file holds, in place: floats in the tensor's shape, or uint8 with rows of whole blocks."""
+        raw = self.content[stored.offset : stored.offset + stored.num_bytes]
+        if stored.kind.name in ("F32", "F16"):
+            kind = f"{self.header.order}f{4 if stored.kind.name == 'F32' else 2}"
+            return raw.view(np.dtype(kind)).reshape(stored.shape)
+        return raw.reshape(*stored.shape[:-1], -1)
+
+
+def _check_magic(path: Path) -> None:
+    try:
+        if (why := why_no_file(path)) is not None:
+            raise ConversionError(f"{path}: {why}; give a .gguf file")
+        with path.open("rb") as stream:
+            magic = stream.read(len(GGUF_MAGIC))
+    except OSError as error:
+        raise ConversionError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    if magic != GGUF_MAGIC:
+        raise ConversionError(f"{path}: not a GGUF file, it starts with {magic!r}; give a .gguf file")
+
+
+class GgufFile(Checkpoint):
+    """The metadata and tensors of one GGUF file, or of all parts of a split one, by the first.
+
+    Every error is a ConversionError that names the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        parts = [GgufPart.read(each) for each in existing_parts(path)]
+        super().__init__(path, parts[0].header.fields)
+        for index, part in enumerate(parts):
+            check_part(part.path, part.header.fields, index, len(parts))
+        self._parts = parts
+        self._places = {name: part for part in parts for name in part.header.tensors}
+        if len(self._places) < (num_tensors := sum(len(part.header.tensors) for part in parts)):
+            self.refuse(f"{num_tensors - len(self._places)} tensors are in several of its parts; download all again")
+        if (kind := no_model(parts[0].header.fields, num_tensors)) is not None:
+            self.refuse(f"it is {kind}")
+        self._tensors = {name: part.header.tensors[name] for name, part in self._places.items()}
+        self._shapes = {name: stored.shape for name, stored in self._tensors.items()}
 
     @property
     def size_bytes(self) -> int:
-        """The file's size."""
-        return len(self._content)
+        """The size of all parts."""
+        return sum(len(part.content) for part in self._parts)
 
     def has_4bit_tensors(self) -> bool:
         """Say whether any tensor is stored in 4 bits."""
@@ -62,14 +96,8 @@ class GgufFile(Checkpoint):
 
     def _load(self, name: str) -> ModelTensor:
         stored = self._tensors[name]
-        return ModelTensor(self.path, name, self._type_name(stored), stored.shape, self._raw(stored))
-
-    def _raw(self, stored: StoredTensor) -> NDArray[Any]:
-        """Return what the file holds, in place: floats in the tensor's shape, or uint8 with rows of whole blocks."""
-        raw = self._content[stored.offset : stored.offset + stored.num_bytes]
-        if stored.kind.name in ("F32", "F16"):
-            return raw.view(np.dtype(f"{self._order}f{4 if stored.kind.name == 'F32' else 2}")).reshape(stored.shape)
-        return raw.reshape(*stored.shape[:-1], -1)
+        part = self._places[name]
+        return ModelTensor(part.path, name, self._type_name(stored), stored.shape, part.raw(stored))
 
     def check_types(self) -> None:
         """Refuse the file if any tensor has a type that cannot be read."""
@@ -83,8 +111,3 @@ class GgufFile(Checkpoint):
                 f"other types (supported: {', '.join(readable_types())})"
             )
         return stored.kind.name
-
-
-def check_gguf(path: Path) -> None:
-    """Read the file's header, which takes a twentieth of a second. Raises: ConversionError."""
-    GgufFile(path)

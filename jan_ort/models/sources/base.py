@@ -19,7 +19,10 @@ from jan_ort.models.folder import ModelFolder
 WEIGHTS = (*SCHEMES, AS_IS)
 """What can be said of the weights of a model that generates."""
 
-EXPECTED = "Expected: a name, a FOLDER, a FILE.gguf or a Hugging Face id (org/name, org/name:Q8_0, org/name/FILE.gguf)"
+EXPECTED = (
+    "Expected: a name, a FOLDER, a FILE.gguf or a Hugging Face id (org/name, org/name:Q8_0, org/name/FILE.gguf, or the "
+    "address of its page)"
+)
 
 Sha256 = Callable[[Path], str | None]
 """Returns the sha256 of a large file, None if it is to be read for it and must not be."""
@@ -108,6 +111,9 @@ class Source(ABC):
     def read(self, path: Path) -> ModelFolder:
         """Return what the folder that ``present`` or ``make`` has returned says of itself. Raises: ModelFolderError."""
         return ModelFolder.read(path)
+
+    def check(self, wanted: Wanted) -> None:  # noqa: B027  (of most kinds nothing can)
+        """Check what can be told of the model without making it, in a few tenths of a second. Raises: ModelsError."""
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return the free disk space without which making the folder is not begun, 0 if unknown. Raises: OSError."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.convert.inputs import GGUF_MAGIC
+from jan_ort.convert.inputs.gguf_parts import existing_parts, part_number, part_paths
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import GENERATE, Task
-from jan_ort.models.cache.manifest import CacheKey
+from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
 from jan_ort_backends.small_files import why_no_file
+
+_PART_NAME = re.compile(r"-00001-of-\d{5}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class GgufSource(MadeSource):
             return None
         if not path.is_dir():
             return cls._of(path)
-        ggufs = sorted(path.glob("*.gguf"))
+        ggufs = [each for each in sorted(path.glob("*.gguf")) if part_number(each)[0] == 1]
         if len(ggufs) > 1:
             named = ", ".join(map(str, ggufs[:8]))
             raise ModelReferenceError(f"{path} holds {len(ggufs)} GGUF files; name one: {named}")
@@ -49,6 +53,10 @@ class GgufSource(MadeSource):
         if magic != GGUF_MAGIC:
             begins = f"it begins with {magic!r}, not {GGUF_MAGIC!r}" if magic else "it is empty"
             raise ModelReferenceError(f"{path} is no GGUF file: {begins}")
+        try:
+            existing_parts(path)
+        except ConversionError as error:
+            raise ModelReferenceError(str(error)) from error
         return cls(path)
 
     def stated_task(self) -> Task:
@@ -60,25 +68,38 @@ class GgufSource(MadeSource):
         return self.path
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey | None:
-        """Return the key of the file's content."""
-        digest = sha256(self.path)
-        return None if digest is None else CacheKey(self.path.stem, digest, wanted.scheme)
+        """Return the key of the content of the file, or of all its parts."""
+        digests = {}
+        for path in part_paths(self.path):
+            if (digest := sha256(path)) is None:
+                return None
+            digests[path.name] = digest
+        return CacheKey(whole_name(self.path.stem), combined_sha256(digests), wanted.scheme)
+
+    def check(self, wanted: Wanted) -> None:
+        """Check the header."""
+        from jan_ort.convert import check_gguf
+
+        check_gguf(self.path, wanted.weights, wanted.memory_limit_mb)
 
     def make(self, wanted: Wanted, cache_dir: Path, progress: Progress = silent) -> Path:
         """Return the folder; a file that is not in the cache has its header checked before all of it is read."""
         if self.present(wanted, cache_dir) is None:
-            from jan_ort.convert import check_gguf
-
-            check_gguf(self.path)
+            self.check(wanted)
         return MadeSource.make(self, wanted, cache_dir, progress)  # super() does not know a class with slots
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
-        return self.path.stat().st_size * growth(wanted.weights)
+        return sum(path.stat().st_size for path in part_paths(self.path)) * growth(wanted.weights)
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Convert the file."""
         convert_gguf_file(self.path, target, wanted, name=key.name, progress=progress, sha256=key.source)
+
+
+def whole_name(stem: str) -> str:
+    """Return the name of a file without what tells its first part from the others."""
+    return _PART_NAME.sub("", stem)
 
 
 def growth(weights: str) -> int:

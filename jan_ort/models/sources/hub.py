@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -16,14 +15,13 @@ from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.folder_files import MANIFEST
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, looks_local
 from jan_ort.models.sources.fetch_hub import fetch_hub
-from jan_ort.models.sources.gguf import convert_gguf_file
+from jan_ort.models.sources.gguf import convert_gguf_file, whole_name
+from jan_ort.models.sources.hub_address import parse_hub_id
 from jan_ort.models.sources.hub_files import HubId
 from jan_ort.models.sources.safetensors import convert_checkpoint
 from jan_ort.models.sources.sentence_transformers import convert_folder
 
 logger = logging.getLogger(__name__)
-
-_ID = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:/(?P<file>[^:]+\.gguf)|:(?P<quantization>[\w.-]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +36,9 @@ class HubSource(MadeSource):
 
     @classmethod
     def parse(cls, text: str, known: Known) -> Self | None:
-        """Return the repository of an id; a path that exists is none."""
-        match = None if looks_local(text) or local_path(text) is not None else _ID.fullmatch(text)
-        if match is None or match["repo"].endswith((".gguf", ".onnx")):
-            return None
-        return cls(HubId(match["repo"], match["file"], match["quantization"]))
+        """Return the repository of an id or an address; a path that exists is none."""
+        hub_id = None if looks_local(text) or local_path(text) is not None else parse_hub_id(text)
+        return None if hub_id is None else cls(hub_id)
 
     def known_task(self, cache_dir: Path) -> Task | None:
         """Return what the repository was fetched for, None if it is not in the cache."""
@@ -74,7 +70,7 @@ class HubSource(MadeSource):
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey:
         """Return the key of what was asked for."""
-        name = (self.hub_id.file or self.hub_id.repo_id).rpartition("/")[2].removesuffix(".gguf")
+        name = whole_name((self.hub_id.file or self.hub_id.repo_id).rpartition("/")[2].removesuffix(".gguf"))
         return CacheKey(name, self.identity(wanted.task), wanted.scheme)
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:

@@ -36,7 +36,7 @@ def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
 
     disable_progress_bars()
     with explain_errors(reference, GENERATE), tempfile.TemporaryDirectory() as directory:
-        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id)
+        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, revision=reference.revision)
         names = {sibling.rfilename for sibling in repository.siblings or ()}
         if "modules.json" in names or any(name.startswith("1_Pooling/") for name in names):
             return EMBED, "it is a sentence-transformers model"
@@ -71,7 +71,8 @@ def download(
 
     disable_progress_bars()
     with explain_errors(reference, task):
-        repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, files_metadata=True)
+        api = HfApi(endpoint=endpoint)
+        repository = api.model_info(reference.repo_id, revision=reference.revision, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in repository.siblings or ()}
         is_said_by_names = task == GENERATE and any(name.endswith((".gguf", ".onnx")) for name in siblings)
         model_type = None if is_said_by_names else _model_type(reference, siblings, target, repository.sha, endpoint)

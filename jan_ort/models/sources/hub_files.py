@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +17,12 @@ from jan_ort_backends.graph_names import first_graph
 Kind = Literal["gguf", "sentence-transformers", "onnx", "safetensors"]
 
 # The types that are taken where none is asked for, the most exact for its size first; conversion reads more.
-_GGUF_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32")
+_GGUF_TYPES = (
+    *("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32"),
+    *("Q5_K_S", "Q4_K_S", "MXFP4", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S"),
+)
+_PART = re.compile(r"-\d{5}-of-\d{5}$")
+_NO_MODELS = ("mmproj", "imatrix")
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
 _WEIGHTS = "model*.safetensors"  # not those of other programs: consolidated.safetensors, original/
@@ -24,15 +30,21 @@ _WEIGHTS = "model*.safetensors"  # not those of other programs: consolidated.saf
 
 @dataclass(frozen=True, slots=True)
 class HubId:
-    """A repository, with the GGUF ``file`` or ``quantization`` that is wanted, where it was said."""
+    """A repository, with the GGUF ``file`` or ``quantization`` that is wanted, where it was said.
+
+    ``revision`` is a branch, a tag or a commit, None for the main branch.
+    """
 
     repo_id: str
     file: str | None = None
     quantization: str | None = None
+    revision: str | None = None
 
     def __str__(self) -> str:
         suffix = f"/{self.file}" if self.file else f":{self.quantization}" if self.quantization else ""
-        return self.repo_id + suffix
+        if self.revision is None:
+            return self.repo_id + suffix
+        return f"hf.co/{self.repo_id}/{'blob' if self.file else 'tree'}/{self.revision}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     """
     names = [name for name in names if ".." not in name.split("/")]
     if task == GENERATE and (ggufs := [name for name in names if name.endswith(".gguf")]):
-        return Selection("gguf", (_select_gguf(ggufs, reference),))
+        return Selection("gguf", _select_gguf(ggufs, reference))
     if reference.file or reference.quantization:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
@@ -101,20 +113,31 @@ def _checkpoint(
     return (*small, *weights)
 
 
-def _select_gguf(ggufs: Sequence[str], reference: HubId) -> str:
+def _select_gguf(ggufs: Sequence[str], reference: HubId) -> tuple[str, ...]:
+    """Return the file that is wanted, or all its parts."""
     if reference.file:
         if reference.file in ggufs:
-            return reference.file
+            return _with_parts(reference.file, ggufs)
         raise FetchError(f"{reference}: no such file; the repository has {', '.join(ggufs)}")
     wanted = (reference.quantization,) if reference.quantization else _GGUF_TYPES
+    models = [name for name in ggufs if not any(mark in name.rpartition("/")[2].lower() for mark in _NO_MODELS)]
     for quantization in wanted:
-        for name in ggufs:
-            stem = name.rpartition("/")[2].removesuffix(".gguf").upper()
+        for name in models:
+            stem = _PART.sub("", name.rpartition("/")[2].removesuffix(".gguf")).upper()
             if stem.endswith((f".{quantization}".upper(), f"-{quantization}".upper(), f"_{quantization}".upper())):
-                return name
+                return _with_parts(name, ggufs)
     raise FetchError(
         f"{reference}: no GGUF file of the type {' or '.join(wanted)}; the repository has {', '.join(ggufs)}"
     )
+
+
+def _with_parts(name: str, ggufs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of all parts of a file, the first one first."""
+    stem = name.removesuffix(".gguf")
+    whole = _PART.sub("", stem)
+    if whole == stem:
+        return (name,)
+    return tuple(sorted(each for each in ggufs if _PART.sub("", each.removesuffix(".gguf")) == whole and each != whole))
 
 
 def unreachable(reference: HubId, task: Task, reason: str) -> FetchError:

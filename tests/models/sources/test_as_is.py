@@ -137,11 +137,15 @@ def test_a_kept_file_is_read_once_and_its_checksum_is_told(gguf: Path, tmp_path:
     assert json.loads((folder / "jan_ort.json").read_text())["source"] == {"file": "tiny.gguf", "sha256": digest}
 
 
-def test_a_part_of_a_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    gguf = TinyLlama(metadata={"split.count": 3}).write(tmp_path / "tiny-00001-of-00003.gguf")
+def test_the_parts_of_a_split_file_are_kept_under_their_names(tmp_path: Path) -> None:
+    TinyLlama(split_tensors=8).write(tmp_path / "tiny.gguf")
+    parts = sorted(tmp_path.glob("*.gguf"))
 
-    with pytest.raises(ConversionError, match=r"one of 3 parts; join them with .*llama-gguf-split --merge"):
-        keep(gguf, tmp_path / "cache")
+    folder = keep(parts[0], tmp_path / "cache")
+
+    assert len(parts) == 3
+    assert all((folder / part.name).samefile(part) for part in parts)
+    assert ModelFolder.read(folder).name == "tiny"
 
 
 @pytest.mark.parametrize("output", [True, False])

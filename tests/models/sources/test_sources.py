@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jan_ort.ground.model_errors import ConversionError, FetchError, ModelFolderError, ModelReferenceError
@@ -120,7 +121,8 @@ def test_a_gguf_file_with_a_damaged_header_leaves_no_cache(gguf: Path, tmp_path:
 
 
 def test_a_gguf_file_that_cannot_be_converted_leaves_nothing(tmp_path: Path) -> None:
-    gguf = TinyLlama(metadata={"general.architecture": "mamba"}).write(tmp_path / "tiny.gguf")
+    damaged = {"blk.1.ffn_norm.weight": np.full(64, np.nan, np.float32)}  # seen when much has been written
+    gguf = TinyLlama(tensors=damaged).write(tmp_path / "tiny.gguf")
 
     with pytest.raises(ConversionError, match=r"tiny\.gguf"):
         resolve_model(str(gguf), task=GENERATE, cache_dir=tmp_path / "cache")

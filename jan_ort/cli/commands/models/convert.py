@@ -47,7 +47,7 @@ def _check_source(source: str) -> MadeSource:
     if not path.exists():
         raise ModelReferenceError(f"{source!r} does not exist; name a FILE.gguf or a folder with safetensors weights")
     # As an absolute path: a name of the catalogue would win over a file of that name.
-    found = find_source(str(path.resolve()), Known())
+    found = find_source(str(path.absolute()), Known())
     if isinstance(found, MadeSource) and found.needs == "conversion":
         return found
     raise ModelReferenceError(f"{source} is a model folder already; serve it with --model {source}")
