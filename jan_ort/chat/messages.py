@@ -24,6 +24,9 @@ from jan_ort_openapi.models import (
     Messages,
 )
 
+THOUGHT = "reasoning_content"
+"""A message's key for what the assistant thought."""
+
 
 class MessageError(Exception):
     """Raised when a message cannot be given to this model; ``param`` names the field."""
@@ -50,6 +53,15 @@ def with_instruction(messages: Sequence[dict[str, Any]], text: str) -> list[dict
     return [{"role": "system", "content": text}, *messages]
 
 
+def with_thoughts(messages: Sequence[dict[str, Any]], field: str | None) -> list[dict[str, Any]]:
+    """Return the messages with earlier thoughts under the name that the template reads, None for none."""
+    moved = []
+    for message in messages:
+        rest = {key: value for key, value in message.items() if key != THOUGHT}
+        moved.append(rest | {field: message[THOUGHT]} if field and THOUGHT in message else rest)
+    return moved
+
+
 class _Reader:
     """Reads one conversation in order; remembers its calls, so that their results can be told apart."""
 
@@ -65,6 +77,7 @@ class _Reader:
             case ChatCompletionRequestAssistantMessage():
                 calls = self._calls(message, param)
                 result |= {"tool_calls": calls} if calls else {}
+                result |= {THOUGHT: thought} if (thought := _thought(message)) else {}
             case ChatCompletionRequestToolMessage():
                 call_id = message.tool_call_id
                 result |= {"name": self._names[call_id]} if call_id in self._names else {}
@@ -97,6 +110,12 @@ class _Reader:
         self._names[call_id] = function.name
         arguments = _arguments(function.arguments, f"{param}.arguments")
         return {"id": call_id, "type": "function", "function": {"name": function.name, "arguments": arguments}}
+
+
+def _thought(message: ChatCompletionRequestAssistantMessage) -> str:
+    """Return what an earlier answer thought, under either name that this server gives it."""
+    more = message.model_extra or {}
+    return next((text for name in (THOUGHT, "reasoning") if isinstance(text := more.get(name), str)), "")
 
 
 def _legacy_id(number: int) -> str:

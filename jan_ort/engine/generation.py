@@ -21,6 +21,7 @@ from jan_ort.sampling.state import SamplerState
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
     from jan_ort.structured.constraint import Constraint
+    from jan_ort.structured.prefaced import PrefacedConstraint, PrefacedGrammar
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Prompt:
     index: int
     params: SamplingParams
     choice: int = 0
-    grammar: CompiledGrammar | None = None
+    grammar: CompiledGrammar | PrefacedGrammar | None = None
     shown_token_ids: frozenset[int] = frozenset()
 
 
@@ -131,7 +132,7 @@ class Generation:
                 self._logprobs.append(replace(logprobs, text_offset=offset))
         return self._advance(token_id, ends=ends)
 
-    def _take_forced(self, constraint: Constraint) -> FinishReason | None:
+    def _take_forced(self, constraint: Constraint | PrefacedConstraint) -> FinishReason | None:
         """Take the tokens that the constraint leaves no choice about: the model is not asked for each of them.
 
         Not where log-probabilities are wanted, which only the model knows.

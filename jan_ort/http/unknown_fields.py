@@ -37,7 +37,7 @@ def _unknown(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, BaseModel):
         prefix = f"{path}." if path else ""
         for name in value.model_extra or ():
-            if path or name not in HONOURED:
+            if f"{prefix}{name}" not in HONOURED:
                 yield f"{prefix}{name}"
         for name in value.model_fields_set & type(value).model_fields.keys():
             yield from _unknown(getattr(value, name), f"{prefix}{name}")

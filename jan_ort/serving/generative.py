@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
-from jan_ort.chat.reasoning import ThoughtMarkers, find_thoughts
+from jan_ort.chat.reasoning import Thoughts, find_thoughts
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.engine.engine import Delivery, Engine
 from jan_ort.ground.task import GENERATE
@@ -83,14 +83,14 @@ class GenerativeModel(ServedModel):
         return self._special_tokens(self.tool_format.markers)
 
     @cached_property
-    def thoughts(self) -> ThoughtMarkers | None:
-        """What stands around the model's thoughts, None if it has none."""
-        return find_thoughts(self.template_view.text)
+    def thoughts(self) -> Thoughts | None:
+        """How the model thinks, None if it does not."""
+        return self.tool_format.thoughts or find_thoughts(self.template_view.text)
 
     @cached_property
     def thought_markers(self) -> dict[str, int]:
         """The special tokens that mark thoughts, by name."""
-        return {} if self.thoughts is None else self._special_tokens((self.thoughts.opening, self.thoughts.closing))
+        return {} if self.thoughts is None else self._special_tokens(self.thoughts.tokens)
 
     @cached_property
     def fill_in_middle(self) -> FillInMiddle | None:

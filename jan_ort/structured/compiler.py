@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -110,6 +111,11 @@ class GrammarCompiler:
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
         closer = self._closer if closes and not is_much else None
         return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source), ends_numbers=_JSON_SCHEMA in source)
+
+    def tokens_of(self, texts: Iterable[str | int]) -> list[int]:
+        """Return the token ids of texts that follow one another; a special token stands for itself."""
+        encode = self._vocabulary.matcher_tokenizer.tokenize_str
+        return [each for text in texts for each in ([text] if isinstance(text, int) else encode(text))]
 
     @cached_property
     def _closer(self) -> Closer:

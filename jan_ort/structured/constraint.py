@@ -6,7 +6,7 @@ import numpy as np
 from llguidance import LLMatcher
 from numpy.typing import NDArray
 
-from jan_ort.structured.closing import Closer, JsonPosition
+from jan_ort.structured.closing import MAX_ENDING, Closer, JsonPosition
 from jan_ort.structured.grammar_errors import ConstraintFailed, panics_fail
 from jan_ort.structured.number_bound import bounded, may_end, number_so_far
 from jan_ort.structured.vocabulary import GrammarVocabulary
@@ -64,6 +64,22 @@ class Constraint:
     def is_accepting(self) -> bool:
         """Return whether the text so far is a sentence, so that it may end here."""
         return bool(self._matcher.is_accepting())
+
+    @property
+    def eos_token_ids(self) -> list[int]:
+        """The tokens that end a text."""
+        return list(self._vocabulary.eos_token_ids)
+
+    @panics_fail()
+    def takes(self, token_id: int) -> bool:
+        """Return whether the token may come next."""
+        return bool(self._matcher.validate_tokens([token_id]) == 1)
+
+    @panics_fail()
+    def shortest(self) -> int | None:
+        """Return how many tokens complete the document from here, None if that is not known."""
+        ending = None if self._closer is None else self._known_ending(MAX_ENDING)
+        return None if ending is None else len(ending)
 
     @panics_fail()
     def allowed(self) -> NDArray[np.bool_]:

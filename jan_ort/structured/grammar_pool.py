@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from jan_ort.structured.gbnf.grammar_parser import check_length
 from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
+from jan_ort.structured.prefaced import PrefacedGrammar
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,14 @@ class GrammarPool:
         """Return a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit."""
         kind = "closing" if closes else "lark"
         return await self._shared((kind, source), lambda: self._compiler.lark(source, closes=closes))
+
+    async def prefaced(
+        self, preface: str, answer: CompiledGrammar, *, is_needed: bool, closing: Sequence[str | int]
+    ) -> PrefacedGrammar:
+        """Return a grammar that holds after a preface, whose grammar is in the matcher's language."""
+        before = await self.lark(preface)
+        closing_ids = self._compiler.tokens_of(closing)
+        return PrefacedGrammar(before, answer, is_needed=is_needed, closing=closing_ids)
 
     def close(self) -> None:
         """Compile nothing more; who waits gets PoolClosed. May be called twice."""

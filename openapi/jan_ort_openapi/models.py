@@ -349,6 +349,18 @@ class ChatCompletionChunkDelta(StrictModel):
     content: str | None = None
     tool_calls: list[ChatCompletionChunkToolCall] | MISSING = MISSING
     function_call: ChatCompletionChunkFunctionCall | MISSING = MISSING
+    reasoning_content: Annotated[
+        str | MISSING,
+        Field(
+            description="What the model thought before it answered; absent without a thought."
+        ),
+    ] = MISSING
+    reasoning: Annotated[
+        str | MISSING,
+        Field(
+            description="The same as reasoning_content, under the name that other clients read."
+        ),
+    ] = MISSING
 
 
 class ChatCompletionEvent(StrictModel):
@@ -367,6 +379,12 @@ class ModelsChanged(StrictModel):
     data: list[ModelData]
 
 
+class CompletionTokensDetails(StrictModel):
+    reasoning_tokens: Annotated[
+        int, Field(description="Generated tokens that belong to a thought.")
+    ]
+
+
 class ChatCompletionLogprobToken(StrictModel):
     token: str
     logprob: float
@@ -377,6 +395,12 @@ class ChatCompletionLogprobToken(StrictModel):
 class ChatCompletionLogprobs(StrictModel):
     content: list[ChatCompletionLogprobToken] | None
     refusal: list[ChatCompletionLogprobToken] | None
+    reasoning_content: Annotated[
+        list[ChatCompletionLogprobToken] | MISSING,
+        Field(
+            description="The tokens of the thought and its markers; absent without a thought."
+        ),
+    ] = MISSING
 
 
 class ChatCompletionMessageToolCall(StrictModel):
@@ -444,6 +468,18 @@ class ChatCompletionResponseMessage(StrictModel):
     function_call: ChatCompletionResponseFunctionCall | MISSING = MISSING
     refusal: str | None = None
     annotations: list[Any] | MISSING = MISSING
+    reasoning_content: Annotated[
+        str | MISSING,
+        Field(
+            description="What the model thought before it answered; absent without a thought."
+        ),
+    ] = MISSING
+    reasoning: Annotated[
+        str | MISSING,
+        Field(
+            description="The same as reasoning_content, under the name that other clients read."
+        ),
+    ] = MISSING
 
 
 class ChatCompletionTool(StrictModel):
@@ -463,6 +499,7 @@ class CompletionUsage(StrictModel):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails | MISSING = MISSING
+    completion_tokens_details: CompletionTokensDetails | MISSING = MISSING
 
 
 Messages = TypeAliasType(

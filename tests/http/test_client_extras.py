@@ -18,7 +18,8 @@ from tests.http.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, HELLO, Cl
 PATHS = [COMPLETIONS, CHAT]
 SCHEMA = {"type": "object", "properties": {"a": {"enum": [5, 6]}}, "required": ["a"], "additionalProperties": False}
 LONG = FREE | {"max_tokens": 120}
-KNOWS_KWARGS = "{%- for message in messages -%}{{- message.content -}}{%- endfor -%}{{ mood }}{{ reasoning_effort }}"
+KNOWS_KWARGS = "{%- for message in messages -%}{{- message.content -}}{{- message.reasoning -}}{%- endfor -%}"
+KNOWS_KWARGS += "{{ mood }}{{ reasoning_effort }}{{ 'on' if thinking else '' }}"
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -95,8 +96,16 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
         (CHAT, {"chat_template_kwargs": 5}, "chat_template_kwargs"),
         (CHAT, {"chat_template_kwargs": {"messages": []}}, "chat_template_kwargs"),
         (CHAT, {"chat_template_kwargs": {"max_cpu_s": 9}}, "chat_template_kwargs"),
-        (CHAT, {"reasoning_effort": "low"}, "reasoning_effort"),
+        (CHAT, {"reasoning_effort": "maximal"}, "reasoning_effort"),
         (CHAT, {"reasoning_effort": 5}, "reasoning_effort"),
+        (CHAT, {"reasoning": {"effort": 5}}, "reasoning"),
+        (CHAT, {"reasoning": {"max_tokens": 5}}, "reasoning"),
+        (CHAT, {"reasoning": {"effort": "low"}, "reasoning_effort": "high"}, "reasoning"),
+        (CHAT, {"thinking": {"type": "perhaps"}}, "thinking"),
+        (CHAT, {"thinking": True}, "thinking"),
+        (CHAT, {"thinking": {"type": "enabled", "budget_tokens": 5}}, "thinking"),
+        (CHAT, {"enable_thinking": "yes"}, "enable_thinking"),
+        (CHAT, {"enable_thinking": True, "thinking": {"type": "disabled"}}, "enable_thinking"),
         (CHAT, {"continue_final_message": True}, "continue_final_message"),
         (CHAT, {"continue_final_message": True, "add_generation_prompt": True}, "continue_final_message"),
         (CHAT, {"tools": [tool("f")], "guided_choice": ["a"]}, "guided_choice"),
@@ -124,6 +133,8 @@ async def test_what_one_operation_cannot_honour_is_refused_by_name(
         {"structured_outputs": {"json": None}, "chat_template_kwargs": {}, "reasoning_effort": "none"},
         {"truncate_prompt_tokens": None, "chat_template_kwargs": {"enable_thinking": False}, "stop_token_ids": []},
         {"continue_final_message": False, "add_generation_prompt": True, "skip_special_tokens": True},
+        {"reasoning_effort": "low", "reasoning": {"effort": "low", "enabled": True}, "thinking": {"type": "enabled"}},
+        {"enable_thinking": False, "thinking": {"type": "disabled"}, "reasoning": None},
     ],
     ids=str,
 )
@@ -190,11 +201,14 @@ async def test_the_template_is_given_its_variables_and_the_effort(tmp_path: Path
     folder = tmp_path / "moody"
     shutil.copytree(FOLDER, folder)
     (folder / "chat_template.jinja").write_text(KNOWS_KWARGS)
+    thoughts: list[dict[str, Any]] = [{"reasoning_content": "123", "reasoning": "123"}, {"reasoning": "123"}, {}]
     bodies: list[dict[str, Any]] = [
         {},
         {"chat_template_kwargs": {"mood": "1234"}},
         {"reasoning_effort": "high"},
         {"reasoning_effort": "low", "chat_template_kwargs": {"reasoning_effort": "1234567"}},
+        {"thinking": {"type": "enabled"}},
+        *({"messages": [*HELLO, {"role": "assistant", "content": "1"} | each]} for each in thoughts),
     ]
 
     async with serving(model=str(folder)) as app:
@@ -203,5 +217,6 @@ async def test_the_template_is_given_its_variables_and_the_effort(tmp_path: Path
             for each in bodies
         ]
 
-    assert [count - counts[0] for count in (counts[1], counts[3])] == [4, 7]
+    assert [count - counts[0] for count in (counts[1], counts[3], counts[4])] == [4, 8, 1]
     assert counts[2] > counts[0]
+    assert counts[5] == counts[6] == counts[7] + 3

@@ -9,6 +9,7 @@ from typing import Any
 from jan_ort.chat.formats.call_grammar import CallGrammar, needs_grammar
 from jan_ort.chat.formats.call_history import plain_messages, with_text_arguments
 from jan_ort.chat.formats.template_view import TemplateView
+from jan_ort.chat.reasoning import Thoughts
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort.chat.tools.tool_plan import Tool, ToolPlan
 
@@ -21,6 +22,8 @@ class ToolFormat(ABC):
     """Texts of the format that may be special tokens; a detokenizer must give them out."""
     openings: tuple[Opening, ...]
     """Texts that open calls in an answer; none of them begins with another."""
+    thoughts: Thoughts | None = None
+    """How its models think, where that is a part of the format; else the template's words tell."""
 
     @abstractmethod
     def detects(self, template: TemplateView) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jan_ort.chat.tools.lark_text import as_expression, quoted
 from jan_ort.chat.tools.tool_plan import Tool, ToolChoice, ToolPlan
 
 MAX_FORCED_CALLS = 16
@@ -46,11 +47,6 @@ def arguments_schema(tool: Tool) -> dict[str, Any]:
     return schema
 
 
-def quoted(text: str) -> str:
-    """Return a text as a Lark expression."""
-    return json.dumps(text)
-
-
 @dataclass(frozen=True, slots=True)
 class CallGrammar:
     """The parts of a grammar that formats share; each gives the texts around its calls, as Lark expressions.
@@ -63,7 +59,7 @@ class CallGrammar:
 
     def marker(self, text: str) -> str:
         """Return a marker as an expression."""
-        return f"<[{self.special_token_ids[text]}]>" if text in self.special_token_ids else quoted(text)
+        return as_expression(text, self.special_token_ids)
 
     def several(self, one: str, between: str = "") -> str:
         """Return one, or several where the plan is parallel."""

@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any
 
 from jan_ort.chat.formats.base import ToolFormat
-from jan_ort.chat.formats.call_grammar import CallGrammar, quoted
+from jan_ort.chat.formats.call_grammar import CallGrammar
 from jan_ort.chat.formats.json_calls import JsonCallsReader
 from jan_ort.chat.formats.object_call import JsonCall
 from jan_ort.chat.formats.template_view import TemplateView
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort.chat.tools.json_scanner import JsonScanner
+from jan_ort.chat.tools.lark_text import quoted
 from jan_ort.chat.tools.tool_plan import Tool
 
 _OPENING, _ARGS, _CALL_ID = "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"

@@ -13,6 +13,9 @@ from jinja2.ext import loopcontrols
 _GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 
 
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateView:
     """A chat template as formats look at it.
@@ -20,13 +23,14 @@ class TemplateView:
     ``text`` is all that it may write, its texts and its constants. ``variables`` are the names that it takes from
     outside. ``writes_calls`` says that it writes the calls of earlier messages; SmolLM3's describes tools, but leaves
     those out. ``wants_text`` says that it takes a call's arguments for JSON text and not for an object: DeepSeek's
-    concatenate them, most others apply ``tojson``.
+    concatenate them, most others apply ``tojson``. ``thought_field`` is where it looks for what the assistant thought.
     """
 
     text: str
     variables: frozenset[str]
     writes_calls: bool
     wants_text: bool
+    thought_field: str | None = None
 
     @property
     def knows_tools(self) -> bool:
@@ -38,7 +42,10 @@ def read_template(source: str) -> TemplateView:
     """Return what the template writes and reads. Raises: jinja2.TemplateSyntaxError."""
     tree = Environment(extensions=[loopcontrols], autoescape=True).parse(_GENERATION.sub("", source))
     variables = frozenset(meta.find_undeclared_variables(tree))
-    return TemplateView("\n".join(_texts(tree)), variables, _mentions(tree, "tool_calls"), _wants_text(tree))
+    thought_field = next((name for name in _THOUGHT_FIELDS if _mentions(tree, name)), None)
+    return TemplateView(
+        "\n".join(_texts(tree)), variables, _mentions(tree, "tool_calls"), _wants_text(tree), thought_field
+    )
 
 
 def _texts(tree: nodes.Template) -> Iterator[str]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jan_ort.chat.tools.call_events import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
+from jan_ort.chat.tools.call_events import (
+    ArgumentsDelta,
+    ContentDelta,
+    Event,
+    ReasoningDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
 
 
 class AssistantMessage:
@@ -18,6 +25,7 @@ class AssistantMessage:
         self.num_complete = 0
         self._is_legacy = is_legacy
         self._content: list[str] = []
+        self._reasoning: list[str] = []
         self._calls: list[ToolCallStart] = []
         self._arguments: list[list[str]] = []
 
@@ -25,6 +33,8 @@ class AssistantMessage:
         """Take the next events."""
         for event in events:
             match event:
+                case ReasoningDelta():
+                    self._reasoning.append(event.text)
                 case ContentDelta():
                     self._content.append(event.text)
                 case ToolCallStart():
@@ -39,6 +49,8 @@ class AssistantMessage:
         """Return the response's message; ``content`` is null if there are only calls."""
         content = "".join(self._content)
         message: dict[str, Any] = {"role": "assistant", "content": content or (None if self._calls else "")}
+        if self._reasoning:
+            message |= _reasoning("".join(self._reasoning))
         functions = [
             {"name": call.name, "arguments": "".join(pieces)}
             for call, pieces in zip(self._calls, self._arguments, strict=True)
@@ -69,6 +81,8 @@ def deltas(events: Iterable[Event], *, is_legacy: bool = False) -> list[dict[str
 
 def _delta(event: Event, is_legacy: bool) -> dict[str, Any] | None:
     match event:
+        case ReasoningDelta():
+            return _reasoning(event.text)
         case ContentDelta():
             return {"content": event.text}
         case ToolCallStart():
@@ -80,3 +94,8 @@ def _delta(event: Event, is_legacy: bool) -> dict[str, Any] | None:
         case ToolCallEnd():
             return None
     return {"function_call": function} if is_legacy else {"tool_calls": [call]}
+
+
+def _reasoning(text: str) -> dict[str, Any]:
+    """Return a thought under both names that clients read: DeepSeek's, and OpenRouter's and the newer vLLM's."""
+    return {"reasoning_content": text, "reasoning": text}

@@ -1,8 +1,15 @@
-"""What is read out of an answer: pieces of content, and of calls (hop 9)."""
+"""What is read out of an answer: pieces of thoughts, of content, and of calls (hop 9)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of what the model thinks before it answers."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class ToolCallEnd:
     index: int
 
 
-Event = ContentDelta | ToolCallStart | ArgumentsDelta | ToolCallEnd
+Event = ReasoningDelta | ContentDelta | ToolCallStart | ArgumentsDelta | ToolCallEnd
 """What a parser gives out."""
 
 

@@ -69,8 +69,13 @@ class ToolCallParser:
         self._drain()
         return self._take()
 
-    def finish(self) -> list[Event]:
-        """Return what is left when the answer has ended: held text is content, unless it only closes a call."""
+    def finish(self, *, is_cut: bool = False) -> list[Event]:
+        """Return what is left when the answer has ended: held text is content, unless it only closes a call.
+
+        Of an answer that ``is_cut`` at the limit, what began as a call is none.
+        """
+        if is_cut and (self._reader is not None or self._held.strip(WHITESPACE)):
+            self._reader, self._held = None, ""
         while self._reader is not None and not self.is_done:
             self._reader.finish()
             self._leave(self._reader)

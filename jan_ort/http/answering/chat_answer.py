@@ -1,28 +1,27 @@
-"""A choice of a chat as the client gets it: content and calls, whole or as deltas (hop 9)."""
+"""A choice of a chat as the client gets it: thoughts, content and calls, whole or as deltas (hop 9)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from jan_ort.chat.reasoning import AnswerParser
-from jan_ort.chat.tools import AssistantMessage, ContentDelta, Event, deltas
+from jan_ort.chat.tools import AssistantMessage, deltas
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
+from jan_ort.http.answering.chat_reader import ChatReader
 from jan_ort.http.answering.logprobs import chat_logprobs
 from jan_ort.models.tokenizer import TextTokenizer
 
 
 class ChatAnswer:
-    """Reads one choice's events. With a parser, calls are looked for in its text."""
+    """Writes one choice's events, as ``reader`` reads them."""
 
-    def __init__(
-        self, index: int, tokenizer: TextTokenizer, parser: AnswerParser | None = None, *, is_legacy: bool = False
-    ) -> None:
+    def __init__(self, index: int, tokenizer: TextTokenizer, reader: ChatReader, *, is_legacy: bool = False) -> None:
         self._index = index
         self._tokenizer = tokenizer
-        self._parser = parser
+        self._reader = reader
         self._is_legacy = is_legacy
         self._message = AssistantMessage(is_legacy=is_legacy)
         self._logprobs: list[TokenLogprobs] = []
+        self._thought_logprobs: list[TokenLogprobs] = []
         self._finish_reason: str | None = None
 
     @property
@@ -34,14 +33,16 @@ class ChatAnswer:
         """Take the next event and return the stream's choices for it; the last one carries the finish reason."""
         if self.is_complete:
             return []
-        events = self._events(output)
+        events = self._reader.events(output)
         self._message.add(events)
-        self._logprobs.extend(output.logprobs)
         choices = [self._choice(delta) for delta in deltas(events, is_legacy=self._is_legacy)]
-        if output.logprobs:
+        content, thought = self._reader.split(output)
+        self._logprobs.extend(content)
+        self._thought_logprobs.extend(thought)
+        if content or thought:
             choices = choices or [self._choice({"content": ""})]
-            choices[0]["logprobs"] = chat_logprobs(self._tokenizer, output.logprobs)
-        reason = "stop" if self._parser is not None and self._parser.is_done else output.finish_reason
+            choices[0]["logprobs"] = chat_logprobs(self._tokenizer, content, thought)
+        reason = "stop" if self._reader.is_done else output.finish_reason
         if reason is not None:
             self._finish_reason = self._message.finish_reason(reason)
             choices.append(self._choice({}, self._finish_reason))
@@ -52,19 +53,20 @@ class ChatAnswer:
         return {
             "index": self._index,
             "message": {**self._message.message(), "refusal": None, "annotations": []},
-            "logprobs": chat_logprobs(self._tokenizer, self._logprobs) if with_logprobs else None,
+            "logprobs": chat_logprobs(self._tokenizer, self._logprobs, self._thought_logprobs)
+            if with_logprobs
+            else None,
             "finish_reason": self._finish_reason,
         }
+
+    @property
+    def num_reasoning_tokens(self) -> int:
+        """The number of tokens of thoughts."""
+        return self._reader.num_reasoning_tokens
 
     def first_delta(self) -> dict[str, Any]:
         """Return the choice that begins a stream."""
         return self._choice({"role": "assistant"})
-
-    def _events(self, output: SequenceOutput) -> list[Event]:
-        if self._parser is None:
-            return [ContentDelta(output.text)] if output.text else []
-        events = self._parser.feed(output.text)
-        return events + self._parser.finish() if output.is_last else events
 
     def _choice(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
         return {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jan_ort.chat.reasoning import AnswerParser, ReasoningStage, ThinkingParser
-from jan_ort.chat.tools import ToolCallParser
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.http.answering.chat_answer import ChatAnswer
+from jan_ort.http.answering.chat_reader import ChatReader
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.reading.chat import ChatPlan
 
@@ -22,7 +21,7 @@ class ChatShape:
         self._run = run
         is_legacy = plan.calls is not None and plan.calls.is_legacy
         self._answers = [
-            ChatAnswer(at, plan.model.tokenizer, _new_parser(plan), is_legacy=is_legacy)
+            ChatAnswer(at, plan.model.tokenizer, ChatReader(plan), is_legacy=is_legacy)
             for at in range(plan.num_choices)
         ]
 
@@ -45,21 +44,14 @@ class ChatShape:
 
     def last_chunks(self) -> list[dict[str, Any]]:
         """Return the chunk with the usage, if it is wanted."""
+        self._count_thoughts()
         return self._run.usage_chunks(_CHUNK)
 
     def whole(self) -> dict[str, Any]:
         """Return the ``chat.completion``."""
+        self._count_thoughts()
         choices = (answer.whole(with_logprobs=self._plan.with_logprobs) for answer in self._answers)
         return self._run.envelope("chat.completion", choices) | {"usage": self._run.usage}
 
-
-def _new_parser(plan: ChatPlan) -> AnswerParser | None:
-    """Return what finds the calls of one answer; a forced one begins with its call, so that it holds no thought."""
-    calls, model = plan.calls, plan.model
-    if calls is None:
-        return None
-    parser = ToolCallParser(model.tool_format, calls.by_name, is_parallel=calls.is_parallel, is_forced=calls.is_forced)
-    if model.thoughts is None or calls.is_forced:
-        return parser
-    stage = ReasoningStage(model.thoughts, is_thinking=plan.is_thinking, hidden=model.thought_markers)
-    return ThinkingParser(stage, parser)
+    def _count_thoughts(self) -> None:
+        self._run.num_reasoning_tokens = sum(answer.num_reasoning_tokens for answer in self._answers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -27,16 +27,18 @@ def completion_logprobs(
     }
 
 
-def chat_logprobs(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
-    """Return the ``ChatCompletionLogprobs`` object, with its list as an iterator."""
-    return {
-        "content": (
-            _chat_token(tokenizer, each.token_id, each.logprob)
-            | {"top_logprobs": [_chat_token(tokenizer, token_id, logprob) for token_id, logprob in each.top]}
-            for each in logprobs
-        ),
-        "refusal": None,
-    }
+def chat_logprobs(
+    tokenizer: TextTokenizer, content: Sequence[TokenLogprobs], thought: Sequence[TokenLogprobs] = ()
+) -> dict[str, Any]:
+    """Return the ``ChatCompletionLogprobs`` object, with its lists as iterators; those of thoughts have their own."""
+    thoughts = {"reasoning_content": _chat_tokens(tokenizer, thought)} if thought else {}
+    return {"content": _chat_tokens(tokenizer, content), "refusal": None} | thoughts
+
+
+def _chat_tokens(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> Iterator[dict[str, Any]]:
+    for each in logprobs:
+        top = [_chat_token(tokenizer, token_id, logprob) for token_id, logprob in each.top]
+        yield _chat_token(tokenizer, each.token_id, each.logprob) | {"top_logprobs": top}
 
 
 def _alternatives(tokenizer: TextTokenizer, logprobs: TokenLogprobs) -> dict[str, float]:

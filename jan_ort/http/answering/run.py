@@ -34,6 +34,8 @@ class GenerationRun:
         self._num_prompt_tokens = sum(len(token_ids) for token_ids in plan.prompts)
         self._num_cached_tokens = [0] * (len(plan.prompts) * plan.num_choices)
         self._num_completion_tokens = 0
+        self.num_reasoning_tokens: int | None = None
+        """Tokens of thoughts, of answers that may have some; whoever reads them counts."""
         self._started = time.perf_counter()
         self._first_token_s: float | None = None
 
@@ -56,11 +58,14 @@ class GenerationRun:
     def usage(self) -> dict[str, Any]:
         """The usage object: each prompt counts once, however many choices it has."""
         cached = sum(self._num_cached_tokens[:: self.plan.num_choices])
+        thought = self.num_reasoning_tokens
+        details = {} if thought is None else {"completion_tokens_details": {"reasoning_tokens": thought}}
         return {
             "prompt_tokens": self._num_prompt_tokens,
             "completion_tokens": self._num_completion_tokens,
             "total_tokens": self._num_prompt_tokens + self._num_completion_tokens,
             "prompt_tokens_details": {"cached_tokens": cached},
+            **details,
         }
 
     def weight(self, output: SequenceOutput) -> int:

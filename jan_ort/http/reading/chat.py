@@ -12,6 +12,7 @@ from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known
 from jan_ort.http.reading.structure import compile_calls, compile_structure, rule_of
+from jan_ort.http.reading.thinking import after_thoughts, is_thought_open
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
@@ -44,6 +45,7 @@ async def read_chat(
     shared = await sampling_params(body, model, max_logprobs=max_logprobs)
     prompt = await encode_conversation(model, body)
     calls = prompt.tools if prompt.tools is not None and prompt.tools.callable_tools else None
+    is_thinking = is_thought_open(model, prompt)
     params = fitted(shared, len(prompt.token_ids), model.context_length, param="messages", is_strict=is_strict)
     check_known(model, [prompt.token_ids], "messages")
     return ChatPlan(
@@ -51,21 +53,23 @@ async def read_chat(
         prompts=(prompt.token_ids,),
         params=(params,),
         num_choices=n,
-        grammar=await _grammar(model, body, calls),
+        grammar=await after_thoughts(model, await _grammar(model, body, calls), prompt, is_call=calls is not None),
         is_stream=bool(body.stream),
         with_usage=with_usage,
         with_logprobs=bool(body.logprobs),
         user=body.user,
-        shown_token_ids=frozenset() if calls is None else _marker_ids(model),
+        shown_token_ids=_marker_ids(model, calls),
         is_piecewise=calls is not None and not calls.is_parallel,
         calls=calls,
-        is_thinking=calls is not None and model.thoughts is not None and model.thoughts.are_open_in(prompt.text),
+        is_thinking=is_thinking,
     )
 
 
-def _marker_ids(model: GenerativeModel) -> frozenset[int]:
-    """Return the special tokens that an answer with calls must show to its parser."""
-    return frozenset({**model.tool_markers, **model.thought_markers}.values())
+def _marker_ids(model: GenerativeModel, calls: ToolPlan | None) -> frozenset[int]:
+    """Return the special tokens that an answer must show to its parser."""
+    if model.template is None:
+        return frozenset()
+    return frozenset({**(model.tool_markers if calls is not None else {}), **model.thought_markers}.values())
 
 
 async def _grammar(

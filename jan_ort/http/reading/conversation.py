@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.chat.formats.call_history import has_text_arguments, with_object_arguments
-from jan_ort.chat.messages import MessageError, template_messages, with_instruction
+from jan_ort.chat.messages import MessageError, template_messages, with_instruction, with_thoughts
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.http.api_error import bad_request
@@ -23,11 +23,15 @@ _MANY_MESSAGES = 1000
 
 
 class EncodedConversation(NamedTuple):
-    """The prompt of a conversation: its token ids, int64 ``(n,)``, its text, and what the request says about tools."""
+    """The prompt of a conversation: its token ids, int64 ``(n,)``, its text, and what the request says about tools.
+
+    ``is_continued`` says that it ends inside of the assistant's last message.
+    """
 
     token_ids: NDArray[np.int64]
     text: str
     tools: ToolPlan | None
+    is_continued: bool = False
 
 
 async def encode_conversation(model: GenerativeModel, body: CreateChatCompletionRequest) -> EncodedConversation:
@@ -37,17 +41,17 @@ async def encode_conversation(model: GenerativeModel, body: CreateChatCompletion
     """
     try:
         # In a thread: a template is a program, and may take most of a second; so may thousands of messages.
-        text, tools = await model.rendering.run(lambda: _prompt(model, body), is_long=_is_long(body))
+        text, tools, is_continued = await model.rendering.run(lambda: _prompt(model, body), is_long=_is_long(body))
     except (MessageError, ToolError) as error:
         raise bad_request(error.param, str(error)) from error
     token_ids = await fitting(model.encode(text, fits=True), "messages")
-    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text, tools)
+    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text, tools, is_continued)
 
 
-def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[str, ToolPlan | None]:
+def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[str, ToolPlan | None, bool]:
     tools = parse_tools(body)
     if not body.messages and tools is None:
-        return "", None
+        return "", None, False
     if model.template is None:
         raise bad_request(
             "messages",
@@ -56,8 +60,9 @@ def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[
             code="no_chat_template",
         )
     options = template_options(model, body)
-    messages = _messages(body)
-    return options.ended(_rendered(model, model.template, messages, tools, options), messages), tools
+    messages = with_thoughts(_messages(body), model.template_view.thought_field)
+    text = options.ended(_rendered(model, model.template, messages, tools, options), messages)
+    return text, tools, options.is_continued
 
 
 def _messages(body: CreateChatCompletionRequest) -> list[dict[str, Any]]:

@@ -31,6 +31,11 @@ HONOURED = frozenset(
         "ebnf",
         "chat_template_kwargs",
         "reasoning_effort",
+        "reasoning",
+        "enable_thinking",
+        "thinking",
+        "messages[].reasoning_content",
+        "messages[].reasoning",
         "add_generation_prompt",
         "continue_final_message",
     }
@@ -73,8 +78,6 @@ _REFUSED_IN_CHAT: Mapping[str, tuple[Any, ...]] = {
     "documents": ([],),
     "web_search_options": (),
     "verbosity": ("medium",),
-    "enable_thinking": (),
-    "thinking": (),
     "echo": (False,),
     "suffix": ("",),
     "best_of": (1,),
@@ -97,8 +100,6 @@ _REMEDIES = {
     "truncate_prompt_tokens": "send a shorter prompt",
     "mirostat": "use mirostat_mode",
     "n_probs": "use logprobs",
-    "enable_thinking": "set it in chat_template_kwargs",
-    "thinking": "set enable_thinking in chat_template_kwargs",
     "output_dimension": "use dimensions",
 }
 

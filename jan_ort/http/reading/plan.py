@@ -13,6 +13,7 @@ from jan_ort.serving.generative import GenerativeModel
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
+    from jan_ort.structured.prefaced import PrefacedGrammar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class GenerationPlan:
     prompts: tuple[NDArray[np.int64], ...]
     params: tuple[SamplingParams, ...]
     num_choices: int
-    grammar: CompiledGrammar | None
+    grammar: CompiledGrammar | PrefacedGrammar | None
     is_stream: bool
     with_usage: bool
     with_logprobs: bool

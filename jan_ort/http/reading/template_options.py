@@ -5,26 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from jan_ort.http.api_error import bad_request, unsupported
+from jan_ort.chat.reasoning import Thoughts
+from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.other_names import flag, given
+from jan_ort.http.reading.thinking_switch import is_switched_off, thinking_variables
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _OURS = ("messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token")
 _OF_RENDERING = ("max_cpu_s",)
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateOptions:
-    """``variables`` are the template's own; ``is_continued`` ends the prompt inside the last message."""
+    """``variables`` are the template's own; ``is_continued`` ends the prompt inside the last message.
+
+    ``unthinking`` are thoughts that the answer is not to have, though the template begin one.
+    """
 
     variables: dict[str, Any] = field(default_factory=dict)
     add_generation_prompt: bool = True
     is_continued: bool = False
+    unthinking: Thoughts | None = None
 
     def ended(self, prompt: str, messages: list[dict[str, Any]]) -> str:
         """Return the prompt, up to the end of the last message's text if that is continued. Raises: ApiError 400."""
+        if self.unthinking is not None and self.unthinking.are_open_in(prompt):
+            return self.unthinking.closed(prompt)
         if not self.is_continued:
             return prompt
         last = messages[-1]["content"] if messages and messages[-1]["role"] == "assistant" else ""
@@ -42,8 +49,10 @@ def template_options(model: GenerativeModel, body: CreateChatCompletionRequest) 
     if is_continued and add_generation_prompt:
         message = "continue_final_message and add_generation_prompt exclude each other; leave one out"
         raise bad_request("continue_final_message", message)
-    variables = _effort(model, body) | _variables(given(body, "chat_template_kwargs"))
-    return TemplateOptions(variables, not is_continued and add_generation_prompt is not False, is_continued)
+    variables = thinking_variables(model, body) | _variables(given(body, "chat_template_kwargs"))
+    is_prompted = not is_continued and add_generation_prompt is not False
+    unthinking = model.thoughts if is_prompted and is_switched_off(body, variables) else None
+    return TemplateOptions(variables, is_prompted, is_continued, unthinking)
 
 
 def _variables(given_ones: object) -> dict[str, Any]:
@@ -56,21 +65,3 @@ def _variables(given_ones: object) -> dict[str, Any]:
             message = f"chat_template_kwargs: {name} is not the client's to set; give it as its own field"
             raise bad_request("chat_template_kwargs", message)
     return given_ones
-
-
-def _effort(model: GenerativeModel, body: CreateChatCompletionRequest) -> dict[str, Any]:
-    """Return the variables that tell the template how much to think, by those that it reads."""
-    effort = given(body, "reasoning_effort")
-    if effort is None:
-        return {}
-    if effort not in _EFFORTS:
-        raise bad_request("reasoning_effort", f"reasoning_effort must be one of {', '.join(_EFFORTS)}")
-    known = model.template_view.variables if model.template is not None else frozenset[str]()
-    read = {
-        name: value
-        for name, value in (("reasoning_effort", effort), ("enable_thinking", effort != "none"))
-        if name in known
-    }
-    if read or (effort == "none" and model.thoughts is None):
-        return read
-    raise unsupported("reasoning_effort", f"reasoning_effort: the chat template of {model.name!r} has no switch for it")

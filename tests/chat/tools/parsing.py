@@ -10,6 +10,7 @@ from jan_ort.chat.tools import (
     ArgumentsDelta,
     ContentDelta,
     Event,
+    ReasoningDelta,
     Tool,
     ToolCallEnd,
     ToolCallParser,
@@ -52,6 +53,8 @@ def joined(events: Iterable[Event]) -> list[Event]:
         last = result[-1] if result else None
         if isinstance(event, ContentDelta) and isinstance(last, ContentDelta):
             result[-1] = ContentDelta(last.text + event.text)
+        elif isinstance(event, ReasoningDelta) and isinstance(last, ReasoningDelta):
+            result[-1] = ReasoningDelta(last.text + event.text)
         elif isinstance(event, ArgumentsDelta) and isinstance(last, ArgumentsDelta):
             assert event.index == last.index
             result[-1] = ArgumentsDelta(event.index, last.text + event.text)
