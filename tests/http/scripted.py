@@ -27,17 +27,22 @@ class Script:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
-        self.token_ids: list[int] = []
+        self._text = b""
+        self._first: dict[int, int] = {}
 
     def say(self, text: str) -> None:
         """Write this text from now on, and end it."""
-        self.token_ids = [*self._tokenizer.encode(text).tolist(), EOS_TOKEN_ID]
+        self._text = text.encode()
+        self._first = {}
 
     def following(self, tokens: Sequence[int]) -> int:
-        """Return what comes after these tokens, which end with as much of the script as has been written."""
-        longest = min(len(self.token_ids) - 1, len(tokens))
-        done = next(n for n in range(longest, -1, -1) if list(tokens[len(tokens) - n :]) == self.token_ids[:n])
-        return self.token_ids[done]
+        """Return what comes after these tokens, whose text ends with as much of the script as has been written."""
+        written = b"".join(map(self._tokenizer.token_name_bytes, tokens[-len(self._text) - 1 :]))
+        done = next(n for n in range(len(self._text), -1, -1) if written.endswith(self._text[:n]))
+        if done not in self._first:
+            rest = self._tokenizer.encode_part(self._text[done:].decode(errors="replace"))
+            self._first[done] = int(rest[0]) if len(rest) else EOS_TOKEN_ID
+        return self._first[done]
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Script:

@@ -1,20 +1,28 @@
-"""Tool-call formats: how each family of models writes calls, one file each (hops 3 and 9)."""
+"""Tool-call formats: which there are, and which one a template teaches its model (hops 3 and 9)."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
+from jan_ort.chat.formats import families
 from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.described import DescribedFormat
-from jan_ort.chat.formats.hermes import HermesFormat
-from jan_ort.chat.formats.llama3 import Llama3Format
-from jan_ort.chat.formats.mistral import MistralArgsFormat, MistralFormat
 from jan_ort.chat.formats.template_view import TemplateView, read_template
 
-FORMATS: tuple[ToolFormat, ...] = (
-    MistralArgsFormat(),
-    MistralFormat(),
-    HermesFormat(),
-    Llama3Format(),
-    DescribedFormat(),
-)
-"""All formats, in the order in which a template is shown to them; the last one takes any."""
+
+def _found() -> tuple[ToolFormat, ...]:
+    """Return the formats of all modules of ``families``, and the one that takes any template."""
+    modules = [import_module(f"{families.__name__}.{each.name}") for each in iter_modules(families.__path__)]
+    classes = [
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, ToolFormat) and each.__module__ == module.__name__
+    ]
+    return (*(each() for each in classes), DescribedFormat())
+
+
+FORMATS: tuple[ToolFormat, ...] = _found()
+"""All formats; a template is one's at most, and else the last one's."""
 
 
 def find_format(template: TemplateView) -> ToolFormat:

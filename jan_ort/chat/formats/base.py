@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jan_ort.chat.formats.call_grammar import CallGrammar, needs_grammar
-from jan_ort.chat.formats.call_history import plain_messages, with_text_arguments
+from jan_ort.chat.formats.call_history import hermes_text, plain_messages, with_text_arguments
+from jan_ort.chat.formats.description import EXAMPLE, description
 from jan_ort.chat.formats.template_view import TemplateView
+from jan_ort.chat.messages import with_instruction
 from jan_ort.chat.reasoning import Thoughts
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort.chat.tools.tool_plan import Tool, ToolPlan
@@ -22,12 +24,16 @@ class ToolFormat(ABC):
     """Texts of the format that may be special tokens; a detokenizer must give them out."""
     openings: tuple[Opening, ...]
     """Texts that open calls in an answer; none of them begins with another."""
+    is_json = True
+    """Whether arguments are JSON, which can be closed at the token limit."""
+    text_head = ""
+    """What its models write before a text for the user, where calls and texts have heads."""
     thoughts: Thoughts | None = None
     """How its models think, where that is a part of the format; else the template's words tell."""
 
     @abstractmethod
     def detects(self, template: TemplateView) -> bool:
-        """Whether the template teaches its model this format, given that no format before it in the list did."""
+        """Whether the template teaches its model this format: no other format's templates."""
 
     @abstractmethod
     def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
@@ -53,10 +59,21 @@ class ToolFormat(ABC):
 
         ``plan`` is for a format that describes the tools itself, in place of ``template_tools``.
         """
-        if not template.writes_calls:
-            return plain_messages(messages)
-        shaped = self.shape([dict(message) for message in messages])
-        return [with_text_arguments(message) for message in shaped] if template.wants_text else shaped
+        if template.writes_calls:
+            shaped = self.shape([dict(message) for message in messages])
+            shaped = [with_text_arguments(message) for message in shaped] if template.wants_text else shaped
+        else:
+            shaped = plain_messages(messages, self.call_text, result_role=self.result_role)
+        if template.knows_tools or plan is None or not plan.callable_tools:
+            return shaped
+        return with_instruction(shaped, description(plan, f"A call is written like this:\n{self.call_text(EXAMPLE)}"))
+
+    result_role = "user"
+    """The role of a result, where the template has none for it."""
+
+    def call_text(self, functions: Sequence[Mapping[str, Any]]) -> str:
+        """Return calls as the model writes them, for templates that do not."""
+        return hermes_text(functions)
 
     def shape(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the messages without what the format's templates refuse."""

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
-def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages of the roles system, user and assistant, with calls and results as text in Hermes' form.
+def plain_messages(
+    messages: Sequence[Mapping[str, Any]],
+    call_text: Callable[[Sequence[Mapping[str, Any]]], str] | None = None,
+    *,
+    result_role: str = "user",
+) -> list[dict[str, Any]]:
+    """Return messages whose calls and results are text: calls as ``call_text`` writes them, else in Hermes' form.
 
-    Results in a row are one message of the user, for templates whose roles must alternate.
+    Results in a row are one message of the user, for templates whose roles must alternate; of any other role they are
+    as they came.
     """
     plain: list[dict[str, Any]] = []
     follows_result = False
     for message in messages:
         if message["role"] != "tool":
-            plain.append(_without_calls(message))
+            plain.append(_without_calls(message, call_text or hermes_text))
+        elif result_role != "user":
+            plain.append({**message, "role": result_role})
         elif follows_result:
             plain[-1]["content"] += f"\n{_result(message)}"
         else:
@@ -25,9 +33,16 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     return plain
 
 
-def _without_calls(message: Mapping[str, Any]) -> dict[str, Any]:
-    calls = [f"<tool_call>\n{as_json(call['function'])}\n</tool_call>" for call in message.get("tool_calls", ())]
-    text = "\n".join(([message["content"]] if message["content"] else []) + calls)
+def hermes_text(functions: Sequence[Mapping[str, Any]]) -> str:
+    """Return calls in Hermes' form, which more models have seen than any other."""
+    return "\n".join(f"<tool_call>\n{as_json(function)}\n</tool_call>" for function in functions)
+
+
+def _without_calls(
+    message: Mapping[str, Any], call_text: Callable[[Sequence[Mapping[str, Any]]], str]
+) -> dict[str, Any]:
+    calls = [call["function"] for call in message.get("tool_calls", ())]
+    text = "\n".join(([message["content"]] if message["content"] else []) + ([call_text(calls)] if calls else []))
     return {key: value for key, value in message.items() if key != "tool_calls"} | {"content": text}
 
 

@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 from jan_ort.chat.tools.json_scanner import WHITESPACE, JsonScanner, is_json_object
 
-_ARGUMENTS = ("arguments", "parameters")
+_MEANINGS = {"parameters": "arguments", "tool_name": "name", "tool_call_id": "id"}
+"""Other spellings of keys: Llama's, and Command R's."""
 _TEXTS = ("name", "type", "id")
 """Keys that models write beside the arguments; Llama 3.1 likes "type": "function", Mistral an "id"."""
 
@@ -87,7 +88,7 @@ class ObjectCall(JsonCall):
         is_good = self._scanner.feed(char)
         if is_good and self._scanner.is_done:
             key = json.loads("".join(self._text))
-            self._key = "arguments" if key in _ARGUMENTS else key
+            self._key = _MEANINGS.get(key, key)
             self._state = self._colon
             is_good = self._key in ("arguments", *_TEXTS) and self._key not in self._seen
             self._seen.add(self._key)

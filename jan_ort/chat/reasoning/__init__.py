@@ -2,10 +2,12 @@
 
 from jan_ort.chat.reasoning.marked_thoughts import find_thoughts
 from jan_ort.chat.reasoning.thinking_parser import AnswerParser, PlainParser, ThinkingParser
-from jan_ort.chat.reasoning.thoughts import Preface, Thoughts, ThoughtStage
+from jan_ort.chat.reasoning.thoughts import AnswerDelta, Piece, Preface, Thoughts, ThoughtStage
 
 __all__ = [
+    "AnswerDelta",
     "AnswerParser",
+    "Piece",
     "PlainParser",
     "Preface",
     "ThinkingParser",

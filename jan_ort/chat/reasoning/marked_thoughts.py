@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from jan_ort.chat.reasoning.thoughts import AnswerDelta, Piece, Preface, Thoughts, ThoughtStage
@@ -39,7 +39,7 @@ class MarkedThoughts(Thoughts):
         """Return the prompt with the closing, as templates write a thought of nothing."""
         return f"{prompt.rstrip(WHITESPACE)}\n\n{self.closing}\n\n"
 
-    def stage(self, *, is_thinking: bool) -> ThoughtStage:
+    def stage(self, *, is_thinking: bool, callable_names: Collection[str] = ()) -> ThoughtStage:
         """Return what reads one answer."""
         return MarkedStage(self, is_thinking=is_thinking)
 

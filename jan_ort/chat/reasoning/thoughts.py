@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from jan_ort.chat.tools.call_events import ReasoningDelta
@@ -82,8 +82,11 @@ class Thoughts(ABC):
     """What a template is told in place of an effort that its models were not taught."""
 
     @abstractmethod
-    def stage(self, *, is_thinking: bool) -> ThoughtStage:
-        """Return what reads one answer, which begins inside of a thought if it ``is_thinking``."""
+    def stage(self, *, is_thinking: bool, callable_names: Collection[str] = ()) -> ThoughtStage:
+        """Return what reads one answer, which begins inside of a thought if it ``is_thinking``.
+
+        ``callable_names`` are the functions that it may call.
+        """
 
     @abstractmethod
     def are_open_in(self, prompt: str) -> bool:

@@ -16,7 +16,8 @@ class ChatReader:
 
     def __init__(self, plan: ChatPlan) -> None:
         thoughts = plan.model.thoughts if plan.model.template is not None else None
-        self._stage = None if thoughts is None else thoughts.stage(is_thinking=plan.is_thinking)
+        names = () if plan.calls is None else plan.calls.by_name
+        self._stage = None if thoughts is None else thoughts.stage(is_thinking=plan.is_thinking, callable_names=names)
         parser = _call_parser(plan) or PlainParser()
         self._parser: AnswerParser = parser if self._stage is None else ThinkingParser(self._stage, parser)
         self._tokenizer = plan.model.tokenizer

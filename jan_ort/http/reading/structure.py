@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from jan_ort.chat.tools import ToolChoice, ToolPlan
+from jan_ort.chat.tools.lark_text import as_expression
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.other_names import GenerationBody
 from jan_ort.http.reading.text_rules import TextRule, grammar_of_choices, grammar_of_pattern, text_rule
@@ -108,7 +109,7 @@ async def _check_text(model: GenerativeModel, rule: TextRule) -> None:
 
 async def _calls(model: GenerativeModel, plan: ToolPlan, text: object) -> CompiledGrammar | None:
     source = await model.rendering.run(lambda: _source_of_calls(model, plan, text))
-    closes = plan.is_forced or text is not None
+    closes = model.tool_format.is_json and (plan.is_forced or text is not None)
     return None if source is None else await (await model.grammar_pool()).lark(source, closes=closes)
 
 
@@ -126,7 +127,8 @@ def _source_of_calls(model: GenerativeModel, plan: ToolPlan, text: object) -> st
     forced = replace(plan, choice=ToolChoice.REQUIRED, callable_tools=tuple(open_tools))
     calls = model.tool_format.grammar(forced, model.tool_markers)
     assert calls is not None, "forced calls have a grammar"
-    return or_json_text(calls, checked_schema(text))
+    head = model.tool_format.text_head
+    return or_json_text(calls, checked_schema(text), head=as_expression(head, model.tool_markers) if head else "")
 
 
 async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:

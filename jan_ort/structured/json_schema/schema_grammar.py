@@ -41,10 +41,13 @@ LAYOUT: JsonCompileOptions = {
 """How JSON is written, and that no part of a schema is passed over."""
 
 
-def or_json_text(calls: str, checked: dict[str, Any]) -> str:
-    """Return a grammar in the matcher's language of what ``calls`` allows, or of JSON that keeps a checked schema."""
+def or_json_text(calls: str, checked: dict[str, Any], *, head: str = "") -> str:
+    """Return a grammar in the matcher's language of what ``calls`` allows, or of JSON that keeps a checked schema.
+
+    ``head`` is an expression of what the model writes before a text.
+    """
     schema = json.dumps(checked | {"x-guidance": LAYOUT})
-    return f"start: whole_text | all_calls\nwhole_text: %json {schema}\n" + re.sub(
+    return f"start: whole_text | all_calls\nwhole_text: {head} text_alone\ntext_alone: %json {schema}\n" + re.sub(
         "^start:", "all_calls:", calls, count=1, flags=re.MULTILINE
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from jan_ort.chat.formats import ToolFormat, find_format, read_template
 from tests.chat.formats import templates
-from tests.chat.tools.parsing import DESCRIBED, HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS
+from tests.chat.tools.parsing import BY_NAME, DESCRIBED, HERMES, LLAMA3, MISTRAL, MISTRAL_ARGS
 
 FORMATS = [
     (templates.CHATML, DESCRIBED),
@@ -16,8 +16,8 @@ FORMATS = [
     (templates.MISTRAL, MISTRAL),
     (templates.MISTRAL_ARGS, MISTRAL_ARGS),
     (templates.SMOLLM3, HERMES),
-    (templates.QWEN3_CODER, DESCRIBED),
-    (templates.GLM, DESCRIBED),
+    (templates.QWEN3_CODER, BY_NAME["qwen3_coder"]),
+    (templates.GLM, BY_NAME["glm"]),
     (templates.DEEPSEEK, DESCRIBED),
 ]
 

@@ -37,8 +37,8 @@ class MistralFormat(ToolFormat):
     openings = (Opening(_OPENING),)
 
     def detects(self, template: TemplateView) -> bool:
-        """Whether the template knows tools and writes the marker."""
-        return template.knows_tools and _OPENING in template.text
+        """Whether the template knows tools and writes this marker alone."""
+        return template.knows_tools and _OPENING in template.text and _ARGS not in template.text
 
     def reader(self, opening: str, tools: Mapping[str, Tool]) -> CallReader:
         """Return a reader of both forms: models of one are known to write the other."""
@@ -62,7 +62,7 @@ class MistralArgsFormat(MistralFormat):
 
     def detects(self, template: TemplateView) -> bool:
         """Whether the template knows tools and writes both markers."""
-        return super().detects(template) and _ARGS in template.text
+        return template.knows_tools and _OPENING in template.text and _ARGS in template.text
 
     def write_grammar(self, grammar: CallGrammar) -> str:
         """Return the grammar of calls with a marker each."""

@@ -1,0 +1,102 @@
+"""Every format: recognised, forced, and read at every split of its stream without markup in the content."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jan_ort.chat.formats import FORMATS, find_format, read_template
+from jan_ort.chat.reasoning import AnswerParser, ThinkingParser
+from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
+from tests.chat.formats.answers import EXAMPLES, Example
+from tests.chat.formats.test_call_grammar import accepts, plan_of, written
+from tests.chat.tools.parsing import BY_NAME, TOOLS, joined, new_parser
+
+KNOWN = [each.name for each in FORMATS if each.name != "described"]
+
+
+def parser_of(name: str) -> AnswerParser:
+    tool_format = BY_NAME[name]
+    parser = new_parser(tool_format)
+    if tool_format.thoughts is None:
+        return parser
+    return ThinkingParser(tool_format.thoughts.stage(is_thinking=False, callable_names=TOOLS), parser)
+
+
+def events_of(name: str, *pieces: str, is_cut: bool = False) -> list[Event]:
+    parser = parser_of(name)
+    events = [event for piece in pieces for event in parser.feed(piece)]
+    return joined([*events, *parser.finish(is_cut=is_cut)])
+
+
+def calls_of(events: list[Event]) -> list[tuple[str, object]]:
+    arguments = {event.index: event.text for event in events if isinstance(event, ArgumentsDelta)}
+    return [(each.name, json.loads(arguments[each.index])) for each in events if isinstance(each, ToolCallStart)]
+
+
+def content_of(events: list[Event]) -> str:
+    return "".join(each.text for each in events if isinstance(each, ContentDelta))
+
+
+def test_every_format_has_an_example() -> None:
+    assert sorted(KNOWN) == sorted(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_template_is_of_one_format(name: str) -> None:
+    view = read_template(EXAMPLES[name].template)
+
+    assert [each.name for each in FORMATS if each.detects(view)] == [name, "described"]
+    assert find_format(view).name == name
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_an_answer_is_read_alike_at_every_split(name: str) -> None:
+    example = EXAMPLES[name]
+    text = example.answer
+
+    whole = events_of(name, text)
+
+    expected = [("weather", {"city": "Bern", "days": 3}), ("now", {})][: example.num_calls]
+    assert calls_of(whole) == expected
+    assert sum(isinstance(each, ToolCallEnd) for each in whole) == example.num_calls
+    assert content_of(whole) == ""
+    assert events_of(name, *text) == whole
+    assert [events_of(name, text[:at], text[at:]) for at in range(len(text))] == [whole] * len(text)
+
+
+@pytest.mark.parametrize("before", ["", "Let me look.\n\n"])
+@pytest.mark.parametrize("name", KNOWN)
+def test_an_answer_that_is_cut_anywhere_has_no_markup(name: str, before: str) -> None:
+    if name == "harmony" and before:
+        before = "<|channel|>commentary<|message|>Let me look.\n\n<|end|><|start|>assistant"
+    text = before + EXAMPLES[name].answer
+
+    for at in range(len(text) + 1):
+        content = content_of(events_of(name, text[:at], is_cut=True))
+
+        assert "Let me look.\n\n".startswith(content) or not content.strip(), (text[:at], content)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_text_after_and_around_is_content(name: str) -> None:
+    if name == "harmony":
+        return  # its calls end the answer
+    text = f"Look: a < b.\n{EXAMPLES[name].answer}"
+
+    events = events_of(name, *text)
+
+    assert content_of(events) == "Look: a < b."
+    assert len(calls_of(events)) == EXAMPLES[name].num_calls
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_forced_call_is_what_the_models_write(name: str) -> None:
+    example: Example = EXAMPLES[name]
+    grammar = written(BY_NAME[name], plan_of())
+
+    assert accepts(grammar, example.forced)
+    assert not accepts(grammar, "Hello")
+    assert not accepts(grammar, example.forced.replace("weather", "unknown"))
+    assert not accepts(grammar, example.forced.replace("3", '"three"'))
