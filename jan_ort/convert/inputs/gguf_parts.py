@@ -36,7 +36,7 @@ def no_model(fields: Mapping[str, Any], num_tensors: int) -> str | None:
         return _NO_MODELS["adapter"]
     if kind in ("mmproj", "clip-vision") or architecture == "clip":
         return _NO_MODELS["mmproj"]
-    if not num_tensors:
+    if not num_tensors and architecture and "tokenizer.ggml.tokens" in fields:
         return _NO_MODELS["vocab"]
     return _NO_MODELS.get(kind)
 
