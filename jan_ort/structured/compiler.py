@@ -10,7 +10,7 @@ from typing import Any
 
 from llguidance import LLMatcher, LLParserLimits
 
-from jan_ort.structured.closing import Closer
+from jan_ort.structured.closing import MAX_ENDING, Closer
 from jan_ort.structured.constraint import Constraint
 from jan_ort.structured.forcing import MAX_FORCED, NO_FORCING
 from jan_ort.structured.gbnf.lark_writer import gbnf_to_lark
@@ -91,9 +91,8 @@ class GrammarCompiler:
             reason = _reason(matcher.get_error())
             path = locate(checked, lambda grammar: _reason(LLMatcher.validate_grammar(grammar)) == reason)
             raise SchemaError(path, f"it cannot be served ({reason})", "change or leave out what it names")
-        # The text is an estimate, from above, of how many tokens one token may add to the shortest ending.
         closer = self._closer if is_forcing else None  # it would be asked about thousands of characters again and again
-        return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(json.dumps(checked)))
+        return CompiledGrammar(matcher, self._vocabulary, closer, _growth(json.dumps(checked)))
 
     def json_object(self) -> CompiledGrammar:
         """Compile the grammar of any JSON object."""
@@ -127,6 +126,11 @@ class GrammarCompiler:
         if not matcher.is_error():
             matcher.compute_bitmask()
         return matcher
+
+
+def _growth(text: str) -> int:
+    """Return how many tokens one token may add to the shortest ending, from above; no longer one is found anyway."""
+    return min(32 + len(text), MAX_ENDING)
 
 
 def _reason(error: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jan_ort.structured.json_schema.ecma_regex import repetitions
 from jan_ort.structured.json_schema.references import target
-from jan_ort.structured.json_schema.schema_checks import subschemas
+from jan_ort.structured.json_schema.subschemas import subschemas
 
 _AT_LEAST = re.compile(r"\{(\d+),\d*\}")
 

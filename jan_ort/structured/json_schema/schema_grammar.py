@@ -12,7 +12,7 @@ from llguidance import LLMatcher
 
 from jan_ort.structured.forcing import NO_FORCING
 from jan_ort.structured.grammar_errors import SchemaError
-from jan_ort.structured.json_schema.schema_checks import subschemas
+from jan_ort.structured.json_schema.subschemas import subschemas
 
 if TYPE_CHECKING:
     from llguidance._lib import JsonCompileOptions

@@ -33,6 +33,112 @@ def _object(**properties: Any) -> dict[str, Any]:
     return _optional(**properties) | {"required": list(properties)}
 
 
+OTHER_FORMATS = (
+    *("json-pointer", "relative-json-pointer", "uri-reference", "iri-reference", "uri-template", "regex", "iri"),
+    *("idn-email", "idn-hostname"),
+)
+_A_OR_B = {"enum": ["a", "b", "c"]}
+_CAT = _object(kind={"const": "cat"}, lives={"type": "integer", "minimum": 1, "maximum": 9})
+_DOG = _object(kind={"const": "dog"}, good={"type": "boolean"})
+_PETS = {"$defs": {"cat": _CAT, "dog": _DOG}, "oneOf": [{"$ref": "#/$defs/cat"}, {"$ref": "#/$defs/dog"}]}
+_PAIR = {"a": {"type": "integer"}, "b": {"type": "boolean"}}
+
+SPELLED_OUT: list[tuple[str, Any]] = [
+    ("not a type", {"not": {"type": ["object", "array", "number"]}}),
+    ("not some texts", {"type": "string", "not": {"enum": ["", "a", "ab", "-", "é"]}, "maxLength": 4}),
+    ("not some numbers", {"type": "integer", "minimum": 0, "maximum": 9, "not": {"enum": [0, 3, 4, 9]}}),
+    ("not a property", {"type": "object", "properties": _PAIR, "not": {"required": ["b"]}}),
+    ("not both", _optional(**_PAIR) | {"not": {"required": ["a", "b"]}}),
+    ("not a reference", {"$defs": {"n": {"minimum": 3}}, "type": "integer", "not": {"$ref": "#/$defs/n"}}),
+    ("not anyOf", {"type": "integer", "not": {"anyOf": [{"minimum": 3}, {"const": 1}]}}),
+    ("not not", {"not": {"not": {"type": "boolean"}}}),
+    (
+        "if, then and else",
+        _optional(kind=_A_OR_B, x={"type": "null"}, y={"type": "null"})
+        | {"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]}}
+        | {"then": {"required": ["x"]}, "else": {"required": ["y"]}},
+    ),
+    ("if without else", _optional(**_PAIR) | {"if": {"required": ["a"]}, "then": {"required": ["b"]}}),
+    ("required with another", _optional(**_PAIR) | {"dependentRequired": {"a": ["b"]}}),
+    (
+        "schema with a property",
+        _optional(**_PAIR) | {"dependentSchemas": {"a": {"properties": {"b": {"const": True}}}}},
+    ),
+    ("dependencies", _optional(**_PAIR) | {"dependencies": {"a": ["b"], "b": {"required": ["a"]}}}),
+    ("contains", {"type": "array", "items": _A_OR_B, "contains": {"const": "b"}, "maxItems": 4}),
+    ("contains several", {"type": "array", "items": {"type": "integer"}, "contains": {"minimum": 5}, "minContains": 2}),
+    ("contains at most", {"type": "array", "items": _A_OR_B, "contains": {"const": "b"}, "maxContains": 2}),
+    (
+        "contains none",
+        {"type": "array", "items": _A_OR_B, "contains": {"const": "b"}, "minContains": 0, "maxContains": 1},
+    ),
+    ("contains after a tuple", {"type": "array", "prefixItems": [{"type": "null"}], "contains": {"const": 1}}),
+    (
+        "names listed",
+        {"type": "object", "propertyNames": {"enum": ["a", "b"]}, "additionalProperties": {"type": "null"}},
+    ),
+    ("names by pattern", {"type": "object", "propertyNames": {"pattern": "^[a-z]{1,3}$"}}),
+    (
+        "names by length",
+        {"type": "object", "propertyNames": {"maxLength": 3, "minLength": 1}, "properties": {"long": {}}},
+    ),
+    ("names of texts", {"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {}}),
+    ("names by reference", {"$defs": {"n": _A_OR_B}, "type": "object", "propertyNames": {"$ref": "#/$defs/n"}}),
+    ("no names", {"type": "object", "propertyNames": False}),
+    ("unique constants", {"type": "array", "items": _A_OR_B, "uniqueItems": True}),
+    ("unique, some", {"type": "array", "items": _A_OR_B, "uniqueItems": True, "minItems": 1, "maxItems": 2}),
+    ("unique, of six", {"type": "array", "items": {"enum": [*range(6)]}, "uniqueItems": True}),
+    ("unique booleans", {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True}),
+    ("unique digits", {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 4}, "uniqueItems": True}),
+    (
+        "unique by reference",
+        {"$defs": {"n": _A_OR_B}, "type": "array", "items": {"$ref": "#/$defs/n"}, "uniqueItems": True},
+    ),
+    ("unique tuple", {"prefixItems": [{"type": "boolean"}] * 2, "items": False, "uniqueItems": True, "type": "array"}),
+    ("one item is unique", {"type": "array", "items": {"type": "string"}, "uniqueItems": True, "maxItems": 1}),
+    ("oneOf references", _PETS),
+    ("oneOf required", _optional(**_PAIR) | {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}),
+    ("oneOf ranges", {"type": "integer", "oneOf": [{"maximum": 3}, {"minimum": 4}]}),
+    ("oneOf overlapping ranges", {"type": "integer", "oneOf": [{"maximum": 5}, {"minimum": 3}]}),
+    ("oneOf lengths", {"type": "string", "oneOf": [{"maxLength": 2}, {"minLength": 4, "maxLength": 6}]}),
+    ("oneOf closed objects", {"oneOf": [_object(a={"type": "null"}), _object(b={"type": "null"})]}),
+    ("oneOf a text or none", {"oneOf": [{"type": "null"}, {"enum": ["a", "b"]}, {"type": "integer"}]}),
+    ("unevaluated", {"type": "object", "allOf": [{"properties": _PAIR}], "unevaluatedProperties": False}),
+    (
+        "unevaluated beside alternatives",
+        {"type": "object", "properties": {"c": {}}, "anyOf": [{"properties": {"a": {"const": 1}}, "required": ["a"]}]}
+        | {"unevaluatedProperties": {"type": "null"}},
+    ),
+    (
+        "unevaluated by reference",
+        {"$defs": {"base": {"type": "object", "properties": _PAIR}}, "$ref": "#/$defs/base"}
+        | {"properties": {"c": {"type": "null"}}, "unevaluatedProperties": False},
+    ),
+    ("unevaluated items", {"type": "array", "allOf": [{"prefixItems": [{"const": 1}]}], "unevaluatedItems": False}),
+    (
+        "tuple as it was",
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "type": "array",
+            "items": [{"const": 1}, {"type": "null"}],
+            "additionalItems": False,
+        },
+    ),
+    ("anchor", {"$defs": {"a": {"$anchor": "n", "type": "integer"}}, "type": "array", "items": {"$ref": "#n"}}),
+    (
+        "identifiers",
+        {"$id": "https://example.test/a", "$defs": {"b": {"$id": "b", "type": "boolean"}}, "type": "array"}
+        | {"items": {"$ref": "https://example.test/b"}},
+    ),
+    (
+        "reference below a oneOf",
+        _object(a={"oneOf": [{"const": 1}, {"const": 2}]}, b={"$ref": "#/properties/a/oneOf/1"}),
+    ),
+    ("dynamic reference", {"$defs": {"a": {"$dynamicAnchor": "n", "type": "null"}}, "items": {"$dynamicRef": "#n"}}),
+    *((name, {"type": "string", "format": name, "maxLength": 40}) for name in OTHER_FORMATS),
+]
+"""What the matcher has no keyword for, said in those that it has."""
+
 SCHEMAS: list[tuple[str, Any]] = [
     ("true", True),
     ("empty", {}),
@@ -113,6 +219,7 @@ SCHEMAS: list[tuple[str, Any]] = [
     ("annotations", {"title": "T", "description": "d", "default": 1, "examples": [1], "type": "integer"}),
     ("draft and id", {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "boolean"}),
     ("without effect", {"type": "array", "items": {"type": "null"}, "uniqueItems": False, "if": {"maxItems": 1}}),
+    ("unknown format", _object(p={"type": "string", "format": "path"}, q={"format": "password", "type": "string"})),
     ("unknown keyword", {"type": "boolean", "x-order": 3, "nullable": False}),
     ("unicode names", _object(**{"größe": {"type": "integer"}, "名前": {"type": "boolean"}, "": {"type": "null"}})),
 ]
@@ -125,22 +232,28 @@ BROKEN_SCHEMAS: list[tuple[str, Any, str, str]] = [
     ("list", [], "", "[] is not a JSON schema"),
     ("null", None, "", "null is not a JSON schema"),
     ("no type of that name", {"type": "strnig"}, "", "strnig"),
-    ("not", {"properties": {"a": {"not": {"type": "null"}}}}, "/properties/a", "'not' is not supported"),
+    ("not", {"properties": {"a": {"not": {"pattern": "a"}}}}, "/properties/a", "'not' is not supported"),
     ("unique", {"anyOf": [True, {"uniqueItems": True}]}, "/anyOf/1", "'uniqueItems' is not supported"),
-    ("if", {"if": {}, "then": {"type": "null"}}, "", "'if' is not supported"),
-    ("dependencies", {"items": {"dependentRequired": {"a": ["b"]}}}, "/items", "'dependentRequired'"),
-    ("contains", {"$defs": {"a/b": {"contains": {}}}}, "/$defs/a~1b", "'contains'"),
+    ("if", {"if": {"pattern": "a"}, "then": {"type": "null"}}, "", "'if' is not supported"),
+    ("dependencies", {"items": {"dependentRequired": {"a": "b"}}}, "/items", "'dependentRequired'"),
+    ("contains", {"$defs": {"a/b": {"contains": {}, "minContains": 65}}}, "/$defs/a~1b", "items to contain"),
+    ("unique texts", {"items": {"uniqueItems": True, "items": {"type": "string"}}}, "/items", "'uniqueItems'"),
+    ("names", {"propertyNames": {"format": "email"}}, "/propertyNames", "cannot be held to 'format'"),
+    ("dynamic reference", {"items": {"$recursiveRef": "#"}}, "/items", "a dynamic reference"),
+    ("anchor that is nowhere", {"items": {"$ref": "#none"}}, "/items", "nothing is called '#none'"),
+    ("reference is no text", {"items": {"$ref": ["a"]}}, "/items", "'$ref' is"),
+    ("required is no list", {"$defs": {"a": {"required": 5}}}, "/$defs/a", "'required' is 5; give a list of names"),
     ("allOf beside a format", {"type": "string", "format": "date-time", "allOf": 5}, "/allOf", "5 is not a list"),
     ("allOf null beside a format", {"format": "email", "allOf": None}, "/allOf", "null is not a list"),
     ("number beyond all", {"minimum": 10**400}, "", "cannot be read"),
     ("count beyond all", {"items": {"maxLength": 10**400}}, "", "cannot be read"),
+    ("constant that is no double", {"items": {"enum": [1, 2**53 + 1]}}, "/items", "9007199254740993 is no double"),
     ("constant beyond all", {"const": [10**400]}, "", "cannot be read"),
     ("property is no schema", {"properties": {"a": 3}}, "/properties/a", "3 is not a JSON schema"),
     ("properties is no object", {"properties": []}, "/properties", "not an object of schemas"),
     ("anyOf is no list", {"anyOf": {}}, "/anyOf", "not a list of schemas"),
     ("remote reference", {"items": {"$ref": "https://example.com/s"}}, "/items", "leads out of the schema"),
     ("dangling reference", {"properties": {"a": {"$ref": "#/$defs/none"}}}, "/properties/a", "/$defs/none"),
-    ("unknown format", {"properties": {"a": {"type": "string", "format": "colour"}}}, "/properties/a", "colour"),
     ("minProperties", {"type": "object", "minProperties": 2}, "", "'minProperties' 2 is not supported"),
     ("lookahead", {"type": "string", "pattern": "(?=a)b"}, "", "look-around"),
     (

@@ -11,7 +11,7 @@ import pytest
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.ecma_regex import to_rust
-from tests.structured.json_schema.schemas import BROKEN_SCHEMAS, SCHEMAS
+from tests.structured.json_schema.schemas import BROKEN_SCHEMAS, SCHEMAS, SPELLED_OUT
 from tests.structured.walking import Model, Walk, read, walk
 
 each_schema = pytest.mark.parametrize("schema", [case[1] for case in SCHEMAS], ids=[case[0] for case in SCHEMAS])
@@ -31,6 +31,15 @@ def test_random_output_of_the_reference_model_is_valid(schema: Any, model: Model
 
     for _ in range(10):
         assert_valid(schema, walk(model, grammar, rng, rng.randint(60, 120)))
+
+
+@pytest.mark.parametrize("schema", [case[1] for case in SPELLED_OUT], ids=[case[0] for case in SPELLED_OUT])
+def test_random_output_is_valid_for_what_is_said_in_other_keywords(schema: Any, model: Model) -> None:
+    grammar = model.compiler.json_schema(schema)
+    rng = random.Random(3)
+
+    for _ in range(4):
+        assert_valid(schema, walk(model, grammar, rng, rng.randint(25, 50)))
 
 
 @pytest.mark.weights
@@ -142,3 +151,24 @@ def test_a_name_has_no_other_spelling(schema: Any, text: str, model: Model) -> N
 
 def test_a_control_character_of_the_schema_is_written_as_it_must_be(model: Model) -> None:
     assert read(model, model.compiler.json_schema({"const": "a\x01"}).start(), r'"a\u0001"')
+
+
+@pytest.mark.parametrize(
+    ("schema", "texts"),
+    [
+        ({"items": {"enum": [1, 2, 3]}, "uniqueItems": True}, ["[]", "[2]", "[3, 1]", "[2, 3, 1]", "null"]),
+        ({"propertyNames": {"enum": ["a"]}}, ['{"a": 1}', "{}", "5"]),
+        ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}], "type": "object"}, ['{"a": 1}', '{"b": 2, "c": 3}']),
+        ({"not": {"const": "ab"}}, ['"a"', '"abc"', '"b"', '""', "1", "[]", "null"]),
+        ({"dependentRequired": {"a": ["b"]}, "type": "object"}, ['{"b": 1}', '{"a": 1, "b": 2}', "{}"]),
+        ({"$schema": "https://example.test/dialect", "type": "null"}, ["null"]),
+        ({"type": "string", "format": "path"}, ['"a/b"', '""']),
+    ],
+)
+def test_what_is_said_in_other_keywords_allows_what_it_should(schema: Any, texts: list[str], model: Model) -> None:
+    grammar = model.compiler.json_schema(schema)
+
+    for text in texts:
+        constraint = grammar.start()
+        assert read(model, constraint, text), text
+        assert constraint.is_accepting(), text
