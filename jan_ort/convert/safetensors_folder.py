@@ -16,6 +16,7 @@ from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.decoder_folder import STAGE, check_model, smooth_layers, write_graph
 from jan_ort.convert.folder_files import check_empty, describe, write_json
 from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
+from jan_ort.convert.inputs.hf_wrapper import TextConfig, text_config
 from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 from jan_ort.ground.json_object import read_object
@@ -56,7 +57,7 @@ def convert_safetensors(
     check_empty(target)
     report(STAGE, 0.0)
     layout, stated = check_checkpoint(source)
-    model = HfCheckpoint(source, stated, layout)
+    model = HfCheckpoint(source, stated.values, layout, is_wrapped=bool(stated.left_out))
     report = in_bytes(report, model.size_bytes)
     decoder = model.decoder
     config = check_model(model, decoder, weights, memory_limit_mb)
@@ -65,7 +66,7 @@ def convert_safetensors(
     write_graph(target, model, decoder, config, weights, layers, report)
     write_json(target / TOKENIZER, tokenizer)
     _copy_small_files(source, target)
-    token_ids = {key: stated[key] for key in _TOKEN_IDS if key in stated}
+    token_ids = {key: stated.values[key] for key in _TOKEN_IDS if key in stated.values}
     write_json(target / "config.json", config.to_json(decoder) | token_ids)
     description = describe(
         name=name or source.resolve().name,
@@ -79,8 +80,8 @@ def convert_safetensors(
     report(STAGE, 1.0)
 
 
-def check_checkpoint(folder: Path) -> tuple[HfLayout, dict[str, Any]]:
-    """Return which architecture a folder has, and its config.json; no weights are read.
+def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
+    """Return which architecture a folder has, and what its config.json says of the text; no weights are read.
 
     Raises: ConversionError if it is an adapter or quantised, if its architecture is not supported, or it has no
     tokenizer.json.
@@ -98,8 +99,9 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, dict[str, Any]]:
             f"{folder}: the weights are quantised for other programs (quantization_config says {method!r}); take the "
             "repository that they were made of, or a GGUF file of the model"
         )
-    model_type, supported = config.get("model_type"), hf_layouts()
-    if not isinstance(model_type, str) or model_type not in supported:
+    stated, supported = text_config(config), hf_layouts()
+    model_type = stated.model_type
+    if model_type is None or model_type not in supported:
         raise ConversionError(
             f"{folder}: architecture {str(model_type)[:80]!r} is not supported; supported: {', '.join(supported)}; "
             "take an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
@@ -109,7 +111,9 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, dict[str, Any]]:
             f"{folder} has no {TOKENIZER}, and no other kind of tokenizer is read; save it with transformers "
             "(AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)), or take a GGUF file of the model"
         )
-    return supported[model_type], config
+    if stated.left_out:
+        logger.warning("%s: only the text model is served; left out: %s", folder, ", ".join(stated.left_out))
+    return supported[model_type], stated
 
 
 def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.hf_config import read_hf_config
+from jan_ort.convert.inputs.hf_wrapper import text_tensors
 from jan_ort.convert.inputs.safetensors_shards import DTYPES, ShardTensor, read_shards
 
 _LAYER = re.compile(r"\.(\d+)\.")
@@ -22,12 +23,15 @@ _BUFFERS = re.compile(r".*(\.rotary_emb\.inv_freq|\.attn\.(masked_)?bias)")
 
 
 class HfCheckpoint(Checkpoint):
-    """The folder ``path`` with safetensors weights, of the architecture that ``layout`` says; ``config`` is parsed."""
+    """The folder ``path`` with safetensors weights, of the architecture that ``layout`` says.
+
+    ``config`` is what config.json says of the text model; ``is_wrapped``: there are tensors of another model around it.
+    """
 
     incomplete = "the folder is incomplete, download it again"
     rounds_to_4bit = True
 
-    def __init__(self, path: Path, config: dict[str, Any], layout: HfLayout) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], layout: HfLayout, is_wrapped: bool = False) -> None:
         read = read_hf_config(path / "config.json", config, layout)
         super().__init__(path, read.fields)
         self.decoder, self._layout, self._spellings = read.decoder, layout, read.spellings
@@ -37,7 +41,8 @@ class HfCheckpoint(Checkpoint):
         self._factors = {
             f"{getattr(self.decoder.tensors, role)}.weight": values for role, values in read.factors.items()
         }
-        self._name_tensors(read_shards(path), read.tied)
+        stored = read_shards(path)
+        self._name_tensors(text_tensors(stored) if is_wrapped else stored, read.tied)
         self._shapes = {name: self._shape_of(name) for name in self._stored}
         self._shapes |= {name: values.shape for name, values in self._factors.items()}
 

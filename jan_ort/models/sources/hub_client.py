@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from jan_ort.convert.inputs.hf_wrapper import text_config
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.task import EMBED, GENERATE, Task, task_names
@@ -105,8 +106,7 @@ def _model_type(
             f"{reference}: the weights are quantised for other programs (quantization_config says "
             f"{str(quantization.get('quant_method', 'unknown'))[:40]!r}); take the repository that they were made of"
         )
-    stated = config.get("model_type")
-    return stated if isinstance(stated, str) else None
+    return text_config(config).model_type
 
 
 def _check_space(target: Path, num_bytes: int, reference: HubId) -> None:
