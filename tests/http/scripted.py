@@ -87,12 +87,12 @@ def model_folder(directory: Path, template: str, special: Sequence[str] = ()) ->
     path = folder / "tokenizer.json"
     stated = json.loads(path.read_bytes())
     model = stated["model"]
-    for name in special:
+    for number, name in enumerate(special):
+        token_id = FIRST_SPECIAL_ID - 1 - number
         model["merges"].pop()
-        token, token_id = max(
-            ((t, n) for t, n in model["vocab"].items() if n < FIRST_SPECIAL_ID), key=lambda each: each[1]
-        )
+        (token,) = (token for token, known in model["vocab"].items() if known == token_id)
         del model["vocab"][token]
-        stated["added_tokens"].append(stated["added_tokens"][0] | {"id": token_id, "content": name})
+        model["vocab"][name] = token_id  # else the library gives it another id
+        stated["added_tokens"].insert(0, stated["added_tokens"][0] | {"id": token_id, "content": name})
     path.write_text(json.dumps(stated), encoding="utf-8")
     return folder

@@ -59,8 +59,7 @@ def with_text_arguments(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_text(function: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = function["arguments"]
-    return {"name": function["name"], "arguments": arguments if isinstance(arguments, str) else as_json(arguments)}
+    return {"name": function["name"], "arguments": as_text(function["arguments"])}
 
 
 def has_text_arguments(messages: Sequence[Mapping[str, Any]]) -> bool:
@@ -86,6 +85,11 @@ def _as_object(call: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(function["arguments"], str):
         return {**call}
     return {**call, "function": {**function, "arguments": {"text": function["arguments"]}}}
+
+
+def as_text(arguments: Any) -> str:
+    """Return a call's arguments as JSON text; those that are no object are text already."""
+    return arguments if isinstance(arguments, str) else as_json(arguments)
 
 
 def as_json(value: Any) -> str:

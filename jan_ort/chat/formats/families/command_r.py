@@ -6,12 +6,13 @@ Sources: the chat templates of Command R7B and Command R+ 08-2024, as their repo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.call_grammar import CallGrammar
 from jan_ort.chat.formats.json_calls import JsonCallsReader
 from jan_ort.chat.formats.template_view import TemplateView
-from jan_ort.chat.tools import Tool
+from jan_ort.chat.tools import Tool, ToolPlan
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort.chat.tools.lark_text import quoted
 
@@ -47,6 +48,10 @@ class CommandRFormat(ToolFormat):
 
         return grammar.lark(grammar.start(_OPENING, body, between=None), rules)
 
+    def shape(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages with the text beside calls where the templates look for it."""
+        return [each | {"tool_plan": each["content"]} if each.get("tool_calls") else each for each in messages]
+
 
 class CommandRPlusFormat(CommandRFormat):
     """The form of Command R and R+, in a fence."""
@@ -69,3 +74,17 @@ class CommandRPlusFormat(CommandRFormat):
             yield from grammar.json_call(at, tool, before, r' "\n    }"')
 
         return grammar.lark(grammar.start(_FENCE, f'"\\n[\\n" {calls} "\\n]\\n```"', between=None), rules)
+
+    def template_tools(self, plan: ToolPlan | None) -> list[dict[str, Any]] | None:
+        """Return the tools with a description of each parameter, without which the template fails."""
+        tools = super().template_tools(plan)
+        for tool in tools or ():
+            parameters = tool["function"]["parameters"]
+            properties = parameters.get("properties")
+            if isinstance(properties, Mapping):
+                parameters["properties"] = {name: _described(schema) for name, schema in properties.items()}
+        return tools
+
+
+def _described(schema: Any) -> dict[str, Any]:
+    return {"description": "", "type": "string"} | (dict(schema) if isinstance(schema, Mapping) else {})

@@ -11,7 +11,7 @@ from typing import Any
 
 from jan_ort.chat.formats.base import ToolFormat
 from jan_ort.chat.formats.call_grammar import CallGrammar
-from jan_ort.chat.formats.call_history import as_json
+from jan_ort.chat.formats.call_history import as_text
 from jan_ort.chat.formats.headed_calls import Following, HeadedCallsReader
 from jan_ort.chat.formats.template_view import TemplateView
 from jan_ort.chat.tools import Tool
@@ -54,10 +54,21 @@ class DeepSeekFormat(ToolFormat):
 
     _joint = "\n"
 
+    def shape(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages without content beside calls: some templates write calls only where it is none."""
+        return [self._without_content(message) if "tool_calls" in message else message for message in messages]
+
+    def _without_content(self, message: dict[str, Any]) -> dict[str, Any]:
+        if not message["content"]:
+            return message | {"content": None}
+        rest = {key: value for key, value in message.items() if key != "tool_calls"}
+        calls = self.call_text([call["function"] for call in message["tool_calls"]])
+        return rest | {"content": message["content"] + calls}
+
     def call_text(self, functions: Sequence[Mapping[str, Any]]) -> str:
         """Return calls as the templates write them."""
         calls = [
-            f"{_CALL}{self._before}{each['name']}{self._between}{as_json(each['arguments'])}{self._after}{_CALL_END}"
+            f"{_CALL}{self._before}{each['name']}{self._between}{as_text(each['arguments'])}{self._after}{_CALL_END}"
             for each in functions
         ]
         return f"{_CALLS}{self._joint.join(calls)}{_END}"
