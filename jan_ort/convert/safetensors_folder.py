@@ -93,15 +93,17 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
             "merge_and_unload), and serve the merged model"
         )
     config = _read(folder / "config.json")
-    if isinstance(quantization := config.get("quantization_config"), dict):
-        method = str(quantization.get("quant_method", "unknown"))[:40]
+    stated, supported = text_config(config), hf_layouts()
+    model_type = stated.model_type
+    quantization = config.get("quantization_config")
+    method = str(quantization.get("quant_method", "unknown"))[:40] if isinstance(quantization, dict) else ""
+    layout = supported.get(model_type or "")
+    if method and (layout is None or method != layout.quantization):
         raise ConversionError(
             f"{folder}: the weights are quantised for other programs (quantization_config says {method!r}); take the "
             "repository that they were made of, or a GGUF file of the model"
         )
-    stated, supported = text_config(config), hf_layouts()
-    model_type = stated.model_type
-    if model_type is None or model_type not in supported:
+    if layout is None:
         raise ConversionError(
             f"{folder}: architecture {str(model_type)[:80]!r} is not supported; supported: {', '.join(supported)}; "
             "take an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
@@ -113,7 +115,7 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
         )
     if stated.left_out:
         logger.warning("%s: only the text model is served; left out: %s", folder, ", ".join(stated.left_out))
-    return supported[model_type], stated
+    return layout, stated
 
 
 def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str, Any]:

@@ -13,18 +13,18 @@ from jan_ort.convert.architectures.gemma2 import GEMMA2, GEMMA2_HF
 from jan_ort.convert.architectures.gemma3 import GEMMA3, GEMMA3_HF
 from jan_ort.convert.architectures.glm4 import GLM4, GLM4_HF
 from jan_ort.convert.architectures.gpt2 import GPT2, GPT2_HF
-from jan_ort.convert.architectures.gpt_oss import GPT_OSS
+from jan_ort.convert.architectures.gpt_oss import GPT_OSS, GPT_OSS_HF
 from jan_ort.convert.architectures.granite import GRANITE, GRANITE_HF
 from jan_ort.convert.architectures.hf_layout import HfLayout
-from jan_ort.convert.architectures.llama import LLAMA, LLAMA_HF, MISTRAL_HF
+from jan_ort.convert.architectures.llama import LLAMA, LLAMA_HF, MISTRAL_HF, MIXTRAL_HF
 from jan_ort.convert.architectures.mistral3 import MINISTRAL3_HF, MISTRAL3
 from jan_ort.convert.architectures.olmo2 import OLMO2, OLMO2_HF, OLMO3_HF
 from jan_ort.convert.architectures.phi2 import PHI2, PHI_HF
 from jan_ort.convert.architectures.phi3 import PHI3, PHI3_HF
 from jan_ort.convert.architectures.qwen2 import QWEN2, QWEN2_HF
-from jan_ort.convert.architectures.qwen2moe import QWEN2MOE
+from jan_ort.convert.architectures.qwen2moe import QWEN2MOE, QWEN2MOE_HF
 from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
-from jan_ort.convert.architectures.qwen3moe import QWEN3MOE
+from jan_ort.convert.architectures.qwen3moe import QWEN3MOE, QWEN3MOE_HF
 from jan_ort.convert.architectures.smollm3 import SMOLLM3, SMOLLM3_HF
 from jan_ort.convert.architectures.stablelm import STABLELM, STABLELM_HF
 from jan_ort.convert.architectures.starcoder2 import STARCODER2, STARCODER2_HF
@@ -78,6 +78,10 @@ HF_LAYOUTS: tuple[HfLayout, ...] = (
     GEMMA_HF,
     GEMMA2_HF,
     GEMMA3_HF,
+    MIXTRAL_HF,
+    QWEN2MOE_HF,
+    QWEN3MOE_HF,
+    GPT_OSS_HF,
 )
 """The decoders as Hugging Face checkpoints have them, in safetensors files."""
 

@@ -56,6 +56,33 @@ KEYS: Mapping[str, str] = MappingProxyType(
 )
 """Keys of config.json, and what llama.cpp calls them after the architecture's name."""
 
+EXPERTS: Mapping[str, str] = MappingProxyType(
+    {
+        "num_experts": "expert_count",
+        "num_local_experts": "expert_count",
+        "num_experts_per_tok": "expert_used_count",
+        "moe_intermediate_size": "expert_feed_forward_length",
+        "shared_expert_intermediate_size": "expert_shared_feed_forward_length",
+        "norm_topk_prob": "expert_weights_norm",
+    }
+)
+"""Keys of experts."""
+
+EXPERT_TENSORS: Mapping[str, str] = MappingProxyType(
+    {
+        **TENSORS,
+        f"{_LAYER}mlp.gate": "router",
+        f"{_LAYER}mlp.experts.gate_proj": "expert_gate",
+        f"{_LAYER}mlp.experts.up_proj": "expert_up",
+        f"{_LAYER}mlp.experts.down_proj": "expert_down",
+        f"{_LAYER}mlp.shared_expert_gate": "shared_router",
+        f"{_LAYER}mlp.shared_expert.gate_proj": "shared_gate",
+        f"{_LAYER}mlp.shared_expert.up_proj": "shared_up",
+        f"{_LAYER}mlp.shared_expert.down_proj": "shared_down",
+    }
+)
+"""The names of checkpoints with experts, without the experts' numbers."""
+
 SOFT_CAPS: Mapping[str, str] = MappingProxyType(
     {"attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping"}
 )
@@ -74,6 +101,7 @@ _HARMLESS_KEYS = (
     "top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids "
     "num_return_sequences output_scores return_dict_in_generate forced_bos_token_id forced_eos_token_id "
     "remove_invalid_values exponential_decay_length_penalty suppress_tokens begin_suppress_tokens "
+    "output_router_logits router_aux_loss_coef router_jitter_noise "  # of training
     "cross_attention_hidden_size tf_legacy_loss unsloth_version unsloth_fixed"
 )
 HARMLESS = frozenset(_HARMLESS_KEYS.split())
@@ -104,9 +132,11 @@ class HfLayout:
     that means no field of this architecture is refused. ``defaults`` are what transformers takes for a key that
     config.json lacks. ``neutral`` values of keys change nothing; ``harmless`` keys do at no value.
     ``norm_offset`` is added to the weights of norms. ``transposed``: matrices of layers stand on their side.
-    ``grouped_qkv``: a fused projection has each key-value head behind the queries that share it.
-    ``old_gelu``: "gelu" means the approximation with tanh. ``last_windows``: those layers have windows, where no list
-    says which, that come after ``max_window_layers``, and only if ``use_sliding_window`` is true.
+    ``fused_experts``: all experts are one tensor that stands on its side, gate and way up in turn.
+    ``quantization``: how weights may be quantised. ``grouped_qkv``: a fused projection has each key-value head behind
+    the queries that share it. ``old_gelu``: "gelu" means the approximation with tanh. ``last_windows``: those layers
+    have windows, where no list says which, that come after ``max_window_layers``, and only if ``use_sliding_window`` is
+    true.
     ``prepare`` computes keys of others, before anything is read.
     """
 
@@ -119,6 +149,8 @@ class HfLayout:
     harmless: frozenset[str] = frozenset()
     norm_offset: float = 0.0
     transposed: bool = False
+    fused_experts: bool = False
+    quantization: str = ""
     grouped_qkv: bool = False
     old_gelu: bool = False
     last_windows: bool = False

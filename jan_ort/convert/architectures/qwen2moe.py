@@ -5,7 +5,10 @@ Source: src/models/qwen2moe.cpp of llama.cpp.
 
 from __future__ import annotations
 
-from jan_ort.convert.architectures.decoder import SHARED_EXPERTS, Decoder, DecoderTensors, Experts
+from dataclasses import replace
+
+from jan_ort.convert.architectures.decoder import SHARED_EXPERTS, Decoder, DecoderTensors, Experts, Windows
+from jan_ort.convert.architectures.hf_layout import EXPERT_TENSORS, EXPERTS, HfLayout
 
 QWEN2MOE = Decoder(
     name="qwen2moe",
@@ -13,4 +16,21 @@ QWEN2MOE = Decoder(
     rotary_pairs=False,
     experts=Experts(normalized=False),
     tensors=DecoderTensors(**SHARED_EXPERTS, shared_router="blk.{layer}.ffn_gate_inp_shexp"),
+)
+
+QWEN2MOE_HF = HfLayout(
+    "qwen2_moe",
+    replace(QWEN2MOE, windows=Windows(period=0)),
+    tensors=EXPERT_TENSORS,
+    keys=EXPERTS,
+    defaults={
+        "sliding_window": 4096,
+        "num_experts": 60,
+        "num_experts_per_tok": 4,
+        "moe_intermediate_size": 1408,
+        "shared_expert_intermediate_size": 5632,
+        "norm_topk_prob": False,
+    },
+    neutral={"decoder_sparse_step": (1,), "mlp_only_layers": ([],)},
+    last_windows=True,
 )

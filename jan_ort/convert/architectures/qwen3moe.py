@@ -5,7 +5,10 @@ Source: src/models/qwen3moe.cpp of llama.cpp.
 
 from __future__ import annotations
 
-from jan_ort.convert.architectures.decoder import QUERY_KEY_NORMS, Decoder, DecoderTensors, Experts
+from dataclasses import replace
+
+from jan_ort.convert.architectures.decoder import QUERY_KEY_NORMS, Decoder, DecoderTensors, Experts, Windows
+from jan_ort.convert.architectures.hf_layout import EXPERT_TENSORS, EXPERTS, HfLayout
 
 QWEN3MOE = Decoder(
     name="qwen3moe",
@@ -13,4 +16,20 @@ QWEN3MOE = Decoder(
     rotary_pairs=False,
     experts=Experts(),
     tensors=DecoderTensors(**QUERY_KEY_NORMS),
+)
+
+QWEN3MOE_HF = HfLayout(
+    "qwen3_moe",
+    replace(QWEN3MOE, windows=Windows(period=0)),
+    tensors=EXPERT_TENSORS,
+    keys=EXPERTS,
+    defaults={
+        "sliding_window": 4096,
+        "num_key_value_heads": 4,
+        "num_experts_per_tok": 8,
+        "moe_intermediate_size": 768,
+        "norm_topk_prob": False,
+    },
+    neutral={"decoder_sparse_step": (1,), "mlp_only_layers": ([],)},
+    last_windows=True,
 )

@@ -22,7 +22,10 @@ SCALINGS = ("none", "linear", "yarn", "longrope")
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """How the frequencies are stretched: ``factor`` for YaRN and linearly, ``magnitude`` of cosines and sines."""
+    """How the frequencies are stretched: ``factor`` for YaRN and linearly, ``magnitude`` of cosines and sines.
+
+    ``truncated``: YaRN's limits are whole frequencies.
+    """
 
     is_yarn: bool
     factor: float
@@ -30,6 +33,7 @@ class Scaling:
     original_length: int
     beta_fast: float
     beta_slow: float
+    truncated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,10 @@ class Rotary:
         stretched: NDArray[np.float64] = frequencies / scaling.factor
         if not scaling.is_yarn:
             return stretched
-        low = max(0, math.floor(self._dimension(scaling.beta_fast, scaling)))
-        high = min(self.size - 1, math.ceil(self._dimension(scaling.beta_slow, scaling)))
+        low, high = (self._dimension(beta, scaling) for beta in (scaling.beta_fast, scaling.beta_slow))
+        if scaling.truncated:
+            low, high = math.floor(low), math.ceil(high)
+        low, high = max(0, low), min(self.size - 1, high)
         kept = 1 - np.clip((np.arange(self.size // 2) - low) / max(0.001, high - low), 0, 1)
         mixed: NDArray[np.float64] = stretched * (1 - kept) + frequencies * kept
         return mixed
@@ -180,6 +186,7 @@ def _read_scaling(source: Checkpoint, decoder: Decoder, context_length: int) -> 
         original_length=source.integer(decoder.key("rope.scaling.original_context_length"), context_length),
         beta_fast=_followed(source, decoder, "rope.scaling.yarn_beta_fast", 32.0),
         beta_slow=_followed(source, decoder, "rope.scaling.yarn_beta_slow", 1.0),
+        truncated=source.boolean(decoder.key("rope.scaling.yarn_truncate"), True),
     )
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.hf_config import read_hf_config
+from jan_ort.convert.inputs.hf_experts import MXFP4, gathered
 from jan_ort.convert.inputs.hf_wrapper import text_tensors
-from jan_ort.convert.inputs.safetensors_shards import DTYPES, ShardTensor, read_shards
+from jan_ort.convert.inputs.safetensors_shards import FLOATS, ShardTensor, read_shards
 
 _LAYER = re.compile(r"\.(\d+)\.")
 _TRANSPOSED = ("qkv", "attention_output", "gate", "up", "down")
@@ -41,8 +42,8 @@ class HfCheckpoint(Checkpoint):
         self._factors = {
             f"{getattr(self.decoder.tensors, role)}.weight": values for role, values in read.factors.items()
         }
-        stored = read_shards(path)
-        self._name_tensors(text_tensors(stored) if is_wrapped else stored, read.tied)
+        stored = text_tensors(read_shards(path)) if is_wrapped else read_shards(path)
+        self._name_tensors(gathered(stored, fused=layout.fused_experts), read.tied)
         self._shapes = {name: self._shape_of(name) for name in self._stored}
         self._shapes |= {name: values.shape for name, values in self._factors.items()}
 
@@ -104,36 +105,38 @@ class HfCheckpoint(Checkpoint):
         return self._shapes
 
     def has_4bit_tensors(self) -> bool:
-        """None is."""
-        return False
+        """Say whether any tensor is stored in 4 bits."""
+        return any(tensor.dtype == MXFP4 for tensor in self._stored.values())
 
     def check_types(self) -> None:
         """Refuse the checkpoint if any tensor has a type that cannot be read."""
         for name in self._stored:
             self._values(name)
 
-    def _values(self, name: str) -> NDArray[Any]:
+    def _values(self, name: str) -> Any:
         tensor = self._stored[name]
-        if tensor.values is None:
+        if tensor.values is None or tensor.dtype not in (*FLOATS, MXFP4):
             self.refuse(
                 f"tensor {self.spelled_tensor(name)!r} has the type {tensor.dtype[:20]}, which is not supported "
-                f"(supported: {', '.join(DTYPES)}); take a repository that is not quantised, or a GGUF file"
+                f"(supported: {', '.join(FLOATS)}); take a repository that is not quantised, or a GGUF file"
             )
         return tensor.values
 
     def _load(self, name: str) -> ModelTensor:
         """Return a tensor as the recipe has it; unless it must be changed, it stays in the file."""
+        kind = ""
         if name in self._factors:
-            values: NDArray[Any] = self._factors[name]
+            values: Any = self._factors[name]
         else:
             values, role = self._values(name), self._roles[name]
+            kind = MXFP4 if self._stored[name].dtype == MXFP4 else ""
             if self._is_transposed(name):
                 values = values.T
             if role.endswith("norm") and name.endswith(".weight") and self._layout.norm_offset:
                 values = values.astype(np.float32) + np.float32(self._layout.norm_offset)
             if role == "qkv" and self._layout.grouped_qkv:
                 values = self._ungrouped(values)
-        return ModelTensor(self.path, self.spelled_tensor(name), "", self._shapes[name], values)
+        return ModelTensor(self.path, self.spelled_tensor(name), kind, self._shapes[name], values)
 
     def _ungrouped(self, values: NDArray[Any]) -> NDArray[Any]:
         """Bring all queries first, then all keys, then all values."""

@@ -96,6 +96,8 @@ def _decoder(keys: HfKeys, layout: HfLayout) -> Decoder:
             if named not in _ACTIVATIONS:
                 keys.refuse(key, named, f"supported: {', '.join(_ACTIVATIONS)}")
             activation = _ACTIVATIONS[named]
+    if decoder.experts is not None and activation != "silu":
+        keys.refuse("hidden_act", activation, "supported of experts: silu")
     if activation == "gelu" and layout.old_gelu:
         activation = "gelu_pytorch_tanh"
     return replace(decoder, activation=activation, keys={**dict.fromkeys(_FOLLOWED, 0.0), **decoder.keys})

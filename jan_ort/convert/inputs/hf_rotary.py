@@ -99,8 +99,6 @@ class HfRotary:
         mscale, mscale_all = whole.number("mscale", 0.0), whole.number("mscale_all_dim", 0.0)
         attention = _grown(factor, mscale) / _grown(factor, mscale_all) if mscale and mscale_all else _grown(factor)
         attention = whole.number("attention_factor", attention)
-        if not whole.boolean("truncate", True):
-            whole.refuse("truncate", False, "supported: true")
         self.fields |= {
             "rope.scaling.type": "yarn",
             "rope.scaling.factor": factor,
@@ -108,6 +106,7 @@ class HfRotary:
             "rope.scaling.attn_factor": attention / _grown(factor),  # llama.cpp multiplies by the latter
             "rope.scaling.yarn_beta_fast": whole.number("beta_fast", 32.0),
             "rope.scaling.yarn_beta_slow": whole.number("beta_slow", 1.0),
+            "rope.scaling.yarn_truncate": whole.boolean("truncate", True),
         }
         if "attention.temperature_scale" in self._layout.decoder.keys:
             self.fields["attention.temperature_scale"] = whole.number("llama_4_scaling_beta", 0.0)

@@ -29,8 +29,12 @@ DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
         "F32": np.dtype("<f4"),
         "F16": np.dtype("<f2"),
         "BF16": np.dtype(ml_dtypes.bfloat16),
+        "U8": np.dtype("u1"),
     }
 )
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""The types of weights; bytes are parts of quantised ones."""
+
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 _MAX_INDEX_BYTES = 2**26
 _LENGTH_BYTES = 8

@@ -1,0 +1,111 @@
+"""Experts of Hugging Face checkpoints: which tensors they are, and what is refused of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jan_ort.convert import convert_safetensors
+from jan_ort.ground.model_errors import ConversionError
+from tests.fixtures.hf_models import write
+
+
+def convert(source: Path) -> None:
+    target = source.with_name("target")
+    target.mkdir()
+    convert_safetensors(source, target)
+
+
+def change_config(source: Path, **keys: Any) -> None:
+    path = source / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | keys), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "message"),
+    [
+        ("mixtral", {"num_experts_per_tok": 9}, r"'num_experts_per_tok' is '9', but an integer from 1 to 8 is needed"),
+        ("mixtral", {"num_local_experts": 7}, r"has the shape \(8, .* but the metadata say \(7,|\(8, 64\)"),
+        ("mixtral", {"hidden_act": "gelu"}, r"hidden_act is 'gelu': supported of experts: silu"),
+        ("qwen3moe", {"mlp_only_layers": [0]}, r"mlp_only_layers is '\[0\]': supported: \[\]"),
+        ("qwen2moe", {"decoder_sparse_step": 2}, r"decoder_sparse_step is '2': supported: 1"),
+        ("qwen3moe", {"norm_topk_prob": "yes"}, r"'norm_topk_prob' is 'yes', but a boolean is needed"),
+        ("qwen3moe", {"routed_scaling_factor": 2.5}, r"routed_scaling_factor is '2\.5': it may change the model"),
+        ("gpt-oss", {"swiglu_limit": 6.0}, r"swiglu_limit is '6\.0': supported: 7\.0"),
+        ("gpt-oss-mxfp4", {"quantization_config": {"quant_method": "gptq"}}, r"quantised for other .* 'gptq'"),
+        ("qwen3moe", {"quantization_config": {"quant_method": "mxfp4"}}, r"quantised for other .* 'mxfp4'"),
+    ],
+)
+def test_what_would_change_the_answers_is_refused_by_name(
+    name: str, keys: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    source = write(name, tmp_path)
+    change_config(source, **keys)
+
+    with pytest.raises(ConversionError, match=message):
+        convert(source)
+
+
+def lose_an_expert(header: dict[str, Any]) -> None:
+    del header["model.layers.1.mlp.experts.3.up_proj.weight"]
+
+
+def lose_the_last_expert(header: dict[str, Any]) -> None:
+    for kind in ("gate", "up", "down"):
+        del header[f"model.layers.1.mlp.experts.7.{kind}_proj.weight"]
+
+
+def reshape_an_expert(header: dict[str, Any]) -> None:
+    header["model.layers.1.mlp.experts.3.up_proj.weight"]["shape"].reverse()
+
+
+def lose_scales(header: dict[str, Any]) -> None:
+    del header["model.layers.0.mlp.experts.down_proj_scales"]
+
+
+def reshape_scales(header: dict[str, Any]) -> None:
+    header["model.layers.0.mlp.experts.down_proj_scales"]["shape"] = [8, 32, 4]
+
+
+def flatten_blocks(header: dict[str, Any]) -> None:
+    for kind in ("blocks", "scales"):
+        said = header[f"model.layers.0.mlp.experts.down_proj_{kind}"]
+        said["shape"] = [said["data_offsets"][1] - said["data_offsets"][0]]
+
+
+def flatten_experts(header: dict[str, Any]) -> None:
+    said = header["model.layers.0.mlp.experts.gate_up_proj"]
+    said["shape"] = [8 * 64, 128]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("qwen3moe", lose_an_expert, r"'model\.layers\.1\.mlp\.experts\.up_proj\.weight' lacks an expert"),
+        ("qwen3moe", lose_the_last_expert, r"experts\.gate_proj\.weight' has the shape \(7, 32, 64\), but the meta"),
+        ("qwen3moe", reshape_an_expert, r"experts\.up_proj\.weight' has experts of several shapes"),
+        ("gpt-oss-mxfp4", lose_scales, r"blocks of 'model\.layers\.0\.mlp\.experts' have no scales that fit"),
+        ("gpt-oss-mxfp4", reshape_scales, r"blocks of 'model\.layers\.0\.mlp\.experts' have no scales that fit"),
+        ("gpt-oss-mxfp4", flatten_blocks, r"blocks of 'model\.layers\.0\.mlp\.experts' have no scales that fit"),
+        ("gpt-oss", flatten_experts, r"the experts 'model\.layers\.0\.mlp\.experts' are BF16 \(512, 128\)"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_experts_that_are_no_whole_are_named(
+    name: str, damage: Callable[[dict[str, Any]], None], message: str, tmp_path: Path
+) -> None:
+    source = write(name, tmp_path)
+    path = source / "model.safetensors"
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    damage(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+
+    with pytest.raises(ConversionError, match=message):
+        convert(source)
