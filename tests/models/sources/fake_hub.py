@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 REVISION = "a" * 40
 
@@ -22,7 +23,7 @@ class FakeHub:
     ``announced_bytes`` its size;
     ``downloads`` are the names of the files in the order in which they were asked for. While ``stall`` is set, a file
     of more than ``stall_after`` bytes stops there, and ``stalled`` is set. ``num_cuts`` of the next downloads end
-    there with the connection.
+    there with the connection. ``listed`` is what a search looks through.
     """
 
     repositories: Mapping[str, Mapping[str, bytes]]
@@ -30,6 +31,7 @@ class FakeHub:
     announced_bytes: dict[str, int] = field(default_factory=dict)
     stall_after: int = 50_000
     num_cuts: int = 0
+    listed: list[dict[str, object]] = field(default_factory=list)
     url: str = ""
     downloads: list[str] = field(default_factory=list)
     stall: threading.Event = field(default_factory=threading.Event)
@@ -47,6 +49,14 @@ class FakeHub:
             for name, content in files.items()
         ]
         return json.dumps({"id": repository, "sha": REVISION, "siblings": siblings}).encode()
+
+    def search(self, query: Mapping[str, list[str]]) -> bytes:
+        """Return what the hub's list of models says for ``search``, ``sort`` and ``limit``."""
+        (words,), (limit,) = query["search"], query["limit"]
+        found = [each for each in self.listed if words.lower() in str(each["id"]).lower()]
+        if query.get("sort") == ["downloads"]:
+            found.sort(key=lambda each: -int(str(each["downloads"])))
+        return json.dumps(found[: int(limit)]).encode()
 
     def resume(self) -> None:
         """Go on with the download that has stalled, and stall no more."""
@@ -85,7 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer()
 
     def answer(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        if path == "/api/models":
+            return self.send(self.hub.search(parse_qs(query)))
         if found := re.match(r"/api/models/([\w.-]+/[\w.-]+)", path):
             if found[1] in self.hub.repositories:
                 return self.send(self.hub.describe(found[1]))
