@@ -10,7 +10,7 @@ from functools import partial
 
 from pydantic import BaseModel
 from quart import Quart, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from jan_ort.ground.shown_text import quoted, show_log_lines_safely
 from jan_ort.http.api_error import ApiError
@@ -230,9 +230,6 @@ async def _leave_if_stopping(response: Response) -> Response:
 
 def _from_http(error: HTTPException) -> ApiError:
     """Return the JSON form of what the framework refuses: an unknown path, a wrong method, a body too large."""
-    message = error.description or error.name
-    if isinstance(error, RequestEntityTooLarge):
-        message = "the body is too large; the limit is the setting JAN_ORT_MAX_BODY_BYTES"
-    answer = ApiError(error.code or 500, message, code=error.name.lower().replace(" ", "_"))
+    answer = ApiError(error.code or 500, error.description or error.name, code=error.name.lower().replace(" ", "_"))
     answer.headers.update({k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")})
     return answer

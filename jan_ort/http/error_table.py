@@ -40,7 +40,8 @@ def to_api_error(error: Exception) -> ApiError:
         case MalformedBody():
             return ApiError(400, str(error), code="malformed_body")
         case TooManyValues():
-            return ApiError(400, str(error), param=error.param, code="too_many_values")
+            message = f"{error} (setting JAN_ORT_MAX_BODY_VALUES)"
+            return ApiError(400, message, param=error.param, code="too_many_values")
         case TokenIdError():
             return bad_request("tokens", str(error), code="invalid_token_id")
         case ChatTemplateError():

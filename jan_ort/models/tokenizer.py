@@ -17,7 +17,8 @@ from jan_ort.models.token_bounds import TokenBounds
 from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
 
 MAX_TEXT_BYTES = 2**21
-"""Bytes of a text. Each may be a token, and the library needs 300 to 430 bytes for one until it has found them all."""
+"""Bytes of a text, where nobody says more. Each may be a token, and the library needs 300 to 430 bytes for one until it
+has found them all."""
 
 
 class TokenIdError(ModelsError):
@@ -40,9 +41,10 @@ class TextTooLong(ModelsError):
 class TextTooLarge(ModelsError):
     """Raised when a text would take too much memory to tokenize, whether or not its tokens are too many."""
 
-    def __init__(self, num_bytes: int) -> None:
+    def __init__(self, num_bytes: int, limit: int) -> None:
         super().__init__(
-            f"the text has {num_bytes} bytes, and {MAX_TEXT_BYTES} can be tokenized at once; send it in parts"
+            f"the text has {num_bytes} bytes, and {limit} can be tokenized at once (setting JAN_ORT_MAX_TEXT_BYTES); "
+            "send it in parts"
         )
 
 
@@ -74,10 +76,12 @@ class TextTokenizer:
         bos_token_id: int | None = None,
         add_bos: bool = False,
         add_special_tokens: bool = False,
+        max_text_bytes: int = MAX_TEXT_BYTES,
     ) -> None:
         self._tokenizer = read_tokenizer(path)
         self._bos = bos_token_id if add_bos else None
         self._add_special_tokens = add_special_tokens
+        self._max_text_bytes = max_text_bytes
         vocab = self._tokenizer.get_vocab(with_added_tokens=True)
         # Not the number of tokens: some vocabularies have gaps.
         self.vocab_size = 1 + max(vocab.values(), default=-1)
@@ -103,8 +107,9 @@ class TextTokenizer:
 
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Return the token ids. Raises: TextTooLarge, TokenizerFailed."""
-        if 4 * len(text) > MAX_TEXT_BYTES and (size := len(text.encode(errors="replace"))) > MAX_TEXT_BYTES:
-            raise TextTooLarge(size)
+        limit = self._max_text_bytes
+        if 4 * len(text) > limit and (size := len(text.encode(errors="replace"))) > limit:
+            raise TextTooLarge(size, limit)
         if self._growth > _USUAL_GROWTH and len(text) * self._growth > _MAX_GROWN:
             raise TokenizerFailed(f"it may make {len(text)} characters {self._growth:.0f} times as many")
         with _answering():

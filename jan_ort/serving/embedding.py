@@ -116,7 +116,7 @@ def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings, _d
     with ExitStack() as undo:  # what is open already, if a later part fails
         use = undo.enter_context(closing(ModelUse(folder.path)))
         opened = undo.enter_context(closing(open_session(folder.path, backend, settings, EMBED)))
-        tokenizer = open_tokenizer(folder)
+        tokenizer = open_tokenizer(folder, settings.max_text_bytes)
         undo.pop_all()
     session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, EMBED))
     return EmbeddingModel(

@@ -15,7 +15,7 @@ from jan_ort.ground.task import Task
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.models.tokenizer import MAX_TEXT_BYTES, TextTokenizer
 from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.plugins.isolation.isolated_session import open_isolated
@@ -148,11 +148,12 @@ def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -
     return (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
 
 
-def open_tokenizer(folder: ModelFolder) -> TextTokenizer:
+def open_tokenizer(folder: ModelFolder, max_text_bytes: int = MAX_TEXT_BYTES) -> TextTokenizer:
     """Read the tokenizer of a model folder. Raises: ModelFolderError."""
     return TextTokenizer(
         folder.path / "tokenizer.json",
         bos_token_id=folder.bos_token_id,
         add_bos=folder.add_bos,
         add_special_tokens=folder.task.marks_texts,
+        max_text_bytes=max_text_bytes,
     )

@@ -146,12 +146,21 @@ class Settings(BaseSettings):
         ge=1024,
         description="Values (numbers, texts, …) that a request body may hold; a field, object or array counts as 16.",
     )
+    max_text_bytes: int = Field(
+        2 * 2**20,
+        ge=1024,
+        description="Bytes of a text that is tokenized at once, where it is not refused for the context's length; each "
+        "may take 430 bytes of memory meanwhile.",
+    )
     strict_limits: bool = Field(
         False,
         description="Refuse a max_tokens that is more than the context leaves, rather than generate what it leaves.",
     )
     max_logprobs: int = Field(
         100, ge=0, description="Alternatives with log-probabilities that a request may want of each token."
+    )
+    max_biases: int = Field(
+        1024, ge=0, description="Tokens whose logits a request may shift (logit_bias); each costs time at every step."
     )
     bug_records: Literal["filler", "prompts", "off"] = Field(
         "filler",

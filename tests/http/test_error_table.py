@@ -23,7 +23,7 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (MalformedBody("no JSON"), 400, None, "malformed_body"),
         (SchemaViolation([], "top_p", "too large"), 422, "top_p", "schema_violation"),
         (TokenIdError(9, 5), 400, "tokens", "invalid_token_id"),
-        (TextTooLarge(2**22), 400, None, "text_too_large"),
+        (TextTooLarge(2**22, 2**21), 400, None, "text_too_large"),
         (ChatTemplateError("no system role"), 400, "messages", "chat_template_error"),
         (ContextOverflow(slot=0, length=1, num_tokens=2, context_length=2), 400, "input", "context_length_exceeded"),
         (BadInput("slot", "is 9"), 400, "slot", "invalid_value"),

@@ -17,7 +17,6 @@ from jan_ort_openapi.models import CreateChatCompletionRequest
 async def create_chat_completion(server: Server, body: CreateChatCompletionRequest) -> Response:
     """Answer with n messages of the assistant."""
     lease = await borrow(server.lend(GENERATING, body.model))
-    max_logprobs, is_strict = server.settings.max_logprobs, server.settings.strict_limits
-    plan = await read_chat(body, lease.model, max_logprobs=max_logprobs, is_strict=is_strict)
+    plan = await read_chat(body, lease.model, server.settings)
     run = GenerationRun(plan, "chatcmpl", lease.release)  # at the last event: a slow reader keeps no model
     return await answer(run, ChatShape(plan, run))

@@ -17,9 +17,6 @@ from jan_ort_openapi.models import CreateCompletionRequest
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
     """Answer with n choices for each prompt."""
     lease = await borrow(server.lend(GENERATING, body.model))
-    settings = server.settings
-    plan = await read_completion(
-        body, lease.model, max_logprobs=settings.max_logprobs, is_strict=settings.strict_limits
-    )
+    plan = await read_completion(body, lease.model, server.settings)
     run = GenerationRun(plan, "cmpl", lease.release)
     return await answer(run, CompletionShape(plan, run))

@@ -14,6 +14,7 @@ from jan_ort.http.reading.prompts import check_known
 from jan_ort.http.reading.structure import compile_calls, compile_structure, rule_of
 from jan_ort.http.reading.thinking import after_thoughts, is_thought_open
 from jan_ort.serving.generative import GenerativeModel
+from jan_ort.settings.schema import Settings
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ class ChatPlan(GenerationPlan):
     is_thinking: bool
 
 
-async def read_chat(
-    body: CreateChatCompletionRequest, model: GenerativeModel, *, max_logprobs: int, is_strict: bool
-) -> ChatPlan:
+async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel, settings: Settings) -> ChatPlan:
     """Return what the body asks of the model. Raises: ApiError 400 that names the field; ChatTemplateError.
 
     What is cheap to refuse comes before the conversation is rendered and tokenized.
@@ -42,11 +41,12 @@ async def read_chat(
     refuse_what_is_not_honoured(body)
     with_usage = wants_usage(body)
     n = num_choices(body)
-    shared = await sampling_params(body, model, max_logprobs=max_logprobs)
+    shared = await sampling_params(body, model, settings)
     prompt = await encode_conversation(model, body)
     calls = prompt.tools if prompt.tools is not None and prompt.tools.callable_tools else None
     is_thinking = is_thought_open(model, prompt)
-    params = fitted(shared, len(prompt.token_ids), model.context_length, param="messages", is_strict=is_strict)
+    length, is_strict = len(prompt.token_ids), settings.strict_limits
+    params = fitted(shared, length, model.context_length, param="messages", is_strict=is_strict)
     check_known(model, [prompt.token_ids], "messages")
     return ChatPlan(
         model=model,

@@ -17,6 +17,7 @@ from jan_ort.http.reading.structure import compile_structure
 from jan_ort.models.fill_in_middle import NUM_MARKERS, FillInMiddle
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel
+from jan_ort.settings.schema import Settings
 from jan_ort_openapi.models import CreateCompletionRequest
 
 
@@ -40,9 +41,7 @@ class CompletionPlan(GenerationPlan):
     suffix: str
 
 
-async def read_completion(
-    body: CreateCompletionRequest, model: GenerativeModel, *, max_logprobs: int, is_strict: bool
-) -> CompletionPlan:
+async def read_completion(body: CreateCompletionRequest, model: GenerativeModel, settings: Settings) -> CompletionPlan:
     """Return what the body asks of the model. Raises: ApiError 400 that names the field.
 
     What is cheap to refuse comes before anything is tokenized.
@@ -52,11 +51,11 @@ async def read_completion(
     count = num_prompts(body.prompt, param="prompt")
     n = num_choices(body, num_prompts=count)
     best_of = num_candidates(body, n, num_prompts=count)
-    shared = await sampling_params(body, model, max_logprobs=max_logprobs)
+    shared = await sampling_params(body, model, settings)
     encoded = await encode_prompts(model, body.prompt, param="prompt")
     given = [each if len(each) else starting_token(model) for each in encoded]
     ranked = _ranked(shared) if best_of > n else shared
-    prompts, params = await _placed(body, model, given, ranked, is_strict=is_strict)
+    prompts, params = await _placed(body, model, given, ranked, is_strict=settings.strict_limits)
     check_known(model, prompts, "prompt")
     return CompletionPlan(
         model=model,

@@ -9,6 +9,7 @@ from jan_ort.http.api_error import bad_request, context_overflow, short
 from jan_ort.http.reading.other_names import ignores_eos, repeat_penalty, stop_token_ids, token_limit
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel
+from jan_ort.settings.schema import Settings
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
@@ -28,11 +29,10 @@ MAX_STOP_CHARACTERS = 4096
 TO_THE_END = -1
 """A limit that is not yet known: :func:`fitted` says where the context ends."""
 
-MAX_BIASES = 1024
-"""Tokens whose logits one request may shift: each costs time at every step."""
+BIAS_CHARACTERS = 64
+"""Characters, for each token that a request may shift, of all texts that say which: few tokens have as many."""
 
-MAX_BIAS_CHARACTERS = 2**16
-"""Characters of all texts whose tokens one request shifts: 64 a token, which few tokens have."""
+_BIASES = "(setting JAN_ORT_MAX_BIASES)"
 
 
 def wants_usage(body: GenerationBody) -> bool:
@@ -85,28 +85,28 @@ def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     return strings
 
 
-async def logit_bias(body: GenerationBody, model: GenerativeModel) -> tuple[tuple[int, float], ...]:
+async def logit_bias(body: GenerationBody, model: GenerativeModel, most: int) -> tuple[tuple[int, float], ...]:
     """Return what is added to which token's logit. Raises: ApiError 400 for a key that is no token of the model."""
     given = body.logit_bias or {}
-    if len(given) > MAX_BIASES:
-        raise bad_request("logit_bias", f"logit_bias has {len(given)} entries; {MAX_BIASES} are allowed")
+    if len(given) > most:
+        raise bad_request("logit_bias", f"logit_bias has {len(given)} entries; {most} are allowed {_BIASES}")
     if body.logit_bias_type == "tokens":
-        meant = await _tokens_of_texts(given, model)
+        meant = await _tokens_of_texts(given, model, most * BIAS_CHARACTERS)
     else:
         meant = [[_token_of_key(key, model.vocab_size)] for key in given]
     biases: dict[int, float] = {}
     for token_ids, bias in zip(meant, given.values(), strict=True):
         for token_id in token_ids:
             biases[token_id] = biases.get(token_id, 0.0) + bias
-    if len(biases) > MAX_BIASES:
-        raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; {MAX_BIASES} are allowed")
+    if len(biases) > most:
+        raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; {most} are allowed {_BIASES}")
     return tuple(biases.items())
 
 
-async def _tokens_of_texts(texts: Collection[str], model: GenerativeModel) -> list[list[int]]:
+async def _tokens_of_texts(texts: Collection[str], model: GenerativeModel, most: int) -> list[list[int]]:
     num_characters = sum(map(len, texts))
-    if num_characters > MAX_BIAS_CHARACTERS:
-        message = f"the texts of logit_bias have {num_characters} characters; {MAX_BIAS_CHARACTERS} are allowed"
+    if num_characters > most:
+        message = f"the texts of logit_bias have {num_characters} characters; {most} are allowed {_BIASES}"
         raise bad_request("logit_bias", message)
     token_ids = [each.tolist() for each in await model.encode_parts(list(texts))]
     for text, of_text in zip(texts, token_ids, strict=True):
@@ -124,7 +124,7 @@ def _token_of_key(key: str, vocab_size: int) -> int:
     return int(key)
 
 
-async def sampling_params(body: GenerationBody, model: GenerativeModel, *, max_logprobs: int) -> SamplingParams:
+async def sampling_params(body: GenerationBody, model: GenerativeModel, settings: Settings) -> SamplingParams:
     """Return how to sample, whatever the prompt is: :func:`fitted` says where it ends at the latest.
 
     Raises: ApiError 400.
@@ -132,7 +132,7 @@ async def sampling_params(body: GenerationBody, model: GenerativeModel, *, max_l
     if body.temperature < 0:
         raise bad_request("temperature", f"temperature must be 0 or more, not {body.temperature}")
     max_tokens = token_limit(body)
-    logprobs = _num_logprobs(body, max_logprobs)
+    logprobs = _num_logprobs(body, settings.max_logprobs)
     return SamplingParams(
         max_tokens=TO_THE_END if max_tokens is None else max_tokens,
         min_tokens=body.min_tokens,
@@ -149,7 +149,7 @@ async def sampling_params(body: GenerationBody, model: GenerativeModel, *, max_l
         seed=None if body.seed == -1 else body.seed,
         stop=stop_strings(body.stop),
         logprobs=None if logprobs is None else min(logprobs, model.vocab_size),
-        logit_bias=await logit_bias(body, model),
+        logit_bias=await logit_bias(body, model, settings.max_biases),
         stop_token_ids=stop_token_ids(body, model.vocab_size, MAX_STOP),
         ignores_eos=ignores_eos(body),
     )

@@ -81,6 +81,37 @@ async def test_log_probabilities_may_be_as_many_as_the_setting_says(client: Clie
     assert (await post(client, CHAT, chat | {"top_logprobs": 20}))[0] == 200
 
 
+async def test_a_text_may_be_as_large_as_the_setting_says() -> None:
+    async with serving(max_text_bytes=2048) as app:
+        client = app.test_client()
+        status, answer = await post(client, "/extras/tokenize", {"input": "a" * 2049})
+        fitting, _ = await post(client, "/extras/tokenize", {"input": "a" * 2048})
+
+    assert (status, answer["error"]["code"], fitting) == (400, "text_too_large", 200)
+    assert (
+        "2049 bytes, and 2048 can be tokenized at once (setting JAN_ORT_MAX_TEXT_BYTES)" in answer["error"]["message"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"logit_bias": {"70": 1, "71": 1, "72": 1}}, "has 3 entries; 2 are"),
+        (TEXTS | {"logit_bias": {"abc": 1}}, "shifts 3 tokens; 2 are"),
+        (TEXTS | {"logit_bias": {"a" * 129: 1}}, "have 129 characters; 128 are"),
+    ],
+)
+async def test_as_many_tokens_may_be_shifted_as_the_setting_says(fields: dict[str, Any], said: str) -> None:
+    body = {"prompt": "a", "max_tokens": 1}
+    async with serving(max_biases=2) as app:
+        client = app.test_client()
+        status, answer = await post(client, COMPLETIONS, body | fields)
+        fitting, _ = await post(client, COMPLETIONS, body | {"logit_bias": {"70": 1, "71": 1}})
+
+    assert (status, answer["error"]["param"], fitting) == (400, "logit_bias", 200)
+    assert f"{said} allowed (setting JAN_ORT_MAX_BIASES)" in answer["error"]["message"]
+
+
 async def test_a_body_may_hold_as_many_values_as_the_setting_says() -> None:
     async with serving(max_body_values=2048) as app:
         client = app.test_client()
@@ -89,6 +120,7 @@ async def test_a_body_may_hold_as_many_values_as_the_setting_says() -> None:
 
     assert (status, answer["error"]["param"], answer["error"]["code"]) == (400, "input", "too_many_values")
     assert "2101 values are given; 2048 are allowed" in answer["error"]["message"]
+    assert "JAN_ORT_MAX_BODY_VALUES" in answer["error"]["message"]
     assert fitting == 200
 
 
