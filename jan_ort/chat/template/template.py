@@ -37,6 +37,10 @@ class ChatTemplateError(Exception):
     """Raised when a template cannot be compiled, or refuses, fails or exceeds its limits on a conversation."""
 
 
+class TemplateRefusal(ChatTemplateError):
+    """Raised when a template refuses a conversation, in its own words."""
+
+
 def _now() -> datetime:
     return datetime.now().astimezone()
 
@@ -122,7 +126,7 @@ def _compile(source: str, now: Callable[[], datetime]) -> Template:
 
 
 def _raise_exception(message: Any) -> NoReturn:
-    raise ChatTemplateError(f"the model's chat template refuses this conversation: {_words(message)}")
+    raise TemplateRefusal(f"the model's chat template refuses this conversation: {_words(message)}")
 
 
 def _strftime_now(now: Callable[[], datetime]) -> Callable[[str], str]:

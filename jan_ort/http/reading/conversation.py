@@ -11,6 +11,7 @@ from jan_ort.chat.formats.call_history import has_text_arguments, with_object_ar
 from jan_ort.chat.messages import MessageError, template_messages, with_instruction, with_thoughts
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
+from jan_ort.chat.turns import Turns, rendered_as_taken
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.prompts import fitting, starting_token
 from jan_ort.http.reading.template_options import TemplateOptions, template_options
@@ -61,7 +62,9 @@ def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[
         )
     options = template_options(model, body)
     messages = with_thoughts(_messages(body), model.template_view.thought_field)
-    text = options.ended(_rendered(model, model.template, messages, tools, options), messages)
+    text = options.ended(
+        _rendered(model, model.template, messages, tools, options, is_system_ours=_is_ours(body)), messages
+    )
     return text, tools, options.is_continued
 
 
@@ -89,20 +92,29 @@ def _rendered(
     messages: list[dict[str, Any]],
     tools: ToolPlan | None,
     options: TemplateOptions,
+    *,
+    is_system_ours: bool,
 ) -> str:
     prompted = options.add_generation_prompt
-    if tools is None and not any("tool_calls" in message or message["role"] == "tool" for message in messages):
-        return template.render(messages, add_generation_prompt=prompted, **options.variables)
-    tool_format = model.tool_format
+    has_calls = any("tool_calls" in message or message["role"] == "tool" for message in messages)
+    is_plain = tools is None and not has_calls
 
-    def render(given: list[dict[str, Any]]) -> str:
-        adapted = tool_format.adapt(given, tools, model.template_view)
-        described = tool_format.template_tools(tools)
-        return template.render(adapted, tools=described, add_generation_prompt=prompted, **options.variables)
+    def render(turns: Turns) -> str:
+        described = None if is_plain else model.tool_format.template_tools(tools)
+        return template.render(turns, tools=described, add_generation_prompt=prompted, **options.variables)
+
+    def adapted(given: list[dict[str, Any]]) -> str:
+        turns = given if is_plain else model.tool_format.adapt(given, tools, model.template_view)
+        return rendered_as_taken(render, turns, is_system_ours=is_system_ours)
 
     try:
-        return render(messages)
+        return adapted(messages)
     except ChatTemplateError:
-        if not has_text_arguments(messages):
+        if is_plain or not has_text_arguments(messages):
             raise
-        return render(with_object_arguments(messages))
+        return adapted(with_object_arguments(messages))
+
+
+def _is_ours(body: CreateChatCompletionRequest) -> bool:
+    """Whether a system message of the conversation is the server's own."""
+    return not any(message.role in ("system", "developer") for message in body.messages)
