@@ -13,7 +13,7 @@ from filelock import Timeout
 
 from jan_ort.ground.json_object import object_in, read_object_or_empty, text_in
 from jan_ort.ground.model_errors import CacheError, ModelFolderError
-from jan_ort.models.cache.manifest import CONVERTER_VERSION, find_damage
+from jan_ort.models.cache.manifest import find_damage, is_current
 from jan_ort.models.cache.model_cache import check_readable, maker_lock
 from jan_ort.models.cache.model_use import users
 from jan_ort.models.folder import read_task
@@ -108,7 +108,7 @@ def _read(folder: Path) -> CachedModel:
         size_bytes=sum(status.st_size for status in files),
         last_used=datetime.fromtimestamp(weights.st_atime, UTC),
         damage=find_damage(folder),
-        is_current=manifest.get("converter_version") == CONVERTER_VERSION,
+        is_current=is_current(folder),
     )
 
 

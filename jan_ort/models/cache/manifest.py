@@ -13,9 +13,14 @@ from pathlib import Path
 from jan_ort.ground.json_object import read_object_or_empty
 from jan_ort.models.folder_files import MANIFEST
 
-CONVERTER_VERSION = 1
-"""Raise it when conversion writes other files for the same source, so that an upgrade converts again."""
+CONVERTER_VERSION = 2
+"""Raise it when conversion writes other files for the same source, so that an upgrade converts again.
 
+1 wrote float16 graphs and end tokens that were mended since.
+"""
+
+_CONVERTED = "jan_ort.json"
+"""What every conversion writes; a folder without it is as its maker left it, and no version of ours matters."""
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.")
 """What Windows takes for a device, whatever follows the point."""
@@ -40,6 +45,12 @@ class CacheKey:
         if _DEVICE.match(slug):
             slug = f"model-{slug}"
         return f"{slug}-{self.weights}-{self.source[:16]}-v{self.converter_version}"
+
+
+def is_current(folder: Path) -> bool:
+    """Say whether a cached folder is what would be made now: one that was converted must be of this version."""
+    version = read_object_or_empty(folder / MANIFEST).get("converter_version")
+    return version == CONVERTER_VERSION or not (folder / _CONVERTED).exists()
 
 
 def combined_sha256(digests: Mapping[str, str]) -> str:

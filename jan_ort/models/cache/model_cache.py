@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 from jan_ort.ground.model_errors import CacheError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache.checksums import Checksums
-from jan_ort.models.cache.manifest import CacheKey, find_damage, write_manifest
+from jan_ort.models.cache.manifest import CacheKey, find_damage, is_current, write_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +41,11 @@ class ModelCache:
         Raises: CacheError.
         """
         check_readable(self._root)
-        folder = self._models / key.folder_name
-        if not folder.is_dir():
+        versions = (replace(key, converter_version=version) for version in range(key.converter_version, 0, -1))
+        folders = [folder for each in versions if (folder := self._models / each.folder_name).is_dir()]
+        if not folders or not (folders[0].name == key.folder_name or is_current(folders[0])):
             return None
+        folder = folders[0]
         if damage := find_damage(folder):
             logger.warning("the cached model %s is damaged (%s); it is made again", folder, damage)
             return None

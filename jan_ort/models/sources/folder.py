@@ -102,6 +102,7 @@ def _cached(known: Known) -> list[CachedModel]:
 
 def _one_of(models: Sequence[CachedModel], text: str, weights: str) -> CachedModel:
     found = [model for model in models if model.weights == weights] or list(models)
+    found = [model for model in found if model.is_current] or found
     if len(found) > 1:
         folders = ", ".join(model.folder.name for model in found)
         raise ModelReferenceError(f"{len(found)} cached models are named {text!r}; name a folder: {folders}")

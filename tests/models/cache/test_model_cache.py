@@ -56,7 +56,7 @@ def test_nothing_is_found_in_a_cache_that_does_not_exist(tmp_path: Path) -> None
     [
         CacheKey("Tiny Model", "cd" * 32, "int8"),
         CacheKey("Tiny Model", "ab" * 32, "int4"),
-        CacheKey("Tiny Model", "ab" * 32, "int8", converter_version=KEY.converter_version + 1),
+        CacheKey("Tiny Model", "ab" * 32, "int8", converter_version=KEY.converter_version - 1),
         CacheKey("Other Model", "ab" * 32, "int8"),
     ],
 )

@@ -57,7 +57,10 @@ def _cached_text(cached: list[CachedModel]) -> str:
 def _remark(model: CachedModel) -> str:
     if model.damage:
         return f" (damaged: {model.damage})"
-    return "" if model.is_current else " (of another version; it is converted again when needed)"
+    if model.is_current:
+        return ""
+    remedy = f"'jan-ort models remove {model.folder.name}' frees its space"
+    return f" (of an older version, and made again when needed: {remedy})"
 
 
 def _describe(model: CachedModel) -> dict[str, Any]:
