@@ -25,13 +25,15 @@ def session_capabilities(backend: Backend, session: Session) -> frozenset[Capabi
     """Return what ``session`` can do: what the backend declares, less what its model has no part in.
 
     A model without a language-modelling head has ``info.vocab_size`` 0 and only embeds; one whose
-    ``info.embedding_size`` is 0 only generates.
+    ``info.embedding_size`` is 0 only generates. One whose ``info.num_checkpoints`` is None needs no checkpoints.
     """
     capabilities = frozenset(backend.capabilities)
     if session.info.vocab_size == 0:
         capabilities &= {Capability.EMBED}
     if session.info.embedding_size == 0:
         capabilities -= {Capability.EMBED}
+    if session.info.num_checkpoints is None:
+        capabilities -= {Capability.CHECKPOINTS}
     return capabilities
 
 
@@ -42,6 +44,11 @@ def check_session(backend: Backend, session: Session) -> None:
     able = session_capabilities(backend, session)
     if not able & {Capability.GENERATE, Capability.EMBED}:
         raise BackendError(f"a session of backend {backend.name!r} can neither generate nor embed")
+    if session.info.num_checkpoints is not None and Capability.CHECKPOINTS not in backend.capabilities:
+        raise BackendError(
+            f"a session of backend {backend.name!r} has num_checkpoints without the capability "
+            f"{Capability.CHECKPOINTS.value}"
+        )
     for capability, methods in METHODS.items():
         for method in methods:
             overridden = getattr(type(session), method) is not getattr(Session, method)
@@ -112,10 +119,16 @@ def check_slot(param: str, slot: int, num_slots: int) -> None:
         raise BadInput(param, f"{slot} is outside 0..{num_slots - 1}, the session's slots")
 
 
-def check_prefix(slot: int, length: int, held: int) -> None:
-    """Raise BadInput unless ``slot``, which holds ``held`` tokens, has a prefix of ``length``."""
+def check_prefix(slot: int, length: int, held: int, checkpoints: Collection[int] | None = None) -> None:
+    """Raise BadInput unless ``slot``, which holds ``held`` tokens, can be cut to ``length``.
+
+    ``checkpoints`` None: it can be cut anywhere; else there, at 0 and at its length.
+    """
     if not 0 <= length <= held:
         raise BadInput("length", f"{length} is outside 0..{held}, the number of tokens in slot {slot}")
+    if checkpoints is not None and length not in (0, held, *checkpoints):
+        lengths = ", ".join(map(str, sorted({0, held, *checkpoints})))
+        raise BadInput("length", f"{length} is no length that slot {slot} can be cut to; it can be to {lengths}")
 
 
 def check_options(options: OpenOptions, known: Iterable[str], max_context_length: int | None) -> None:

@@ -12,13 +12,16 @@ from jan_ort_backends.interface import Capability, Session, SessionInfo, SlotTok
 class CountedSession(Session):
     """A session whose ``step`` checks the batch, calls ``run`` and counts what was appended.
 
-    ``lengths`` holds the number of tokens of each slot. A backend overrides ``run``, ``cut`` if forgetting takes work,
-    and of ``fork``, ``interrupt``, ``embed`` and ``close`` what it has.
+    ``lengths`` holds the number of tokens of each slot, and ``checkpoints`` where else it can be cut, ascending. A
+    backend overrides ``run``, ``cut`` if forgetting takes work, and of ``fork``, ``interrupt``, ``embed`` and ``close``
+    what it has. One with checkpoints copies the state in ``run``, where a row with ``keep`` ends, and takes it back in
+    ``cut`` and ``fork``; the latter begins with ``check_cut`` and ends with ``note_fork``.
     """
 
     def __init__(self, info: SessionInfo) -> None:
         self.info = info
         self.lengths = [0] * info.num_slots
+        self.checkpoints: list[tuple[int, ...]] = [()] * info.num_slots
 
     def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Run the model once over ``batch``, which is checked, and return the logits that were asked for.
@@ -38,6 +41,9 @@ class CountedSession(Session):
         output = self.run(batch)
         for row in batch:  # last, so that a step that fails leaves every length as it was
             self.lengths[row.slot] += len(row.token_ids)
+            if row.keep and self.info.num_checkpoints:
+                kept = (*self.checkpoints[row.slot], self.lengths[row.slot])
+                self.checkpoints[row.slot] = kept[-self.info.num_checkpoints :]
         return output
 
     def length(self, slot: int) -> int:
@@ -46,7 +52,17 @@ class CountedSession(Session):
         return self.lengths[slot]
 
     def truncate(self, slot: int, length: int) -> None:
-        """Forget all but the first ``length`` tokens of ``slot``. Raises: BadInput if it holds fewer."""
-        check_prefix(slot, length, self.length(slot))
+        """Forget all but the first ``length`` tokens of ``slot``. Raises: as :meth:`Session.truncate`."""
+        self.check_cut(slot, length)
         self.cut(slot, length)
-        self.lengths[slot] = length
+        self.note_fork(slot, slot, length)
+
+    def check_cut(self, slot: int, length: int) -> None:
+        """Raise BadInput unless the first ``length`` tokens of ``slot`` can be had."""
+        held = self.length(slot)
+        check_prefix(slot, length, held, None if self.info.num_checkpoints is None else self.checkpoints[slot])
+
+    def note_fork(self, source: int, target: int, length: int) -> None:
+        """Note that ``target`` has become a copy of the first ``length`` tokens of ``source``."""
+        self.checkpoints[target] = tuple(each for each in self.checkpoints[source] if each <= length)
+        self.lengths[target] = length

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from jan_ort_backends.errors import Unsupported
 
-ABI = "1.0"
+ABI = "1.1"
 """Version of this contract. A plugin states the one it was written for; another major number is not loaded."""
 
 NUM_TOP_LOGITS = 64
@@ -45,6 +45,8 @@ class Capability(StrEnum):
     """``step`` also returns each row's largest logits, sorted, cheaper than the server could find them."""
     EMBED = "embed"
     """``embed`` works: the model turns a text into one vector."""
+    CHECKPOINTS = "checkpoints"
+    """Some models have a state that is cut at checkpoints only: ``SessionInfo.num_checkpoints`` says so. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ class SessionInfo:
     ``vocab_size`` is the width of a logits row (it may exceed the tokenizer's); ``context_length`` and ``num_slots``
     are what was granted; ``embedding_size`` is the length of a vector of ``embed``; a field that does not apply is 0.
     ``weights_hash`` identifies the weights (a hex digest), so that two replicas can be compared.
+
+    ``num_checkpoints`` None: ``truncate`` and ``fork`` take any length that a slot has had. A number: the model has a
+    state that forgets what made it (a convolution's, a recurrence's), so they take 0, the slot's length, and the
+    lengths of its checkpoints: the last ``num_checkpoints`` at which a row with ``keep`` ended. A cut forgets the
+    checkpoints beyond it, and a fork copies those up to its length; any other length is refused with BadInput.
     """
 
     vocab_size: int
@@ -117,6 +124,7 @@ class SessionInfo:
     embedding_size: int
     device: DeviceReport
     weights_hash: str
+    num_checkpoints: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +132,14 @@ class SlotTokens:
     """One row of a step: append ``token_ids`` (int64, ``(n,)``, n >= 1) to ``slot``.
 
     ``num_logits`` is the number of trailing positions whose logits are wanted: 0 for a prompt's inner chunk,
-    1 to sample, n for the logprobs of the prompt.
+    1 to sample, n for the logprobs of the prompt. ``keep``: where the row ends is to be a checkpoint of the slot; a
+    session that is cut anywhere does not look at it.
     """
 
     slot: int
     token_ids: NDArray[np.int64]
     num_logits: int = 1
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +181,17 @@ class Session:
         raise Unsupported(Capability.GENERATE)
 
     def truncate(self, slot: int, length: int) -> None:
-        """Forget all but the first ``length`` tokens of ``slot``; 0 empties it. Raises: BadInput if it holds fewer."""
+        """Forget all but the first ``length`` tokens of ``slot``; 0 empties it.
+
+        Raises: BadInput if it holds fewer, or cannot be cut there (``SessionInfo.num_checkpoints``).
+        """
         raise Unsupported(Capability.GENERATE)
 
     def fork(self, source: int, target: int, length: int) -> None:
-        """Make ``target`` a copy of the first ``length`` tokens of ``source``. Raises: BadInput if it holds fewer."""
+        """Make ``target`` a copy of the first ``length`` tokens of ``source``.
+
+        Raises: BadInput if it holds fewer, or cannot be cut there (``SessionInfo.num_checkpoints``).
+        """
         raise Unsupported(Capability.FORK)
 
     def interrupt(self) -> None:

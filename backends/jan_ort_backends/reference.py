@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends.checks import check_options, check_prefix, check_slot, check_token_ids
+from jan_ort_backends.checks import check_options, check_slot, check_token_ids
 from jan_ort_backends.counted_session import CountedSession
 from jan_ort_backends.errors import ContextOverflow, Interrupted, ModelError
 from jan_ort_backends.interface import (
@@ -85,11 +85,11 @@ class ReferenceSession(CountedSession):
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the keys and values of the first ``length`` positions; ``target`` forgets what it held."""
         check_slot("target", target, self.info.num_slots)
-        check_prefix(source, length, self.length(source))
+        self.check_cut(source, length)
         origin, copy = self._caches[source], self._caches[target]
         copy.keys[:, :length] = origin.keys[:, :length]
         copy.values[:, :length] = origin.values[:, :length]
-        self.lengths[target] = length
+        self.note_fork(source, target, length)
 
     def interrupt(self) -> None:
         """End the running step before its next position; between steps, have no effect."""

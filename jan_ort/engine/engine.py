@@ -64,8 +64,9 @@ class Engine:
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
         mixed, can_fork = (each in capabilities for each in (Capability.MIXED_BATCH, Capability.FORK))
-        batching = Batching(mixed=mixed, can_fork=can_fork, longest_s=prefill_step_s)
-        self._scheduler = Scheduler(session.info.num_slots, batching)
+        info = session.info
+        batching = Batching(mixed, can_fork, info.num_checkpoints, longest_s=prefill_step_s)
+        self._scheduler = Scheduler(info.num_slots, batching)
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)

@@ -188,4 +188,4 @@ def _slot_tokens(row: Row) -> SlotTokens:
         token_ids = np.array(sequence.tail[-1:], dtype=np.int64)
     else:
         token_ids = sequence.prompt[sequence.num_computed : sequence.num_computed + row.num_tokens]
-    return SlotTokens(sequence.slot, token_ids, row.num_logits)
+    return SlotTokens(sequence.slot, token_ids, row.num_logits, row.keep)

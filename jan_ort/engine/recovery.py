@@ -133,7 +133,7 @@ class Recovery:
 def _check_size(lost: SessionInfo, session: Session) -> None:
     """Close and refuse a session that is not what the scheduler and the tokenizer were made for."""
     found = session.info
-    sizes = (lost.num_slots, lost.context_length, lost.vocab_size)
-    if (found.num_slots, found.context_length, found.vocab_size) != sizes:
+    sizes = (lost.num_slots, lost.context_length, lost.vocab_size, lost.num_checkpoints)
+    if (found.num_slots, found.context_length, found.vocab_size, found.num_checkpoints) != sizes:
         session.close()
         raise BackendError(f"it has {found.num_slots} slots of {found.context_length} tokens now; restart the server")

@@ -4,6 +4,9 @@ A backend that cannot mix rows freely (``Batching.mixed`` is False, the CPU's at
 of step: one prefill chunk of one sequence, the first prompts of several sequences, or one token of every sequence that
 decodes. The scheduler then alternates, so that a long prompt delays running streams by one chunk at a time, and
 running streams delay a prompt by one decode step at a time.
+
+What a slot holds of a model with a state can be used again from checkpoints only (``Batching.num_checkpoints``): where
+a prompt's chunks end, of which the last but one then ends just before the prompt's end.
 """
 
 from __future__ import annotations
@@ -26,11 +29,15 @@ MIN_SHARED_GAIN = 16
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The next ``num_tokens`` tokens of a sequence; logits of the last ``num_logits`` of them are wanted."""
+    """The next ``num_tokens`` tokens of a sequence; logits of the last ``num_logits`` of them are wanted.
+
+    ``keep``: what the slot then holds is worth a checkpoint.
+    """
 
     sequence: TokenSequence
     num_tokens: int
     num_logits: int
+    keep: bool = False
 
     @property
     def is_sampled(self) -> bool:
@@ -60,7 +67,8 @@ class Scheduler:
 
     def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
         self.batching = batching or Batching()
-        self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork)
+        num_checkpoints = self.batching.num_checkpoints
+        self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork, num_checkpoints=num_checkpoints)
         self.pace = Pace(self.batching.longest_s)
         self.waiting = Turns(num_slots)
         self.running: list[TokenSequence] = []
@@ -123,6 +131,7 @@ class Scheduler:
             sequence.num_computed += row.num_tokens
             # Only what prefill computed from the first token on; tokens that a decode step computed end it.
             is_prefill = start < sequence.num_prompt_tokens and row.num_tokens >= MIN_CHUNK
+            is_prefill = is_prefill and (row.keep or self.batching.num_checkpoints is None)
             if is_prefill and start == len(self.slots.slots[sequence.slot].cached):
                 self.slots.extend(sequence.slot, sequence.prompt[: sequence.num_computed])
 
@@ -155,10 +164,10 @@ class Scheduler:
         if not self.batching.can_fork or sequence.wants_prompt_logits:
             return False
         outlook = self._outlook(sequence.prompt)
-        coming = max((length for _, length in outlook.shared), default=0)
+        coming = max((self._coming(prefill, length) for prefill, length in outlook.shared), default=0)
         if coming < MIN_SHARED_GAIN:
             return False
-        filled = (min(length, self.slots.num_cached(prefill.slot)) for prefill, length in outlook.shared)
+        filled = (self.slots.filled(prefill.slot, length) for prefill, length in outlook.shared)
         return coming >= max(outlook.kept, *filled) + MIN_SHARED_GAIN
 
     def _forget_outlooks(self) -> None:
@@ -174,10 +183,28 @@ class Scheduler:
             return known
         prefills = [s for s in self.running if not s.is_prefilled]
         filling = {s.slot for s in prefills}
-        kept = [reusable_length(prompt, slot.cached) for slot in self.slots.slots if slot.index not in filling]
+        kept = [self.slots.reusable_of(slot, prompt) for slot in self.slots.slots if slot.index not in filling]
         shared = tuple((s, reusable_length(prompt, s.prompt)) for s in prefills)
         self._outlooks[id(prompt)] = outlook = _Outlook(prompt, shared, max(kept, default=0))
         return outlook
+
+    def _coming(self, prefill: TokenSequence, length: int) -> int:
+        """Return how much of ``length`` tokens that a prompt shares with a prefill it may have once that is done."""
+        if self.batching.num_checkpoints is None:
+            return length
+        kept = self._last_checkpoint(prefill)
+        return kept if kept <= length else 0
+
+    def _last_checkpoint(self, sequence: TokenSequence) -> int:
+        """Return where the last chunk of a prompt ends that is kept, 0 if none is worth it."""
+        end = sequence.num_prompt_tokens - MIN_CHUNK
+        is_worth_it = end - sequence.num_cached >= self.batching.smallest_kept
+        return end if self.batching.num_checkpoints and is_worth_it else 0
+
+    def _num_kept(self, sequence: TokenSequence) -> int:
+        """Return how many tokens there are to a prompt's last checkpoint, if what comes before is all of prefill."""
+        is_whole = sequence.num_computed == self.slots.num_cached(sequence.slot)
+        return max(0, self._last_checkpoint(sequence) - sequence.num_computed) if is_whole else 0
 
     def _prefill_rows(self, prefilling: list[TokenSequence], *, beside_decode: bool) -> list[Row]:
         """Return a chunk of one prompt, or several whole prompts where the kind of step allows it.
@@ -234,6 +261,7 @@ class Scheduler:
         for sequence in prefilling:
             num = sequence.num_prompt_tokens
             fits_the_kind = not sequence.num_computed and num >= MIN_CHUNK and not sequence.wants_prompt_logits
+            fits_the_kind = fits_the_kind and not self._num_kept(sequence)
             if not fits_the_kind and not rows:
                 break  # the prompt whose turn it is goes first, whatever could be batched behind it
             if not fits_the_kind:
@@ -246,9 +274,10 @@ class Scheduler:
 
     def _chunk(self, sequence: TokenSequence, budget: int) -> Row:
         """Return the next chunk of a prompt, never leaving a last chunk of one token."""
-        remaining = sequence.num_remaining
+        num_kept = self._num_kept(sequence)
+        remaining = num_kept or sequence.num_remaining
         num = min(remaining, max(budget, MIN_CHUNK))
         if remaining - num == 1:
             num = num - 1 if num > MIN_CHUNK else remaining
-        ends = num == remaining
-        return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends))
+        ends = num == sequence.num_remaining
+        return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends), keep=num_kept > 0)

@@ -31,11 +31,13 @@ class Slot:
     """One row of the KV cache.
 
     ``cached`` are the tokens whose keys and values were computed by prefill, and so are bit for bit what a prefill
-    of the same tokens would compute; generated tokens are not among them.
+    of the same tokens would compute; generated tokens are not among them. ``kept`` are the lengths of its checkpoints,
+    ascending, where the session can be cut at these only.
     """
 
     index: int
     cached: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
+    kept: tuple[int, ...] = ()
     owner: int | None = None
     last_used: int = 0
 
@@ -50,11 +52,15 @@ class Placement:
 
 
 class SlotTable:
-    """All slots of a session, with the longest-prefix rule and the least-recently-used rule."""
+    """All slots of a session, with the longest-prefix rule and the least-recently-used rule.
 
-    def __init__(self, num_slots: int, *, can_fork: bool) -> None:
+    ``num_checkpoints``: how many of a slot's checkpoints the session keeps, None if it can be cut anywhere.
+    """
+
+    def __init__(self, num_slots: int, *, can_fork: bool, num_checkpoints: int | None = None) -> None:
         self.slots = [Slot(index) for index in range(num_slots)]
         self._can_fork = can_fork
+        self._num_checkpoints = num_checkpoints
         self._clock = 0
         self.num_changes = 0
         """How often a slot has got other tokens than more of the prompt that fills it."""
@@ -63,6 +69,22 @@ class SlotTable:
     def num_free(self) -> int:
         """The number of slots that no sequence holds."""
         return sum(slot.owner is None for slot in self.slots)
+
+    def reusable_of(self, slot: Slot, prompt: NDArray[np.int64]) -> int:
+        """Return how much of ``prompt`` may come from ``slot``."""
+        return self._cut(slot, reusable_length(prompt, slot.cached))
+
+    def filled(self, index: int | None, length: int) -> int:
+        """Return how much of ``length`` tokens the slot of a sequence caches by now, 0 for a sequence without one."""
+        if index is None:
+            return 0
+        return self._cut(self.slots[index], min(length, self.num_cached(index)))
+
+    def _cut(self, slot: Slot, length: int) -> int:
+        """Return the longest of up to ``length`` tokens that the slot can be cut to."""
+        if self._num_checkpoints is None:
+            return length
+        return max((each for each in slot.kept if each <= length), default=0)
 
     def place(self, prompt: NDArray[np.int64], *, reuse: bool = True) -> Placement | None:
         """Choose the slot for ``prompt``, or None when every slot is held.
@@ -73,7 +95,7 @@ class SlotTable:
         free = [slot for slot in self.slots if slot.owner is None]
         if not free:
             return None
-        lengths = {slot.index: reusable_length(prompt, slot.cached) if reuse else 0 for slot in self.slots}
+        lengths = {slot.index: self.reusable_of(slot, prompt) if reuse else 0 for slot in self.slots}
         donors = self.slots if self._can_fork else free
         donor = max(donors, key=lambda slot: (lengths[slot.index], slot.owner is None, slot.last_used))
         length = lengths[donor.index]
@@ -87,20 +109,23 @@ class SlotTable:
 
     def hold(self, placement: Placement, owner: int) -> None:
         """Give the placement's slot to sequence ``owner``, keeping only the reused prefix."""
-        kept = self.slots[placement.source].cached[: placement.length]
-        slot = self.slots[placement.slot]
-        slot.owner, slot.cached = owner, kept
+        source, slot = self.slots[placement.source], self.slots[placement.slot]
+        slot.owner, slot.cached = owner, source.cached[: placement.length]
+        slot.kept = tuple(each for each in source.kept if each <= placement.length)
         self.num_changes += 1
         self.touch(placement.source)
         self.touch(placement.slot)
 
     def extend(self, index: int, cached: NDArray[np.int64]) -> None:
-        """Note that prefill has now computed exactly the tokens ``cached`` in slot ``index``."""
-        self.slots[index].cached = cached
+        """Note that prefill has now computed exactly the tokens ``cached`` in slot ``index``; a checkpoint, if any."""
+        slot = self.slots[index]
+        slot.cached = cached
+        if self._num_checkpoints:
+            slot.kept = (*slot.kept, len(cached))[-self._num_checkpoints :]
 
     def forget(self, index: int) -> None:
         """Note that what the slot holds is in doubt."""
-        self.slots[index].cached = _EMPTY
+        self.slots[index].cached, self.slots[index].kept = _EMPTY, ()
         self.num_changes += 1
 
     def num_cached(self, index: int | None) -> int:
@@ -115,7 +140,7 @@ class SlotTable:
     def clear(self) -> None:
         """Forget everything that is cached and who holds it, after the session was reopened."""
         for slot in self.slots:
-            slot.cached, slot.owner = _EMPTY, None
+            slot.cached, slot.kept, slot.owner = _EMPTY, (), None
         self.num_changes += 1
 
     def touch(self, index: int) -> None:

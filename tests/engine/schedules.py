@@ -39,15 +39,21 @@ class Job:
 
 @dataclass
 class SlotModel:
-    """What a session's slots hold: the tokens, and whether a prefill chunk of at least two computed each of them."""
+    """What a session's slots hold: the tokens, and whether a prefill chunk of at least two computed each of them.
+
+    ``checkpoints`` are the lengths that each slot can be cut to, if ``num_checkpoints`` is not None.
+    """
 
     num_slots: int
     mixed: bool
     can_fork: bool
+    num_checkpoints: int | None = None
     slots: list[list[tuple[int, bool]]] = field(init=False)
+    checkpoints: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = [[] for _ in range(self.num_slots)]
+        self.checkpoints = [[] for _ in range(self.num_slots)]
 
     def place(self, batch: Batch) -> None:
         """Carry out the placements as the engine does, and check that what they reuse is what a prefill would give."""
@@ -56,6 +62,9 @@ class SlotModel:
             kept = self.slots[placement.source][: placement.length]
             assert kept == [(token, True) for token in sequence.prompt[: placement.length].tolist()]
             self.slots[placement.slot] = list(kept)
+            checkpoints = self.checkpoints[placement.source]
+            assert self.num_checkpoints is None or placement.length in (0, *checkpoints)
+            self.checkpoints[placement.slot] = [each for each in checkpoints if each <= placement.length]
 
     def check_kind(self, rows: Sequence[Row]) -> None:
         """Check that the rows are a batch that ``Session.step`` allows."""
@@ -80,6 +89,9 @@ class SlotModel:
         assert start + row.num_tokens <= (sequence.num_prompt_tokens if is_prefill else len(tokens))
         assert not is_prefill or row.num_tokens >= MIN_CHUNK or sequence.num_prompt_tokens == 1
         content += [(token, is_prefill and row.num_tokens >= MIN_CHUNK) for token in tokens[start:][: row.num_tokens]]
+        if row.keep and self.num_checkpoints:
+            kept = [*self.checkpoints[sequence.slot], len(content)]
+            self.checkpoints[sequence.slot] = kept[-self.num_checkpoints :]
 
 
 class Run:
@@ -93,7 +105,8 @@ class Run:
         self.cost = cost
         self.taken_s: list[float] = []
         batching = scheduler.batching
-        self.model = SlotModel(len(scheduler.slots.slots), batching.mixed, batching.can_fork)
+        num_slots = len(scheduler.slots.slots)
+        self.model = SlotModel(num_slots, batching.mixed, batching.can_fork, batching.num_checkpoints)
         self.steps: list[Step] = []
         self.ended: list[str] = []
         self.texts: dict[str, list[int]] = {}

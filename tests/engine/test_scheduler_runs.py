@@ -16,6 +16,8 @@ batchings = st.builds(
     Batching,
     mixed=st.booleans(),
     can_fork=st.booleans(),
+    num_checkpoints=st.sampled_from([None, None, 0, 1, 3]),
+    smallest_kept=st.sampled_from([2, 20]),
     chunk_alone=st.sampled_from([2, 3, 8, 50, 512]),
     chunk_beside_decode=st.sampled_from([2, 5, 16, 64]),
     chunk_with_logits=st.sampled_from([2, 3, 32]),

@@ -58,9 +58,10 @@ class SlowScheduler(Scheduler):
     def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
         if not self.batching.can_fork or sequence.wants_prompt_logits:
             return False
-        prefills = [s.prompt for s in self.running if not s.is_prefilled]
-        coming = max((reusable_length(sequence.prompt, prompt) for prompt in prefills), default=0)
-        cached = max(reusable_length(sequence.prompt, slot.cached) for slot in self.slots.slots)
+        prefills = [s for s in self.running if not s.is_prefilled]
+        lengths = (reusable_length(sequence.prompt, s.prompt) for s in prefills)
+        coming = max((self._coming(s, length) for s, length in zip(prefills, lengths, strict=True)), default=0)
+        cached = max(self.slots.reusable_of(slot, sequence.prompt) for slot in self.slots.slots)
         return coming >= MIN_SHARED_GAIN and coming >= cached + MIN_SHARED_GAIN
 
     def _admit(self) -> Iterable[tuple[Placement, TokenSequence]]:

@@ -29,7 +29,7 @@ class IsolatedSession(Session):
 
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Run a step; its logits lie in memory that the next one overwrites."""
-        rows = [(row.slot, row.token_ids.tolist(), row.num_logits) for row in batch]
+        rows = [(row.slot, row.token_ids.tolist(), row.num_logits, row.keep) for row in batch]
         logits, top_logits, top_token_ids = self._process.window.get(self._process.ask("step", rows))
         assert logits is not None, "the child has checked the output"
         return StepOutput(logits, top_logits, top_token_ids)

@@ -45,9 +45,9 @@ class SessionHost:
         plain = replace(device, nodes=dict(device.nodes), declined=dict(device.declined))
         return replace(self.session.info, device=plain)
 
-    def step(self, rows: Sequence[tuple[int, list[int], int]]) -> list[Sent]:
+    def step(self, rows: Sequence[tuple[int, list[int], int, bool]]) -> list[Sent]:
         """Run a step."""
-        batch = [SlotTokens(slot, np.array(token_ids, np.int64), num_logits) for slot, token_ids, num_logits in rows]
+        batch = [SlotTokens(slot, np.array(ids, np.int64), num_logits, keep) for slot, ids, num_logits, keep in rows]
         output = self.session.step(batch)
         return self._window.put((output.logits, output.top_logits, output.top_token_ids))
 
