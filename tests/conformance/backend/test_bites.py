@@ -7,11 +7,19 @@ import pytest
 from jan_ort_conformance.backend import checks
 from jan_ort_conformance.backend.checks import select
 from jan_ort_conformance.backend.judging.backend_judge import judge_backend_check
-from tests.conformance.backend import broken_caches, broken_descriptors, broken_interrupts, broken_slots, broken_steps
+from tests.conformance.backend import (
+    broken_caches,
+    broken_checkpoints,
+    broken_descriptors,
+    broken_interrupts,
+    broken_slots,
+    broken_steps,
+)
 from tests.conformance.backend.broken import FAULTS, Fault
 
 assert checks
 assert broken_caches
+assert broken_checkpoints
 assert broken_descriptors
 assert broken_interrupts
 assert broken_slots

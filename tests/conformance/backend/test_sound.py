@@ -19,6 +19,7 @@ from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import FaultyBackend
+from tests.conformance.backend.broken_checkpoints import Checkpointed, NothingKept
 from tests.conformance.backend.quick_session import QuickSession
 
 INTERRUPTS = (
@@ -80,6 +81,15 @@ def test_a_sound_backend_passes(backend: ReferenceBackend, check_id: str) -> Non
     case = judge_backend_check(check, Subject(backend, FOLDER))
 
     assert case.verdict is Verdict.PASS, case.detail
+
+
+@pytest.mark.parametrize("backend", [Checkpointed(), NothingKept()])
+def test_a_sound_session_that_is_cut_at_checkpoints_passes(backend: ReferenceBackend) -> None:
+    themes = ("checkpoints.*", "forks.*", "slots.*", "refused_input.*", "batches.*")
+
+    results = run_backend(Subject(backend, FOLDER), only=themes, time_limit_s=None)
+
+    assert {case.verdict for case in results.cases} == {Verdict.PASS}
 
 
 def test_a_counted_session_that_checks_the_kind_of_its_steps_is_without_mixed_batches() -> None:

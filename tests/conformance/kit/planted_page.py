@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conformance.backend import broken_caches, broken_descriptors, broken_interrupts, broken_slots, broken_steps
+from tests.conformance.backend import (
+    broken_caches,
+    broken_checkpoints,
+    broken_descriptors,
+    broken_interrupts,
+    broken_slots,
+    broken_steps,
+)
 from tests.conformance.backend.broken import FAULTS as BACKEND_FAULTS
 from tests.conformance.kit.planted import FAULTS
 
 PAGE = Path(__file__).parents[3] / "docs" / "planted-faults.md"
 
 assert broken_caches, "imported for its faults, as the others"
+assert broken_checkpoints
 assert broken_descriptors
 assert broken_interrupts
 assert broken_slots

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import Capability, ModelError, Session, SlotTokens, StepOutput, session_capabilities
+from jan_ort_conformance.backend.check_tools.rewriting_session import RewritingSession
 from jan_ort_conformance.backend.subject import Subject, Tolerances
 from jan_ort_conformance.verdicts.verdict import Violation
 
@@ -51,6 +52,11 @@ class Writer:
         for chunk in chunks:
             logits = np.array(self.output(slot, chunk, min(num_logits, chunk)).logits)
         return logits
+
+    def keep(self, slot: int, *chunks: int) -> None:
+        """Append the next tokens in chunks of these lengths, and have each chunk's end kept."""
+        for chunk in chunks:
+            self.session.step([SlotTokens(slot, self.next(slot, chunk), keep=True)])
 
     def decode(self, *slots: int) -> NDArray[np.float32]:
         """Append the next token of the text to each slot in one step, and return one row of logits per slot."""
@@ -108,11 +114,14 @@ class Fixture:
         """What the open session can do, by the backend's own declaration and the model's part in it."""
         return session_capabilities(self.subject.backend, self.session)
 
-    def open(self, *, num_slots: int = NUM_SLOTS, context_length: int | None = CONTEXT_LENGTH) -> Writer:
-        """Open another session, which is closed when the check ends."""
+    def open(
+        self, *, num_slots: int = NUM_SLOTS, context_length: int | None = CONTEXT_LENGTH, as_it_is: bool = False
+    ) -> Writer:
+        """Open another session, which is closed when the check ends; one that is cut anywhere, unless ``as_it_is``."""
         session = self.subject.open(num_slots=num_slots, context_length=context_length)
         self._closing.callback(session.close)
-        return Writer(session)
+        cuts_anywhere = as_it_is or session.info.num_checkpoints is None
+        return Writer(session if cuts_anywhere else RewritingSession(session))
 
     def empty_folder(self) -> Path:
         """Return a new empty folder, which is removed when the check ends."""

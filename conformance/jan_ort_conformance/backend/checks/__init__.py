@@ -6,6 +6,7 @@ from jan_ort_conformance.backend.check_tools.backend_check import CHECKS, Backen
 from jan_ort_conformance.backend.checks import (
     batches,
     broken_files,
+    checkpoints,
     descriptor,
     embeddings,
     forks,
@@ -32,6 +33,7 @@ IN_ORDER = (
     logits,
     # These build on none but the former.
     batches,
+    checkpoints,
     embeddings,
     forks,
     interrupts,

@@ -19,6 +19,10 @@ def refuse(fixture: Fixture, capability: Capability) -> None:
         output = fixture.writer.output(0, 3)
         if output.top_logits is not None or output.top_token_ids is not None:
             raise Lie(f"{reason}, and step returns top logits")
+    elif capability is Capability.CHECKPOINTS:
+        if fixture.session.info.num_checkpoints is not None:
+            raise Lie(f"{reason}, and the session's info has num_checkpoints")
+        raise NotThere(f"{reason}, and it is cut anywhere")
     else:
         expected = BadInput if capability is Capability.MIXED_BATCH else Unsupported
         _expect_refusal(capability, fixture, expected, reason)
