@@ -20,7 +20,14 @@ class OnnxRuntimeBackend:
     name = "onnxruntime"
     abi = ABI
     capabilities = frozenset(
-        {Capability.GENERATE, Capability.FORK, Capability.INTERRUPT, Capability.TOP_LOGITS, Capability.EMBED}
+        {
+            Capability.GENERATE,
+            Capability.FORK,
+            Capability.INTERRUPT,
+            Capability.TOP_LOGITS,
+            Capability.EMBED,
+            Capability.CHECKPOINTS,
+        }
     )
     builtin_models: Mapping[str, Path] = {}
 

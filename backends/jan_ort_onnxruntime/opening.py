@@ -10,15 +10,16 @@ from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
-from jan_ort_onnxruntime.graphs.generation_graph import shared_kv
+from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
 from jan_ort_onnxruntime.providers.proven_opening import open_proven
-from jan_ort_onnxruntime.providers.provider_table import built_in
+from jan_ort_onnxruntime.providers.provider_table import CPU, built_in
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
 from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
+from jan_ort_onnxruntime.sessions.stateful_session import StatefulSession
 
 
 def open_session(model_dir: Path, options: OpenOptions) -> Session:
@@ -45,6 +46,10 @@ def _session_of(
     if isinstance(graph, EmbeddingGraph):
         return EmbeddingSession(session, graph, options, device, folder.weights_hash)
     provider = built_in(session.get_providers()[0])
+    if isinstance(graph, GenerationGraph) and graph.states:
+        if provider is not None and provider.memory_device != CPU.memory_device:
+            raise ModelError(f"{folder.path}: a model with states runs on the CPU only; take the provider {CPU.name!r}")
+        return StatefulSession(session, graph, options, device, folder.weights_hash)
     kind = SeparateSession if provider is not None and provider.separate_rows else GenerationSession
     if isinstance(graph, DecoderGraph) and graph.appends_in_place:
         return kind(session, shared_kv(graph), options, device, folder.weights_hash, decoder=graph)

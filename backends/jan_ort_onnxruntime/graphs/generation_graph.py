@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -13,11 +14,20 @@ from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
 POSITIONS = "position_ids"
 GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
+STATE_PLACES = 3
+"""Where a sequence's states may be: a run never writes where it reads, nor what would count if it failed."""
+
+MAX_CHECKPOINTS = 4
+CHECKPOINTS_BYTES = 2**26
+"""What a slot's checkpoints take together, unless a single one is larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationGraph:
-    """A decoder with a shared KV cache: graph "gqa-shared-kv/1", or "/2", which also takes each token's position."""
+    """A decoder with a shared KV cache: graph "gqa-shared-kv/1", or "/2", which also takes each token's position.
+
+    ``states`` are the shapes, without the batch, of what layers keep of a sequence that do not attend: float32.
+    """
 
     num_layers: int
     num_key_value_heads: int
@@ -27,6 +37,17 @@ class GenerationGraph:
     context_length: int
     cache_dtype: str = "float32"
     takes_positions: bool = False
+    states: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def state_bytes(self) -> int:
+        """The size of all states of one sequence."""
+        return sum(math.prod(shape) for shape in self.states) * 4
+
+    @property
+    def num_checkpoints(self) -> int | None:
+        """How many copies of its states a slot may keep: several small ones, or a single large one."""
+        return min(MAX_CHECKPOINTS, max(1, CHECKPOINTS_BYTES // self.state_bytes)) if self.states else None
 
 
 def is_generation(file: OnnxFile) -> bool:
@@ -34,7 +55,9 @@ def is_generation(file: OnnxFile) -> bool:
     layers = sum(re.fullmatch(r"past_key_values\.\d+\.key", name) is not None for name in file.inputs)
     cache = {f"past_key_values.{layer}.{part}" for layer in range(layers) for part in ("key", "value")}
     presents = {name.replace("past_key_values", "present") for name in cache}
-    inputs, outputs = {*GENERATION_INPUTS, *cache}, {*GENERATION_OUTPUTS, *presents}
+    states = [state_names(index) for index in range(_num_states(file))]
+    inputs = {*GENERATION_INPUTS, *cache, *(past for past, _ in states)}
+    outputs = {*GENERATION_OUTPUTS, *presents, *(present for _, present in states)}
     return layers > 0 and set(file.inputs) - {POSITIONS} == inputs and set(file.outputs) == outputs
 
 
@@ -42,6 +65,7 @@ def read_generation(folder: OnnxFolder) -> GenerationGraph:
     """Read the sizes of the model and of its cache. Raises: ModelError naming one that is not there."""
     file = folder.file
     past = file.inputs["past_key_values.0.key"]
+    pasts = (file.inputs[state_names(index)[0]] for index in range(_num_states(file)))
     return GenerationGraph(
         num_layers=sum(name.endswith(".key") for name in file.inputs),
         num_key_value_heads=_fixed(file, past.name, past.shape[1]),
@@ -51,6 +75,7 @@ def read_generation(folder: OnnxFolder) -> GenerationGraph:
         context_length=folder.written_context_length(),
         cache_dtype=_cache_dtype(file),
         takes_positions=POSITIONS in file.inputs,
+        states=tuple(tuple(_fixed(file, each.name, size) for size in each.shape[1:]) for each in pasts),
     )
 
 
@@ -70,6 +95,15 @@ def cache_names(index: int) -> tuple[str, str]:
     """Return the names of past and present of tensor ``index``: keys and values of layer 0, of layer 1, …"""
     name = f"{index // 2}.{'value' if index % 2 else 'key'}"
     return f"past_key_values.{name}", f"present.{name}"
+
+
+def state_names(index: int) -> tuple[str, str]:
+    """Return the names of past and present of state ``index``."""
+    return f"past_state.{index}", f"present_state.{index}"
+
+
+def _num_states(file: OnnxFile) -> int:
+    return sum(name.startswith("past_state.") for name in file.inputs)
 
 
 def _cache_dtype(file: OnnxFile) -> str:

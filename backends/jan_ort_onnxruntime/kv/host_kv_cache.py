@@ -28,7 +28,7 @@ class HostKVCache:
     def __init__(self, graph: GenerationGraph, num_rows: int, context_length: int) -> None:
         heads, head_dim = graph.num_key_value_heads, graph.head_dim
         shape = (2 * graph.num_layers, num_rows, heads, context_length, head_dim)
-        self._array = _untouched_zeros(shape, np.dtype(graph.cache_dtype))
+        self._array = untouched_zeros(shape, np.dtype(graph.cache_dtype))
 
     def bind(self, io_binding: Any, first_row: int, end_row: int) -> None:
         """Give the graph the rows as past and present, for each layer's keys and values."""
@@ -50,7 +50,7 @@ class HostKVCache:
         self._array[:, second, :, :first_length] = kept
 
 
-def _untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Reserve zeroed memory that takes no pages until they are written. Raises: OutOfMemory.
 
     On Linux not by np.zeros, which asks for huge pages: one token of a sequence would then claim 2 MiB in every head

@@ -9,11 +9,12 @@ import numpy as np
 import onnxruntime as ort
 
 from jan_ort_backends import CountedSession, DeviceReport, OpenOptions, SessionInfo, SlotTokens, StepOutput
-from jan_ort_backends.checks import check_kind, check_prefix, check_slot
+from jan_ort_backends.checks import check_kind, check_slot
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
 from jan_ort_onnxruntime.kv.kv_rows import KVRows, make_kv_cache
 from jan_ort_onnxruntime.kv.slot_rows import SlotRows
+from jan_ort_onnxruntime.kv.state_rows import StateRows
 from jan_ort_onnxruntime.providers.runtime_failures import running
 from jan_ort_onnxruntime.sessions.graph_runner import GraphRunner, StepBuffers, make_runner
 from jan_ort_onnxruntime.sessions.interruption import Interruption
@@ -24,9 +25,11 @@ class GenerationSession(CountedSession):
     """A decoder with ``num_slots`` sequences in its KV cache; ``decoder`` None: the graph is of our own making.
 
     ``shares_runs``: several sequences may be in one run, until the proof finds that the provider confuses them.
+    ``pads``: so may first prompts of several lengths.
     """
 
     shares_runs = True
+    pads = True
 
     def __init__(
         self,
@@ -36,12 +39,13 @@ class GenerationSession(CountedSession):
         device: DeviceReport,
         weights_hash: str,
         decoder: DecoderGraph | None = None,
+        states: StateRows | None = None,
     ) -> None:
         context_length = options.context_length or graph.context_length
         self._graph = graph
         kv_rows = make_kv_cache(session, graph, options.num_slots, context_length)
         self._kv_rows: KVRows | None = kv_rows
-        self._runner: GraphRunner | None = make_runner(session, kv_rows, graph, decoder)
+        self._runner: GraphRunner | None = make_runner(session, kv_rows, graph, decoder, states)
         self._buffers = StepBuffers(graph, options.num_slots)
         self._rows = SlotRows(options.num_slots)
         self._interruption = Interruption()
@@ -53,6 +57,7 @@ class GenerationSession(CountedSession):
                 embedding_size=0,
                 device=device,
                 weights_hash=weights_hash,
+                num_checkpoints=graph.num_checkpoints,
             )
         )
 
@@ -80,21 +85,25 @@ class GenerationSession(CountedSession):
             for outside, inside in self._rows.gather(slots, self.lengths):
                 with running():
                     self._kv_rows.swap(outside, inside, held[outside], held[inside])
+                self.swap_states(outside, inside)
                 self._rows.exchange(outside, inside)
         rows, context_length = self._rows.rows, self.info.context_length
-        return plan_runs(batch, rows, self.lengths, context_length, shares_runs=self.shares_runs)
+        return plan_runs(batch, rows, self.lengths, context_length, shares_runs=self.shares_runs, pads=self.pads)
+
+    def swap_states(self, first_row: int, second_row: int) -> None:
+        """Swap what else two KV rows hold."""
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the keys and values of the first ``length`` tokens; if that fails, ``target`` is left empty."""
         check_slot("target", target, self.info.num_slots)
-        check_prefix(source, length, self.length(source))
+        self.check_cut(source, length)
         assert self._kv_rows is not None  # as in step
         if source != target:
             self._rows.place([target], self.lengths)
             self.lengths[target] = 0  # what it held is written over
             with running():
                 self._kv_rows.copy(self._rows.rows[source], self._rows.rows[target], length)
-        self.lengths[target] = length
+        self.note_fork(source, target, length)
 
     def interrupt(self) -> None:
         """End the running step within a node's time; between steps, do nothing."""

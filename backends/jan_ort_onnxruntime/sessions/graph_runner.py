@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.generation_graph import POSITIONS, GenerationGraph, shared_kv
 from jan_ort_onnxruntime.kv.kv_rows import KVRows
+from jan_ort_onnxruntime.kv.state_rows import StateRows
 from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER
 from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_of_run
 from jan_ort_onnxruntime.sessions.step_plan import Run
@@ -78,20 +79,20 @@ class StepBinding:
 class GraphRunner:
     """A loaded graph with its KV cache; the bindings of recent ranges of rows are kept.
 
-    ``some_rows``: never compute no logits at all, but one row that is left; some versions of ONNX Runtime need it.
+    Where no logits are wanted, one row of them is computed and left: some versions of ONNX Runtime need it, and with a
+    graph that takes positions, for its attention does not rotate by itself, no GPU is to get an empty tensor.
     """
 
-    def __init__(
-        self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, *, some_rows: bool = False
-    ) -> None:
+    def __init__(self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph) -> None:
         version = tuple(int(part) for part in ort.__version__.split(".")[:2])
-        some_rows = some_rows or version < _TAKES_NO_ROWS_SINCE
+        self._takes_positions = graph.takes_positions
+        some_rows = graph.takes_positions or version < _TAKES_NO_ROWS_SINCE
         self._unwanted = StepBuffers(graph, 1) if some_rows else None
         self._session = session
         self._kv_rows = kv_rows
         self._in_place = session.get_providers()[0] == CPU_PROVIDER
         self._keeps_bindings = self._in_place or not kv_rows.travels
-        self._bindings: OrderedDict[tuple[int, int], StepBinding] = OrderedDict()
+        self._bindings: OrderedDict[tuple[int, ...], StepBinding] = OrderedDict()
 
     def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
         """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
@@ -109,32 +110,54 @@ class GraphRunner:
         binding.feed("input_ids", run.token_ids)
         binding.feed("seqlens_k", run.seqlens_k)
         binding.feed("total_sequence_length", np.array([run.seqlens_k.max() + 1], np.int32))
+        if self._takes_positions:
+            binding.feed(POSITIONS, run.positions())
 
-    def _binding(self, first_row: int, end_row: int) -> StepBinding:
+    def _binding(self, first_row: int, end_row: int, *places: int) -> StepBinding:
+        """Return the binding of these rows; ``places`` is what else it is for."""
         if not self._keeps_bindings:
-            return StepBinding(self._session, self._kv_rows, first_row, end_row, in_place=False)
-        key = (first_row, end_row)
+            return self._bound(first_row, end_row, *places)
+        key = (first_row, end_row, *places)
         binding = self._bindings.pop(key, None)
         if binding is None:
-            binding = StepBinding(self._session, self._kv_rows, first_row, end_row, in_place=self._in_place)
+            binding = self._bound(first_row, end_row, *places)
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.popitem(last=False)
         self._bindings[key] = binding
         return binding
 
+    def _bound(self, first_row: int, end_row: int, *places: int) -> StepBinding:
+        return StepBinding(self._session, self._kv_rows, first_row, end_row, in_place=self._in_place)
 
-class PositionedRunner(GraphRunner):
-    """A graph that takes each token's position, for its attention does not rotate by itself.
 
-    At least one position's logits are computed, so that no GPU gets an empty tensor.
-    """
+class StatefulRunner(GraphRunner):
+    """A graph some of whose layers read and write the ``states`` of their sequences."""
 
-    def __init__(self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph) -> None:
-        super().__init__(session, kv_rows, graph, some_rows=True)
+    def __init__(
+        self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, states: StateRows
+    ) -> None:
+        super().__init__(session, kv_rows, graph)
+        self._states = states
 
-    def _feed(self, binding: StepBinding, run: Run) -> None:
-        super()._feed(binding, run)
-        binding.feed(POSITIONS, run.positions())
+    def run(self, run: Run, buffers: StepBuffers, first: int, run_options: ort.RunOptions) -> None:
+        """Run once, and have the states of its rows written. Raises what ONNX Runtime raises."""
+        every = range(run.first_row, run.first_row + run.token_ids.shape[0])
+        pasts = run.seqlens_k + 1 - run.token_ids.shape[1]
+        self._places = self._states.begin(
+            run.rows,
+            idle=[row for row in every if row not in run.rows],
+            empty=[row for row, past in zip(every, pasts, strict=True) if past == 0 and row in run.rows],
+        )
+        super().run(run, buffers, first, run_options)
+        self._states.end(run.rows, self._places[1])
+
+    def _binding(self, first_row: int, end_row: int, *places: int) -> StepBinding:
+        return super()._binding(first_row, end_row, *self._places)
+
+    def _bound(self, first_row: int, end_row: int, *places: int) -> StepBinding:
+        binding = super()._bound(first_row, end_row)
+        self._states.bind(binding.io_binding, first_row, end_row, *places)
+        return binding
 
 
 class MaskedRunner(GraphRunner):
@@ -163,9 +186,13 @@ class MaskedRunner(GraphRunner):
 
 
 def make_runner(
-    session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph, decoder: DecoderGraph | None
+    session: ort.InferenceSession,
+    kv_rows: KVRows,
+    graph: GenerationGraph,
+    decoder: DecoderGraph | None,
+    states: StateRows | None,
 ) -> GraphRunner:
     """Return the runner of the graph's kind; ``decoder`` None: the graph is of our own making."""
     if decoder is not None:
         return MaskedRunner(session, kv_rows, decoder)
-    return PositionedRunner(session, kv_rows, graph) if graph.takes_positions else GraphRunner(session, kv_rows, graph)
+    return GraphRunner(session, kv_rows, graph) if states is None else StatefulRunner(session, kv_rows, graph, states)

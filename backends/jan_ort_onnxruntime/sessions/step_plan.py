@@ -28,7 +28,7 @@ A last block of one query goes to another kernel, with other bits, so no row may
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run over adjacent KV rows.
+    """One run over adjacent KV rows, of which ``rows`` go on and any others are idle.
 
     ``token_ids`` int64 ``(rows, sequence)``; ``seqlens_k`` int32 ``(rows,)``, each row's tokens after the run less
     one; ``logits_rows`` int64, indices into the flattened token_ids; ``output_rows`` says where these logits belong in
@@ -40,6 +40,7 @@ class Run:
     seqlens_k: NDArray[np.int32]
     logits_rows: NDArray[np.int64]
     output_rows: tuple[int, ...]
+    rows: tuple[int, ...]
 
     def positions(self) -> NDArray[np.int64]:
         """Return each token's position, int64 ``(rows, sequence)``: padded first prompts begin at 0."""
@@ -86,10 +87,12 @@ def plan_runs(
     context_length: int,
     *,
     shares_runs: bool = True,
+    pads: bool = True,
 ) -> list[Run]:
     """Plan a step; ``rows`` and ``lengths`` give each slot's KV row and number of tokens.
 
-    ``shares_runs``: several sequences may be in one run; else each is alone.
+    ``shares_runs``: several sequences may be in one run; else each is alone. ``pads``: so may first prompts of several
+    lengths.
     """
     entries, first_output = [], 0
     for item in batch:
@@ -104,7 +107,7 @@ def plan_runs(
     prompts = [entry for entry in entries if len(entry.token_ids) > 1]
     grouped = _adjacent if shares_runs else _each_alone
     runs = [_decode_run(group, held) for group in grouped(decodes, MAX_HOLES)]
-    for group in grouped(prompts, 0):
+    for group in (grouped if pads else _each_alone)(prompts, 0):
         runs.extend(_prompt_runs(group))
     return runs
 
@@ -128,6 +131,7 @@ def plan_alone(batch: Sequence[SlotTokens], rows: Sequence[int], held: Sequence[
                 seqlens_k=np.array([total - 1], np.int32),
                 logits_rows=np.arange(len(token_ids) - item.num_logits, len(token_ids)),
                 output_rows=tuple(range(first_output, first_output + item.num_logits)),
+                rows=(rows[item.slot],),
             )
         )
         first_output += item.num_logits
@@ -180,4 +184,4 @@ def _run(group: Sequence[_Entry], token_ids: NDArray[np.int64], seqlens_k: NDArr
     first, width = group[0].row, token_ids.shape[1]
     wanted = [index for entry in group for index in entry.logits_rows((entry.row - first) * width)]
     outputs = tuple(index for entry in group for index in entry.output_rows())
-    return Run(first, token_ids, seqlens_k, np.array(wanted, np.int64), outputs)
+    return Run(first, token_ids, seqlens_k, np.array(wanted, np.int64), outputs, tuple(entry.row for entry in group))

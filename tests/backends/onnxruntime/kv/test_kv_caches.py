@@ -16,7 +16,7 @@ from jan_ort_backends import BackendError, DeviceLost, OpenOptions, OutOfMemory,
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
 from jan_ort_onnxruntime.kv.device_kv_cache import DeviceKVCache
-from jan_ort_onnxruntime.kv.host_kv_cache import HostKVCache, _untouched_zeros
+from jan_ort_onnxruntime.kv.host_kv_cache import HostKVCache, untouched_zeros
 from jan_ort_onnxruntime.kv.kv_rows import make_kv_cache
 from jan_ort_onnxruntime.sessions import generation_session
 
@@ -232,4 +232,4 @@ def test_a_kernel_without_huge_pages_takes_no_advice_about_them(monkeypatch: pyt
 
     monkeypatch.setattr(mmap, "mmap", Pages)
 
-    assert _untouched_zeros((2, 3), np.dtype(np.float32)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert untouched_zeros((2, 3), np.dtype(np.float32)).tolist() == [[0, 0, 0], [0, 0, 0]]
