@@ -202,6 +202,8 @@ class LlamaSession:
         shapes = {name: value.shape for name, value in self.inputs.items() if name.startswith("past_key_values.")}
         dtype = np.float16 if self.inputs["past_key_values.0.key"].type == "tensor(float16)" else np.float32
         self._cache = {name: np.zeros((1, s[1], max_length, s[3]), dtype) for name, s in shapes.items()}
+        states = {name: value.shape[1:] for name, value in self.inputs.items() if name.startswith("past_state.")}
+        self._cache |= {name: np.zeros((1, *shape), np.float32) for name, shape in states.items()}
         self._length = 0
 
     def step(self, token_ids: list[int], rows: list[int] | None = None) -> list[NDArray[Any]]:

@@ -16,6 +16,7 @@ from jan_ort.convert.architectures.gpt2 import GPT2, GPT2_HF
 from jan_ort.convert.architectures.gpt_oss import GPT_OSS, GPT_OSS_HF
 from jan_ort.convert.architectures.granite import GRANITE, GRANITE_HF
 from jan_ort.convert.architectures.hf_layout import HfLayout
+from jan_ort.convert.architectures.lfm2 import LFM2, LFM2_HF
 from jan_ort.convert.architectures.llama import LLAMA, LLAMA_HF, MISTRAL_HF, MIXTRAL_HF
 from jan_ort.convert.architectures.mistral3 import MINISTRAL3_HF, MISTRAL3
 from jan_ort.convert.architectures.olmo2 import OLMO2, OLMO2_HF, OLMO3_HF
@@ -25,6 +26,7 @@ from jan_ort.convert.architectures.qwen2 import QWEN2, QWEN2_HF
 from jan_ort.convert.architectures.qwen2moe import QWEN2MOE, QWEN2MOE_HF
 from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
 from jan_ort.convert.architectures.qwen3moe import QWEN3MOE, QWEN3MOE_HF
+from jan_ort.convert.architectures.qwen35 import QWEN35, QWEN35_HF
 from jan_ort.convert.architectures.smollm3 import SMOLLM3, SMOLLM3_HF
 from jan_ort.convert.architectures.stablelm import STABLELM, STABLELM_HF
 from jan_ort.convert.architectures.starcoder2 import STARCODER2, STARCODER2_HF
@@ -52,6 +54,8 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     QWEN2MOE,
     QWEN3MOE,
     GPT_OSS,
+    LFM2,
+    QWEN35,
     BERT,
 )
 """Decoders generate text, encoders come as sentence-transformers folders and embed it."""
@@ -82,6 +86,8 @@ HF_LAYOUTS: tuple[HfLayout, ...] = (
     QWEN2MOE_HF,
     QWEN3MOE_HF,
     GPT_OSS_HF,
+    LFM2_HF,
+    QWEN35_HF,
 )
 """The decoders as Hugging Face checkpoints have them, in safetensors files."""
 

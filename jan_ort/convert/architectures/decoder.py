@@ -18,6 +18,9 @@ Mlp = Literal["gated", "fused", "plain"]
 
 Parallel = Literal["never", "always", "without mlp_norm"]
 
+StateKind = Literal["short convolution", "delta net"]
+"""What layers have that do not attend: see architectures/states.py."""
+
 HARMLESS_KEYS = frozenset(
     {
         "attention.layer_norm_epsilon",  # of one kind of norm or the other: the recipe's is read
@@ -100,6 +103,15 @@ class DecoderTensors:
     shared_gate: str = ""
     shared_up: str = ""
     shared_down: str = ""
+    state_input: str = ""
+    convolution: str = ""
+    state_gate: str = ""
+    update: str = ""
+    decay: str = ""
+    decay_rate: str = ""
+    decay_bias: str = ""
+    state_scale: str = ""
+    state_output: str = ""
 
     def of(self, layer: int) -> DecoderTensors:
         """Return the names of one layer."""
@@ -170,7 +182,11 @@ class Decoder:
     ``norm`` is the kind of all norms, ``activation`` that of the feed-forward block, ``mlp`` its matrices.
     ``rotates`` False: positions are learned. ``partial_rotary``: some values of a head may not rotate.
     ``unrotated_period``: the last of each so many layers does not rotate.
-    ``windows``: layers that see only the last tokens. ``experts``: layers may have some.
+    ``windows``: layers that see only the last tokens. ``state``: what layers have that do not attend, if there are any.
+    ``unit_eps``: what keeps a delta net's keys of length 1 from being divided by 0, if not the norms' epsilon.
+    ``tiled_values``: its value heads that share a key lie apart. ``gated_queries``: each head of queries has a gate
+    of its size behind it, for what the head sees. ``drafts_behind``: the last layers, as many as nextn_predict_layers
+    says, only draft tokens. ``experts``: layers may have some.
     ``scales_embedding``: by the root of the hidden size. ``divides_logits``: by logit_scale, where others multiply.
     ``wide_scale_layers``: in a model with so many layers scores are scaled by the hidden size's share of a head instead
     of the head's size. ``half_residual``: what the residual is multiplied by in a float16 graph, where it would be
@@ -200,6 +216,11 @@ class Decoder:
     unrotated_period: int = 0
     windows: Windows | None = None
     experts: Experts | None = None
+    state: StateKind | None = None
+    unit_eps: float = 0.0
+    tiled_values: bool = False
+    gated_queries: bool = False
+    drafts_behind: bool = False
     scales_embedding: bool = False
     divides_logits: bool = False
     half_residual: float = 1.0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
 from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes
 from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
+from jan_ort.convert.architectures.states import State, read_mixers
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class Scales:
 class DecoderConfig:
     """What the forward pass needs to know; the names are those of config.json in the Hugging Face style.
 
-    ``windows`` and ``rotaries`` have an entry for each layer: how many tokens attention sees, 0 for all, and how
-    queries and keys rotate. ``experts`` None: no layer has any.
+    ``windows``, ``rotaries`` and ``states`` have an entry for each layer: how many tokens attention sees, 0 for all,
+    how queries and keys rotate, and what the layer has instead of attention, if it has. ``experts`` None: no layer has
+    any.
     """
 
     vocab_size: int
@@ -57,7 +59,13 @@ class DecoderConfig:
     scales: Scales
     windows: tuple[int, ...]
     rotaries: tuple[Rotary | None, ...]
+    states: tuple[State | None, ...]
     experts: ExpertSizes | None = None
+
+    @property
+    def attending(self) -> list[int]:
+        """The layers that attend, whose keys and values are cached in this order."""
+        return [layer for layer, state in enumerate(self.states) if state is None]
 
     @property
     def query_size(self) -> int:
@@ -79,7 +87,7 @@ class DecoderConfig:
 
     def to_json(self, decoder: Decoder) -> dict[str, Any]:
         """Return config.json, without the token ids."""
-        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts")
+        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts", "states")
         config: dict[str, Any] = {
             "architectures": [decoder.hf_class],
             "model_type": decoder.name,
@@ -100,11 +108,12 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
     Every key of the architecture has been read then, or says nothing that the graph would have to follow.
     """
     key = decoder.key
-    hidden_size, num_layers = source.integer(key("embedding_length")), source.integer(key("block_count"))
+    hidden_size, num_layers = source.integer(key("embedding_length")), _read_num_layers(source, decoder)
     num_heads = source.integer(key("attention.head_count"))
     head_dim = source.integer(key("attention.key_length"), max(1, hidden_size // num_heads))
     context_length = source.integer(key("context_length"), high=_MAX_CONTEXT_LENGTH)
     _check_layers(source, decoder, num_layers)
+    mixers = read_mixers(source, decoder, num_layers, num_heads)
     windows = _read_windows(source, decoder, num_layers)
     kind = "rms_epsilon" if decoder.norm == "rms" else "epsilon"
     config = DecoderConfig(
@@ -112,7 +121,7 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
         hidden_size=hidden_size,
         num_hidden_layers=num_layers,
         num_attention_heads=num_heads,
-        num_key_value_heads=source.integer(key("attention.head_count_kv"), num_heads),
+        num_key_value_heads=mixers.num_key_value_heads,
         head_dim=head_dim,
         intermediate_size=source.integer(key("feed_forward_length")),
         norm_eps=source.number(key(f"attention.layer_norm_{kind}")),
@@ -121,10 +130,24 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
         windows=windows,
         rotaries=read_rotaries(source, decoder, windows, head_dim, context_length),
         experts=read_expert_sizes(source, decoder),
+        states=mixers.states,
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)
     return config
+
+
+def _read_num_layers(source: Checkpoint, decoder: Decoder) -> int:
+    """Return how many layers there are without those that draft, whose tensors are passed over."""
+    count = source.integer(decoder.key("block_count"))
+    if not decoder.drafts_behind:
+        return count
+    num_drafts = source.integer(decoder.key("nextn_predict_layers"), 0, low=0, high=count - 1)
+    drafts = tuple(f"blk.{layer}." for layer in range(count - num_drafts, count))
+    for name in source.shapes():
+        if name.startswith(drafts):
+            source.pass_over(name)
+    return count - num_drafts
 
 
 def _read_windows(source: Checkpoint, decoder: Decoder, num_layers: int) -> tuple[int, ...]:
@@ -191,7 +214,8 @@ def _check_sizes(source: Checkpoint, decoder: Decoder, config: DecoderConfig) ->
     """Refuse sizes that the file's tensors do not bear out, before anything of that size is made."""
     tensors = decoder.tensors
     source.tensor(f"{tensors.embedding}.weight", (config.vocab_size, config.hidden_size))
-    source.tensor(f"{tensors.of(0).attention_output}.weight", (config.hidden_size, config.query_size))
+    first = tensors.of(config.attending[0])
+    source.tensor(f"{first.attention_output}.weight", (config.hidden_size, config.query_size))
     tables_bytes = config.max_position_embeddings * config.head_dim * 4
     if tables_bytes > max(_SMALL_TABLES_BYTES, source.size_bytes):
         source.refuse(

@@ -137,6 +137,7 @@ class HfLayout:
     the queries that share it. ``old_gelu``: "gelu" means the approximation with tanh. ``last_windows``: those layers
     have windows, where no list says which, that come after ``max_window_layers``, and only if ``use_sliding_window`` is
     true.
+    Tensors are ``passed_over`` whose names begin so: nothing of a text's logits needs them.
     ``prepare`` computes keys of others, before anything is read.
     """
 
@@ -154,4 +155,5 @@ class HfLayout:
     grouped_qkv: bool = False
     old_gelu: bool = False
     last_windows: bool = False
+    passed_over: tuple[str, ...] = ()
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = unchanged

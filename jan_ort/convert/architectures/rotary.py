@@ -132,11 +132,27 @@ def _read_rotary(source: Checkpoint, decoder: Decoder, head_dim: int, context_le
     size = source.integer(key, head_dim)
     if size > head_dim or size % 2 or (size < head_dim and not decoder.partial_rotary):
         source.refuse(f"{key} differs from the head size {head_dim} (it is {size}), which is not supported")
+    _check_sections(source, decoder, size)
     theta = source.number(decoder.key("rope.freq_base"), 10_000.0)
     scaling = _read_scaling(source, decoder, context_length)
     if scaling is not None and scaling.is_yarn and theta == 1:
         source.refuse(f"{decoder.key('rope.freq_base')} is 1, which YaRN cannot scale; the file is damaged")
     return Rotary("rotary", size, theta, scaling, _factors(source, decoder, context_length, scaling))
+
+
+def _check_sections(source: Checkpoint, decoder: Decoder, size: int) -> None:
+    """Refuse a model that does not rotate some pairs of a text's tokens.
+
+    Of an image's tokens each pair rotates by one of three positions, which take turns; a text's tokens have the same
+    position three times, and 0 for the pairs that no section has.
+    """
+    key = decoder.key("rope.dimension_sections")
+    if "rope.dimension_sections" not in decoder.keys or key not in source:
+        return
+    sections = source.integers(key)[:3]
+    turns = (pair % max(1, sum(sections)) for pair in range(size // 2))
+    if len(sections) != 3 or any(turn >= 3 * sections[turn % 3] for turn in turns):
+        source.refuse(f"{source.spelled(key)} is {sections!r:.80}, whose sections leave out some of {size // 2} pairs")
 
 
 def _local(source: Checkpoint, decoder: Decoder, whole: Rotary) -> Rotary:

@@ -25,7 +25,8 @@ class DecoderGraph:
 
     ``smoothing`` has one entry per layer. Metadata: "jan_ort.graph" is the name of the inputs' and outputs' names and
     shapes: in "/2" there is the further input position_ids int64 ``(batch, sequence)``, which float16 and learned
-    positions need. Logits are float32.
+    positions need. Layers that do not attend have past_state.N and present_state.N, float32 ``(batch, …)``, of which
+    the former is zeros at the beginning of a sequence. Logits are float32.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class DecoderGraph:
         self._head(forward.output())
         if operations.takes_positions:
             self._writer.input(POSITIONS, np.int64, ["batch", "sequence"])
+        for index, shape in enumerate(operations.states):
+            self._writer.input(f"past_state.{index}", np.float32, ["batch", *shape])
         self._declare_outputs()
         name = "gqa-shared-kv/2" if operations.takes_positions else "gqa-shared-kv/1"
         metadata = {"jan_ort.graph": name, "jan_ort.context_length": str(config.max_position_embeddings)}
@@ -82,10 +85,12 @@ class DecoderGraph:
         writer.output("top_token_ids", np.int64, ["num_logits", num_top])
         for name in self._cache_names("present"):
             writer.output(name, self._dtype, self._cache_shape())
+        for index, shape in enumerate(self._operations.states):
+            writer.output(f"present_state.{index}", np.float32, ["batch", *shape])
 
     def _cache_names(self, prefix: str) -> list[str]:
-        layers = range(self._config.num_hidden_layers)
-        return [f"{prefix}.{layer}.{kind}" for layer in layers for kind in ("key", "value")]
+        caches = range(len(self._config.attending))
+        return [f"{prefix}.{cache}.{kind}" for cache in caches for kind in ("key", "value")]
 
     def _cache_shape(self) -> list[int | str]:
         return ["batch", self._config.num_key_value_heads, "max_length", self._config.head_dim]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.architectures.states import DeltaNet, ShortConvolution
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm, Operations, Value
+from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, Norm, Operations, Value
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import LayerSmoothing, Scale
@@ -60,7 +61,7 @@ class Forward(Generic[Value]):
             self._parallel_blocks(layer, names, smooth)
             return
         read = self._normed(layer, "attn_norm", names.attention_norm, smooth.attention)
-        self._update(layer, "attn", self._attention(layer, read), names.attention_post_norm)
+        self._update(layer, "attn", self._mixed(layer, read), names.attention_post_norm)
         read = self._normed(layer, "ffn_norm", names.mlp_norm, smooth.mlp)
         self._update(layer, "ffn", self._mlp(layer, read, smooth.mlp), names.mlp_post_norm)
 
@@ -114,6 +115,14 @@ class Forward(Generic[Value]):
             update = self._do.scale(f"blk.{layer}.{name}", update, factor)
         self.pending.append(update)
 
+    def _mixed(self, layer: int, x: Value) -> Value:
+        state = self._config.states[layer]
+        if state is None:
+            return self._attention(layer, x)
+        if isinstance(state, DeltaNet):
+            return self._delta_net(layer, x, state)
+        return self._short_convolution(layer, x, state)
+
     def _attention(self, layer: int, x: Value) -> Value:
         config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
         order = self._order(layer)
@@ -126,8 +135,12 @@ class Forward(Generic[Value]):
             if self._has(tensor)
         ]
         parts = self._projected(names, order, self._smoothing[layer].attention)
-        apart = bool(norms) or self._temperatures is not None
+        apart = bool(norms) or self._temperatures is not None or self._decoder.gated_queries
         projections = do.projections(f"{prefix}_qkv", x, parts, config.hidden_size, apart=apart)
+        gates = None
+        if self._decoder.gated_queries:
+            query, gates = do.split(f"{prefix}_q_gates", projections[0], [config.query_size] * 2)
+            projections = (query, *projections[1:])
         if norms:
             query, key, value = projections
             projections = (do.head_norm(query, norms[0]), do.head_norm(key, norms[1]), value)
@@ -135,13 +148,46 @@ class Forward(Generic[Value]):
             query, *others = projections
             projections = (do.temper(f"{prefix}_q", query, self._temperatures), *others)
         attended = do.attend(prefix, projections, self._how(layer))
+        if gates is not None:
+            attended = do.multiply(f"{prefix}_gated", attended, do.sigmoid(f"{prefix}_gates", gates))
         output = [Part(names.attention_output, config.hidden_size)]
         return do.linear(f"{prefix}_output", attended, output, config.query_size)
+
+    def _short_convolution(self, layer: int, x: Value, state: ShortConvolution) -> Value:
+        do, names, prefix, size = self._do, self._decoder.tensors.of(layer), f"blk.{layer}.conv", state.channels
+        smooth = self._smoothing[layer].attention
+        rows = [Part(names.state_input, 3 * size, None, smooth)]
+        projected = do.linear(f"blk.{layer}.state_in", x, rows, self._config.hidden_size)
+        before, behind, values = do.split(f"{prefix}_parts", projected, [size] * 3)
+        gated = do.multiply(f"{prefix}_before", before, values)
+        convolved = do.convolve(prefix, gated, Convolution(names.convolution, size, state.kernel))
+        gated = do.multiply(f"{prefix}_behind", behind, convolved)
+        return do.linear(f"{prefix}_out", gated, [Part(names.state_output, self._config.hidden_size)], size)
+
+    def _delta_net(self, layer: int, x: Value, net: DeltaNet) -> Value:
+        do, names, prefix = self._do, self._decoder.tensors.of(layer), f"blk.{layer}.delta"
+        smooth, hidden = self._smoothing[layer].attention, self._config.hidden_size
+        mixed = 2 * net.keys + net.values
+        projected = do.linear(f"blk.{layer}.state_in", x, [Part(names.state_input, mixed, None, smooth)], hidden)
+        convolved = do.convolve(prefix, projected, Convolution(names.convolution, mixed, net.kernel, activated=True))
+        vectors, values = do.split(f"{prefix}_qk_v", convolved, [2 * net.keys, net.values])
+        united = do.unit(f"{prefix}_qk", vectors, 2 * net.key_heads, net.key_dim, net.eps)
+        queries, keys = do.split(f"{prefix}_q_k", united, [net.keys] * 2)
+        rows = [Part(name, net.value_heads, None, smooth) for name in (names.update, names.decay)]
+        both = do.linear(f"{prefix}_gates", x, rows, hidden)
+        update, decay = do.split(f"{prefix}_update_decay", both, [net.value_heads] * 2)
+        update = do.sigmoid(f"{prefix}_update", update)
+        decay = do.decay(f"{prefix}_decay", decay, names.decay_rate, names.decay_bias, net.value_heads)
+        read = do.recur(prefix, (queries, keys, values), (update, decay), net)
+        normed = do.head_norm(read, HeadNorm(f"{prefix}_norm", names.state_scale, net.value_heads, net.value_dim, None))
+        gate = do.linear(f"{prefix}_z", x, [Part(names.state_gate, net.values, None, smooth)], hidden)
+        gated = do.multiply(f"{prefix}_gated", normed, do.activate(f"{prefix}_z", gate, "silu"))
+        return do.linear(f"{prefix}_out", gated, [Part(names.state_output, hidden)], net.values)
 
     def _how(self, layer: int) -> Attention:
         config = self._config
         return Attention(
-            layer=layer,
+            cache=config.attending.index(layer),
             num_heads=config.num_attention_heads,
             num_key_value_heads=config.num_key_value_heads,
             head_dim=config.head_dim,
@@ -159,6 +205,12 @@ class Forward(Generic[Value]):
     def _projected(self, names: DecoderTensors, order: NDArray[np.intp] | None, scale: Scale | None) -> list[Part]:
         """Return queries, keys and values: tensors of their own, or rows of one."""
         query, key = self._config.query_size, self._config.key_value_size
+        if self._decoder.gated_queries:
+            return [
+                Part(names.query, 2 * query, self._gates_behind(order), scale),
+                Part(names.key, key, order, scale),
+                Part(names.value, key, None, scale),
+            ]
         own = [
             Part(names.query, query, order, scale),
             Part(names.key, key, order, scale),
@@ -171,6 +223,13 @@ class Forward(Generic[Value]):
             replace(part, name=names.qkv, first=first, total=total, bias=part.name)
             for part, first in zip(own, firsts, strict=True)
         ]
+
+    def _gates_behind(self, order: NDArray[np.intp] | None) -> NDArray[np.intp]:
+        """Return where rows come from so that all queries come before all their gates, which stand behind each head."""
+        size = self._config.head_dim
+        heads = np.arange(self._config.num_attention_heads)[:, np.newaxis] * 2 * size
+        queries = heads + (np.arange(size) if order is None else order)
+        return np.concatenate([queries.reshape(-1), (heads + size + np.arange(size)).reshape(-1)])
 
     def _mlp(self, layer: int, x: Value, scale: Scale | None) -> Value:
         names, prefix = self._decoder.tensors.of(layer), f"blk.{layer}.ffn"

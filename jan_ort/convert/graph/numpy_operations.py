@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Activation, NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.architectures.states import DeltaNet
 from jan_ort.convert.graph import numpy_experts
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
+from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, Norm
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
 
@@ -55,8 +56,7 @@ class NumpyOperations:
 
     def projections(self, name: str, x: Floats, parts: list[Part], columns: int, *, apart: bool) -> tuple[Floats, ...]:
         """Return queries, keys and values."""
-        ends = np.cumsum([part.rows for part in parts])[:-1]
-        return tuple(np.split(self.linear(name, x, parts, columns), ends, axis=-1))
+        return self.split(name, self.linear(name, x, parts, columns), [part.rows for part in parts])
 
     def norm(self, x: Floats, norm: Norm) -> Floats:
         """Normalise; nothing is smoothed here."""
@@ -128,6 +128,53 @@ class NumpyOperations:
             cosines, sines = rotary.tables(self._source, len(self._token_ids), self._config.head_dim)
             self._tables[rotary.name] = cosines.astype(np.float32), sines.astype(np.float32)
         return self._tables[rotary.name]
+
+    def convolve(self, name: str, x: Floats, convolution: Convolution) -> Floats:
+        """Sum the shifted channels, each times its weight."""
+        shape = (convolution.channels, convolution.kernel)
+        weight = self._source.tensor(f"{convolution.tensor}.weight", shape).dequantize()
+        padded = np.pad(x, ((convolution.kernel - 1, 0), (0, 0)))
+        shifted = (padded[tap : tap + len(x)] * weight[:, tap] for tap in range(convolution.kernel))
+        convolved = sum(shifted, np.zeros_like(x))
+        return _silu(convolved) if convolution.activated else convolved
+
+    def recur(self, name: str, x: tuple[Floats, Floats, Floats], gates: tuple[Floats, Floats], net: DeltaNet) -> Floats:
+        """Go token by token."""
+        order = np.arange(net.value_heads)
+        order = order % net.key_heads if net.tiled else order // (net.value_heads // net.key_heads)
+        queries, keys = (each.reshape(len(each), net.key_heads, net.key_dim)[:, order] for each in x[:2])
+        values = x[2].reshape(len(x[2]), net.value_heads, net.value_dim)
+        state = np.zeros((net.value_heads, net.key_dim, net.value_dim), np.float32)
+        read = np.empty_like(values)
+        for at, (query, key, value) in enumerate(zip(queries, keys, values, strict=True)):
+            state *= np.exp(gates[1][at])[:, np.newaxis, np.newaxis]
+            difference = gates[0][at][:, np.newaxis] * (value - np.einsum("hkv,hk->hv", state, key))
+            state += key[:, :, np.newaxis] * difference[:, np.newaxis]
+            read[at] = np.einsum("hkv,hk->hv", state, query)
+        scaled: Floats = read.reshape(len(read), net.values) * np.float32(net.key_dim**-0.5)
+        return scaled
+
+    def unit(self, name: str, x: Floats, heads: int, head_dim: int, eps: float) -> Floats:
+        """Divide each head by its length."""
+        split = x.reshape(len(x), heads, head_dim)
+        united: Floats = split / np.sqrt((split * split).sum(axis=-1, keepdims=True) + np.float32(eps))
+        return united.reshape(x.shape)
+
+    def decay(self, name: str, x: Floats, rate: str, bias: str, size: int) -> Floats:
+        """Apply softplus."""
+        grown = np.logaddexp(np.float32(0), x + self._source.vector(bias, size))
+        decays: Floats = np.asarray(grown * self._source.vector(rate, size), np.float32)
+        return decays
+
+    def sigmoid(self, name: str, x: Floats) -> Floats:
+        """Apply the sigmoid."""
+        with np.errstate(over="ignore"):  # as in _silu
+            curve: Floats = np.reciprocal(1 + np.exp(-x))
+        return curve
+
+    def split(self, name: str, x: Floats, sizes: list[int]) -> tuple[Floats, ...]:
+        """Return parts."""
+        return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=-1))
 
     def activate(self, name: str, x: Floats, activation: Activation) -> Floats:
         """Apply the activation."""

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder import Activation, NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.architectures.states import DeltaNet
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_experts import OnnxExperts
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
-from jan_ort.convert.graph.operations import Attention, HeadNorm, Norm
+from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, Norm
 from jan_ort.convert.graph.products import Products
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
@@ -41,6 +43,9 @@ _NORMS: Mapping[NormKind, tuple[str, str]] = MappingProxyType(
 class OnnxOperations:
     """:class:`operations.Operations` of names in the graph. ``takes_positions``: the input position_ids is read.
 
+    ``states`` are the shapes of what a sequence has beside keys and values, in float32: past_state.0, past_state.1, …
+    become present_state.0, present_state.1, …
+
     Sources: DmlOperatorGroupQueryAttention.cpp of ONNX Runtime (DirectML's attention takes query, key and value apart
     and does not rotate them); onnxruntime-genai's builders/base.py makes the same choice for it.
     """
@@ -64,6 +69,7 @@ class OnnxOperations:
         self._written: set[str] = set()
         self._rotates_inside = dtype == np.float32
         self.takes_positions = not self._rotates_inside
+        self.states: list[tuple[int, ...]] = []
 
     def embed(self, tensor: str) -> str:
         """Add the embedding."""
@@ -90,9 +96,13 @@ class OnnxOperations:
         packed = self._products.linear(name, x, parts, columns)
         if not apart:
             return (packed,)
-        outputs = [f"{name}.{kind}" for kind in "qkv"]
-        sizes = self._writer.initializer(f"{name}.sizes", np.array([part.rows for part in parts], np.int64))
-        self._writer.node("Split", [packed, sizes], outputs, axis=-1)
+        return self.split(name, packed, [part.rows for part in parts])
+
+    def split(self, name: str, x: str, sizes: list[int]) -> tuple[str, ...]:
+        """Add a split of the last dimension."""
+        outputs = [f"{name}.part{index}" for index in range(len(sizes))]
+        widths = self._writer.initializer(f"{name}.sizes", np.array(sizes, np.int64))
+        self._writer.node("Split", [x, widths], outputs, axis=-1)
         return tuple(outputs)
 
     def norm(self, x: str, norm: Norm) -> str:
@@ -159,11 +169,11 @@ class OnnxOperations:
 
     def attend(self, name: str, projections: tuple[str, ...], attention: Attention) -> str:
         """Add the attention, which rotates inside where products are packed, and the operators for rotating outside."""
-        layer, rotary = attention.layer, attention.rotary
+        cache, rotary = attention.cache, attention.rotary
         at: dict[str, Any] = {"num_heads": attention.num_heads, "kv_num_heads": attention.num_key_value_heads}
         at |= {"local_window_size": attention.window} if attention.window else {}
         at |= {"softcap": attention.cap} if attention.cap else {}
-        past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
+        past = [f"past_key_values.{cache}.key", f"past_key_values.{cache}.value"]
         query, key, value = (*projections, "", "")[:3]
         tables: list[str] = []
         if rotary is not None and self._rotates_inside:
@@ -174,7 +184,7 @@ class OnnxOperations:
         inputs = [query, key, value, *past, "seqlens_k", "total_sequence_length", *tables]
         if attention.sinks:
             inputs += [""] * (_SINKS - len(inputs)) + [self._sinks(name, attention)]
-        outputs = [f"{name}.out", f"present.{layer}.key", f"present.{layer}.value"]
+        outputs = [f"{name}.out", f"present.{cache}.key", f"present.{cache}.value"]
         return self._writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at, scale=attention.scale)
 
     def _sinks(self, name: str, attention: Attention) -> str:
@@ -193,6 +203,69 @@ class OnnxOperations:
             for name, table in zip(names, tables, strict=True):
                 self._once(name, table)
         return names
+
+    def convolve(self, name: str, x: str, convolution: Convolution) -> str:
+        """Add a convolution that remembers the last tokens, in float32."""
+        shape = (convolution.channels, convolution.kernel)
+        weight = self._source.tensor(f"{convolution.tensor}.weight", shape).dequantize()
+        past, present = self._new_state(convolution.kernel - 1, convolution.channels)
+        taps = self._writer.initializer(f"{name}.weight", weight[:, np.newaxis])
+        inputs, outputs = [self._float32(x), taps, "", past], [f"{name}.convolved", present]
+        at = {"channels_last": 1, "activation": "silu" if convolution.activated else "none"}
+        self._writer.node("CausalConvWithState", inputs, outputs, domain=MICROSOFT, **at)
+        return self._narrowed(outputs[0])
+
+    def recur(self, name: str, x: tuple[str, str, str], gates: tuple[str, str], net: DeltaNet) -> str:
+        """Add the recurrence in float32; heads that lie apart are brought together by writing keys several times."""
+        share = net.value_heads // net.key_heads
+        query, key, value = (self._float32(each) for each in x)
+        if is_tiled := net.tiled and share > 1:
+            query, key = (
+                self._writer.node("Concat", [each] * share, [f"{name}.tiled_{kind}"], axis=-1)
+                for kind, each in (("q", query), ("k", key))
+            )
+        past, present = self._new_state(net.value_heads, net.key_dim, net.value_dim)
+        inputs = [query, key, value, past, self._float32(gates[1]), self._float32(gates[0])]
+        heads = {"q_num_heads": net.value_heads if is_tiled else net.key_heads}
+        heads |= {"kv_num_heads": net.value_heads}
+        outputs = [f"{name}.read", present]
+        rule = {"update_rule": "gated_delta", "scale": net.key_dim**-0.5}
+        self._writer.node("LinearAttention", inputs, outputs, domain=MICROSOFT, **heads, **rule)
+        return self._narrowed(outputs[0])
+
+    def unit(self, name: str, x: str, heads: int, head_dim: int, eps: float) -> str:
+        """Add a norm by the root mean square, which is the length but for the size of a head."""
+        split = self._reshaped(x, f"{name}.heads", [0, 0, heads, head_dim])
+        weight = self._constant(f"{name}.weight", np.full(head_dim, head_dim**-0.5))
+        at: dict[str, Any] = {"axis": -1, "epsilon": eps / head_dim, "stash_type": 1}
+        united = self._writer.node("SimplifiedLayerNormalization", [split, weight], [f"{name}.united"], **at)
+        return self._reshaped(united, f"{name}.out", [0, 0, heads * head_dim])
+
+    def decay(self, name: str, x: str, rate: str, bias: str, size: int) -> str:
+        """Add softplus between a sum and a product."""
+        vectors = {kind: self._source.vector(tensor, size) for kind, tensor in (("bias", bias), ("rate", rate))}
+        moved = self._writer.node("Add", [x, self._constant(f"{name}.bias", vectors["bias"])], [f"{name}.moved"])
+        grown = self._writer.node("Softplus", [moved], [f"{name}.grown"])
+        return self.multiply(name, grown, self._constant(f"{name}.rate", vectors["rate"]))
+
+    def sigmoid(self, name: str, x: str) -> str:
+        """Add a sigmoid."""
+        return self._writer.node("Sigmoid", [x], [f"{name}.out"])
+
+    def _new_state(self, *shape: int) -> tuple[str, str]:
+        self.states.append(shape)
+        return f"past_state.{len(self.states) - 1}", f"present_state.{len(self.states) - 1}"
+
+    def _float32(self, x: str) -> str:
+        if self._dtype == np.float32:
+            return x
+        return self._writer.node("Cast", [x], [f"{x}.float32"], to=TensorProto.FLOAT)
+
+    def _narrowed(self, x: str) -> str:
+        """Return float32 values in the type of all others."""
+        if self._dtype == np.float32:
+            return x
+        return self._writer.node("Cast", [x], [f"{x}.float16"], to=TensorProto.FLOAT16)
 
     def activate(self, name: str, x: str, activation: Activation) -> str:
         """Add the activation."""

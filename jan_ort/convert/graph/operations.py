@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import Activation
 from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.architectures.states import DeltaNet
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import Scale
@@ -52,10 +53,11 @@ class HeadNorm:
 class Attention:
     """How a layer attends: ``window`` 0 sees all tokens before, ``cap`` 0 bends no score.
 
-    ``sinks`` names the tensor of what each head attends to beside tokens, "" for nothing.
+    ``cache`` is the number of its keys and values among those of the layers that attend. ``sinks`` names the tensor of
+    what each head attends to beside tokens, "" for nothing.
     """
 
-    layer: int
+    cache: int
     num_heads: int
     num_key_value_heads: int
     head_dim: int
@@ -64,6 +66,19 @@ class Attention:
     window: int
     cap: float
     sinks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution of each of ``channels`` over this token and the ``kernel`` - 1 before; ``tensor`` names weights.
+
+    ``activated``: SiLU follows.
+    """
+
+    tensor: str
+    channels: int
+    kernel: int
+    activated: bool = False
 
 
 class Operations(Protocol[Value]):
@@ -103,6 +118,34 @@ class Operations(Protocol[Value]):
 
     def attend(self, name: str, projections: tuple[Value, ...], attention: Attention) -> Value:
         """Rotate queries and keys, and mix the values of this and earlier tokens."""
+        ...
+
+    def convolve(self, name: str, x: Value, convolution: Convolution) -> Value:
+        """Convolve each channel with those of the tokens before."""
+        ...
+
+    def recur(self, name: str, x: tuple[Value, Value, Value], gates: tuple[Value, Value], net: DeltaNet) -> Value:
+        """Return what queries read, each after keys have written values: ``x`` are the three.
+
+        ``gates`` are how much of its difference from what is read each value overwrites, between 0 and 1, and the
+        logarithm of how much stays of what there is.
+        """
+        ...
+
+    def unit(self, name: str, x: Value, heads: int, head_dim: int, eps: float) -> Value:
+        """Divide each head by its length, the root of ``eps`` and the sum of squares."""
+        ...
+
+    def decay(self, name: str, x: Value, rate: str, bias: str, size: int) -> Value:
+        """Return softplus of x and the tensor ``bias``, times the tensor ``rate``, both ``size`` wide."""
+        ...
+
+    def sigmoid(self, name: str, x: Value) -> Value:
+        """Apply the sigmoid."""
+        ...
+
+    def split(self, name: str, x: Value, sizes: list[int]) -> tuple[Value, ...]:
+        """Return parts of these widths."""
         ...
 
     def activate(self, name: str, x: Value, activation: Activation) -> Value:

@@ -52,18 +52,20 @@ class HfCheckpoint(Checkpoint):
         base = "" if self._has_prefix(stored) else next(iter(self._layout.tensors)).partition(".")[0] + "."
         for name, tensor in stored.items():
             stem, _, kind = name.rpartition(".")
+            stem, suffix = (stem, f".{kind}") if kind in ("weight", "bias") else (name, "")
             found = _LAYER.search(stem)
             template = _LAYER.sub(".{layer}.", stem, count=1) if found else stem
             role = self._layout.tensors.get(template) or self._layout.tensors.get(base + template, "")
-            if (role == "head" and tied) or _BUFFERS.fullmatch(name):
+            is_passed_over = name.startswith(self._layout.passed_over) or _BUFFERS.fullmatch(name)
+            if (role == "head" and tied) or is_passed_over:
                 continue
-            ours = getattr(self.decoder.tensors, role) if role and kind in ("weight", "bias") else ""
+            ours = getattr(self.decoder.tensors, role) if role else ""
             if not ours:
                 self.refuse(
                     f"tensor {name[:200]!r} belongs to no part of a {self._layout.model_type} model that is supported; "
                     "use another model"
                 )
-            full = f"{ours.format(layer=int(found[1]) if found else 0)}.{kind}"
+            full = f"{ours.format(layer=int(found[1]) if found else 0)}{suffix}"
             self._stored[full], self._roles[full], self._names[full] = tensor, role, name
         if tied is False and f"{self.decoder.tensors.head}.weight" not in self._stored:
             self.refuse("tensor 'lm_head.weight' is missing, and config.json says that it is not the embedding")
@@ -73,6 +75,8 @@ class HfCheckpoint(Checkpoint):
 
     def _shape_of(self, name: str) -> tuple[int, ...]:
         shape = self._stored[name].shape
+        if self._roles[name] == "convolution" and len(shape) == 3 and shape[1] == 1:
+            return shape[0], shape[2]  # torch's has a dimension for each group's inputs, of which there is one
         return shape[::-1] if self._is_transposed(name) else shape
 
     def _is_transposed(self, name: str) -> bool:
@@ -134,6 +138,8 @@ class HfCheckpoint(Checkpoint):
                 values = values.T
             if role.endswith("norm") and name.endswith(".weight") and self._layout.norm_offset:
                 values = values.astype(np.float32) + np.float32(self._layout.norm_offset)
+            if role == "decay_rate":
+                values = -np.exp(values.astype(np.float32))
             if role == "qkv" and self._layout.grouped_qkv:
                 values = self._ungrouped(values)
         return ModelTensor(self.path, self.spelled_tensor(name), kind, self._shapes[name], values)

@@ -17,6 +17,8 @@ from jan_ort.convert.inputs.hf_keys import HfKeys
 _TYPES = ("default", "linear", "llama3", "yarn", "longrope")
 _DEFAULT_THETA = 10_000.0
 _MAX_HEAD_DIM = 2**14
+_SECTIONS = frozenset({"mrope_section", "mrope_interleaved"})
+"""Which of an image's positions each pair rotates by; a text's are all the same."""
 
 
 class HfRotary:
@@ -45,8 +47,8 @@ class HfRotary:
         )
         self._scale(whole, local is not None)
         self._add_local(keys, local)
-        whole.refuse_untaken()
-        stated.refuse_untaken()
+        whole.refuse_untaken(_SECTIONS)
+        stated.refuse_untaken(_SECTIONS)
 
     def _share(self) -> float:
         return float(self._layout.defaults.get("partial_rotary_factor", 1.0))

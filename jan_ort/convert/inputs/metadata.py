@@ -89,6 +89,14 @@ class Metadata:
             self._wrong(key, value, f"a number, or a list of {count} booleans")
         return [value == 0 or (index + 1) % value != 0 for index in range(count)]
 
+    def integer_per_layer(self, key: str, count: int) -> list[int]:
+        """Return an integer from 0 for each of ``count``: as the file lists them, or one for all."""
+        value = self._value(key)
+        values = np.full(count, value) if type(value) is int else np.asarray(value)
+        if values.dtype.kind not in "iu" or values.shape != (count,) or values.min() < 0:
+            self._wrong(key, value, f"an integer from 0, or a list of {count},")
+        return [int(each) for each in values]
+
     def strings(self, key: str) -> list[str]:
         """Return a non-empty list of strings."""
         value = self._value(key)
