@@ -67,7 +67,8 @@ class OnnxOperations:
         self._dtype = dtype
         self._experts = OnnxExperts(source, writer, products, dtype)
         self._written: set[str] = set()
-        self._rotates_inside = dtype == np.float32
+        # ONNX Runtime rotates inside of attention heads of whole sixteens only.
+        self._rotates_inside = dtype == np.float32 and config.head_dim % 16 == 0
         self.takes_positions = not self._rotates_inside
         self.states: list[tuple[int, ...]] = []
 
