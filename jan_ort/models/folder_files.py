@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from jan_ort.ground.json_object import read_object
+from jan_ort.ground.json_object import object_in, read_object, text_in
 from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.ground.task import EMBED, GENERATE, Task, find_task, task_names
+from jan_ort.models.prompt_template import chat_template_of
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 
@@ -69,6 +70,11 @@ class FolderFiles:
         return model
 
     @cached_property
+    def foundry(self) -> dict[str, Any]:
+        """inference_model.json, of Foundry Local."""
+        return self._read("inference_model.json")
+
+    @cached_property
     def tokenizer_config(self) -> dict[str, Any]:
         """tokenizer_config.json."""
         return self._read("tokenizer_config.json")
@@ -102,7 +108,7 @@ class FolderFiles:
             raise ModelFolderError(
                 f"{self.path / 'jan_ort.json'}: name is {shown}; needed is a text of up to {_MAX_NAME} characters"
             )
-        return stated or self.path.resolve().name
+        return stated or text_in(self.foundry, "Name")[:_MAX_NAME] or self.path.resolve().name
 
     def task(self) -> Task:
         """Return what the model is for."""
@@ -185,7 +191,7 @@ class FolderFiles:
                 template = named.get("default", next(iter(named.values()), None))
             if template:
                 return str(template)
-        return None
+        return chat_template_of(object_in(self.foundry, "PromptTemplate"))
 
     def tool_use_template(self) -> str | None:
         """Return the template that transformers takes, by this name, as soon as there are tools."""
