@@ -5,6 +5,7 @@ from __future__ import annotations
 from jan_ort.convert.architectures.bert import BERT
 from jan_ort.convert.architectures.command_r import COMMAND_R, COMMAND_R_HF
 from jan_ort.convert.architectures.decoder import Decoder
+from jan_ort.convert.architectures.deepseek2 import DEEPSEEK2
 from jan_ort.convert.architectures.encoder import Encoder
 from jan_ort.convert.architectures.exaone4 import EXAONE4, EXAONE4_HF
 from jan_ort.convert.architectures.falcon import FALCON, FALCON_HF
@@ -56,6 +57,7 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     GPT_OSS,
     LFM2,
     QWEN35,
+    DEEPSEEK2,
     BERT,
 )
 """Decoders generate text, encoders come as sentence-transformers folders and embed it."""

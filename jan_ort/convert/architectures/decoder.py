@@ -48,6 +48,7 @@ NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
         "expert_count": (0,),
         "expert_gating_func": (0, 1),
         "expert_group_count": (0, 1),
+        "expert_group_used_count": (0, 1),
         "expert_used_count": (0,),
         "expert_weights_scale": (0, 1),
         "final_logit_softcapping": (0,),
@@ -70,7 +71,8 @@ class DecoderTensors:
     """The names of the tensors without ".weight" and ".bias"; ``{layer}`` stands for the layer's number.
 
     A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value. A layer may have
-    a ``router`` and experts, all of one kind in one tensor, and beside them a block for all tokens.
+    a ``router`` and experts, all of one kind in one tensor, and beside them a block for all tokens; a ``correction`` is
+    added to what chooses. A ``latent`` vector is what keys and values are made of (see :mod:`architectures.latent`).
     """
 
     embedding: str = "token_embd"
@@ -95,7 +97,15 @@ class DecoderTensors:
     up: str = "blk.{layer}.ffn_up"
     down: str = "blk.{layer}.ffn_down"
     mlp_post_norm: str = ""
+    query_down: str = ""
+    query_down_norm: str = ""
+    query_up: str = ""
+    latent: str = ""
+    latent_norm: str = ""
+    latent_keys: str = ""
+    latent_values: str = ""
     router: str = "blk.{layer}.ffn_gate_inp"
+    router_correction: str = ""
     expert_gate: str = "blk.{layer}.ffn_gate_exps"
     expert_up: str = "blk.{layer}.ffn_up_exps"
     expert_down: str = "blk.{layer}.ffn_down_exps"
@@ -187,6 +197,7 @@ class Decoder:
     ``tiled_values``: its value heads that share a key lie apart. ``gated_queries``: each head of queries has a gate
     of its size behind it, for what the head sees. ``drafts_behind``: the last layers, as many as nextn_predict_layers
     says, only draft tokens. ``experts``: layers may have some.
+    ``latent``: keys and values of all heads are made of one vector.
     ``scales_embedding``: by the root of the hidden size. ``divides_logits``: by logit_scale, where others multiply.
     ``wide_scale_layers``: in a model with so many layers scores are scaled by the hidden size's share of a head instead
     of the head's size. ``half_residual``: what the residual is multiplied by in a float16 graph, where it would be
@@ -221,6 +232,7 @@ class Decoder:
     tiled_values: bool = False
     gated_queries: bool = False
     drafts_behind: bool = False
+    latent: bool = False
     scales_embedding: bool = False
     divides_logits: bool = False
     half_residual: float = 1.0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
 from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes
+from jan_ort.convert.architectures.latent import LatentSizes, read_latent
 from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
 from jan_ort.convert.architectures.states import State, read_mixers
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
@@ -44,7 +45,7 @@ class DecoderConfig:
 
     ``windows``, ``rotaries`` and ``states`` have an entry for each layer: how many tokens attention sees, 0 for all,
     how queries and keys rotate, and what the layer has instead of attention, if it has. ``experts`` None: no layer has
-    any.
+    any. ``latent`` None: keys and values are projections of their own.
     """
 
     vocab_size: int
@@ -61,6 +62,17 @@ class DecoderConfig:
     rotaries: tuple[Rotary | None, ...]
     states: tuple[State | None, ...]
     experts: ExpertSizes | None = None
+    latent: LatentSizes | None = None
+
+    @property
+    def attended_size(self) -> int:
+        """Width of what attention returns."""
+        return self.num_attention_heads * (self.latent.value if self.latent else self.head_dim)
+
+    @property
+    def rotated_size(self) -> int:
+        """How many values of a head the rotary tables are for."""
+        return self.latent.rotating if self.latent else self.head_dim
 
     @property
     def attending(self) -> list[int]:
@@ -87,7 +99,7 @@ class DecoderConfig:
 
     def to_json(self, decoder: Decoder) -> dict[str, Any]:
         """Return config.json, without the token ids."""
-        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts", "states")
+        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts", "states", "latent")
         config: dict[str, Any] = {
             "architectures": [decoder.hf_class],
             "model_type": decoder.name,
@@ -131,6 +143,7 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
         rotaries=read_rotaries(source, decoder, windows, head_dim, context_length),
         experts=read_expert_sizes(source, decoder),
         states=mixers.states,
+        latent=read_latent(source, decoder),
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)
@@ -204,7 +217,8 @@ def _check(source: Checkpoint, decoder: Decoder, config: DecoderConfig) -> None:
             f"embedding length {config.hidden_size} and head size {config.head_dim} must be multiples of "
             f"{GGML_BLOCK} and 8; such a model is not supported"
         )
-    for suffix in ("attention.value_length", "attention.key_length_swa", "attention.value_length_swa"):
+    own = () if config.latent else ("attention.value_length",)
+    for suffix in (*own, "attention.key_length_swa", "attention.value_length_swa"):
         if source.integer(decoder.key(suffix), config.head_dim) != config.head_dim:
             source.refuse(f"{decoder.key(suffix)} differs from the head size {config.head_dim}, which is not supported")
     _check_sizes(source, decoder, config)
@@ -215,8 +229,8 @@ def _check_sizes(source: Checkpoint, decoder: Decoder, config: DecoderConfig) ->
     tensors = decoder.tensors
     source.tensor(f"{tensors.embedding}.weight", (config.vocab_size, config.hidden_size))
     first = tensors.of(config.attending[0])
-    source.tensor(f"{first.attention_output}.weight", (config.hidden_size, config.query_size))
-    tables_bytes = config.max_position_embeddings * config.head_dim * 4
+    source.tensor(f"{first.attention_output}.weight", (config.hidden_size, config.attended_size))
+    tables_bytes = config.max_position_embeddings * config.rotated_size * 4
     if tables_bytes > max(_SMALL_TABLES_BYTES, source.size_bytes):
         source.refuse(
             f"{config.max_position_embeddings} positions of heads of {config.head_dim} need rotary tables of "

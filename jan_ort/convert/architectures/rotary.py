@@ -208,6 +208,8 @@ def _read_scaling(source: Checkpoint, decoder: Decoder, context_length: int) -> 
 
 def _yarn_magnitude(source: Checkpoint, decoder: Decoder, factor: float) -> float:
     grown = 0.1 * math.log(max(factor, 1.0))
+    if decoder.latent and decoder.key("rope.scaling.yarn_log_multiplier") in source:
+        return 1.0  # it is in the scale of scores
     multiplier = _followed(source, decoder, "rope.scaling.yarn_log_multiplier", 0.0)
     return (1 + grown) / (1 + multiplier * grown)
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.architectures.latent import LatentSizes
 from jan_ort.convert.architectures.states import DeltaNet, ShortConvolution
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, Norm, Operations, Value
+from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, LatentAttention, Norm, Operations, Value
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import LayerSmoothing, Scale
@@ -124,6 +125,8 @@ class Forward(Generic[Value]):
         return self._short_convolution(layer, x, state)
 
     def _attention(self, layer: int, x: Value) -> Value:
+        if self._config.latent is not None:
+            return self._latent_attention(layer, x, self._config.latent)
         config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
         order = self._order(layer)
         norms = [
@@ -183,6 +186,28 @@ class Forward(Generic[Value]):
         gate = do.linear(f"{prefix}_z", x, [Part(names.state_gate, net.values, None, smooth)], hidden)
         gated = do.multiply(f"{prefix}_gated", normed, do.activate(f"{prefix}_z", gate, "silu"))
         return do.linear(f"{prefix}_out", gated, [Part(names.state_output, hidden)], net.values)
+
+    def _latent_attention(self, layer: int, x: Value, sizes: LatentSizes) -> Value:
+        config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
+        scale, rotary = self._smoothing[layer].attention, config.rotaries[layer]
+        assert rotary is not None  # no recipe with latent attention has layers that do not rotate
+        query_size = config.num_attention_heads * (sizes.still + sizes.rotating)
+        down, cached = sizes.query_rank, sizes.rank + sizes.rotating
+        parts = [
+            Part(names.query_down, down, None, scale) if down else Part(names.query, query_size, None, scale),
+            Part(names.latent, sizes.rotating, None, scale, first=sizes.rank, total=cached),
+            Part(names.latent, sizes.rank, None, scale, total=cached),
+        ]
+        query, key, vector = do.projections(f"{prefix}_qkv", x, parts, config.hidden_size, apart=True)
+        if down:
+            query = do.norm(query, Norm(f"{prefix}_q_a_norm", names.query_down_norm, down))
+            query = do.linear(f"{prefix}_q_b", query, [Part(names.query_up, query_size)], down)
+        vector = do.norm(vector, Norm(f"{prefix}_kv_a_norm", names.latent_norm, sizes.rank))
+        heads, pairs = config.num_attention_heads, self._decoder.rotary_pairs
+        how = LatentAttention(layer, heads, sizes, rotary, names.latent_keys, names.latent_values, pairs)
+        attended = do.attend_latent(prefix, (query, key, vector), how)
+        output = [Part(names.attention_output, config.hidden_size)]
+        return do.linear(f"{prefix}_output", attended, output, config.attended_size)
 
     def _how(self, layer: int) -> Attention:
         config = self._config

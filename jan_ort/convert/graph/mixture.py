@@ -28,6 +28,10 @@ class Mixture:
         """Return the matrix with a row for each expert."""
         return Part(self.names.router, self.sizes.count, None, self.scale)
 
+    def correction(self) -> Part:
+        """Return what has a bias that is added to scores before experts are chosen."""
+        return Part(self.names.router_correction, self.sizes.count)
+
     def gate(self, expert: int) -> Part:
         """Return one expert's gate, ``(width, hidden)``."""
         return self._part(self.names.expert_gate, self.sizes.width, expert, self.scale)

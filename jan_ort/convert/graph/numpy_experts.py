@@ -33,11 +33,17 @@ def sigmoid(x: Floats) -> Floats:
 def _choose(matrices: Matrices, x: Floats, mixture: Mixture) -> tuple[NDArray[np.intp], Floats]:
     """Return the numbers of each token's experts and their weights, ``(tokens, used)``."""
     logits = _linear(matrices, x, mixture.router(), mixture.hidden)
-    powers: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
-    chosen = np.argsort(-logits, axis=-1, kind="stable")[:, : mixture.sizes.used]
-    weights: Floats = np.take_along_axis(shares, chosen, axis=-1)
-    return chosen, weights / weights.sum(axis=-1, keepdims=True) if mixture.sizes.normalized else weights
+    if mixture.sizes.sigmoids:
+        scores = sigmoid(logits)
+    else:
+        powers: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        scores = powers / powers.sum(axis=-1, keepdims=True)
+    ranked = scores if (correction := matrices.bias([mixture.correction()])) is None else scores + correction
+    chosen = np.argsort(-ranked, axis=-1, kind="stable")[:, : mixture.sizes.used]
+    weights: Floats = np.take_along_axis(scores, chosen, axis=-1)
+    if mixture.sizes.normalized:
+        weights = weights / weights.sum(axis=-1, keepdims=True)
+    return chosen, weights * np.float32(mixture.sizes.scale)
 
 
 def _say(matrices: Matrices, x: Floats, mixture: Mixture, expert: int) -> Floats:

@@ -16,9 +16,9 @@ from jan_ort.convert.architectures.decoder import Activation, NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.rotary import Rotary
 from jan_ort.convert.architectures.states import DeltaNet
-from jan_ort.convert.graph import numpy_experts
+from jan_ort.convert.graph import numpy_experts, numpy_latent
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, Norm
+from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, LatentAttention, Norm
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
 
@@ -114,6 +114,16 @@ class NumpyOperations:
             return np.full((attention.num_heads, 1, 1), -np.inf, np.float32)
         return self._source.vector(f"{attention.sinks}.weight", attention.num_heads).reshape(-1, 1, 1)
 
+    def attend_latent(
+        self, name: str, projections: tuple[Floats, Floats, Floats], attention: LatentAttention
+    ) -> Floats:
+        """Attend to latent vectors."""
+        sizes, heads = attention.sizes, attention.num_heads
+        keys = self._source.tensor(f"{attention.keys}.weight", (heads, sizes.rank, sizes.still))
+        values = self._source.tensor(f"{attention.values}.weight", (heads, sizes.value, sizes.rank))
+        weights, tables = (keys.dequantize(), values.dequantize()), self._rotary_tables(attention.rotary)
+        return numpy_latent.attended(projections, attention, weights, tables)
+
     def _heads(self, x: Floats, attention: Attention, count: int, rotary: Rotary | None) -> Floats:
         """Return ``(heads, tokens, head_dim)``, rotated; contiguous, so that each head's product is one of BLAS."""
         heads = x.reshape(len(x), count, attention.head_dim).swapaxes(0, 1)
@@ -125,7 +135,7 @@ class NumpyOperations:
 
     def _rotary_tables(self, rotary: Rotary) -> tuple[Floats, Floats]:
         if rotary.name not in self._tables:
-            cosines, sines = rotary.tables(self._source, len(self._token_ids), self._config.head_dim)
+            cosines, sines = rotary.tables(self._source, len(self._token_ids), self._config.rotated_size)
             self._tables[rotary.name] = cosines.astype(np.float32), sines.astype(np.float32)
         return self._tables[rotary.name]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from jan_ort.convert.graph.mixture import Mixture
@@ -51,14 +52,42 @@ class OnnxExperts:
         """Add the router; return the weights float32 and the numbers of the experts, ``(tokens, used)``."""
         writer, sizes = self._writer, mixture.sizes
         logits = self._float_product(f"{name}.router", self._as_float(rows, name), mixture.router(), mixture.hidden)
-        if not sizes.normalized:
-            logits = writer.node("Softmax", [logits], [f"{name}.router.shares"], axis=-1)
+        correction = self._matrices.bias([mixture.correction()])
+        if sizes.sigmoids or correction is not None:
+            return self._choose_by_scores(name, logits, mixture, correction)
         used = writer.initializer(f"{name}.used", np.array([sizes.used], np.int64))
         best = [f"{name}.best", f"{name}.chosen"]
+        if not sizes.normalized:
+            logits = writer.node("Softmax", [logits], [f"{name}.router.shares"], axis=-1)
         writer.node("TopK", [logits, used], best, axis=-1)
         if sizes.normalized:
             best[0] = writer.node("Softmax", [best[0]], [f"{name}.weights"], axis=-1)
-        return best[0], best[1]
+        return self._times(name, best[0], sizes.scale), best[1]
+
+    def _choose_by_scores(
+        self, name: str, logits: str, mixture: Mixture, correction: NDArray[np.float32] | None
+    ) -> tuple[str, str]:
+        """Add a choice by other numbers than the weights."""
+        writer, sizes = self._writer, mixture.sizes
+        at: dict[str, Any] = {} if sizes.sigmoids else {"axis": -1}
+        scores = ranked = writer.node("Sigmoid" if sizes.sigmoids else "Softmax", [logits], [f"{name}.scores"], **at)
+        if correction is not None:
+            added = writer.initializer(f"{name}.correction", correction)
+            ranked = writer.node("Add", [scores, added], [f"{name}.ranked"])
+        used = writer.initializer(f"{name}.used", np.array([sizes.used], np.int64))
+        writer.node("TopK", [ranked, used], [f"{name}.best", f"{name}.chosen"], axis=-1)
+        weights = writer.node("GatherElements", [scores, f"{name}.chosen"], [f"{name}.weights"], axis=-1)
+        if sizes.normalized:
+            last = writer.initializer(f"{name}.last", np.array([-1], np.int64))
+            total = writer.node("ReduceSum", [weights, last], [f"{name}.sum"], keepdims=1)
+            weights = writer.node("Div", [weights, total], [f"{name}.normalized"])
+        return self._times(name, weights, sizes.scale), f"{name}.chosen"
+
+    def _times(self, name: str, weights: str, factor: float) -> str:
+        if factor == 1:
+            return weights
+        by = self._writer.initializer(f"{name}.factor", np.array(factor, np.float32))
+        return self._writer.node("Mul", [weights, by], [f"{name}.multiplied"])
 
     def _choice(self, name: str, chosen: str, mixture: Mixture) -> str:
         """Add 1 at each row's expert and 0 elsewhere, ``(tokens · used, experts)``."""

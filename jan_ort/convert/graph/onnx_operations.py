@@ -16,8 +16,9 @@ from jan_ort.convert.architectures.rotary import Rotary
 from jan_ort.convert.architectures.states import DeltaNet
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_experts import OnnxExperts
+from jan_ort.convert.graph.onnx_latent import OnnxLatent
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
-from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, Norm
+from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, LatentAttention, Norm
 from jan_ort.convert.graph.products import Products
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
@@ -66,6 +67,7 @@ class OnnxOperations:
         self._norm, self._add_and_norm = _NORMS[norm]
         self._dtype = dtype
         self._experts = OnnxExperts(source, writer, products, dtype)
+        self._latent = OnnxLatent(source, writer, self._rotate_latent, self._constant)
         self._written: set[str] = set()
         # ONNX Runtime rotates inside of attention heads of whole sixteens only.
         self._rotates_inside = dtype == np.float32 and config.head_dim % 16 == 0
@@ -188,19 +190,27 @@ class OnnxOperations:
         outputs = [f"{name}.out", f"present.{cache}.key", f"present.{cache}.value"]
         return self._writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at, scale=attention.scale)
 
+    def attend_latent(self, name: str, projections: tuple[str, str, str], attention: LatentAttention) -> str:
+        """Add attention to latent vectors."""
+        return self._latent.attend(name, projections, attention)
+
+    def _rotate_latent(self, x: str, attention: LatentAttention) -> str:
+        self.takes_positions = True
+        return self._rotate(x, attention.rotary, interleaved=int(attention.pairs))
+
     def _sinks(self, name: str, attention: Attention) -> str:
         return self._constant(f"{name}.sinks", self._source.vector(f"{attention.sinks}.weight", attention.num_heads))
 
-    def _rotate(self, x: str, rotary: Rotary) -> str:
+    def _rotate(self, x: str, rotary: Rotary, interleaved: int = 0) -> str:
         inputs = [x, POSITIONS, *self._tables(rotary)]
-        return self._writer.node("RotaryEmbedding", inputs, [f"{x}.rotated"], domain=MICROSOFT, interleaved=0)
+        return self._writer.node("RotaryEmbedding", inputs, [f"{x}.rotated"], domain=MICROSOFT, interleaved=interleaved)
 
     def _tables(self, rotary: Rotary) -> list[str]:
         """Add cosines and sines, ``(context_length, head_dim / 2)``, the first time that they are used."""
         names = [f"{rotary.name}.cos", f"{rotary.name}.sin"]
         if not self._written.issuperset(names):
             config = self._config
-            tables = rotary.tables(self._source, config.max_position_embeddings, config.head_dim)
+            tables = rotary.tables(self._source, config.max_position_embeddings, config.rotated_size)
             for name, table in zip(names, tables, strict=True):
                 self._once(name, table)
         return names

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import Activation
+from jan_ort.convert.architectures.latent import LatentSizes
 from jan_ort.convert.architectures.rotary import Rotary
 from jan_ort.convert.architectures.states import DeltaNet
 from jan_ort.convert.graph.mixture import Mixture
@@ -81,6 +82,22 @@ class Convolution:
     activated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LatentAttention:
+    """How a layer attends to latent vectors; ``keys`` and ``values`` name the tensors that make those of them.
+
+    ``pairs``: values that rotate together are neighbours.
+    """
+
+    layer: int
+    num_heads: int
+    sizes: LatentSizes
+    rotary: Rotary
+    keys: str
+    values: str
+    pairs: bool
+
+
 class Operations(Protocol[Value]):
     """Adds one operation; ``name`` begins the names of what it needs."""
 
@@ -146,6 +163,10 @@ class Operations(Protocol[Value]):
 
     def split(self, name: str, x: Value, sizes: list[int]) -> tuple[Value, ...]:
         """Return parts of these widths."""
+        ...
+
+    def attend_latent(self, name: str, projections: tuple[Value, Value, Value], attention: LatentAttention) -> Value:
+        """Mix what the vectors of this and earlier tokens say; of queries, keys that rotate, and vectors."""
         ...
 
     def activate(self, name: str, x: Value, activation: Activation) -> Value:
