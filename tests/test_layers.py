@@ -65,7 +65,7 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "jan_ort.cli.terminal_chat": ("jan_ort.cli.commands",),
     "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat", "jan_ort.cli.saying"),
     "jan_ort.http.app": ("jan_ort.__init__", "jan_ort.http.hypercorn_server"),
-    "jan_ort.http.handlers": ("jan_ort.http.app",),
+    "jan_ort.http.handlers": ("jan_ort.http.routes",),
     "quart": ("jan_ort.http", "jan_ort.__init__"),
     "hypercorn": ("jan_ort.http",),
 }

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import shlex
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from jan_ort.http.api_error import ApiError
+from jan_ort.http.keys import ApiKeys
+from jan_ort.settings.network import ANY_ORIGIN
 from jan_ort.settings.schema import Settings
 
+_WRONG_KEY = "the API key is wrong"
+_NO_KEY = "an API key is needed: send 'Authorization: Bearer KEY', or 'x-api-key: KEY'"
 _REMEDY = "set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1"
 
 
@@ -17,26 +22,12 @@ class ExposureError(Exception):
     """Raised when the settings would serve other machines without a key, and nobody has said that this is meant."""
 
 
-def check_key(authorization: str | None, key: str) -> None:
-    """Check the value of an Authorization header, in constant time. Raises: ApiError 401."""
-    if _is_given(authorization, key):
-        return
-    reason = "the API key is wrong" if authorization else "an API key is needed: send 'Authorization: Bearer KEY'"
-    raise _unauthorized(reason, "invalid_api_key")
-
-
-def _is_given(authorization: str | None, key: str) -> bool:
-    scheme, _, given = (authorization or "").partition(" ")
+def given_keys(authorization: str | None, x_api_key: str | None) -> list[bytes]:
+    """Return the keys that a request has: the bearer's, and that of the header that Anthropic's clients send."""
+    scheme, _, bearer = (authorization or "").partition(" ")
+    given = [bearer] if scheme.lower() == "bearer" else []
     # Header values reach us as latin-1, whatever the client wrote; its bytes are what is compared.
-    is_equal = hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode())
-    return is_equal and scheme.lower() == "bearer"
-
-
-def check_admin(authorization: str | None, admin_key: str, api_key: str | None) -> None:
-    """Check who wants to change the server. Raises: ApiError 401, or 403 with the key that is for the rest."""
-    if api_key is not None and _is_given(authorization, api_key):
-        raise ApiError(403, "this operation needs the admin key (JAN_ORT_ADMIN_KEY)", code="admin_key_required")
-    check_key(authorization, admin_key)
+    return [key.strip().encode("latin-1", "replace") for key in (*given, x_api_key or "") if key.strip()]
 
 
 def is_loopback(address: str) -> bool:
@@ -55,8 +46,10 @@ def check_peer(address: str) -> None:
         raise _unauthorized(f"without an API key only this machine is served; {_REMEDY}", "api_key_required")
 
 
-def check_host(host: str | None, own_host: str) -> None:
-    """Check that a client without a key has called this machine by a name of its own. Raises: ApiError 401.
+def check_host(host: str | None, *allowed: str) -> None:
+    """Check that a client without a key has called this machine by a name of its own, or one of ``allowed``.
+
+    Raises: ApiError 401.
 
     A web page can have its own name resolve to 127.0.0.1, and would be of the same origin as this server then (DNS
     rebinding); but its name stands in the Host header.
@@ -67,9 +60,9 @@ def check_host(host: str | None, own_host: str) -> None:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         name = host
-    if name in ("localhost", own_host.lower()) or name.endswith(".localhost") or is_loopback(name):
+    if name in ("localhost", *map(str.lower, allowed)) or name.endswith(".localhost") or is_loopback(name):
         return
-    called = f"the Host header calls it {host[:100]!r}; call it localhost"
+    called = f"the Host header calls it {host[:100]!r}; call it localhost, start the server with --allowed-host NAME"
     raise _unauthorized(f"without an API key only this machine is served, and {called}, {_REMEDY}", "api_key_required")
 
 
@@ -81,38 +74,54 @@ def _unauthorized(message: str, code: str) -> ApiError:
 
 def check_request(
     settings: Settings,
-    authorization: str | None,
+    keys: ApiKeys,
+    given: Sequence[bytes],
     address: str | None,
     host: str | None,
     *,
     changes_server: bool = False,
-) -> None:
-    """Let a request to a secured operation pass, or raise the 401 or 403 it is answered. The admin key opens all."""
-    api_key = None if settings.api_key is None else settings.api_key.get_secret_value()
+) -> str | None:
+    """Let a request with these keys pass to a secured operation, and return the name of their holder, if it has one.
+
+    The admin key opens all. Raises: ApiError, the 401 or 403 that the request is answered.
+    """
+    holder = keys.holder(given)
     if settings.admin_key is not None:
-        admin_key = settings.admin_key.get_secret_value()
-        if changes_server:
-            check_admin(authorization, admin_key, api_key)
-        if _is_given(authorization, admin_key):
-            return
-    if api_key is not None:
-        check_key(authorization, api_key)
+        admin_key = settings.admin_key.get_secret_value().encode()
+        if any(hmac.compare_digest(each, admin_key) for each in given):
+            return None
+        if changes_server and holder is not None:
+            raise ApiError(403, "this operation needs the admin key (JAN_ORT_ADMIN_KEY)", code="admin_key_required")
+    if keys.are_needed or (settings.admin_key is not None and changes_server):
+        if holder is None:
+            raise _unauthorized(_WRONG_KEY if given else _NO_KEY, "invalid_api_key")
     elif not settings.allow_unauthenticated and address is not None:
         # None: no network between the two, but a unix socket or a client in this process.
         check_peer(address)
-        check_host(host, settings.host)
+        check_host(host, settings.host, *settings.allowed_host)
+    return holder or None
+
+
+def check_keys(settings: Settings) -> None:
+    """Refuse keys that separate nothing, and pages of any origin without a key. Raises: ExposureError."""
+    if settings.admin_key is not None and settings.admin_key.get_secret_value() in settings.api_keys:
+        raise ExposureError("--admin-key is the same as --api-key, and separates nothing; choose another one")
+    if ANY_ORIGIN in settings.cors_origin and not settings.needs_key:
+        raise ExposureError(
+            "--cors-origin '*' without a key would let every page that you open use this server: set JAN_ORT_API_KEY "
+            "or --api-key-file, or name the origins"
+        )
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine without a key, unless told so explicitly; and one key for both.
+    """Refuse to listen beyond this machine without a key, unless told so explicitly; and what ``check_keys`` does.
 
     Raises: ExposureError.
     """
-    if settings.admin_key is not None and settings.admin_key == settings.api_key:
-        raise ExposureError("--admin-key is the same as --api-key, and separates nothing; choose another one")
+    check_keys(settings)
     loopback = settings.host == "localhost" or is_loopback(settings.host)
-    if settings.api_key is None and not settings.allow_unauthenticated and not loopback:
+    if not settings.needs_key and not settings.allow_unauthenticated and not loopback:
         raise ExposureError(
-            f"--host {shlex.quote(settings.host)} is reachable from other machines: set JAN_ORT_API_KEY (as a "
-            "flag, --api-key, others see it in ps), or say --allow-unauthenticated to serve without one"
+            f"--host {shlex.quote(settings.host)} is reachable from other machines: set JAN_ORT_API_KEY or "
+            "--api-key-file (others see the flag --api-key in ps), or say --allow-unauthenticated to serve without one"
         )

@@ -15,6 +15,7 @@ from quart import Request
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
 
+from jan_ort.http.asker import logged_asker
 from jan_ort.http.body import RequestBody
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.served_model import ServedModel
@@ -83,8 +84,8 @@ class TidyConnection(ASGIHTTPConnection):
         if message["type"] == "http.disconnect":
             await asyncio.sleep(0)
             if not self._is_over:  # an app hears this after a whole answer, too
-                method, path = self.scope["method"], self.scope["path"]
-                logger.info("%.20r %.200r: the client has gone before its answer was complete", method, path)
+                asked = self.scope["method"], self.scope["path"], logged_asker()
+                logger.info("%.20r %.200r: the client has gone before its answer was complete%s", *asked)
         return message
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config, Sockets
@@ -18,8 +19,8 @@ KEEP_ALIVE_S = 75.0
 _GRACE_S = 2.0
 
 
-async def serve_until(ended: asyncio.Event, server: Server, listener: socket.socket, drain_s: float) -> None:
-    """Serve what ``server``, which is started, answers; stop it once ``ended`` is set. The listener is used up.
+async def serve_until(ended: asyncio.Event, server: Server, listeners: Sequence[socket.socket], drain_s: float) -> None:
+    """Serve what ``server``, which is started, answers; stop it once ``ended`` is set. The listeners are used up.
 
     The port stays open for as long as the server finishes requests, ``drain_s`` at most.
     """
@@ -29,7 +30,7 @@ async def serve_until(ended: asyncio.Event, server: Server, listener: socket.soc
         await server.stop(drain_s)  # before hypercorn closes connections: what is cut still gets its error event
 
     config = _Config()
-    config.listener = listener
+    config.listeners = listeners
     config.backlog = ACCEPTED_A_TURN
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.graceful_timeout = _GRACE_S
@@ -40,13 +41,13 @@ async def serve_until(ended: asyncio.Event, server: Server, listener: socket.soc
 
 
 class _Config(Config):
-    """hypercorn's, with the socket that listens already."""
+    """hypercorn's, with the sockets that listen already."""
 
-    listener: socket.socket
+    listeners: Sequence[socket.socket]
 
     def create_sockets(self) -> Sockets:
-        """Return it; whoever asks closes it."""
-        return Sockets([], [_Listener(fileno=self.listener.detach())], [])
+        """Return them; whoever asks closes them."""
+        return Sockets([], [_Listener(fileno=each.detach()) for each in self.listeners], [])
 
 
 _WAITING = 1024

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import math
 import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TextIO
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TextIO
 
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.server import Server
@@ -25,37 +26,89 @@ _SAME_SIGNAL_S = 0.1
 """Signals that come so soon after the first are that one again."""
 
 
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""Errors of an address of a name that this machine does not have, as ::1 without IPv6."""
+
+_Address = tuple[socket.AddressFamily, Any]
+
+
 class BindError(Exception):
     """Raised when the address cannot be listened on."""
 
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening-ready socket. Raises: BindError naming the address and the remedy."""
-    listener = None
     try:
-        if "\0" in host:  # Windows takes what stands before it, and nothing for every address of the machine
-            raise ValueError("the host has a null character")
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, proto)
+        return _listen(_addresses(host, port)[0])
+    except (OSError, ValueError) as error:  # ValueError: a host that is no host name
+        raise _cannot(host, port, error) from error
+
+
+def bind_all(host: str, port: int) -> list[socket.socket]:
+    """Return listening-ready sockets, one for each address that the host's name has here, all on one port.
+
+    ``localhost`` has two, and clients try either first. Raises: BindError.
+    """
+    listeners: list[socket.socket] = []
+    absent: OSError | None = None
+    try:
+        for family, address in _addresses(host, port):
+            # What the first one got if any port will do.
+            at = listeners[0].getsockname()[1] if listeners else port
+            try:
+                listeners.append(_listen((family, (address[0], at, *address[2:]))))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                absent = error
+        if absent is not None and not listeners:
+            raise absent
+    except (OSError, ValueError) as error:
+        for each in listeners:
+            each.close()
+        raise _cannot(host, port, error) from error
+    return listeners
+
+
+def _addresses(host: str, port: int) -> list[_Address]:
+    """Return the addresses of a host, IPv4 first. Raises: OSError, ValueError."""
+    if "\0" in host:  # Windows takes what stands before it, and nothing for every address of the machine
+        raise ValueError("the host has a null character")
+    # Whatever a hosts file says: clients take both for it (RFC 6761, section 6.3).
+    names = ("127.0.0.1", "::1") if host.lower() == "localhost" else (host,)
+    found = [each for name in names for each in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+    addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
+    return sorted(addresses, key=lambda each: each[0] != socket.AF_INET)
+
+
+def _listen(at: _Address) -> socket.socket:
+    family, address = at
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
         if sys.platform != "win32":  # there the option would let two servers share the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and address[0] != "::":  # whose IPv4 half is no other address
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
         listener.listen()  # only now nobody else can bind the port too
-    except (OSError, ValueError) as error:  # ValueError: a host that is no host name
-        if listener is not None:
-            listener.close()
-        raise BindError(f"cannot listen on {host}:{port}: {error}; choose another --host or --port") from error
+    except BaseException:
+        listener.close()
+        raise
     listener.setblocking(False)
     listener.set_inheritable(True)
     return listener
 
 
-def launch(settings: Settings, checked: Checked, listener: socket.socket) -> int:
+def _cannot(host: str, port: int, error: Exception) -> BindError:
+    return BindError(f"cannot listen on {host}:{port}: {error}; choose another --host or --port")
+
+
+def launch(settings: Settings, checked: Checked, listeners: Sequence[socket.socket]) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status: 0, or 1 if the models could not be loaded."""
-    return asyncio.run(_serve(settings, checked, listener))
+    return asyncio.run(_serve(settings, checked, listeners))
 
 
-async def _serve(settings: Settings, checked: Checked, listener: socket.socket) -> int:
+async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socket.socket]) -> int:
     ended = asyncio.Event()
     failures: list[Exception] = []
 
@@ -64,10 +117,11 @@ async def _serve(settings: Settings, checked: Checked, listener: socket.socket) 
         ended.set()
 
     _on_signals(ended)
-    host, port = listener.getsockname()[:2]
-    logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    for each in listeners:
+        host, port = each.getsockname()[:2]
+        logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     drain_s = default_drain_s() if settings.drain_s is None else settings.drain_s
-    await serve_models(Server(settings, checked=checked, on_failure=fail), listener, ended, drain_s)
+    await serve_models(Server(settings, checked=checked, on_failure=fail), listeners, ended, drain_s)
     return 1 if failures else 0
 
 
@@ -88,14 +142,16 @@ def _is_terminal(stream: TextIO) -> bool:
     return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(ctypes.c_ulong())))
 
 
-async def serve_models(server: Server, listener: socket.socket, ended: asyncio.Event, drain_s: float = 0.0) -> None:
+async def serve_models(
+    server: Server, listeners: Sequence[socket.socket], ended: asyncio.Event, drain_s: float = 0.0
+) -> None:
     """Start the server, and answer requests until ``ended`` is set; then stop it, after ``drain_s`` at most."""
     server.start()
     serve_until = await asyncio.to_thread(_import_server)  # which takes 0.3 s, while the models are being loaded
-    await serve_until(ended, server, listener, drain_s)
+    await serve_until(ended, server, listeners, drain_s)
 
 
-def _import_server() -> Callable[[asyncio.Event, Server, socket.socket, float], Awaitable[None]]:
+def _import_server() -> Callable[[asyncio.Event, Server, Sequence[socket.socket], float], Awaitable[None]]:
     from jan_ort.http.hypercorn_server import serve_until
 
     return serve_until

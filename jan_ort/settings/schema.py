@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_cache_dir
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from jan_ort.settings.network import NetworkSettings
 from jan_ort.settings.value_sources import (
     ConfigFileSource,
     SettingsError,
     check_variables,
     describe_wrong,
     find_origins,
+    separated,
 )
 
 __all__ = ["Settings", "SettingsError"]
@@ -26,7 +28,7 @@ def default_cache_dir() -> Path:
     return Path(user_cache_dir("jan-ort", appauthor=False))
 
 
-class Settings(BaseSettings):
+class Settings(NetworkSettings):
     """What the operator decides.
 
     A flag ``--num-slots`` is the field ``num_slots``, ``JAN_ORT_NUM_SLOTS`` and ``num_slots = 4`` in a file; a flag
@@ -35,21 +37,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="JAN_ORT_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    api_key: SecretStr | None = Field(
-        None,
-        description="Bearer key that every operation of the API then needs. Every user of this machine can read a flag "
-        "in the process list: set the variable, or api_key in a settings file.",
-    )
-    admin_key: SecretStr | None = Field(
-        None,
-        description="Bearer key that /models/load and /models/unload then need in place of --api-key; it opens the "
-        "rest, too. Set the variable or the settings file, as for --api-key.",
-    )
-    allow_unauthenticated: bool = Field(
-        False, description="Serve other machines without a key; otherwise only this one is served then."
-    )
     model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
         description="Model: a name of 'jan-ort models list', a Hugging Face id, a model folder or a .gguf file; "
@@ -178,8 +165,7 @@ class Settings(BaseSettings):
     @field_validator("model", "embedding_model", "backend_option", "allow_backend", "deny_backend", mode="before")
     @classmethod
     def _separate(cls, given: object) -> object:
-        """Read a text, as variables have it, as one name or several."""
-        return tuple(each.strip() for each in given.split(",")) if isinstance(given, str) else given
+        return separated(given)
 
     @field_validator("backend_option")
     @classmethod
@@ -188,11 +174,6 @@ class Settings(BaseSettings):
             if "=" not in each or "" in split_option(each)[:2]:
                 raise ValueError(f"{each!r} is not NAME=VALUE, nor BACKEND:NAME=VALUE")
         return given
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The keys that are configured."""
-        return tuple(key.get_secret_value() for key in (self.api_key, self.admin_key) if key is not None)
 
     def options_of(self, backend: str) -> dict[str, str]:
         """Return the options of a backend by name: its own, and those for any; the last of several values counts."""
@@ -212,17 +193,6 @@ class Settings(BaseSettings):
     def _expand_home(cls, path: Path) -> Path:
         """Read ~ as a shell does: a file or a variable may hold it, too."""
         return path.expanduser()
-
-    @field_validator("api_key", "admin_key")
-    @classmethod
-    def _strip_key(cls, key: SecretStr | None) -> SecretStr | None:
-        """Drop the line break that a key from a file ends in; a blank key would let everybody in."""
-        if key is None:
-            return None
-        stripped = key.get_secret_value().strip()
-        if not stripped:
-            raise ValueError("a key must not be blank; leave it out to do without")
-        return SecretStr(stripped)
 
     @classmethod
     def settings_customise_sources(

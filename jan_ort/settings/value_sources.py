@@ -116,6 +116,11 @@ def find_origins(settings: type[BaseSettings], given: Mapping[str, object]) -> d
     return origins | {name: f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None}
 
 
+def separated(given: object) -> object:
+    """Read a text, as variables have it, as one name or several."""
+    return tuple(each.strip() for each in given.split(",")) if isinstance(given, str) else given
+
+
 def describe_wrong(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
     """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
     name = str(loc[0]) if loc else "settings"

@@ -16,8 +16,9 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
 
-from jan_ort.http.app import EXTENSION, create_app
+from jan_ort.http.app import create_app
 from jan_ort.http.launcher import bind
+from jan_ort.http.routes import EXTENSION
 from tests.http.handlers.serving import engine_of, reference_settings, server_of, until
 
 NUM_WARM, NUM_REQUESTS, CONCURRENCY = 600, 2000, 8

@@ -12,15 +12,34 @@ from jan_ort.http.auth import (
     ExposureError,
     check_exposure,
     check_host,
-    check_key,
     check_peer,
     check_request,
+    given_keys,
     is_loopback,
 )
 from jan_ort.http.body import RequestBody
+from jan_ort.http.keys import ApiKeys
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, operations
 from tests.http.handlers.serving import COMPLETIONS, serving
+
+
+def ask(
+    settings: Settings,
+    authorization: str | None,
+    address: str | None,
+    host: str | None,
+    *,
+    x_api_key: str | None = None,
+    changes_server: bool = False,
+) -> str | None:
+    given = given_keys(authorization, x_api_key)
+    return check_request(settings, ApiKeys(settings), given, address, host, changes_server=changes_server)
+
+
+def ask_with(authorization: str | None, key: str) -> None:
+    ask(Settings.read(api_key=key), authorization, "192.168.1.5", "evil.example")
+
 
 SECURED = [operation for operation in operations() if operation.secured]
 
@@ -31,13 +50,13 @@ def test_everything_but_health_is_secured() -> None:
 
 @pytest.mark.parametrize("header", ["Bearer k3y", "bearer k3y", "BEARER k3y", "Bearer   k3y "])
 def test_the_right_key_passes(header: str) -> None:
-    check_key(header, "k3y")
+    ask_with(header, "k3y")
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer k3", "Bearer k3yy", "Basic k3y", "k3y"])
 def test_anything_else_is_401_with_the_scheme(header: str | None) -> None:
     with pytest.raises(ApiError) as refused:
-        check_key(header, "k3y")
+        ask_with(header, "k3y")
 
     assert refused.value.status == 401
     assert refused.value.code == "invalid_api_key"
@@ -47,7 +66,7 @@ def test_anything_else_is_401_with_the_scheme(header: str | None) -> None:
 def test_a_key_beyond_ascii_is_compared_by_its_bytes() -> None:
     as_it_arrives = "Bearer schlüssel".encode().decode("latin-1")
 
-    check_key(as_it_arrives, "schlüssel")
+    ask_with(as_it_arrives, "schlüssel")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "::1%lo"])
@@ -72,19 +91,19 @@ def test_without_a_key_other_machines_are_refused(address: str) -> None:
 
 
 def test_without_a_network_there_is_nobody_to_refuse() -> None:
-    check_request(Settings.read(), None, None, "any.name")
+    ask(Settings.read(), None, None, "any.name")
 
 
 def test_without_a_key_other_machines_are_served_if_that_is_said() -> None:
-    check_request(Settings.read(allow_unauthenticated=True), None, "192.168.1.5", "evil.example")
+    ask(Settings.read(allow_unauthenticated=True), None, "192.168.1.5", "evil.example")
 
 
 def test_with_a_key_every_machine_needs_it() -> None:
     settings = Settings.read(api_key="k3y", allow_unauthenticated=True)
 
-    check_request(settings, "Bearer k3y", "192.168.1.5", "evil.example")
+    ask(settings, "Bearer k3y", "192.168.1.5", "evil.example")
     with pytest.raises(ApiError):
-        check_request(settings, None, "127.0.0.1", "localhost")
+        ask(settings, None, "127.0.0.1", "localhost")
 
 
 @pytest.mark.parametrize("operation", SECURED, ids=lambda operation: operation.operation_id)
@@ -157,6 +176,27 @@ def test_a_name_that_was_made_to_mean_this_machine_is_refused_without_a_key(host
     assert (refused.value.status, refused.value.code) == (401, "api_key_required")
     assert repr(host) in refused.value.message
     assert "JAN_ORT_API_KEY" in refused.value.message
+    assert "--allowed-host" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("host.docker.internal:8000", 200),
+        ("HOST.docker.internal", 200),
+        ("nas", 200),
+        ("localhost", 200),
+        ("evil.docker.internal", 401),
+        ("host.docker.internal.evil.example", 401),
+    ],
+)
+async def test_a_host_that_the_operator_named_is_served_without_a_key(host: str, status: int) -> None:
+    async with serving(allowed_host=["host.docker.internal", "NAS:8000"]) as app:
+        here = {"client": ("127.0.0.1", 4711)}
+
+        response = await app.test_client().get("/v1/models", headers={"Host": host}, scope_base=here)
+
+    assert response.status_code == status
 
 
 async def test_a_page_that_rebinds_its_own_name_reads_nothing() -> None:
@@ -224,7 +264,7 @@ async def test_an_admin_key_alone_leaves_the_rest_as_without_a_key(operation: Op
 
 
 def test_without_an_admin_key_every_key_changes_the_server_as_before() -> None:
-    check_request(Settings.read(api_key="k3y"), "Bearer k3y", "192.168.1.5", "x", changes_server=True)
+    ask(Settings.read(api_key="k3y"), "Bearer k3y", "192.168.1.5", "x", changes_server=True)
 
 
 def test_one_key_for_both_is_refused() -> None:

@@ -12,7 +12,7 @@ from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.http.auth import check_exposure
 from jan_ort.http.bug_records.kept_log import keep_log
-from jan_ort.http.launcher import BindError, bind, launch
+from jan_ort.http.launcher import BindError, bind_all, launch
 from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.schema import Settings
@@ -31,10 +31,10 @@ def serve(**flags: Any) -> None:
         allowed_connections(settings.max_connections)
         checked = check_settings(settings)
         try:
-            listener = bind(settings.host, settings.port)
+            listeners = bind_all(settings.host, settings.port)
         except BindError as error:
             raise click.ClickException(str(error)) from error
         keep_log(settings)  # not before: a refused start leaves nothing behind
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
-    sys.exit(launch(settings, checked, listener))
+    sys.exit(launch(settings, checked, listeners))

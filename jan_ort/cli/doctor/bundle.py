@@ -22,7 +22,7 @@ from jan_ort.settings.schema import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
 
-_NEEDED = ("cache_dir", "api_key", "admin_key", "bug_records")
+_NEEDED = ("cache_dir", "api_key", "api_key_file", "admin_key", "bug_records")
 
 _MAX_PART_BYTES = 2**20
 """What is read of a record: the server writes less, and others may write to its folder, too."""

@@ -55,7 +55,7 @@ class LocalServer(RemoteServer):
 
     def _serve(self) -> None:
         with self._listener, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve_models(self.server, self._listener, self._ended))
+            runner.run(serve_models(self.server, [self._listener], self._ended))
 
     def _wait_until_ready(self) -> None:
         while self.server.status is not Status.READY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -92,15 +93,17 @@ async def _frames(
     run: GenerationRun, shape: AnswerShape, results: AsyncGenerator[Sequence[SequenceOutput], None], note: Note
 ) -> AsyncIterator[bytes]:
     try:
-        if first := shape.first_chunks():
-            yield b"".join(map(sse.frame, first))
+        yield b"".join(map(sse.frame, shape.first_chunks()))  # nothing, too: the answer's head goes out with it
+        sent_at = time.monotonic()
         async for outputs in results:
             if len(outputs) == 1 and shape.weight(outputs[0]) < LARGE:  # the usual case, as quick as can be
                 frames = _frames_of(shape, outputs)
             else:
                 frames = await beside(sum(map(shape.weight, outputs)), partial(_frames_of, shape, outputs))
-            if frames or not outputs:
+            # Events may have nothing to show for long, as the text of a call whose end is not there yet.
+            if frames or not outputs or time.monotonic() - sent_at > sse.PING_INTERVAL_S:
                 yield frames or sse.PING
+                sent_at = time.monotonic()
             if shape.is_complete:
                 break
         yield b"".join(map(sse.frame, shape.last_chunks())) + sse.DONE

@@ -13,6 +13,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import Sink, run
 from jan_ort.ground.shown_text import quoted
+from jan_ort.http.asker import logged_asker
 from jan_ort.http.reading.plan import GenerationPlan
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class GenerationRun:
         elapsed = time.perf_counter() - self._started
         usage = self.usage
         logger.info(
-            "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s",
+            "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s%s",
             self.id,
             usage["prompt_tokens"],
             usage["prompt_tokens_details"]["cached_tokens"],
@@ -103,6 +104,7 @@ class GenerationRun:
             self._first_token_s or elapsed,
             usage["completion_tokens"] / elapsed,
             f", user {quoted(self.plan.user)}" if self.plan.user else "",
+            logged_asker(),
         )
 
     def _request(self, *, stream: bool) -> GenerationRequest:

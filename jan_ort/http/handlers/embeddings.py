@@ -15,6 +15,7 @@ from quart import Response
 from jan_ort.ground.shown_text import quoted
 from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.api_error import bad_request, unsupported
+from jan_ort.http.asker import logged_asker
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
@@ -32,12 +33,13 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
         vectors = _shortened(await model.embed(inputs), body.dimensions)
     num_tokens = sum(len(token_ids) for token_ids in inputs)
     logger.info(
-        "embd-%s: %d prompt tokens in %d inputs, after %.3f s%s",
+        "embd-%s: %d prompt tokens in %d inputs, after %.3f s%s%s",
         uuid.uuid4().hex,
         num_tokens,
         len(inputs),
         time.perf_counter() - started,
         f", user {quoted(body.user)}" if body.user else "",
+        logged_asker(),
     )
     as_base64 = body.encoding_format == "base64"
     usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from hypercorn.protocol.events import Body, EndBody, Event, Request
 from hypercorn.protocol.http_stream import HTTPStream
 
 from jan_ort.http.protocol.refusal import refusing_app
 from jan_ort.http.protocol.write_deadline import PIECE_BYTES
-from jan_ort.http.websocket import NOT_SPOKEN
+from jan_ort.http.websocket import NOT_SPOKEN, websocket_refusal
 
 _BODIES_A_TURN = 64
 """Pieces of a body that are taken in one turn of the loop; a client may send it byte by byte."""
@@ -64,5 +64,6 @@ class WebsocketStream(RequestStream):
 
     def _checked(self, request: Request) -> Request:
         request = super()._checked(request)
-        self.app = refusing_app(501, NOT_SPOKEN, "not_implemented")
+        path = unquote(request.raw_path.partition(b"?")[0].decode("ascii"))
+        self.app = refusing_app(*websocket_refusal(path))
         return request

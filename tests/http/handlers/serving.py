@@ -12,7 +12,8 @@ from quart import Quart
 from quart.typing import TestClientProtocol
 
 from jan_ort.engine.engine import Engine
-from jan_ort.http.app import EXTENSION, create_app
+from jan_ort.http.app import create_app
+from jan_ort.http.routes import EXTENSION
 from jan_ort.serving.embedding import EmbeddingModel
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.served_model import ServedModel

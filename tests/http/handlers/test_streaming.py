@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections import defaultdict
 from typing import Any
@@ -13,6 +15,8 @@ from jan_ort_backends import BadInput, SlotTokens, StepOutput
 from jan_ort_openapi import parse_body
 from jan_ort_openapi.models import ChatCompletionChunk, CompletionChunk
 from tests.http.handlers.serving import CHAT, COMPLETIONS, HELLO, Client, engine_of, events, post, stream
+from tests.http.protocol.raw_clients import COMPLETIONS as RAW_COMPLETIONS
+from tests.http.protocol.raw_clients import listening_server
 
 SNOWMAN = "☃ Größe"
 # The fourth draws from the whole vocabulary: single bytes, so halves of characters.
@@ -161,8 +165,9 @@ async def test_after_a_failure_the_next_request_is_served(
     assert engine_of(app).num_queued == 0
 
 
+@pytest.mark.parametrize(("path", "body"), [(COMPLETIONS, {}), (CHAT, {"messages": HELLO})])
 async def test_a_silent_stream_is_kept_alive_with_comments(
-    client: Client, monkeypatch: pytest.MonkeyPatch, app: Quart
+    client: Client, monkeypatch: pytest.MonkeyPatch, app: Quart, path: str, body: dict[str, Any]
 ) -> None:
     session = engine_of(app)._runner.session
     step = session.step
@@ -173,8 +178,34 @@ async def test_a_silent_stream_is_kept_alive_with_comments(
 
     monkeypatch.setattr(session, "step", slow)
     monkeypatch.setattr("jan_ort.http.sse.PING_INTERVAL_S", 0.02)
-    response = await client.post(COMPLETIONS, json={"stream": True, "max_tokens": 2, "min_tokens": 2})
+    response = await client.post(path, json={"stream": True, "max_tokens": 2, "min_tokens": 2} | body)
     text = await response.get_data(as_text=True)
 
-    assert text.startswith(": ping\n\n")
+    assert text.partition(": ping\n\n")[0].count("data: ") == (path == CHAT)  # the role; then the prompt is computed
     assert events(text)[-1] == "[DONE]"
+
+
+async def test_a_stream_whose_events_show_nothing_is_kept_alive(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jan_ort.http.answering.answer._frames_of", lambda shape, outputs: b"")
+    monkeypatch.setattr("jan_ort.http.sse.PING_INTERVAL_S", 0.0)
+    response = await client.post(COMPLETIONS, json={"stream": True, "max_tokens": 20, "min_tokens": 20})
+
+    assert (await response.get_data(as_text=True)).count(": ping") > 1
+
+
+async def test_a_stream_begins_before_its_prompt_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening_server() as (port, server):
+        session = next(iter(server.roster.residents)).model.engine._runner.session  # type: ignore[union-attr]
+        step, may_go_on = session.step, threading.Event()
+        monkeypatch.setattr(session, "step", lambda batch: step(batch) if may_go_on.wait(20) else None)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = b'{"stream": true, "max_tokens": 1}'
+        writer.write(RAW_COMPLETIONS + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        async with asyncio.timeout(20):
+            head = await reader.readuntil(b"\r\n\r\n")
+        may_go_on.set()
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 200")

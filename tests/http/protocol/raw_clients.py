@@ -35,7 +35,7 @@ async def listening_server(**settings: Any) -> AsyncIterator[tuple[int, Server]]
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server, ended = Server(reference_settings(**settings)), asyncio.Event()
-    serving = asyncio.create_task(serve_models(server, listener, ended))
+    serving = asyncio.create_task(serve_models(server, [listener], ended))
     try:
         await until(lambda: server.status is Status.READY)
         yield port, server

@@ -19,6 +19,8 @@ WEBSOCKET = (
     [
         (WEBSOCKET, 501),
         (WEBSOCKET + b"\x81\x05hello", 501),
+        (WEBSOCKET.replace(b"/v1/models", b"/v1/realtime?model=x"), 404),
+        (WEBSOCKET.replace(b"/v1/models", b"/queue/join") + b"\x81\x05hello", 404),
         (WEBSOCKET.replace(b"Sec-WebSocket-Version: 13\r\n", b""), 501),
         (b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", 501),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64 + b"\r\n\r\n", 400),

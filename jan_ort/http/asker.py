@@ -1,0 +1,37 @@
+"""Who asks: the id that a client gave its request, and whose key it has; both are named in the log (hop 1)."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from jan_ort.ground.shown_text import quoted
+
+
+@dataclass(slots=True)
+class Asker:
+    """``request_id`` is what the client calls its request; ``key_name`` the holder of its key, if that has a name."""
+
+    request_id: str | None = None
+    key_name: str | None = None
+
+
+_asker: ContextVar[Asker] = ContextVar("asker")
+
+
+def begin_asker(request_id: str | None) -> None:
+    """Note whose request is answered from now on, in the task that answers it and those that it makes."""
+    _asker.set(Asker(request_id))
+
+
+def name_key(name: str | None) -> None:
+    """Note whose key the request has."""
+    if (asker := _asker.get(None)) is not None:
+        asker.key_name = name
+
+
+def logged_asker() -> str:
+    """Return what a line of the log says of who asks, at its end; nothing is known of most."""
+    asker = _asker.get(None) or Asker()
+    key = f", key of {quoted(asker.key_name)}" if asker.key_name else ""
+    return key + (f", request {quoted(asker.request_id)}" if asker.request_id else "")

@@ -1,0 +1,39 @@
+"""Every error of a request as the answer that it gets (hop 2)."""
+
+from __future__ import annotations
+
+import logging
+
+from quart import Response, jsonify, request
+from werkzeug.exceptions import HTTPException, NotFound
+
+from jan_ort.ground.shown_text import quoted
+from jan_ort.http.api_error import ApiError
+from jan_ort.http.asker import logged_asker
+from jan_ort.http.bug_records.failed_requests import failure_note
+from jan_ort.http.error_table import to_api_error
+from jan_ort.http.front.paths import not_found
+
+logger = logging.getLogger(__name__)
+
+
+async def answer_error(error: Exception) -> Response:
+    """Answer any exception with JSON: the table's status, body and headers."""
+    answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
+    # Without the message, which may repeat what the client sent.
+    about = answer.status, answer.code, quoted(answer.param) if answer.param else None
+    line = "%s %s is answered %d (code %s, param %s)%s"
+    logger.info(line, request.method, quoted(request.path, 200), *about, logged_asker())
+    failure_note()(answer)
+    response = jsonify(answer.body)
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    return response
+
+
+def _from_http(error: HTTPException) -> ApiError:
+    """Return the JSON form of what the framework refuses: an unknown path, a wrong method, a body too large."""
+    message = not_found(request.path) if isinstance(error, NotFound) else error.description or error.name
+    answer = ApiError(error.code or 500, message, code=error.name.lower().replace(" ", "_"))
+    answer.headers.update({k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")})
+    return answer

@@ -1,0 +1,49 @@
+"""Which path of the API a client means that spells it otherwise (hop 1).
+
+Clients join a base URL and a path by hand: a slash too many, or one ``/v1`` too many or too few. What is meant is
+served, but for what changes the server: a proxy's rules may keep others from that by its path.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from jan_ort.ground.shown_text import quoted
+from jan_ort_openapi import operations
+
+_API = "/v1"
+_MODELS = "/v1/models/"
+
+SERVED = frozenset({"/", "/openapi.json", *(each.path for each in operations() if "{" not in each.path)})
+"""Every path that is served, but for those with a model's name."""
+
+_LENIENT = SERVED - {"/"} - {each.path for each in operations() if each.changes_server}
+
+
+def meant_path(path: str) -> str:
+    """Return the path that is served and meant by this one; one that means none, or is right, as it is."""
+    if path in SERVED or path.startswith("//"):
+        return path
+    if path.startswith(_MODELS) and not path.startswith(f"{_MODELS}/"):
+        return path.rstrip("/")
+    return next((each for each in _spellings(path) if each in _LENIENT), path)
+
+
+def is_served(path: str) -> bool:
+    """Whether there is something at this path."""
+    return path in SERVED or path.startswith(_MODELS)
+
+
+def not_found(path: str) -> str:
+    """Return what a client is told of a path that nothing is served at, with the one that it may mean."""
+    right = next((each for each in _spellings(path) if is_served(each)), None)
+    near = [right] if right else get_close_matches(path, sorted(SERVED), 1, 0.75)
+    hint = f"; it is {quoted(near[0], 200)}" if right else f"; is it {near[0]}?" if near else ""
+    return f"there is nothing at {quoted(path, 200)}{hint or '; /openapi.json lists every path'}"
+
+
+def _spellings(path: str) -> tuple[str, str, str]:
+    """Return a path as it may be meant: without slashes too many, and with or without the API's prefix."""
+    single = re.sub("//+", "/", path).rstrip("/")
+    return single, _API + single, single.removeprefix(_API)

@@ -1,0 +1,121 @@
+"""The routes: the document's operations and what answers them, and what a request needs to get there (hop 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from pydantic import BaseModel
+from quart import Quart, Response, jsonify, request
+
+from jan_ort._version import __version__
+from jan_ort.ground.shown_text import quoted
+from jan_ort.http.api_error import ApiError
+from jan_ort.http.asker import name_key
+from jan_ort.http.auth import check_request, given_keys
+from jan_ort.http.body import read_body
+from jan_ort.http.bug_records.failed_requests import begin_request
+from jan_ort.http.connection import current_body, take_request
+from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
+from jan_ort.http.keys import ApiKeys
+from jan_ort.http.parsing import parsed
+from jan_ort.http.unknown_fields import UnknownFields
+from jan_ort.serving.server import Server
+from jan_ort_openapi import Operation, spec_bytes
+
+EXTENSION = "jan_ort"
+"""Where the app keeps its :class:`Server` in ``app.extensions``."""
+
+KEYS = "jan_ort_keys"
+"""Where it keeps its :class:`ApiKeys`."""
+
+Handler = Callable[..., Awaitable[Response]]
+
+HANDLERS: Mapping[str, Handler] = {
+    "create_completion_v1_completions_post": completions.create_completion,
+    "create_chat_completion_v1_chat_completions_post": chat.create_chat_completion,
+    "create_embedding_v1_embeddings_post": embeddings.create_embedding,
+    "get_models_v1_models_get": models.get_models,
+    "get_model_v1_models__model__get": models.get_model,
+    "tokenize_extras_tokenize_post": extras.tokenize,
+    "count_query_tokens_extras_tokenize_count_post": extras.count_tokens,
+    "detokenize_extras_detokenize_post": extras.detokenize,
+    "load_models_models_load_post": models.load_models,
+    "unload_models_models_unload_post": models.unload_models,
+    "get_health_health_get": health.get_health,
+}
+"""The operations of the document, each with the function that answers it."""
+
+
+def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_fields: UnknownFields) -> None:
+    """Add the route of one operation: key, content type, readiness, body, and then its handler."""
+
+    async def view(**path: str) -> Response:
+        server: Server = app.extensions[EXTENSION]
+        if operation.secured:
+            _check_asker(server, app.extensions[KEYS], changes_server=operation.changes_server)
+        if operation.request_model is None:
+            if operation.secured:
+                take_request(server)
+            return await handler(server, **path)
+        _check_content_type(request.headers.get("Content-Type"))
+        _check_content_encoding(request.headers.get("Content-Encoding"))
+        take_request(server)
+        return await handler(server, await _read(operation, server.settings.max_body_values, unknown_fields))
+
+    rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
+    app.add_url_rule(rule, operation.operation_id, view, methods=[operation.method], provide_automatic_options=False)
+
+
+def _check_asker(server: Server, keys: ApiKeys, *, changes_server: bool) -> None:
+    headers, address = request.headers, request.scope.get("client")
+    given = given_keys(headers.get("Authorization"), headers.get("X-Api-Key"))
+    peer = address[0] if address else None
+    name_key(check_request(server.settings, keys, given, peer, headers.get("Host"), changes_server=changes_server))
+
+
+async def _read(operation: Operation, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
+    """Return the request's body, of whose bytes nothing is left but what a failed request is told by."""
+    raw = await read_body(current_body(), request)
+    begin_request(raw)
+    return await parsed(operation, raw, max_values, unknown_fields)
+
+
+def _check_content_type(content_type: str | None) -> None:
+    """Refuse a body that does not say it is JSON: any web page may send one, unasked, that says nothing."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(
+            415, f"the body's content type is {kind!r}; send 'Content-Type: application/json'", code="not_json"
+        )
+
+
+def _check_content_encoding(encoding: str | None) -> None:
+    """Refuse a body that is compressed: read as it is, it would be wrong JSON."""
+    kinds = [each.strip().lower() for each in (encoding or "").split(",")]
+    if any(each not in ("", "identity") for each in kinds):
+        message = f"the body's content encoding is {encoding!r}; send it uncompressed, without 'Content-Encoding'"
+        error = ApiError(415, message, code="content_encoding")
+        error.headers["Accept-Encoding"] = "identity"
+        raise error
+
+
+async def answer_document() -> Response:
+    """Answer with the document that is served."""
+    return Response(spec_bytes(), content_type="application/json")
+
+
+async def answer_root() -> Response:
+    """Say what this is, to whoever only looks whether anything is here."""
+    about = {"name": "jan-ort", "version": __version__, "object": "server"}
+    return jsonify(about | {"base_url": "/v1", "document": "/openapi.json", "health": "/health"})
+
+
+async def check_path() -> None:
+    """Refuse ``//v1/models``, which the framework takes for ``/v1/models``: a proxy's rules may not."""
+    path = request.scope["path"]
+    if not path.startswith("/"):  # of the form http://localhost/v1/models
+        path = f"/{path.partition('://')[2].partition('/')[2]}"
+    if path.startswith("//"):
+        raise ApiError(
+            404, f"the path begins with two slashes; it is {quoted('/' + path.lstrip('/'), 200)}", code="not_found"
+        )

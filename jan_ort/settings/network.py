@@ -1,0 +1,146 @@
+"""The settings of the network: where to listen, who may call, and what browsers and proxies need."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from jan_ort.settings.key_file import read_keys
+from jan_ort.settings.value_sources import separated
+
+ANY_ORIGIN = "*"
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@\\,*]+")
+_ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
+
+
+class NetworkSettings(BaseSettings):
+    """What the operator decides about the network."""
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; a name, as localhost, stands for all its addresses."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    api_key: SecretStr | None = Field(
+        None,
+        description="Bearer key that every operation of the API then needs. Every user of this machine can read a flag "
+        "in the process list: set the variable, api_key in a settings file, or --api-key-file.",
+    )
+    api_key_file: Path | None = Field(
+        None,
+        description="File of keys that open the API as --api-key does, one a line as NAME:KEY; it is read again when "
+        "it changes. The log names whose key a request had, and never the key.",
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        description="Bearer key that /models/load and /models/unload then need in place of --api-key; it opens the "
+        "rest, too. Set the variable or the settings file, as for --api-key.",
+    )
+    allow_unauthenticated: bool = Field(
+        False, description="Serve other machines without a key; otherwise only this one is served then."
+    )
+    allowed_host: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Name that requests without a key may call this server by, beside localhost and --host: "
+        "host.docker.internal for a container. May be given several times; in a variable, separated by commas.",
+    )
+    cors_origin: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origin whose pages may use this server from a browser, as http://localhost:3000 or "
+        "tauri://localhost; * is any, and needs a key. May be given several times; in a variable, separated by commas.",
+    )
+    root_path: str = Field(
+        "", description="Prefix of every path, as /llm, behind a proxy that leaves it there; paths without it go on."
+    )
+
+    @field_validator("allowed_host", "cors_origin", mode="before")
+    @classmethod
+    def _separate_hosts(cls, given: object) -> object:
+        return separated(given)
+
+    @field_validator("allowed_host")
+    @classmethod
+    def _read_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_host_name, given))
+
+    @field_validator("cors_origin")
+    @classmethod
+    def _read_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_origin, given))
+
+    @field_validator("root_path")
+    @classmethod
+    def _read_root_path(cls, given: str) -> str:
+        path = f"/{given.strip('/')}" if given.strip("/") else ""
+        if not _ROOT_PATH.fullmatch(path):
+            raise ValueError(f"{given!r} is not the beginning of a path (example: /llm)")
+        return path
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _read_key_file(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        path = path.expanduser()
+        try:
+            read_keys(path)
+        except OSError as error:
+            raise ValueError(f"it cannot be read: {error.strerror or error}") from error
+        return path
+
+    @field_validator("api_key", "admin_key")
+    @classmethod
+    def _strip_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """Drop the line break that a key from a file ends in; a blank key would let everybody in."""
+        if key is None:
+            return None
+        stripped = key.get_secret_value().strip()
+        if not stripped:
+            raise ValueError("a key must not be blank; leave it out to do without")
+        return SecretStr(stripped)
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the operations of the API need a key."""
+        return self.api_key is not None or self.api_key_file is not None
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys that open the API, those of the file as it is now. Raises: OSError, ValueError."""
+        own = () if self.api_key is None else (self.api_key.get_secret_value(),)
+        return own if self.api_key_file is None else (*own, *read_keys(self.api_key_file))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All keys that are configured. Raises: OSError, ValueError."""
+        return self.api_keys if self.admin_key is None else (*self.api_keys, self.admin_key.get_secret_value())
+
+
+def _host_name(given: str) -> str:
+    """Return a host's name as it stands in a Host header, without a port."""
+    try:
+        parts = urlsplit(f"//{given}")
+        name = parts.hostname
+    except ValueError:
+        name = None
+    if not name or parts.netloc != given or not given.isascii() or set(given) & set("*@ "):
+        raise ValueError(f"{given!r} is not the name of a host (example: host.docker.internal)")
+    return name
+
+
+def _origin(given: str) -> str:
+    """Return an origin as browsers write it: without a path, in lower case, without the port that its scheme has."""
+    origin = given.rstrip("/").lower()
+    if origin == ANY_ORIGIN:
+        return origin
+    if not _ORIGIN.fullmatch(origin) or not origin.isascii():
+        raise ValueError(f"{given!r} is not an origin (examples: http://localhost:3000, tauri://localhost, *)")
+    for scheme, port in (("http://", ":80"), ("https://", ":443")):
+        if origin.startswith(scheme):
+            origin = origin.removesuffix(port)
+    return origin

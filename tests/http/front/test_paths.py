@@ -1,0 +1,113 @@
+"""A path that is spelt with a slash or a /v1 too many or too few is served, or told the right one."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+
+import pytest
+
+from jan_ort.http.front.paths import meant_path
+from jan_ort_openapi import operations
+from tests.http.handlers.serving import CHAT, HELLO, Client, post, serving
+from tests.http.protocol.raw_clients import listening
+
+MODELS, CHANGING = "/v1/models", ["/models/load", "/models/unload"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("/v1//models", MODELS),
+        ("/v1/models/", MODELS),
+        ("/v1/models//", MODELS),
+        ("/v1///models//", MODELS),
+        ("/models", MODELS),
+        ("/models/", MODELS),
+        ("/v1/v1/models", MODELS),
+        ("/chat/completions", CHAT),
+        ("/v1/v1//chat/completions/", CHAT),
+        ("/completions", "/v1/completions"),
+        ("/embeddings", "/v1/embeddings"),
+        ("/health/", "/health"),
+        ("/v1/health", "/health"),
+        ("/v1/extras/tokenize", "/extras/tokenize"),
+        ("/v1/models/org/name/", "/v1/models/org/name"),
+    ],
+)
+def test_a_path_that_means_one_is_that_one(given: str, meant: str) -> None:
+    assert meant_path(given) == meant
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1", "/v1/", "//v1/models", "/v1/models/a//b", "/v1/models//a", "/nothing", "*", "http://localhost/models"]
+    + [each.path for each in operations()]
+    + [f"{each}/" for each in CHANGING]
+    + [f"/v1{each}" for each in CHANGING],
+)
+def test_any_other_path_stays(path: str) -> None:
+    assert meant_path(path) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("//v1/models", MODELS),
+        ("/models//load", "/models/load"),
+        ("/models/reference", "/v1/models/reference"),
+        ("/v1/chat/completion", CHAT),
+        ("/v1/responses", "/openapi.json"),
+    ],
+)
+async def test_an_unknown_path_is_told_the_right_one(client: Client, path: str, named: str) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert named in (await response.get_json())["error"]["message"]
+
+
+async def test_a_base_url_without_its_end_works(client: Client) -> None:
+    status, answer = await post(client, "/chat/completions", {"messages": HELLO, "max_tokens": 1})
+
+    assert (status, answer["object"]) == (200, "chat.completion")
+
+
+async def test_whoever_looks_is_told_what_this_is(client: Client) -> None:
+    response = await client.get("/")
+
+    about = await response.get_json()
+    assert (response.status_code, about["name"], about["base_url"]) == (200, "jan-ort", "/v1")
+    assert (await client.head("/")).status_code == 200
+    assert (await client.post("/")).status_code == 405
+
+
+@pytest.mark.parametrize("given", ["/llm", "llm/", "/llm/"])
+async def test_a_prefix_that_the_proxy_leaves_is_taken_off(given: str) -> None:
+    async with serving(root_path=given) as app:
+        client = app.test_client()
+        paths = ["/llm/v1/models", "/v1/models", "/llm/models/", "/llm", "/llm/", "/llmv1/models", "/llm/llm/v1/models"]
+        found = [(await client.get(path)).status_code for path in paths]
+        status, _ = await post(client, f"/llm{CHAT}", {"messages": HELLO, "max_tokens": 1})
+
+    assert found == [200, 200, 200, 200, 200, 404, 404]
+    assert status == 200
+
+
+async def test_a_body_on_an_unknown_path_leaves_the_connection_usable() -> None:
+    async with listening() as port:
+
+        def ask() -> list[int]:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            found = []
+            for method, path in [("POST", "/v1/responses"), ("GET", MODELS), ("PUT", "/v1/x"), ("POST", CHAT)]:
+                body = json.dumps({"input": "hi" * 50_000}) if method != "GET" else None
+                connection.request(method, path, body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                response.read()
+                found.append(response.status)
+            connection.close()
+            return found
+
+        assert await asyncio.to_thread(ask) == [404, 200, 404, 200]
