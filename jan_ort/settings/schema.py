@@ -139,6 +139,11 @@ class Settings(NetworkSettings):
         description="Bytes of a text that is tokenized at once, where it is not refused for the context's length; each "
         "may take 430 bytes of memory meanwhile.",
     )
+    strict_openai: bool = Field(
+        False,
+        description="Refuse what OpenAI's API refuses and this server would take: an unknown model (404), no messages, "
+        "and a result of a tool that no call has asked for (400).",
+    )
     strict_limits: bool = Field(
         False,
         description="Refuse a max_tokens that is more than the context leaves, rather than generate what it leaves.",

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from quart import Response
 
 from jan_ort.ground.shown_text import quoted
+from jan_ort.ground.task import EMBED
 from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.asker import logged_asker
+from jan_ort.http.reading.openai_rules import check_as_openai
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.prompts import encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
@@ -27,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
+    check_as_openai(server, EMBED, body)
     with await server.lend(EMBEDDING, body.model) as model:
         inputs = await _read(body, model)
         started = time.perf_counter()
