@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.ground.model_errors import ModelsError
-from jan_ort.models.byte_alphabet import byte_alphabet
+from jan_ort.models.control_tokens import ControlTokens, MarkedText
 from jan_ort.models.token_bounds import TokenBounds
-from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
+from jan_ort.models.token_spelling import byte_decoder, num_stripped
+from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, naming, read_tokenizer
 
 MAX_TEXT_BYTES = 2**21
 """Bytes of a text, where nobody says more. Each may be a token, and the library needs 300 to 430 bytes for one until it
@@ -86,20 +87,29 @@ class TextTokenizer:
         # Not the number of tokens: some vocabularies have gaps.
         self.vocab_size = 1 + max(vocab.values(), default=-1)
         check_ids(path, self.vocab_size - 1)
+        with naming(path):
+            self.controls = ControlTokens(self._tokenizer)
         self._growth = growth_of(self._tokenizer)
         self._bounds = TokenBounds(self._tokenizer, vocab)
         # The decoder alone: describing the whole tokenizer takes as long as loading it.
         decoder = json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {}
         self._byte_table = self._bytes_of(vocab, decoder)
-        self._num_stripped = _num_stripped(decoder)
+        self._num_stripped = num_stripped(decoder)
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""
         # encode() holds the lock for the whole text (a second per megabyte); the batch call does not.
-        token_ids = self._encode(text, add_special_tokens=self._add_special_tokens)
-        if self._bos is not None and token_ids[:1] != [self._bos]:
-            token_ids = [self._bos, *token_ids]
-        return np.array(token_ids, dtype=np.int64)
+        return self._begun(self._encode(text, add_special_tokens=self._add_special_tokens))
+
+    def encode_marked(self, text: MarkedText) -> NDArray[np.int64]:
+        """Return the token ids of a prompt in which control tokens' names with stand-ins are plain text."""
+        self._check_size(text.text)
+        with _answering():
+            return self._begun(self.controls.encode(text))
+
+    def _begun(self, token_ids: list[int]) -> NDArray[np.int64]:
+        bos = [] if self._bos is None or token_ids[:1] == [self._bos] else [self._bos]
+        return np.array(bos + token_ids, dtype=np.int64)
 
     def encode_part(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of a text that is not the beginning of a prompt: no BOS, no template."""
@@ -107,16 +117,20 @@ class TextTokenizer:
 
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Return the token ids. Raises: TextTooLarge, TokenizerFailed."""
-        limit = self._max_text_bytes
-        if 4 * len(text) > limit and (size := len(text.encode(errors="replace"))) > limit:
-            raise TextTooLarge(size, limit)
-        if self._growth > _USUAL_GROWTH and len(text) * self._growth > _MAX_GROWN:
-            raise TokenizerFailed(f"it may make {len(text)} characters {self._growth:.0f} times as many")
+        self._check_size(text)
         with _answering():
             token_ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[
                 0
             ].ids
         return token_ids
+
+    def _check_size(self, text: str) -> None:
+        """Refuse what takes too much memory. Raises: TextTooLarge, TokenizerFailed."""
+        limit = self._max_text_bytes
+        if 4 * len(text) > limit and (size := len(text.encode(errors="replace"))) > limit:
+            raise TextTooLarge(size, limit)
+        if self._growth > _USUAL_GROWTH and len(text) * self._growth > _MAX_GROWN:
+            raise TokenizerFailed(f"it may make {len(text)} characters {self._growth:.0f} times as many")
 
     def check_unread(self, text: str, limit: int) -> None:
         """Refuse a text that cannot have ``limit`` tokens or less, whatever it says. Raises: TextTooLong."""
@@ -180,7 +194,7 @@ class TextTokenizer:
 
     def _bytes_of(self, vocab: Mapping[str, int], decoder: dict[str, Any]) -> list[bytes] | None:
         """Return the bytes of every token, or None when the decoder is not one that works token by token."""
-        to_bytes = _byte_decoder(decoder)
+        to_bytes = byte_decoder(decoder)
         if to_bytes is None:
             return None
         table = [b""] * self.vocab_size
@@ -200,45 +214,3 @@ def _answering() -> Iterator[None]:
         if not is_of_the_library(error):
             raise
         raise TokenizerFailed(str(error)) from error
-
-
-def _byte_decoder(decoder: dict[str, Any]) -> Callable[[str], bytes] | None:
-    """Return how a token's spelling becomes bytes under this decoder of tokenizer.json."""
-    parts = {part.get("type"): part for part in _parts(decoder)}
-    if "ByteLevel" in parts:
-        stand_ins = {ord(stand_in): byte for stand_in, byte in byte_alphabet().items()}
-        return lambda token: _spelled_bytes(token, stand_ins)
-    if "ByteFallback" in parts:
-        return _byte_fallback
-    if "Metaspace" in parts:
-        space = parts["Metaspace"].get("replacement", "▁")
-        return lambda token: token.replace(space, " ").encode()
-    return None
-
-
-def _num_stripped(decoder: dict[str, Any]) -> int:
-    """Return how many spaces a whole text may lose in front: encoding has put that many there."""
-    for part in _parts(decoder):
-        if part.get("type") == "Strip" and part.get("content") == " ":
-            return int(part.get("start", 0))
-        if part.get("type") == "Metaspace" and part.get("prepend_scheme", "always") != "never":
-            return 1
-    return 0
-
-
-def _parts(decoder: dict[str, Any]) -> list[dict[str, Any]]:
-    return [decoder, *decoder.get("decoders", [])]
-
-
-def _spelled_bytes(token: str, stand_ins: Mapping[int, int]) -> bytes:
-    """Return the bytes that the characters stand for; a token with any other character stands for itself."""
-    if stand_ins.keys() >= set(map(ord, token)):
-        return token.translate(stand_ins).encode("latin-1")
-    return token.encode()
-
-
-def _byte_fallback(token: str) -> bytes:
-    """SentencePiece's spelling: ▁ is a space, and <0xNN> one byte."""
-    if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
-        return bytes([int(token[3:5], 16)])
-    return token.replace("▁", " ").encode()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from jan_ort.ground.task import Task
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
+from jan_ort.models.control_tokens import MarkedText
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import MAX_TEXT_BYTES, TextTokenizer
 from jan_ort.plugins import guarded_session
@@ -76,6 +77,12 @@ class ServedModel(ABC):
     async def encode(self, text: str, *, fits: bool = False) -> NDArray[np.int64]:
         """Return the token ids of ``text``; a long one is tokenized off the event loop. Raises: as ``encode_all``."""
         return (await self.encode_all([text], fits=fits))[0]
+
+    async def encode_marked(self, text: MarkedText, *, fits: bool = False) -> NDArray[np.int64]:
+        """Return the token ids of a marked prompt, as ``encode`` does of a plain one. Raises: as ``encode_all``."""
+        if not text.stand_ins:
+            return await self.encode(text.text, fits=fits)
+        return (await self._each(lambda _: self.tokenizer.encode_marked(text), [text.plain], fits=fits))[0]
 
     async def encode_all(self, texts: Sequence[str], *, fits: bool = False) -> list[NDArray[np.int64]]:
         """Return the token ids of each text; together long ones are tokenized off the event loop.

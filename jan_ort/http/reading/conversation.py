@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,10 @@ from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.chat.turns import Turns, rendered_as_taken
 from jan_ort.http.api_error import bad_request
+from jan_ort.http.reading.client_texts import ClientTexts
 from jan_ort.http.reading.prompts import fitting, starting_token
 from jan_ort.http.reading.template_options import TemplateOptions, template_options
+from jan_ort.models.control_tokens import MarkedText
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.served_model import LONG_WORK
 from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema
@@ -26,7 +29,8 @@ _MANY_MESSAGES = 1000
 class EncodedConversation(NamedTuple):
     """The prompt of a conversation: its token ids, int64 ``(n,)``, its text, and what the request says about tools.
 
-    ``is_continued`` says that it ends inside of the assistant's last message.
+    In the text, names of control tokens that are a client's words have a stand-in. ``is_continued`` says that it ends
+    inside of the assistant's last message.
     """
 
     token_ids: NDArray[np.int64]
@@ -42,17 +46,17 @@ async def encode_conversation(model: GenerativeModel, body: CreateChatCompletion
     """
     try:
         # In a thread: a template is a program, and may take most of a second; so may thousands of messages.
-        text, tools, is_continued = await model.rendering.run(lambda: _prompt(model, body), is_long=_is_long(body))
+        prompt, tools, is_continued = await model.rendering.run(lambda: _prompt(model, body), is_long=_is_long(body))
     except (MessageError, ToolError) as error:
         raise bad_request(error.param, str(error)) from error
-    token_ids = await fitting(model.encode(text, fits=True), "messages")
-    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), text, tools, is_continued)
+    token_ids = await fitting(model.encode_marked(prompt, fits=True), "messages")
+    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), prompt.text, tools, is_continued)
 
 
-def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[str, ToolPlan | None, bool]:
+def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[MarkedText, ToolPlan | None, bool]:
     tools = parse_tools(body)
     if not body.messages and tools is None:
-        return "", None, False
+        return MarkedText(""), None, False
     if model.template is None:
         raise bad_request(
             "messages",
@@ -61,11 +65,13 @@ def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[
             code="no_chat_template",
         )
     options = template_options(model, body)
-    messages = with_thoughts(_messages(body), model.template_view.thought_field)
-    text = options.ended(
-        _rendered(model, model.template, messages, tools, options, is_system_ours=_is_ours(body)), messages
-    )
-    return text, tools, options.is_continued
+    messages = _messages(body)
+    described = [] if tools is None else [(tool.description, tool.parameters) for tool in tools.tools]
+    client = ClientTexts(model, [messages, described])
+    messages = with_thoughts(client.messages(messages), model.template_view.thought_field)
+    shown = client.tools(tools)
+    text = _rendered(model, model.template, messages, shown, options, is_system_ours=_is_ours(body))
+    return client.prompt(options.ended(text, messages)), tools, options.is_continued
 
 
 def _messages(body: CreateChatCompletionRequest) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ CONVERSATIONS: dict[str, dict[str, Any]] = _read("conversations.json")
 TOOLS: dict[str, list[dict[str, Any]]] = _read("tools.json")
 RENDERED: dict[str, Any] = _read("rendered.json")
 RELEASED: dict[str, Any] = _read("released.json")["packages"]
+RELEASED_TEMPLATES = [(package, name) for package, entry in RELEASED.items() for name in entry["templates"]]
 
 _NOW = datetime.fromisoformat(RENDERED["now"])
 _KINDS = {
@@ -31,7 +32,7 @@ _KINDS = {
 
 
 @functools.cache
-def _template(source: str) -> ChatTemplate:
+def template_of(source: str) -> ChatTemplate:
     return ChatTemplate(source, bos_token="<s>", eos_token="</s>", now=lambda: _NOW)
 
 
@@ -39,7 +40,7 @@ def render(source: str, name: str) -> str | list[str]:
     """Return a conversation's text, or its error as [kind, message], as scripts/record_chat_templates.py does."""
     conversation = CONVERSATIONS[name]
     try:
-        return _template(source).render(
+        return template_of(source).render(
             conversation["messages"],
             tools=TOOLS.get(conversation.get("tools", "")),
             documents=conversation.get("documents"),
