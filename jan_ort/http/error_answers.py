@@ -21,9 +21,8 @@ async def answer_error(error: Exception) -> Response:
     """Answer any exception with JSON: the table's status, body and headers."""
     answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
     # Without the message, which may repeat what the client sent.
-    about = answer.status, answer.code, quoted(answer.param) if answer.param else None
-    line = "%s %s is answered %d (code %s, param %s)%s"
-    logger.info(line, request.method, quoted(request.path, 200), *about, logged_asker())
+    about = answer.status, answer.code, quoted(answer.param) if answer.param else None, logged_asker()
+    logger.info("%s %s is answered %d (code %s, param %s)%s", request.method, quoted(request.path, 200), *about)
     failure_note()(answer)
     response = jsonify(answer.body)
     response.status_code = answer.status

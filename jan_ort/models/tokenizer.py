@@ -15,7 +15,7 @@ from jan_ort.ground.model_errors import ModelsError
 from jan_ort.models.control_tokens import ControlTokens, MarkedText
 from jan_ort.models.token_bounds import TokenBounds
 from jan_ort.models.token_spelling import byte_decoder, num_stripped
-from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, naming, read_tokenizer
+from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
 
 MAX_TEXT_BYTES = 2**21
 """Bytes of a text, where nobody says more. Each may be a token, and the library needs 300 to 430 bytes for one until it
@@ -87,8 +87,7 @@ class TextTokenizer:
         # Not the number of tokens: some vocabularies have gaps.
         self.vocab_size = 1 + max(vocab.values(), default=-1)
         check_ids(path, self.vocab_size - 1)
-        with naming(path):
-            self.controls = ControlTokens(self._tokenizer)
+        self.controls = ControlTokens(self._tokenizer)
         self._growth = growth_of(self._tokenizer)
         self._bounds = TokenBounds(self._tokenizer, vocab)
         # The decoder alone: describing the whole tokenizer takes as long as loading it.

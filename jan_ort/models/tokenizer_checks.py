@@ -55,21 +55,20 @@ def read_tokenizer(path: Path) -> Tokenizer:
         ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()  # before anything is tokenized: one text may become gigabytes
-    with naming(path):
+    with _naming(path):
         _check(tokenizer)
     return tokenizer
 
 
 def check_ids(path: Path, largest: int) -> None:
     """Refuse ids that no table can be made for. Raises: ModelFolderError."""
-    with naming(path):
+    with _naming(path):
         if largest >= MAX_TOKENS:
             raise ValueError(f"it has a token of the id {largest}; ids below {MAX_TOKENS} are allowed")
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Raise a ModelFolderError that names the file for a ValueError."""
+def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from jan_ort.ground.model_errors import ModelFolderError
-from jan_ort.models.tokenizer import TextTokenizer, TokenIdError, byte_alphabet
+from jan_ort.models.byte_alphabet import byte_alphabet
+from jan_ort.models.tokenizer import TextTokenizer, TokenIdError
 from jan_ort_backends.reference_tokenizer import BOS_TOKEN_ID, FIRST_SPECIAL_ID, FOLDER, VOCAB_SIZE
 
 PATH = FOLDER / "tokenizer.json"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from jan_ort.chat.reasoning.marked_thoughts import MarkedThoughts
 from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.api_error import bad_request
 from jan_ort.models.control_tokens import MarkedText
@@ -15,13 +16,17 @@ from jan_ort.serving.generative import GenerativeModel
 class ClientTexts:
     """Marks what a client says. Most say nothing that could become a control token, which is left as it is.
 
-    ``values`` are all that the template is given of the client's. Raises: ApiError 400 where they cannot be marked.
+    ``values`` are all that the template is given of the client's. Its variables are not among them: they set the
+    template up, as its author would. Raises: ApiError 400 where they cannot be marked.
     """
 
     def __init__(self, model: GenerativeModel, values: Sequence[Any]) -> None:
         self._controls = model.tokenizer.controls
         # What a thought of an earlier answer stands between is structure that templates look for.
-        self._thoughts: Collection[str] = model.thought_markers if model.template is not None else ()
+        thoughts = None if model.template is None else model.thoughts
+        self._thoughts: Collection[str] = ()
+        if isinstance(thoughts, MarkedThoughts):
+            self._thoughts = (thoughts.opening, thoughts.closing)
         texts = [text for value in values for text in _texts(value)]
         sources = (model.folder.chat_template or "", model.folder.tool_use_template or "")
         is_told = any(map(self._controls.are_in, texts))
@@ -40,17 +45,14 @@ class ClientTexts:
             return plan
         marked = {
             tool.name: replace(
-                tool, description=self._mark(tool.description), parameters=self.values(dict(tool.parameters))
+                tool,
+                description=self._mark(tool.description),
+                parameters=_mapped(tool.parameters, self._mark),
             )
             for tool in plan.tools
         }
         callable_tools = tuple(marked[tool.name] for tool in plan.callable_tools)
         return replace(plan, tools=tuple(marked.values()), callable_tools=callable_tools)
-
-    def values(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return variables or a schema, marked."""
-        marked: dict[str, Any] = _mapped(values, self._mark) if self._stand_ins else values
-        return marked
 
     def prompt(self, text: str) -> MarkedText:
         """Return the prompt that the template made."""
