@@ -61,11 +61,12 @@ def cache_problems(cache: CacheReport, models: Sequence[ModelReport]) -> Iterato
 def find_model(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelReport:
     """Say where a model is and which backend would open it, as far as that is known without fetching anything.
 
-    Raises: CacheError; NoBackendError with each backend's reason.
+    Raises: CacheError; ConversionError; NoBackendError with each backend's reason.
     """
     source, wanted = choice.source, choice.wanted(settings)
     path = source.present(wanted, settings.cache_dir)
     if path is None:
+        source.check(wanted)
         state = "to be fetched" if source.needs == "download" else "to be converted"
         return ModelReport(choice.reference, choice.task.name, state, needs_bytes=source.work_bytes(wanted))
     state = "local" if source.needs == "nothing" else "cached"

@@ -90,6 +90,14 @@ def test_what_was_fetched_is_opened(tmp_path: Path, kind: str, task: Task) -> No
     assert (before, found(tmp_path, reference, task)) == (("to be fetched", False), ("cached", True))
 
 
+def test_a_file_that_cannot_be_converted_is_told_before_it_is(tmp_path: Path) -> None:
+    source = TinyLlama(metadata={"general.type": "adapter"}).write(tmp_path / "adapter.gguf")
+
+    report = examine_all({"model": (str(source),), "cache_dir": tmp_path / "cache", "port": 0})
+
+    assert ["it is a LoRA adapter" in problem.message for problem in report.problems] == [True]
+
+
 def test_looking_for_a_model_writes_nothing(tmp_path: Path) -> None:
     source = TinyLlama().write(tmp_path / "tiny.gguf")
 
