@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import DecoderConfig, read_decoder_config
+from jan_ort.convert.graph.blas_threads import one_blas_thread
 from jan_ort.convert.graph.calibration import CALIBRATION_TEXT, MAX_TOKENS, Calibration
 from jan_ort.convert.graph.decoder import DecoderGraph
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
@@ -48,10 +49,11 @@ def smooth_layers(
     encoded = tokenizer.encode(CALIBRATION_TEXT).ids or [0]
     token_ids = encoded[: min(MAX_TOKENS, config.max_position_embeddings)]
     layers: list[LayerSmoothing] = []
-    for activations in Calibration(model, decoder, config, token_ids).layers():
-        layers.append(smoothing(activations))
-        done = len(layers) / num_layers
-        report(STAGE, _CALIBRATION_BEGINS + done * (_GRAPH_BEGINS - _CALIBRATION_BEGINS))
+    with one_blas_thread():
+        for activations in Calibration(model, decoder, config, token_ids).layers():
+            layers.append(smoothing(activations))
+            done = len(layers) / num_layers
+            report(STAGE, _CALIBRATION_BEGINS + done * (_GRAPH_BEGINS - _CALIBRATION_BEGINS))
     if scheme.bits == 8:
         return layers
     # Blocks side by side may share a norm, and what is divided there would be multiplied into the codes of both.

@@ -50,7 +50,7 @@ class NumpyOperations:
     def linear(self, name: str, x: Floats, parts: list[Part], columns: int) -> Floats:
         """Multiply, and add the bias."""
         self.inputs[name] = x
-        y = np.concatenate([x @ rows.T for rows in self._matrices.floats(parts, columns)], axis=-1)
+        y = np.concatenate(list(self._matrices.products(x, parts, columns)), axis=-1)
         bias = self._matrices.bias(parts)
         return y if bias is None else y + bias
 

@@ -102,11 +102,12 @@ class Matrices:
         )
 
     def floats(self, parts: Sequence[Part], columns: int) -> Iterator[NDArray[np.float32]]:
-        """Yield the parts' rows dequantised, float32 ``(some rows, columns)``.
+        """Yield the parts' rows dequantised, float32 ``(some rows, columns)``."""
+        return computed_ahead(lambda block: _floats(*block), self._rows(parts, columns))
 
-        One block after another: calibration multiplies each on all cores.
-        """
-        return (_floats(*block) for block in self._rows(parts, columns))
+    def products(self, x: NDArray[np.float32], parts: Sequence[Part], columns: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the products of x ``(tokens, columns)`` with some of the parts' rows, ``(tokens, some rows)``."""
+        return computed_ahead(lambda block: x @ _floats(*block).T, self._rows(parts, columns))
 
     def _rows(self, parts: Sequence[Part], columns: int) -> Iterator[tuple[ModelTensor, Part]]:
         """Yield the parts in blocks of a few rows, of whole heads where their rows change places."""
