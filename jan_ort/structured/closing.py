@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from llguidance import LLMatcher
@@ -52,8 +53,10 @@ class JsonPosition:
 class Closer:
     """Finds endings for one vocabulary."""
 
-    def __init__(self, vocabulary: GrammarVocabulary) -> None:
+    def __init__(self, vocabulary: GrammarVocabulary, marks: Sequence[Sequence[int]] = ()) -> None:
+        """``marks`` are token ids of what ends parts of a text that is not all JSON, the innermost first."""
         self._vocabulary = vocabulary
+        self._marks = [list(mark) for mark in marks]
         _ = vocabulary.by_preference  # which takes 70 ms, here and not in a step
         brackets = vocabulary.tokens_of_only(b"}]")
         ended_string = vocabulary.tokens_of_only(b"}]", after=b'"')
@@ -85,7 +88,9 @@ class Closer:
         taken: list[int] = []
         used: Counter[int] = Counter()
         while not matcher.is_accepting():
-            following = matcher.compute_ff_tokens() or self._ending_token(matcher, position)
+            following = (
+                matcher.compute_ff_tokens() or self._mark(matcher, position) or self._ending_token(matcher, position)
+            )
             if not following:
                 if in_words and used.total() == MAX_WORDS:
                     return None
@@ -100,6 +105,11 @@ class Closer:
                 position.feed(self._vocabulary.token_bytes[token_id])
             taken += following
         return taken
+
+    def _mark(self, matcher: LLMatcher, position: JsonPosition) -> list[int]:
+        if position.in_string:
+            return []
+        return next((mark for mark in self._marks if matcher.validate_tokens(mark) == len(mark)), [])
 
     def _ending_token(self, matcher: LLMatcher, position: JsonPosition) -> list[int]:
         for token_id in self._inside if position.in_string else self._outside:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -98,10 +98,10 @@ class GrammarCompiler:
         """Compile the grammar of any JSON object."""
         return self.json_schema(JSON_OBJECT)
 
-    def lark(self, source: str, *, closes: bool = False) -> CompiledGrammar:
+    def lark(self, source: str, *, closes: bool = False, marks: Sequence[Sequence[str | int]] = ()) -> CompiledGrammar:
         """Compile a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit.
 
-        Raises: StructuredError.
+        ``marks`` end what is no JSON, as ``tokens_of`` takes them. Raises: StructuredError.
         """
         is_much = forces_much(source, MAX_FORCED)
         unforced = NO_FORCING + source if is_much else source
@@ -109,6 +109,8 @@ class GrammarCompiler:
         if matcher.is_error():
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
         closer = self._closer if closes and not is_much else None
+        if closer is not None and marks:
+            closer = Closer(self._vocabulary, [self.tokens_of(mark) for mark in marks])
         return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source), ends_numbers=_JSON_SCHEMA in source)
 
     def tokens_of(self, texts: Iterable[str | int]) -> list[int]:

@@ -160,7 +160,11 @@ class Constraint:
         ``remaining`` counts the tokens that may be generated, this one included; ``token_id`` is an allowed one.
         Where no ending fits, it is returned as it is. The caller accepts what is returned.
         """
-        if self._closer is None or remaining - 1 > self._bound + self._growth or not self._bytes(token_id):
+        if (
+            self._closer is None
+            or remaining - 1 > self._bound + self._growth
+            or token_id in self._vocabulary.eos_token_ids
+        ):
             return token_id
         if self._num_unchecked:
             self._num_unchecked -= 1

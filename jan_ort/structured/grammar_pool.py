@@ -81,10 +81,15 @@ class GrammarPool:
         """Return the grammar of any JSON object."""
         return await self.json_schema(JSON_OBJECT)
 
-    async def lark(self, source: str, *, closes: bool = False) -> CompiledGrammar:
-        """Return a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit."""
+    async def lark(
+        self, source: str, *, closes: bool = False, marks: Sequence[Sequence[str | int]] = ()
+    ) -> CompiledGrammar:
+        """Return a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit.
+
+        ``marks`` end what is no JSON; equal sources have equal ones.
+        """
         kind = "closing" if closes else "lark"
-        return await self._shared((kind, source), lambda: self._compiler.lark(source, closes=closes))
+        return await self._shared((kind, source), lambda: self._compiler.lark(source, closes=closes, marks=marks))
 
     async def prefaced(
         self, preface: str, answer: CompiledGrammar, *, is_needed: bool, closing: Sequence[str | int]

@@ -24,8 +24,8 @@ class ToolFormat(ABC):
     """Texts of the format that may be special tokens; a detokenizer must give them out."""
     openings: tuple[Opening, ...]
     """Texts that open calls in an answer; none of them begins with another."""
-    is_json = True
-    """Whether arguments are JSON, which can be closed at the token limit."""
+    closings: tuple[str, ...] = ()
+    """Texts that end parts of a call where JSON's brackets do not, the innermost first: for the token limit."""
     text_head = ""
     """What its models write before a text for the user, where calls and texts have heads."""
     thoughts: Thoughts | None = None

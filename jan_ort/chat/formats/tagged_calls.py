@@ -44,7 +44,6 @@ class TaggedFormat(ToolFormat):
 
     markers = (OPENING, CLOSING)
     openings = (Opening(OPENING),)
-    is_json = False
     syntax: TagSyntax
 
     @abstractmethod
@@ -54,6 +53,13 @@ class TaggedFormat(ToolFormat):
     @abstractmethod
     def key(self, name: str) -> str:
         """Return what begins an argument, in a grammar."""
+
+    @property
+    def closings(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What ends a value, and then a call."""
+        value = f"{self.syntax.padding}{self.syntax.value_end}{self.joint}"
+        call = f"{self.syntax.call_end}{self.joint}" if self.syntax.call_end else ""
+        return (value, call + CLOSING)
 
     joint = "\n"
     """What stands between two parts of a call, in a grammar."""

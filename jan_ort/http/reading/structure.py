@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from jan_ort.chat.tools import ToolChoice, ToolPlan
-from jan_ort.chat.tools.lark_text import as_expression
+from jan_ort.chat.tools.lark_text import as_expression, as_parts
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.other_names import GenerationBody
 from jan_ort.http.reading.text_rules import TextRule, grammar_of_choices, grammar_of_pattern, text_rule
@@ -109,8 +109,9 @@ async def _check_text(model: GenerativeModel, rule: TextRule) -> None:
 
 async def _calls(model: GenerativeModel, plan: ToolPlan, text: object) -> CompiledGrammar | None:
     source = await model.rendering.run(lambda: _source_of_calls(model, plan, text))
-    closes = model.tool_format.is_json and (plan.is_forced or text is not None)
-    return None if source is None else await (await model.grammar_pool()).lark(source, closes=closes)
+    closes = plan.is_forced or text is not None
+    marks = [as_parts(each, model.tool_markers) for each in model.tool_format.closings]
+    return None if source is None else await (await model.grammar_pool()).lark(source, closes=closes, marks=marks)
 
 
 def _source_of_calls(model: GenerativeModel, plan: ToolPlan, text: object) -> str | None:

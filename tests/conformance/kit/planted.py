@@ -34,6 +34,7 @@ from tests.conformance.kit.faults import (
     without_header,
 )
 from tests.conformance.kit.member_faults import MEMBER_FAULTS
+from tests.conformance.kit.reasoning_faults import REASONING_FAULTS
 from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
 from tests.conformance.kit.smaller_servers import tell_no_length
 from tests.conformance.kit.text_faults import TEXT_FAULTS
@@ -48,6 +49,7 @@ FAULTS: list[Fault] = [
     *CHOICE_FAULTS,
     *SAMPLING_FAULTS,
     *TEXT_FAULTS,
+    *REASONING_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),

@@ -27,6 +27,7 @@ class CommandRFormat(ToolFormat):
     name = "command_r"
     markers: tuple[str, ...] = (_OPENING, _CLOSING)
     openings: tuple[Opening, ...] = (Opening(_OPENING),)
+    closings: tuple[str, ...] = ("\n]" + _CLOSING,)
     _closing = _CLOSING
 
     def detects(self, template: TemplateView) -> bool:
@@ -59,6 +60,7 @@ class CommandRPlusFormat(CommandRFormat):
     name = "command_r_plus"
     markers = ()
     openings = (Opening(_FENCE, begins_line=True), Opening(_FENCE.replace("\n", " "), begins_line=True))
+    closings = ("\n]\n```",)
     _closing = "```"
 
     def detects(self, template: TemplateView) -> bool:

@@ -30,6 +30,7 @@ class DeepSeekFormat(ToolFormat):
     name = "deepseek"
     markers = (_CALLS, _END, _CALL, _SEP, _CALL_END)
     openings = (Opening(_CALLS), Opening(_CALL))
+    closings = (_END,)
     _before, _between, _after = f"function{_SEP}", _FENCE, "\n```"
 
     def detects(self, template: TemplateView) -> bool:

@@ -30,6 +30,7 @@ class KimiFormat(ToolFormat):
     name = "kimi"
     markers = (_SECTION, _END, _CALL, _ARGUMENTS, _CALL_END)
     openings = (Opening(_SECTION), Opening(_CALL))
+    closings = (_END,)
 
     def detects(self, template: TemplateView) -> bool:
         """Whether the template writes a section of calls."""

@@ -28,6 +28,8 @@ class Lfm2Format(ToolFormat):
     openings = (Opening(_OPENING),)
     result_role = "tool"
 
+    closings = (")]", ")", "]")
+
     def detects(self, template: TemplateView) -> bool:
         """Whether the template knows tools and writes their list, or calls, between LFM2's tags."""
         is_marked = (

@@ -24,6 +24,8 @@ class Llama4Format(ToolFormat):
     markers = (_START, _END)
     openings = (Opening(_START), Opening(_BARE, begins_line=True))
 
+    closings = (")]", ")", "]")
+
     def detects(self, template: TemplateView) -> bool:
         """Whether the template knows tools and explains the form in Meta's words."""
         return template.knows_tools and "[func_name1(param" in template.text
