@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jan_ort.cli.terminal_chat.exchange import Answer, ChatError, ChatServer
@@ -11,6 +11,10 @@ from jan_ort.ground.task import GENERATE
 
 Message = Mapping[str, str]
 _MAX_ERROR_BYTES = 2**16
+
+
+def _pass_over(thought: str) -> None:
+    """Show no thought."""
 
 
 class ChatModel:
@@ -22,13 +26,16 @@ class ChatModel:
         self._options = dict(options or {})
         self.name = name or self._first_name()
 
-    def answer(self, messages: Sequence[Message]) -> Iterator[str]:
-        """Yield the answer's text as it comes; closing the iterator ends the answer. Raises: ChatError."""
+    def answer(self, messages: Sequence[Message], on_thought: Callable[[str], None] = _pass_over) -> Iterator[str]:
+        """Yield the answer's text as it comes; closing the iterator ends the answer. Raises: ChatError.
+
+        ``on_thought`` is called with what the model thinks before it answers.
+        """
         body = {"model": self.name, "messages": list(messages), "stream": True} | self._options
         encoded = json.dumps(body).encode()
         with self._server.request("POST", "/v1/chat/completions", encoded) as answer:
             _check(answer)
-            yield from _texts(answer.lines)
+            yield from _texts(answer.lines, on_thought)
 
     def close(self) -> None:
         """Free the server."""
@@ -65,7 +72,7 @@ def _check(answer: Answer) -> None:
     raise ChatError(f"the server answered {answer.status}: {message}{hint}")
 
 
-def _texts(lines: Iterable[bytes]) -> Iterator[str]:
+def _texts(lines: Iterable[bytes], on_thought: Callable[[str], None]) -> Iterator[str]:
     """Yield the text of each event of a stream. Raises: ChatError if it reports an error or ends early."""
     for line in lines:
         field, _, value = line.decode().strip().partition(":")
@@ -80,6 +87,9 @@ def _texts(lines: Iterable[bytes]) -> Iterator[str]:
         if "error" in event:
             raise ChatError(f"the server could not go on: {event['error'].get('message', event['error'])}")
         for choice in event.get("choices", ()):
-            if text := choice.get("delta", {}).get("content"):
+            delta = choice.get("delta", {})
+            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+                on_thought(thought)
+            if text := delta.get("content"):
                 yield text
     raise ChatError("the server ended its answer early; ask again")

@@ -46,7 +46,7 @@ class Conversation:
         shown: list[str] = []
         is_whole = True
         try:
-            with closing(self._model.answer(self._with_system())) as texts:  # type: ignore[type-var]
+            with closing(self._model.answer(self._with_system(), _show_thought)) as texts:  # type: ignore[type-var]
                 for text in texts:
                     click.echo(text.translate(_UNSAFE), nl=False)
                     shown.append(text)
@@ -81,6 +81,11 @@ class Conversation:
             say("forgotten", err=True)
         else:
             say(HELP if name == "/help" else f"there is no command {name}\n{HELP}", err=True)
+
+
+def _show_thought(thought: str) -> None:
+    """Show what the model thinks, dimmed and apart from the answer, which may be piped elsewhere."""
+    click.echo(click.style(thought.translate(_UNSAFE), dim=True), nl=False, err=True)
 
 
 def _read_line() -> str | None:

@@ -132,6 +132,17 @@ def test_comments_and_chunks_without_text_are_passed_over() -> None:
     assert list(ChatModel(ScriptedServer(lambda: iter(lines.splitlines(keepends=True))), "m").answer([])) == ["x"]
 
 
+def test_a_thought_is_shown_apart_and_not_kept() -> None:
+    thought = json.dumps({"choices": [{"delta": {"reasoning_content": "Hm\x1b[2J.", "reasoning": "Hm\x1b[2J."}}]})
+    server = ScriptedServer(lambda: iter([f"data: {thought}\n".encode(), *events("Yes.")()]))
+
+    out, err = converse(server, "Hello\nAgain\n")
+
+    assert "Hm[2J." in err
+    assert "Hm" not in out
+    assert "Hm" not in json.dumps(server.asked)
+
+
 @pytest.mark.parametrize(
     ("listed", "name"),
     [

@@ -65,7 +65,8 @@ class CommandRPlusFormat(CommandRFormat):
 
     def detects(self, template: TemplateView) -> bool:
         """Whether the template knows tools and asks for an action in a fence."""
-        return template.knows_tools and "Action:" in template.text and "tool_name" in template.text
+        is_fenced = "Action:" in template.text and "tool_name" in template.text
+        return template.knows_tools and is_fenced and _OPENING not in template.text
 
     def write_grammar(self, grammar: CallGrammar) -> str:
         """Return the grammar of one list of calls in a fence."""
