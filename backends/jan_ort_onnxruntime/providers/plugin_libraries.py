@@ -8,7 +8,7 @@ import threading
 from typing import Any, NamedTuple
 
 from jan_ort_backends.failure_text import message_line, one_line
-from jan_ort_onnxruntime.providers import windows_ml
+from jan_ort_onnxruntime.providers import plugin_trial, windows_ml
 from jan_ort_onnxruntime.providers.flavours import provider_packages
 from jan_ort_onnxruntime.providers.windows_ml import OfferedProvider
 
@@ -36,8 +36,12 @@ def register_plugin_libraries(runtime: Any) -> dict[str, Registration]:
     older than 1.23 cannot, and says so for each.
     """
     with _lock:
-        for distribution, package in provider_packages().items():
-            if distribution not in _registrations:
+        new = {name: package for name, package in provider_packages().items() if name not in _registrations}
+        faults = plugin_trial.try_out(new) if _cannot_load(runtime) is None else {}
+        for distribution, package in new.items():
+            if distribution in faults:
+                _registrations[distribution] = _unusable(distribution, faults[distribution])
+            else:
                 _registrations[distribution] = _register(runtime, distribution, package)
         offered, failure = windows_ml.find_offered()
         if failure is not None:
@@ -83,31 +87,28 @@ def _register(runtime: Any, distribution: str, package: str) -> Registration:
     before = _device_names(runtime)
     try:
         module = importlib.import_module(package)
-        path = getattr(module, "get_library_path", None) or module.library_path
         # Some providers call themselves what they are registered as, so that is the name that the package declares.
-        runtime.register_execution_provider_library(_declared_name(module), str(path()))
+        name, path = plugin_trial.declared(module)
+        runtime.register_execution_provider_library(name, path)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # one broken plugin must not keep the others, or the CPU, from being used
-        message = _told(error)
-        logger.warning("the library of %s cannot be registered: %s", distribution, message)
-        return Registration(f"its library cannot be registered: {message}; repair or uninstall {distribution}")
+        return _unusable(distribution, _told(error))
     brought = tuple(sorted(_device_names(runtime) - before))
     if not brought:
-        return Registration(f"its library is registered and offers no device here ({_declared_name(module)})")
+        return Registration(f"its library is registered and offers no device here ({name})")
     return Registration(None, brought)
+
+
+def _unusable(distribution: str, reason: str) -> Registration:
+    remedy = f"repair or uninstall {distribution}, or choose the option provider=cpu"
+    logger.warning("the library of %s cannot be registered: %s; %s", distribution, reason, remedy)
+    return Registration(f"its library cannot be registered: {reason}; {remedy}")
 
 
 def _told(error: BaseException) -> str:
     """Return the message of an error, with its type where it says little: an exit's, a panic's, an empty one's."""
     return message_line(error) if isinstance(error, Exception) and str(error) else one_line(error)
-
-
-def _declared_name(module: Any) -> str:
-    """Return the provider's name as the package has it. Raises: AttributeError if it has none."""
-    if hasattr(module, "get_ep_names"):
-        return str(next(iter(module.get_ep_names())))
-    return str(module.get_ep_name() if hasattr(module, "get_ep_name") else module.EP_NAME)
 
 
 def _device_names(runtime: Any) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from jan_ort_onnxruntime.providers import plugin_libraries, proven_opening
+from jan_ort_onnxruntime.providers import plugin_libraries, plugin_trial, proven_opening
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def only_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(plugin_libraries, "provider_packages", ours)
     monkeypatch.setattr(plugin_libraries, "_registrations", {})
+    monkeypatch.setattr(plugin_trial, "try_out", lambda packages: {})  # a fake runtime is in no other process
     monkeypatch.setattr(proven_opening, "FAST_STEP_S", 5.0)  # however busy the machine is, only a test of pace is slow
 
 
