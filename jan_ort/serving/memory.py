@@ -5,20 +5,27 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+import threading
 import traceback
+
+_is_left_out = threading.Event()
+"""Whether we have left something out of collections of garbage."""
 
 
 def leave_out_of_collections() -> None:
     """Leave what was imported out of collections of garbage: each took 40 ms, mostly of the event loop."""
     if not gc.get_freeze_count():
         gc.freeze()
+        _is_left_out.set()
 
 
 def return_memory() -> None:
-    """Collect all garbage and give free pages back. Takes some tens of milliseconds."""
-    gc.unfreeze()  # a model may have been there when they were left out
+    """Collect garbage and give free pages back. Takes some tens of milliseconds."""
+    if _is_left_out.is_set():
+        gc.unfreeze()  # a model may have been there when that was done
     gc.collect()
-    gc.freeze()
+    if _is_left_out.is_set():
+        gc.freeze()
     trim_memory()
 
 
