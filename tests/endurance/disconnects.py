@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import psutil  # type: ignore[import-untyped]
 
+from jan_ort.structured.grammar_pool import CACHE_SIZE
 from tests.e2e.server_process import ServerProcess, serve
 from tests.endurance.departing import PROTOCOLS, WAYS, Request, departing, request
 
@@ -187,10 +188,21 @@ async def table(watched: Watched, num_clients: int, names: list[str]) -> int:
     return num_unnoticed
 
 
-async def aborts(watched: Watched, number: int, *, but: str = "") -> dict[str, float]:
-    """Let clients go anywhere, in all phases ``but`` one, print what is left of them, and return it."""
+async def fill_caches(watched: Watched) -> None:
+    """Have as many grammars compiled as are kept, and the same number again in their place."""
+    turns = iter(range(2 * CACHE_SIZE))
+
+    async def client() -> None:
+        for at in turns:
+            await watched.post(CHAT, _schema(random.Random(at)) | {"max_tokens": 1, "min_tokens": 1})
+
+    await asyncio.gather(*(client() for _ in range(NUM_SLOTS)))
+
+
+async def aborts(watched: Watched, number: int) -> dict[str, float]:
+    """Let clients go anywhere, in all phases, print what is left of them, and return it."""
     rng, turns = random.Random(11), iter(range(number))
-    names = [name for name, phase in PHASES.items() if not (phase.is_queued or phase.is_loading or name == but)]
+    names = [name for name, phase in PHASES.items() if not (phase.is_queued or phase.is_loading)]
 
     async def client() -> None:
         for _ in turns:
@@ -220,7 +232,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, serve(Path(directory), *flags) as server:
         watched = Watched(server)
         num_unnoticed = asyncio.run(table(watched, options.clients, options.phase or list(PHASES)))
-        for number in (options.aborts // 2, options.aborts) if options.aborts else ():  # the first ones warm it
+        if options.aborts:
+            asyncio.run(fill_caches(watched))
+        for number in (options.aborts // 4, options.aborts) if options.aborts else ():  # the first ones warm it
             asyncio.run(aborts(watched, number))
     sys.exit(bool(num_unnoticed))
 
