@@ -81,7 +81,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"llama.context_length": 2**31}, "'llama.context_length' is '2147483648'"),
     ({"llama.rope.dimension_count": 16}, "llama.rope.dimension_count differs from the head size 32"),
     ({"llama.rope.scaling.type": "dynamic"}, "rope scaling 'dynamic' is not supported"),
-    ({"llama.expert_count": 8}, "'llama.expert_count' changes the model"),
+    ({"llama.expert_count": 8}, "'llama.expert_used_count' is missing"),
     ({"tokenizer.ggml.model": "rwkv"}, "tokenizer model 'rwkv' is not supported"),
     ({"tokenizer.ggml.pre": "of-tomorrow"}, "pre-tokenizer 'of-tomorrow' is not supported; supported: .*smollm"),
     ({"tokenizer.ggml.tokens": None}, "'tokenizer.ggml.tokens' is missing"),
