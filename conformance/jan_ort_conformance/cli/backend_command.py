@@ -52,7 +52,7 @@ _EXACT = Tolerances()
 def backend_command(name: str, output: Path | None, skips: Skips, **options: Any) -> None:
     """Judge the backend NAME, as it is registered; or module:attribute. Exit status 0: no FAIL and no LIES."""
     console = Console()
-    level, only = Level(options.pop("level")), options.pop("only")
+    level, only, compare = Level(options.pop("level")), options.pop("only"), options.pop("compare")
     try:
         select(level, only)  # before any code of the backend runs
         subject = _subject(name, **options)
@@ -72,7 +72,7 @@ def backend_command(name: str, output: Path | None, skips: Skips, **options: Any
         )
     except ModelError as error:
         exit_not_run(error, console)
-    report(results, output, console)
+    report(results, output, console, compare)
 
 
 def _subject(

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from jan_ort_conformance.reports import print_summary, write_reports
+from jan_ort_conformance.reports import print_changes, print_summary, write_reports
 from jan_ort_conformance.reports.terminal import STYLES
 from jan_ort_conformance.verdicts.results import Case, Results
 from jan_ort_conformance.verdicts.skips import SkipFileError, Skips, read_skips
@@ -19,6 +19,11 @@ from jan_ort_conformance.verdicts.verdict import Level
 
 EXIT_NOT_RUN = 3
 """There is no such server, backend or model: nothing was judged."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C ended the run; the reports are of what was judged until then."""
+
+_REASON_CHARACTERS = 300
+"""Of what was seen, beside a case that fails as it happens; the summary has more of it."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +35,18 @@ def _skips(ctx: click.Context, param: click.Parameter, path: Path | None) -> Ski
         return read_skips(path, datetime.now(UTC).date())
     except SkipFileError as error:
         raise click.BadParameter(str(error), ctx, param) from error
+
+
+def _earlier(ctx: click.Context, param: click.Parameter, path: Path | None) -> Results | None:
+    return None if path is None else read_results(path, ctx, param)
+
+
+def read_results(path: Path, ctx: click.Context, param: click.Parameter) -> Results:
+    """Return the run that a results.json holds. Raises: click.BadParameter."""
+    try:
+        return Results.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise click.BadParameter(f"{path} is no results.json of this kit: {error!r}", ctx, param) from error
 
 
 def _folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
@@ -56,6 +73,12 @@ _OPTIONS = [
         show_default=True,
         help="How much is asked.",
     ),
+    click.option(
+        "--compare",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        callback=_earlier,
+        help="An earlier run's results.json: show what has changed since.",
+    ),
     click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose id matches; may be repeated."),
     click.option(
         "--skip-file",
@@ -68,7 +91,7 @@ _OPTIONS = [
 
 
 def judging(command: Command) -> Command:
-    """Add the options of every judging command: --output, --level, --only and --skip-file (read, as ``skips``)."""
+    """Add the options of every judging command: --output, --level, --only, --compare and --skip-file (as ``skips``)."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -80,17 +103,22 @@ def tell_case(console: Console) -> Callable[[Case], None]:
     def tell(case: Case) -> None:
         style, took = STYLES[case.verdict], f"[dim]{case.duration_s:.2f} s[/]"
         console.print(f"[{style}]{case.verdict:<11}[/] {escape(case.id)} {took}", highlight=False)
+        if case.verdict.is_bad:
+            reason = " ".join(case.detail.split())[:_REASON_CHARACTERS]
+            console.print(f"            {escape(reason)}", style="dim", soft_wrap=True, highlight=False)
 
     return tell
 
 
-def report(results: Results, output: Path | None, console: Console) -> NoReturn:
+def report(results: Results, output: Path | None, console: Console, compare: Results | None = None) -> NoReturn:
     """Print the summary, write the reports if a folder is given, and exit by what the run came to."""
     print_summary(results, console)
+    if compare is not None:
+        print_changes(compare, results, console)
     if output is not None:
         for path in write_reports(results, output):
             console.print(f"[dim]wrote {escape(str(path))}[/]", soft_wrap=True)
-    raise SystemExit(results.exit_status)
+    raise SystemExit(EXIT_INTERRUPTED if results.is_interrupted else results.exit_status)
 
 
 def exit_not_run(error: Exception, console: Console) -> NoReturn:

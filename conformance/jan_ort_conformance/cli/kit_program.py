@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from jan_ort_conformance.cli.judging_options import exit_not_run, judging, report, tell_case
+from jan_ort_conformance.cli.judging_options import exit_not_run, judging, read_results, report, tell_case
 from jan_ort_conformance.http.checks import registered
 from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.http.server.server_process import ServerGone
 from jan_ort_conformance.http.server.target import TargetError
+from jan_ort_conformance.reports.comparison import comparison_html
+from jan_ort_conformance.verdicts.results import Results
 from jan_ort_conformance.verdicts.selection import PatternError
 from jan_ort_conformance.verdicts.verdict import Level
 
@@ -46,6 +48,7 @@ def main() -> None:
 @click.argument("url")
 @judging
 @click.option("--key", envvar="JAN_ORT_KEY", help="The server's API key; without it, authentication is not judged.")
+@click.option("--model", help="The model that is asked; without it, the first that the server lists.")
 @click.option("--seed", type=int, help="Seed of the generated requests; printed, so that a run can be repeated.")
 @click.option(
     "--max-examples",
@@ -65,7 +68,7 @@ def main() -> None:
 )
 @click.option("--pristine", is_flag=True, help="Fuzz by the document without our overlay; deviations must be listed.")
 @click.option("--fuzz/--no-fuzz", default=True, help="Whether to run schemathesis.", show_default=True)
-def http(url: str, output: Path | None, level: str, **options: object) -> None:
+def http(url: str, output: Path | None, level: str, compare: Results | None, **options: object) -> None:
     """Judge the server at URL (http://host:port, with or without a path before /v1)."""
     console = Console()
     if options["server_cmd"]:
@@ -77,7 +80,23 @@ def http(url: str, output: Path | None, level: str, **options: object) -> None:
         raise click.BadParameter(str(error), param_hint="--only") from error
     except (ServerGone, TargetError) as error:
         exit_not_run(error, console)
-    report(results, output, console)
+    report(results, output, console, compare)
+
+
+def _runs(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> list[Results]:
+    return [read_results(path, ctx, param) for path in paths]
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), callback=_runs)
+@click.option("--name", "names", multiple=True, help="Name of a run's column, in their order; else its subject.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="comparison.html", show_default=True)
+def compare(runs: list[Results], names: tuple[str, ...], output: Path) -> None:
+    """Write one page that shows several servers side by side, from the results.json of each."""
+    if names and len(names) != len(runs):
+        raise click.BadParameter(f"there are {len(names)} names for {len(runs)} runs", param_hint="--name")
+    output.write_text(comparison_html(runs, names or [run.subject for run in runs]), encoding="utf-8")
+    Console().print(f"[dim]wrote {output}[/]", soft_wrap=True)
 
 
 @main.command("list")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jan_ort_conformance.reports.badge import badge_svg
+from jan_ort_conformance.reports.changes import print_changes
 from jan_ort_conformance.reports.junit import junit_xml
 from jan_ort_conformance.reports.page import page_html
 from jan_ort_conformance.reports.terminal import print_summary
 from jan_ort_conformance.verdicts.results import Results
 
-__all__ = ["badge_svg", "junit_xml", "page_html", "print_summary", "write_reports"]
+__all__ = ["badge_svg", "junit_xml", "page_html", "print_changes", "print_summary", "write_reports"]
 
 
 def write_reports(results: Results, folder: Path) -> list[Path]:

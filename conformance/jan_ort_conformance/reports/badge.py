@@ -31,14 +31,12 @@ def badge_svg(results: Results) -> str:
 
 def _message(results: Results) -> tuple[str, str]:
     counts = results.counts()
-    judged = len(results.cases) - counts[Verdict.SKIP]
-    if not judged:
+    passed, bad = counts[Verdict.PASS], counts[Verdict.FAIL] + counts[Verdict.LIES]
+    if not passed + bad:
         return "nothing judged", _GREY
-    level = results.about.get("level", "")
-    bad = counts[Verdict.FAIL] + counts[Verdict.LIES]
-    if not bad:
-        return f"{level} {judged}/{judged}".strip(), _GREEN
-    return f"{level} {judged - bad}/{judged}".strip(), _RED
+    beside = f", {counts[Verdict.UNSUPPORTED]} unsupported" if counts[Verdict.UNSUPPORTED] else ""
+    message = f"{results.about.get('level', '')} {passed}/{passed + bad}{beside}".strip()
+    return message, _RED if bad else _GREEN
 
 
 def _width(text: str) -> int:

@@ -19,15 +19,15 @@ _WORDS = {
     Verdict.FAIL: "does not",
     Verdict.UNSUPPORTED: "says it cannot, and refuses properly",
     Verdict.LIES: "declares one thing and does another",
-    Verdict.SKIP: "a known issue, not judged",
+    Verdict.SKIP: "not judged: a known issue, or the server is gone",
 }
 
 
 def page_html(results: Results) -> str:
     """Return the page."""
-    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     conforms = results.exit_status == 0
-    return template.substitute(
+    return filled_page(
+        "page.html",
         title=escape(f"{results.kit} conformance of {results.subject}"),
         subject=escape(results.subject),
         kit=escape("OpenAI-compatible HTTP API" if results.kit == "http" else "backend interface"),
@@ -42,6 +42,13 @@ def page_html(results: Results) -> str:
         fuzzing=_fuzzing(results.fuzzing) if results.fuzzing is not None and results.fuzzing.operations else "",
         themes="".join(_theme(theme, cases) for theme, cases in by_theme(results.cases).items()),
     )
+
+
+def filled_page(name: str, **parts: str) -> str:
+    """Return a page of this folder with its parts, and the style that the pages share."""
+    files = resources.files(__package__)
+    style = files.joinpath("style.css").read_text(encoding="utf-8")
+    return Template(files.joinpath(name).read_text(encoding="utf-8")).substitute(parts, style=style)
 
 
 def _tile(verdict: Verdict, count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Version of ``results.json``; described by results.schema.json beside this module."""
 
 
@@ -80,7 +80,7 @@ class Fuzzing:
 class Results:
     """A run: ``kit`` is "http" or "backend", ``subject`` what was judged, ``about`` how (seed, versions, level).
 
-    ``fuzzing`` is None where nothing was fuzzed.
+    ``fuzzing`` is None where nothing was fuzzed; ``is_interrupted`` whether its user ended it.
     """
 
     kit: str
@@ -89,6 +89,12 @@ class Results:
     cases: list[Case] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     fuzzing: Fuzzing | None = None
+    is_interrupted: bool = False
+
+    def interrupt(self) -> None:
+        """Say that the run was ended by its user: what is there was judged, and nothing else."""
+        self.is_interrupted = True
+        self.warnings.append("interrupted: what comes after the last case was not judged")
 
     def add(self, case: Case) -> None:
         """Append a case."""
@@ -128,6 +134,7 @@ class Results:
             "about": dict(self.about),
             "counts": {verdict.value: count for verdict, count in self.counts().items()},
             "exit_status": self.exit_status,
+            "interrupted": self.is_interrupted,
             "duration_s": round(self.duration_s, 3),
             "warnings": self.warnings,
             "fuzzing": _fuzzing_document(self.fuzzing),
@@ -149,6 +156,7 @@ class Results:
             [_case(each) for each in document["cases"]],
             document["warnings"],
             _fuzzing(document.get("fuzzing")),
+            bool(document.get("interrupted")),
         )
 
 

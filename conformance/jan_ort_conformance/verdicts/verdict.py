@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     LIES = "LIES"
     """Declared but absent, or present but undeclared."""
     SKIP = "SKIP"
-    """A known issue: named in the skip file, with its URL and the day on which it runs out."""
+    """Not judged: a known issue of the skip file, with its URL and the day it runs out, or the server is gone."""
 
     @property
     def is_bad(self) -> bool:
@@ -28,11 +28,11 @@ class Level(StrEnum):
     """How much is asked; each level holds the one before."""
 
     CORE = "core"
-    """What no client can do without: the document's own operations, shapes and statuses."""
+    """What any OpenAI-compatible server owes."""
     FULL = "full"
-    """Every field and promise of the API."""
+    """The document: every field and promise of the API."""
     STRICT = "strict"
-    """Also what the project asks of itself beyond the document: names of errors, arithmetic, headers."""
+    """What this project promises beyond it: names of errors, arithmetic, headers."""
 
     def includes(self, other: Level) -> bool:
         """Whether a run at this level has the cases of ``other``."""

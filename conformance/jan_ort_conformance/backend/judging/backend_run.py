@@ -41,9 +41,12 @@ def run_backend(
     chosen = select(level, only)
     results = Results("backend", subject.backend.name, _about(subject, level))
     results.warnings += expect_model(subject, time_limit_s)
-    for case in _cases(chosen, subject, known_issues, time_limit_s, num_jobs):
-        results.add(case)
-        tell(case)
+    try:
+        for case in _cases(chosen, subject, known_issues, time_limit_s, num_jobs):
+            results.add(case)
+            tell(case)
+    except KeyboardInterrupt:
+        results.interrupt()
     results.warnings += known_issues.warnings(case.id for case in results.cases)
     results.warnings += _not_judged(subject, chosen, results.cases)
     return results
