@@ -29,6 +29,7 @@ class HttpOptions:
     pristine: bool = False
     fuzz: bool = True
     ca_file: Path | None = None
+    model: str | None = None
 
     def about(self, seed: int) -> dict[str, str]:
         """Return how a server is judged, for the reports."""

@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from jan_ort_openapi import load_spec
+
 PATH = "/extras/tokenize"
+DOCUMENT = json.dumps(load_spec()).encode()
+"""It serves the document, for what is not described is not fuzzed."""
 
 
 def note(line: str) -> None:
@@ -32,7 +37,10 @@ class Hanging(BaseHTTPRequestHandler):
         return parsed
 
     def do_GET(self) -> None:
-        self.answer(200 if self.path == "/health" else 404, 2)
+        if self.path == "/openapi.json":
+            self.answer(200, len(DOCUMENT), DOCUMENT)
+        else:
+            self.answer(200 if self.path == "/health" else 404, 2)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -43,13 +51,13 @@ class Hanging(BaseHTTPRequestHandler):
             threading.Event().wait()
         self.answer(422, 2)
 
-    def answer(self, status: int, length: int) -> None:
-        """Answer with an empty object, of which ``length`` bytes are promised."""
+    def answer(self, status: int, length: int, body: bytes = b"{}") -> None:
+        """Answer with an object, of which ``length`` bytes are promised."""
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(length))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
         self.wfile.flush()
 
     def log_message(self, *_: Any) -> None:

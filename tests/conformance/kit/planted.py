@@ -141,6 +141,7 @@ FAULTS: list[Fault] = [
     failing("500_for_422", "refusal.schema_violation_is_422", 422, with_status(500)),
     failing("200_for_400", "grammar.bad_is_refused", 400, with_status(200)),
     failing("plain_text_errors", "refusal.is_an_openai_error", 422, as_plain_text),
+    failing("crashes_on_wrong_types", "refusal.schema_violation_is_4xx", 422, with_status(500)),
     failing("html_404", "refusal.unknown_path", 404, as_plain_text),
     Fault("cuts_prompts", "overflow.is_a_400", before=cut_prompt),
     Fault("cuts_prompts_and_tells_no_length", "overflow.is_a_400", before=cut_prompt, after=tell_no_length),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
-from jan_ort_conformance.http.server.declaration import Declaration
-from jan_ort_conformance.http.server.events import events_of
+from jan_ort_conformance.http.check_tools.answers import bytes_of, chunks_of, error_of, texts
+from jan_ort_conformance.http.server.declaration import TASKS, Declaration, Standing
 from jan_ort_conformance.http.server.target import Answer, Target
 from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
 
@@ -20,6 +20,8 @@ TOKENIZE = "/extras/tokenize"
 COUNT = "/extras/tokenize/count"
 DETOKENIZE = "/extras/detokenize"
 GENERATING = (COMPLETIONS, CHAT)
+EITHER = ("|".join(GENERATING),)
+"""The need of a check that asks whichever of the two is there."""
 NAMES = {COMPLETIONS: "completions", CHAT: "chat"}
 
 FREE: dict[str, Any] = {
@@ -36,8 +38,20 @@ FREE: dict[str, Any] = {
 
 GREEDY: dict[str, Any] = FREE | {"temperature": 0}
 
+_USUAL = {"top_k": 0, "min_p": 0, "repeat_penalty": 1}
+"""Fields of others than OpenAI by which FREE turns off what a server may do unasked."""
+
 PROMPT = "Once upon a time there was"
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Tell me a story."}]
+_SMALL: dict[str, dict[str, Any]] = {
+    COMPLETIONS: {"prompt": PROMPT, "max_tokens": 1},
+    CHAT: {"messages": HELLO, "max_tokens": 1},
+    EMBEDDINGS: {"input": PROMPT},
+}
+"""The smallest question of each operation of a model."""
+
+ABSENT = (404, 405, 501)
+"""The statuses that say that an operation is not there."""
 
 
 class Absent(Violation):
@@ -63,16 +77,77 @@ class Asker:
         self.target = target
         self.declaration = declaration
         self.level = level
+        self.needs: frozenset[str] = frozenset()
+        self.sent: set[str] = set()
+        """The fields of the bodies that the check has sent, as "/v1/completions seed"."""
+        self._absent: dict[str, bool] = {}
+
+    def begin(self, needs: Iterable[str]) -> None:
+        """Take what a check asks from here on for its own: ``needs`` are the fields that it is about."""
+        self.needs, self.sent = frozenset(needs), set()
 
     def post(self, path: str, body: object, **options: Any) -> Answer:
-        """Return the answer, whatever it is."""
+        """Return the answer, whatever it is. The question names a model, and leaves out what is not declared."""
+        if isinstance(body, dict) and path in TASKS:
+            body = self._fitting(path, body)
+            self.sent |= {f"{path} {name}" for name in body}
         return self.target.ask("POST", path, body, **options)
+
+    def _fitting(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body without the usual fields that this server has not and the check is not about."""
+
+        def is_usual(name: str, value: object) -> bool:
+            unasked = f"{path} {name}" not in self.needs and not self.declaration.has(f"{path} {name}")
+            return unasked and (name == "min_tokens" or (name in _USUAL and value == _USUAL[name]))
+
+        named = {"model": self.declaration.model_for(path)}
+        return named | {name: value for name, value in body.items() if not is_usual(name, value)}
+
+    def _told(self, path: str, body: object) -> str:
+        """Return the head of what was sent."""
+        sent = self._fitting(path, body) if isinstance(body, dict) and path in TASKS else body
+        return f"POST {path} {json.dumps(sent) if isinstance(sent, dict) else sent!r}"[:360]
+
+    def invalid(self, path: str) -> tuple[int, ...]:
+        """Return the statuses of a body that violates the schema: 422 where the server's own document has it so."""
+        operation = self.declaration.document["paths"].get(path, {}).get("post", {})
+        declares = self.declaration.serves_document and "422" in operation.get("responses", {})
+        return (422,) if declares else (400, 404, 422)
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether a field without effect leaves a greedy text as it is; else no two texts can be compared."""
+        try:
+            asked = [(path, name) for path in self.generating() for name in ("a", "b")]
+            found = {(path, *texts(self.ask(path, **GREEDY, user=name))) for path, name in asked}
+        except (Violation, KeyError, IndexError, TypeError):
+            return False
+        return len(found) == len(self.generating())
+
+    def generating(self, *names: str) -> list[str]:
+        """Return those of completions and chat that are there, and may be asked for these fields."""
+        return [
+            path
+            for path in GENERATING
+            if not self.is_absent(path) and all(self.declaration.has(f"{path} {name}") for name in names)
+        ]
+
+    def is_absent(self, path: str) -> bool:
+        """Whether an operation that the server itself has not declared is not there, asked as it should be."""
+        if self.declaration.standing(path) is Standing.DECLARED:
+            return False
+        if path not in self._absent:
+            asked = path.replace("{model}", self.declaration.models.get("generate", "x"))
+            body = self._fitting(path, _SMALL[path]) if path in TASKS else {}
+            answers = [self.target.ask("POST", asked, body), self.target.ask("GET", asked)]
+            self._absent[path] = all(answer.status in ABSENT for answer in answers)
+        return self._absent[path]
 
     def answered(self, path: str, body: object) -> Any:
         """Return the JSON of the answer to a body that must be served. Raises: Refused, Violation."""
         answer = self.post(path, body)
         if answer.status != 200:
-            raise Refused(answer, f"POST {path} {json.dumps(body)[:300]}")
+            raise Refused(answer, self._told(path, body))
         try:
             return answer.json
         except ValueError as error:
@@ -92,7 +167,7 @@ class Asker:
         """Return the bytes of each token of the only choice; none of a token that has no text."""
         wanted = {"logprobs": 0} if path == COMPLETIONS else {"logprobs": True}
         logprobs = self.ask(path, **fields | wanted)["choices"][0]["logprobs"]
-        expect(logprobs is not None, "logprobs were asked for and are null")
+        expect_effect(bool(logprobs), "logprobs were asked for and are null")
         return bytes_of(logprobs)
 
     def stream(self, path: str, **fields: Any) -> list[Any]:
@@ -100,7 +175,7 @@ class Asker:
         body = body_of(path, **fields) | {"stream": True}
         answer = self.post(path, body)
         if answer.status != 200:
-            raise Refused(answer, f"POST {path} {json.dumps(body)[:300]}")
+            raise Refused(answer, self._told(path, body))
         return chunks_of(answer)
 
     def token_ids(self, text: str) -> list[int]:
@@ -112,8 +187,8 @@ class Asker:
     def refused(self, path: str, body: object, *statuses: int) -> dict[str, Any]:
         """Return the error object of the answer to a body that must be refused with one of the statuses."""
         answer = self.post(path, body)
-        told = f"POST {path} {str(body)[:300]}"
-        if answer.status in (404, 405, 501) and answer.status not in statuses:
+        told = self._told(path, body)
+        if answer.status in ABSENT and answer.status not in statuses:
             raise Refused(answer, told)  # the operation is not there
         expect(answer.status in statuses, f"{told} should be answered {statuses}; the answer is {answer}")
         return error_of(answer)
@@ -139,85 +214,3 @@ def tool(name: str, value: object = 1) -> dict[str, Any]:
 def choice_of(name: str) -> dict[str, Any]:
     """Return the tool_choice that names one."""
     return {"type": "function", "function": {"name": name}}
-
-
-def texts(answer: Any) -> list[str]:
-    """Return the text of each choice."""
-    return [text_of(choice) for choice in answer["choices"]]
-
-
-def text_of(choice: Any) -> str:
-    """Return the text of a choice; a chat's content may be null."""
-    return str((choice["text"] if "text" in choice else choice["message"]["content"]) or "")
-
-
-def tokens_of(logprobs: Any) -> list[str]:
-    """Return the tokens of the logprobs of completions or chat."""
-    return list(logprobs["tokens"]) if "tokens" in logprobs else [each["token"] for each in logprobs["content"]]
-
-
-def bytes_of(logprobs: Any) -> list[bytes]:
-    """Return the bytes of each token of the logprobs; a chat's text of them is U+FFFD for every half character."""
-    if "tokens" in logprobs:
-        return [token_bytes(str(token)) for token in logprobs["tokens"]]
-    return [
-        token_bytes(str(each["token"])) if each.get("bytes") is None else bytes(each["bytes"])
-        for each in logprobs["content"]
-    ]
-
-
-def token_bytes(token: str) -> bytes:
-    r"""Return the bytes of a token of completions; ``bytes:\xe2\x80`` is how half a character is spelled there."""
-    if re.fullmatch(r"bytes:(\\x[0-9a-fA-F]{2})+", token):
-        return bytes.fromhex(token.removeprefix("bytes:").replace("\\x", ""))
-    return token.encode(errors="surrogatepass")
-
-
-def readings(pieces: Iterable[bytes]) -> set[str]:
-    """Return the texts that tokens may make together: with, or more often without, the names of special tokens."""
-    whole = list(pieces)
-    plain = [piece for piece in whole if not re.fullmatch(rb"<\|[^|]+\|>|</?[a-z_]+>|\[[A-Z]+\]", piece)]
-    return {b"".join(each).decode(errors="replace") for each in (whole, plain)}
-
-
-def error_of(answer: Answer) -> dict[str, Any]:
-    """Return the OpenAI error object. Raises: Violation if the answer has none."""
-    try:
-        error = answer.json["error"]
-        expect({"message", "type", "param", "code"} <= error.keys(), f"the error lacks a member: {error}")
-        expect(isinstance(error["message"], str) and bool(error["message"]), f"the error has no message: {error}")
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
-        raise Violation(f"the answer has no OpenAI error object: {answer}") from cause
-    return dict(error)
-
-
-def frames_of(answer: Answer) -> list[str]:
-    """Return the data of each event. Raises: Violation for what is no stream of events."""
-    expect(answer.is_stream, f"the content type should be text/event-stream: {answer.headers.get('content-type')!r}")
-    return events_of(answer.body)
-
-
-def chunks_of(answer: Answer) -> list[Any]:
-    """Return the parsed events before the [DONE], which must be there and the last."""
-    return parsed(frames_of(answer))
-
-
-def parsed(payloads: list[str]) -> list[Any]:
-    """Return the chunks of a stream's events, the last of which must be the only [DONE]."""
-    last = payloads[-1] if payloads else "nothing"
-    expect(last == "[DONE]", f"the stream should end with [DONE] and ends with {last[:200]!r}")
-    expect(payloads.count("[DONE]") == 1, "there should be one [DONE]")
-    chunks = [json.loads(payload) for payload in payloads[:-1]]
-    failed = [chunk for chunk in chunks if isinstance(chunk, dict) and "error" in chunk]
-    expect(not failed, f"a stream that fails should not end with [DONE], as if it were whole: {failed[:1]}")
-    return chunks
-
-
-def joined(chunks: list[Any], index: int = 0) -> str:
-    """Return the text of one choice of a stream."""
-    return "".join(
-        str(choice["text"] if "text" in choice else choice["delta"].get("content") or "")
-        for chunk in chunks
-        for choice in chunk["choices"]
-        if choice["index"] == index
-    )

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from jan_ort_conformance.http.check_tools.asker import (
-    FREE,
-    GREEDY,
-    Asker,
-    Untold,
-    body_of,
-    expect_effect,
-    joined,
-    texts,
-)
+from jan_ort_conformance.http.check_tools.answers import joined, texts
+from jan_ort_conformance.http.check_tools.asker import ABSENT, FREE, GREEDY, Asker, Untold, body_of, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import generation_field
 from jan_ort_conformance.verdicts.verdict import Level
 
@@ -106,18 +98,21 @@ def stream_options(path: str, server: Asker) -> None:
 @generation_field("model", level=Level.CORE)
 def model(path: str, server: Asker) -> None:
     """The answer names the model that gave it; a name is read, so that a number is none."""
-    known = [each["id"] for each in server.target.ask("GET", "/v1/models").json["data"]]
+    listed = server.target.ask("GET", "/v1/models")
+    if listed.status in ABSENT:
+        raise Untold("no list of models is there to compare with")
+    known = [each["id"] for each in listed.json["data"]]
     for name in known[:1]:
         given = server.ask(path, **GREEDY, model=name)["model"]
         expect_effect(given in known, f"model {name!r} is answered by {given!r}, which is not listed: {known}")
-    server.refused(path, body_of(path, model=5), 422)
+    server.refused(path, body_of(path, model=5), *server.invalid(path))
 
 
 @generation_field("user")
 def user(path: str, server: Asker) -> None:
     """user has no effect that a client could see, but is read: text is accepted, a number is none."""
     server.ask(path, **GREEDY, user="alice")
-    server.refused(path, body_of(path, user=5), 422)
+    server.refused(path, body_of(path, user=5), *server.invalid(path))
 
 
 @generation_field("grammar")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from jan_ort_conformance.http.check_tools.asker import MODELS, Asker, error_of
+from jan_ort_conformance.http.check_tools.answers import error_of
+from jan_ort_conformance.http.check_tools.asker import MODELS, Asker
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.server.api_key import VARIABLE
 from jan_ort_conformance.verdicts.verdict import Level, expect

@@ -7,18 +7,17 @@ import re
 import time
 from typing import Any
 
+from jan_ort_conformance.http.check_tools.answers import joined, text_of, texts
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
     COMPLETIONS,
+    EITHER,
     FREE,
     GENERATING,
     GREEDY,
     NAMES,
     PROMPT,
     Asker,
-    joined,
-    text_of,
-    texts,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
@@ -44,7 +43,7 @@ def finish_is_told_of_every_choice(server: Asker) -> None:
     """Each choice says why it ended: length at max_tokens, stop where a grammar is complete; a stream says the same."""
     short = FREE | {"max_tokens": 4, "min_tokens": 4}
     cases: list[tuple[dict[str, Any], str]] = [(short, "length")]
-    for path in GENERATING:
+    for path in server.generating():
         complete = [(FREE | DIGITS, "stop")] if server.declaration.has(f"{path} grammar") else []
         for fields, reason in cases + complete:
             plain = _reasons(server.ask(path, **fields, n=2)["choices"])
@@ -58,7 +57,7 @@ def finish_is_told_of_every_choice(server: Asker) -> None:
 @check("usage.is_the_same_in_streams", needs=[f"{path} stream_options" for path in GENERATING])
 def usage_is_the_same_in_streams(server: Asker) -> None:
     """A stream counts the tokens of prompt and completion as the plain answer does, of several choices too."""
-    for path in GENERATING:
+    for path in server.generating():
         more: list[dict[str, Any]] = [{}, {"n": 2}] if server.declaration.has(f"{path} n") else [{}]
         for fields in more + ([{"prompt": PROMPTS}] if path == COMPLETIONS else []):
             plain = server.ask(path, **FREE | fields)["usage"]
@@ -82,10 +81,10 @@ def usage_counts_every_prompt(server: Asker) -> None:
         expect(both[name] == total, f"{name} of two prompts should be {total}: {alone}, together {both}")
 
 
-@check("usage.cached_tokens_are_of_the_prompt", needs=GENERATING)
+@check("usage.cached_tokens_are_of_the_prompt", needs=EITHER)
 def usage_cached_tokens_are_of_the_prompt(server: Asker) -> None:
     """Where cached_tokens are told, they are no more than the prompt's."""
-    for path in GENERATING:
+    for path in server.generating():
         for _ in range(2):
             usage = server.ask(path, **GREEDY)["usage"]
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
@@ -120,7 +119,7 @@ def echo_is_of_every_choice(server: Asker) -> None:
 @check("grammar.holds_for_every_choice", needs=[*SEVERAL, *(f"{path} grammar" for path in GENERATING)])
 def grammar_holds_for_every_choice(server: Asker) -> None:
     """Each of several choices is of the grammar."""
-    for path in GENERATING:
+    for path in server.generating():
         found = texts(server.ask(path, **FREE | DIGITS, n=3))
 
         expect(len(found) == 3, f"{NAMES[path]}: n 3 gives {len(found)} choices")
@@ -142,7 +141,7 @@ def schema_holds_for_every_choice(server: Asker) -> None:
 @check("stop.holds_for_every_choice", needs=SEVERAL)
 def stop_holds_for_every_choice(server: Asker) -> None:
     """A stop string ends each of several choices, plain and streamed."""
-    for path in GENERATING:
+    for path in server.generating():
         whole = texts(server.ask(path, **FREE, n=3))
         stop = whole[-1][4:6]
         expected = [text.partition(stop)[0] for text in whole]
@@ -156,10 +155,10 @@ def stop_holds_for_every_choice(server: Asker) -> None:
         expect(streamed == expected, f"{told} are streamed as {streamed}")
 
 
-@check("answer.is_of_its_own", level=Level.CORE, needs=GENERATING)
+@check("answer.is_of_its_own", level=Level.CORE, needs=EITHER)
 def answer_is_of_its_own(server: Asker) -> None:
     """Each answer has an id of its own, is created now, and names its model, in streams as in plain answers."""
-    for path in GENERATING:
+    for path in server.generating():
         plain = [server.ask(path, **FREE) for _ in range(2)]
         chunk = server.stream(path, **FREE)[0]
 

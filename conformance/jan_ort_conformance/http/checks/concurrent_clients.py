@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, body_of, joined, parsed
+from jan_ort_conformance.http.check_tools.answers import joined, parsed
+from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, body_of
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.server.events import events_of
 from jan_ort_conformance.verdicts.verdict import Level, expect

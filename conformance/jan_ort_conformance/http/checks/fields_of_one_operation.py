@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jan_ort_conformance.http.check_tools.answers import joined, texts
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
     COMPLETIONS,
@@ -16,8 +17,6 @@ from jan_ort_conformance.http.check_tools.asker import (
     body_of,
     choice_of,
     expect_effect,
-    joined,
-    texts,
     tool,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
@@ -188,7 +187,7 @@ def parallel_tool_calls(server: Asker) -> None:
         for _ in range(3)
     ]
     expect_effect(set(counts) == {1}, f"without parallel calls there are {counts}")
-    server.refused(CHAT, body_of(CHAT, tools=[tool("look")], parallel_tool_calls=1), 422)
+    server.refused(CHAT, body_of(CHAT, tools=[tool("look")], parallel_tool_calls=1), *server.invalid(CHAT))
 
 
 @check("field.chat.functions", detects=_of(CHAT, "functions", "function_call"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, GREEDY, MODELS, Asker, body_of, text_of
+from jan_ort_conformance.http.check_tools.answers import text_of
+from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, GREEDY, MODELS, Asker, body_of
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.server.api_key import OWN, filled
 from jan_ort_conformance.verdicts.verdict import Level, Violation, expect

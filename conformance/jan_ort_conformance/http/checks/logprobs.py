@@ -6,18 +6,9 @@ import math
 from itertools import accumulate
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import (
-    CHAT,
-    COMPLETIONS,
-    FREE,
-    GENERATING,
-    GREEDY,
-    NAMES,
-    PROMPT,
-    Asker,
-    readings,
-)
-from jan_ort_conformance.http.check_tools.asker import bytes_of as bytes_of_tokens
+from jan_ort_conformance.http.check_tools.answers import bytes_of as bytes_of_tokens
+from jan_ort_conformance.http.check_tools.answers import readings
+from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, EITHER, FREE, GREEDY, NAMES, PROMPT, Asker
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 
@@ -48,10 +39,10 @@ def _streamed(server: Asker, path: str, **fields: Any) -> list[Any]:
     return [choice["logprobs"] for chunk in chunks for choice in chunk["choices"] if choice.get("logprobs")]
 
 
-@check("logprobs.values_are_the_same_in_streams", needs=NEEDS)
+@check("logprobs.values_are_the_same_in_streams", needs=EITHER)
 def values_are_the_same_in_streams(server: Asker) -> None:
     """A stream tells each token the logprob, and in completions the place, that the plain answer tells."""
-    for path in GENERATING:
+    for path in server.generating():
         wanted = {"logprobs": 1 if path == COMPLETIONS else True}
         plain = server.ask(path, **GREEDY, **wanted)["choices"][0]["logprobs"]
 

@@ -107,7 +107,7 @@ def model_of_tokenizer(server: Asker) -> None:
     name = server.target.ask("GET", MODELS).json["data"][0]["id"]
     for path, body in ((TOKENIZE, {"input": "x"}), (COUNT, {"input": "x"}), (DETOKENIZE, {"tokens": [1]})):
         server.answered(path, {**body, "model": name})
-        server.refused(path, {**body, "model": 5}, 422)
+        server.refused(path, {**body, "model": 5}, *server.invalid(path))
 
 
 def vectors_of(server: Asker, given: object, **fields: object) -> list[list[float]]:
@@ -177,7 +177,7 @@ def embeddings_model_and_user(server: Asker) -> None:
     answer = server.answered(EMBEDDINGS, {"input": "Hello", "user": "alice"})
     expect_effect(answer["model"] in known, f"the model is {answer['model']!r}, which is not listed: {known}")
     for body in ({"model": 5}, {"user": 5}):
-        server.refused(EMBEDDINGS, {"input": "Hello", **body}, 422)
+        server.refused(EMBEDDINGS, {"input": "Hello", **body}, *server.invalid(EMBEDDINGS))
 
 
 @check(
@@ -189,4 +189,4 @@ def models_loaded(server: Asker) -> None:
     """What to load or unload is read: a model that does not exist is a 404, a number a 422."""
     for path in ("/models/load", "/models/unload"):
         server.refused(path, {"model": "a model that does not exist"}, 404)
-        server.refused(path, {"model": 5}, 422)
+        server.refused(path, {"model": 5}, *server.invalid(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial, update_wrapper
 
+from jan_ort_conformance.http.check_tools.answers import text_of
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
     COMPLETIONS,
@@ -14,7 +15,6 @@ from jan_ort_conformance.http.check_tools.asker import (
     Asker,
     body_of,
     expect_effect,
-    text_of,
 )
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck, add, check
 from jan_ort_conformance.http.check_tools.member_values import CONVERSATION, FORMS, IMAGES, PNG, Fields, Member

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+from jan_ort_conformance.http.check_tools.answers import bytes_of, joined, readings, text_of, tokens_of
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
     COMPLETIONS,
     COUNT,
+    EITHER,
     FREE,
     GENERATING,
     GREEDY,
@@ -16,20 +18,15 @@ from jan_ort_conformance.http.check_tools.asker import (
     PROMPT,
     TOKENIZE,
     Asker,
-    bytes_of,
-    joined,
-    readings,
-    text_of,
-    tokens_of,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
 
 
-@check("usage.adds_up", level=Level.CORE, needs=GENERATING)
+@check("usage.adds_up", level=Level.CORE, needs=EITHER)
 def usage_adds_up(server: Asker) -> None:
     """total_tokens is prompt_tokens and completion_tokens together, and max_tokens bounds the latter."""
-    for path in GENERATING:
+    for path in server.generating():
         usage = server.ask(path, **FREE)["usage"]
 
         total = usage["prompt_tokens"] + usage["completion_tokens"]
@@ -55,20 +52,20 @@ def usage_counts_a_chat_as_count_does(server: Asker) -> None:
     expect(usage["prompt_tokens"] == count, f"the count is {count}, the usage {usage}")
 
 
-@check("usage.counts_every_token", needs=GENERATING)
+@check("usage.counts_every_token", needs=EITHER)
 def usage_counts_every_token(server: Asker) -> None:
     """completion_tokens is the number of tokens whose logprobs are given."""
-    for path in GENERATING:
+    for path in server.generating():
         answer = server.ask(path, **GREEDY, logprobs=1 if path == COMPLETIONS else True)
 
         count = len(tokens_of(answer["choices"][0]["logprobs"]))
         expect(answer["usage"]["completion_tokens"] == count, f"{NAMES[path]}: {count} logprobs, {answer['usage']}")
 
 
-@check("usage.counts_every_choice", needs=[*GENERATING, f"{COMPLETIONS} n"])
+@check("usage.counts_every_choice", needs=[*EITHER, f"{COMPLETIONS} n"])
 def usage_counts_every_choice(server: Asker) -> None:
     """completion_tokens counts the tokens of all choices; the prompt is counted once."""
-    for path in GENERATING:
+    for path in server.generating():
         wanted = {"logprobs": 1 if path == COMPLETIONS else True}
         one = server.ask(path, **FREE)["usage"]
 
@@ -85,10 +82,10 @@ def _stops(text: str) -> list[str]:
     return [text[start : start + length] for start in (0, len(text) // 2, len(text) - 1) for length in (1, 3)]
 
 
-@check("stop.never_leaks", level=Level.CORE, needs=GENERATING)
+@check("stop.never_leaks", level=Level.CORE, needs=EITHER)
 def stop_never_leaks(server: Asker) -> None:
     """The text ends before the first occurrence of a stop string, in plain answers and streams."""
-    for path in GENERATING:
+    for path in server.generating():
         whole = server.said(path, **GREEDY)
         for stop in filter(None, _stops(whole)):
             expected = whole[: whole.index(stop)]
@@ -101,10 +98,10 @@ def stop_never_leaks(server: Asker) -> None:
             expect(streamed == expected, f"{told} is streamed as {streamed!r}")
 
 
-@check("stop.earliest_wins", needs=GENERATING)
+@check("stop.earliest_wins", needs=EITHER)
 def stop_earliest_wins(server: Asker) -> None:
     """Of several stop strings the one that occurs first ends the text."""
-    for path in GENERATING:
+    for path in server.generating():
         whole = server.said(path, **GREEDY)
         early, late = whole[2:5], whole[-3:]
 
@@ -113,11 +110,11 @@ def stop_earliest_wins(server: Asker) -> None:
         expect(text == whole[: whole.index(early)], f"{NAMES[path]}: {whole!r} stopped at {early!r} is {text!r}")
 
 
-@check("stop.is_told", level=Level.CORE, needs=GENERATING)
+@check("stop.is_told", level=Level.CORE, needs=EITHER)
 def stop_is_told(server: Asker) -> None:
     """finish_reason is stop at a stop string and length at max_tokens."""
     fields = GREEDY | {"max_tokens": 8, "min_tokens": 8}  # few, for a text that may end by itself
-    for path in GENERATING:
+    for path in server.generating():
         cut = server.ask(path, **fields)["choices"][0]
         whole = text_of(cut)
 
@@ -127,10 +124,10 @@ def stop_is_told(server: Asker) -> None:
         expect(stopped["finish_reason"] == "stop", f"{NAMES[path]}: at a stop it is {stopped['finish_reason']!r}")
 
 
-@check("seed.repeats", level=Level.CORE, needs=GENERATING)
+@check("seed.repeats", level=Level.CORE, needs=EITHER)
 def seed_repeats(server: Asker) -> None:
     """The same seed gives the same text, and so does temperature 0."""
-    for path in GENERATING:
+    for path in server.generating():
         for fields in (FREE, GREEDY):
             first, again = server.said(path, **fields), server.said(path, **fields)
 
@@ -202,10 +199,10 @@ def logprobs_are_the_models_own(server: Asker) -> None:
     expect(math.isclose(first, second, abs_tol=1e-4), f"without filter {first}, with top_k 1 {second}")
 
 
-@check("logprobs.are_the_same_in_streams", needs=GENERATING)
+@check("logprobs.are_the_same_in_streams", needs=EITHER)
 def logprobs_are_the_same_in_streams(server: Asker) -> None:
     """A stream's chunks together hold the logprobs of the plain answer."""
-    for path in GENERATING:
+    for path in server.generating():
         wanted = {"logprobs": 1 if path == COMPLETIONS else True}
         whole = tokens_of(server.ask(path, **GREEDY, **wanted)["choices"][0]["logprobs"])
 

@@ -6,16 +6,8 @@ import json
 import re
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import (
-    CHAT,
-    GREEDY,
-    HELLO,
-    Asker,
-    Untold,
-    expect_effect,
-    joined,
-    text_of,
-)
+from jan_ort_conformance.http.check_tools.answers import joined, text_of
+from jan_ort_conformance.http.check_tools.asker import CHAT, GREEDY, HELLO, Asker, Untold, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 

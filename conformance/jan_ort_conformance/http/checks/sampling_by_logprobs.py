@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, Untold, texts
+from jan_ort_conformance.http.check_tools.answers import texts
+from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, Untold
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from jan_ort_conformance.http.check_tools.asker import FREE, GREEDY, TOKENIZE, Asker, expect_effect
+from jan_ort_conformance.http.check_tools.asker import FREE, GREEDY, TOKENIZE, Asker, Untold, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import generation_field
 from jan_ort_conformance.verdicts.verdict import Level
 
@@ -84,11 +84,17 @@ def mirostat_eta(path: str, server: Asker) -> None:
     expect_effect(slow != fast, f"eta 0.001 and 1 both give {slow!r}")
 
 
+_ENOUGH_TO_REPEAT = 20
+"""Tokens of a text in which one is expected more than once; where min_tokens is not declared, a text may be shorter."""
+
+
 def _penalty(name: str, low: float, high: float, path: str, server: Asker) -> None:
     """Text that does not repeat itself without a penalty need not with one: so ``low`` may make it repeat."""
     long = GREEDY | {"max_tokens": 60, "min_tokens": 60}
-    drawn = (filter(None, server.drawn(path, **long | {name: value})) for value in (low, high))
-    most, fewer = (max(Counter(tokens).values(), default=0) for tokens in drawn)
+    drawn = [list(filter(None, server.drawn(path, **long | {name: value}))) for value in (low, high)]
+    if min(map(len, drawn)) < _ENOUGH_TO_REPEAT:
+        raise Untold(f"with {name} {low} and {high} the texts end after {[len(each) for each in drawn]} tokens")
+    most, fewer = (max(Counter(tokens).values()) for tokens in drawn)
     told = f"the commonest of 60 tokens occurs {most} times with {name} {low}, {fewer} with {high}"
     expect_effect(fewer < most, told)
 

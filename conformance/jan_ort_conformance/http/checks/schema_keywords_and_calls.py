@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, GREEDY, Asker, choice_of, joined, tool
+from jan_ort_conformance.http.check_tools.answers import joined
+from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, GREEDY, Asker, choice_of, tool
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.structured_output import LONG
 from jan_ort_conformance.verdicts.verdict import Level, expect

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import json
 
+from jan_ort_conformance.http.check_tools.answers import chunks_of, frames_of, joined, text_of
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
     COMPLETIONS,
+    EITHER,
     FREE,
-    GENERATING,
     NAMES,
     Asker,
     body_of,
-    chunks_of,
-    frames_of,
-    joined,
-    text_of,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
 
-NEEDS = GENERATING
 
-
-@check("stream.is_server_sent_events", level=Level.CORE, needs=NEEDS)
+@check("stream.is_server_sent_events", level=Level.CORE, needs=EITHER)
 def is_server_sent_events(server: Asker) -> None:
     """A stream is text/event-stream, by the WHATWG's rules, of events that hold JSON objects but for the last."""
-    for path in GENERATING:
+    for path in server.generating():
         payloads = frames_of(server.post(path, body_of(path, **FREE, stream=True)))
 
         expect(len(payloads) > 2, f"{NAMES[path]}: 24 tokens should be more than {len(payloads)} events")
@@ -34,17 +29,17 @@ def is_server_sent_events(server: Asker) -> None:
             expect(isinstance(json.loads(payload), dict), f"{NAMES[path]}: an event is no object: {payload[:200]!r}")
 
 
-@check("stream.ends_with_done", level=Level.CORE, needs=NEEDS)
+@check("stream.ends_with_done", level=Level.CORE, needs=EITHER)
 def ends_with_done(server: Asker) -> None:
     """The last event of a stream is [DONE], there is but one, and none ends a stream that has failed."""
-    for path in GENERATING:
+    for path in server.generating():
         chunks_of(server.post(path, body_of(path, **FREE, stream=True)))
 
 
-@check("stream.deltas_are_the_text", level=Level.CORE, needs=NEEDS)
+@check("stream.deltas_are_the_text", level=Level.CORE, needs=EITHER)
 def deltas_are_the_text(server: Asker) -> None:
     """The deltas of a stream together are the text of the same request without stream."""
-    for path in GENERATING:
+    for path in server.generating():
         whole = server.said(path, **FREE | {"temperature": 0})
 
         pieces = joined(server.stream(path, **FREE | {"temperature": 0}))
@@ -52,10 +47,10 @@ def deltas_are_the_text(server: Asker) -> None:
         expect(pieces == whole, f"{NAMES[path]}: the stream says {pieces!r}, the plain answer {whole!r}")
 
 
-@check("stream.has_one_finish_reason", level=Level.CORE, needs=NEEDS)
+@check("stream.has_one_finish_reason", level=Level.CORE, needs=EITHER)
 def has_one_finish_reason(server: Asker) -> None:
     """The last chunk of a choice, and only that, has its finish_reason."""
-    for path in GENERATING:
+    for path in server.generating():
         chunks = server.stream(path, **FREE)
 
         # The document wants the member in each chunk, which fuzzing checks; here left out is null.
@@ -64,10 +59,11 @@ def has_one_finish_reason(server: Asker) -> None:
         expect(set(reasons[:-1]) == {None}, f"{NAMES[path]}: finish_reasons before the end: {reasons}")
 
 
-@check("stream.is_one_answer", needs=NEEDS)
+@check("stream.is_one_answer", needs=EITHER)
 def is_one_answer(server: Asker) -> None:
     """Every chunk of a stream has the same id, model and created, and the object of its API."""
-    for path, kind in ((COMPLETIONS, "text_completion"), (CHAT, "chat.completion.chunk")):
+    for path in server.generating():
+        kind = {COMPLETIONS: "text_completion", CHAT: "chat.completion.chunk"}[path]
         chunks = server.stream(path, **FREE)
 
         for name in ("id", "model", "created"):
@@ -110,10 +106,10 @@ def holds_no_half_character(server: Asker) -> None:
     expect(text == "☃𝄞☃𝄞☃𝄞", f"the text of ☃𝄞☃𝄞☃𝄞 is streamed as {text!r}")
 
 
-@check("stream.choices_are_kept_apart", needs=[*NEEDS, f"{COMPLETIONS} n"])
+@check("stream.choices_are_kept_apart", needs=[*EITHER, f"{COMPLETIONS} n"])
 def choices_are_kept_apart(server: Asker) -> None:
     """A stream of several choices holds each of them whole, under its own index."""
-    for path in GENERATING:
+    for path in server.generating():
         whole = server.ask(path, **FREE, n=2)["choices"]
 
         chunks = server.stream(path, **FREE, n=2)
@@ -124,10 +120,10 @@ def choices_are_kept_apart(server: Asker) -> None:
             expect(streamed == text, f"{NAMES[path]}: choice {choice['index']} is {streamed!r}, plainly {text!r}")
 
 
-@check("stream.is_not_stored", level=Level.STRICT, needs=NEEDS)
+@check("stream.is_not_stored", level=Level.STRICT, needs=EITHER)
 def is_not_stored(server: Asker) -> None:
     """A stream forbids caches to store it and proxies to buffer it, and names its charset."""
-    for path in GENERATING:
+    for path in server.generating():
         headers = server.post(path, body_of(path, **FREE, stream=True)).headers
 
         expect("no-store" in headers.get("cache-control", ""), f"Cache-Control: {headers.get('cache-control')!r}")
@@ -135,10 +131,10 @@ def is_not_stored(server: Asker) -> None:
         expect("utf-8" in headers.get("content-type", "").lower(), f"Content-Type: {headers.get('content-type')!r}")
 
 
-@check("stream.errors_come_before_it", needs=NEEDS)
+@check("stream.errors_come_before_it", needs=EITHER)
 def errors_come_before_it(server: Asker) -> None:
     """What cannot be served is refused with a status, not inside a stream that has begun."""
-    for path in GENERATING:
+    for path in server.generating():
         answer = server.post(path, body_of(path, stream=True, grammar="root ::= nothing"))
 
         expect(not answer.is_stream, f"{NAMES[path]}: a grammar that cannot be read is answered by a stream")

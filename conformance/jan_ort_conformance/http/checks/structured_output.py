@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from jan_ort_conformance.http.check_tools.answers import joined, text_of
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
     COMPLETIONS,
@@ -16,8 +17,6 @@ from jan_ort_conformance.http.check_tools.asker import (
     body_of,
     choice_of,
     expect_effect,
-    joined,
-    text_of,
     tool,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
@@ -31,7 +30,7 @@ BAD_GRAMMARS = ("root ::= nothing", "root ::= [a-", "", "root ::= (", "no rule")
 @check("grammar.is_followed", level=Level.CORE, needs=[f"{path} grammar" for path in GENERATING])
 def grammar_is_followed(server: Asker) -> None:
     """A text under a grammar is of its language, in plain answers and streams."""
-    for path in GENERATING:
+    for path in server.generating():
         for pattern in ("[0-9]{4}", "[a-f]{5}"):
             fields = LONG | {"grammar": f"root ::= {pattern}"}
 
@@ -46,7 +45,7 @@ def grammar_is_followed(server: Asker) -> None:
 @check("grammar.bad_is_refused", needs=[f"{path} grammar" for path in GENERATING])
 def grammar_bad_is_refused(server: Asker) -> None:
     """A grammar that cannot be read is a 400, and the server lives on."""
-    for path in GENERATING:
+    for path in server.generating():
         for grammar in BAD_GRAMMARS:
             server.refused(path, body_of(path, **FREE, grammar=grammar), 400)
         server.said(path, **FREE)

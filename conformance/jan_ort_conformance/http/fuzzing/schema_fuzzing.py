@@ -46,7 +46,11 @@ def fuzz(
         findings = Findings(gone=gone, accepts=body_schema(load_spec(pristine=options.pristine), operation))
         cases: list[Case] = []
         if gone:
-            cases = [Case(_id(operation, ANSWERS), Verdict.FAIL, Level.CORE, f"not run: {gone}")]
+            told = f"not run, the server is gone: {gone}"
+            cases = [Case(_id(operation, ANSWERS), Verdict.SKIP, Level.CORE, told)]
+        elif not asker.declaration.describes(operation.path):
+            told = "the server's own document does not describe it; there is nothing to fuzz it by"
+            cases = [Case(_id(operation, ANSWERS), Verdict.UNSUPPORTED, Level.CORE, told)]
         elif operation.path not in asker.declaration.document["paths"]:
             cases = [_undeclared(operation, asker)]
         else:

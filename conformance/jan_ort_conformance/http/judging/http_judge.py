@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from jan_ort_conformance.http.check_tools.asker import Absent, Asker, Refused, Untold, error_of
+from jan_ort_conformance.http.check_tools.answers import error_of
+from jan_ort_conformance.http.check_tools.asker import ABSENT, EITHER, FREE, GENERATING, Absent, Asker, Refused, Untold
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
+from jan_ort_conformance.http.server.declaration import Standing, is_known
+from jan_ort_conformance.http.server.openai_fields import is_openais, is_owed
 from jan_ort_conformance.http.server.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.verdicts.results import Case, Results
 from jan_ort_conformance.verdicts.skips import Skips
@@ -21,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 REFUSALS = (400, 404, 405, 422, 501)
 """The statuses that may say that a server does not have something."""
-
-_ABSENT = (404, 405, 501)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def run_checks(
         if skip is not None:
             case = Case(entry.id, Verdict.SKIP, entry.level, str(skip))
         elif gone:
-            case = Case(entry.id, Verdict.FAIL, entry.level, f"not run: {gone}")
+            case = Case(entry.id, Verdict.SKIP, entry.level, f"not run, the server is gone: {gone}")
         else:
             case, gone = _run_one(entry, asker, server)
         results.add(case)
@@ -81,39 +82,88 @@ def _run_one(entry: HttpCheck, asker: Asker, server: ServerProcess) -> tuple[Cas
 
 
 def judge_http_check(entry: HttpCheck, asker: Asker) -> Judged:
-    """Run a check and compare what it shows with what the server declares. Raises: httpx.TransportError."""
-    missing = [need for need in entry.needs if not asker.declaration.has(need)]
-    paths = {need.partition(" ")[0] for need in missing} - asker.declaration.document["paths"].keys()
-    absent = sorted(path for path in paths if _is_absent(asker, path))
+    """Run a check and compare what it shows with what the server has said. Raises: httpx.TransportError."""
+    steady = asker.declaration.serves_document or asker.is_steady
+    needs = _needs(entry, asker)
+    asker.begin(needs)
+    absent = sorted({need.partition(" ")[0] for need in needs if asker.is_absent(need.partition(" ")[0])})
     if absent:
         return Judged(Verdict.UNSUPPORTED, f"not declared, and not there: {', '.join(absent)}")
+    unasked = [need for need in needs if _is_unasked(need, asker)]
+    if unasked:
+        return Judged(Verdict.UNSUPPORTED, f"not declared, and not asked for: {', '.join(unasked)}")
     try:
         entry.run(asker)
     except Refused as refusal:
-        return _judge_refusal(entry, refusal, missing)
+        return _judge_refusal(entry, refusal, asker)
     except Untold as untold:
         return Judged(Verdict.UNSUPPORTED, f"not judged: {untold}")
     except Violation as violation:
-        return _judge_violation(violation, missing, asker)
+        return _judge_violation(violation, asker, steady=steady)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # A check reads answers as the document says they are; what it cannot read is of another shape.
         told = f"the answer is not of the document's shape: {_described(error)}"
-        return _judge_violation(Violation(told), missing, asker)
-    return _judge_success(entry, missing)
+        return _judge_violation(Violation(told), asker, steady=steady)
+    return _judge_success(entry, asker)
 
 
-def _judge_violation(violation: Violation, missing: list[str], asker: Asker) -> Judged:
+def _needs(entry: HttpCheck, asker: Asker) -> list[str]:
+    """Return what a check needs; one of both operations that generate asks that which is there, if only one is."""
+    if not set(EITHER) <= set(entry.needs):
+        return list(entry.needs)
+    there = asker.generating() or list(GENERATING)
+    return [*there, *(need for need in entry.needs if need not in EITHER and need.partition(" ")[0] in there)]
+
+
+def _is_unasked(need: str, asker: Asker) -> bool:
+    """Whether a need is nobody's but ours, and not declared: of others it is asked at the level strict only."""
+    standing = asker.declaration.standing(need)
+    if standing is Standing.UNKNOWN:
+        return True
+    return standing is Standing.UNDECLARED and not is_openais(need) and " " in need and asker.level is not Level.STRICT
+
+
+def _missing(asker: Asker) -> list[str]:
+    """Return what the check needs and the server's own document has not."""
+    return [need for need in sorted(asker.needs) if asker.declaration.standing(need) is Standing.UNDECLARED]
+
+
+def _presumed(asker: Asker) -> list[str]:
+    """Return the fields that the check is about and of which the server says nothing: it may lack each of them."""
+    usual = {f"{path} {name}" for path in GENERATING for name in FREE}
+    about = asker.needs | (asker.sent - usual)
+    fields = [need for need in sorted(about) if " " in need and not is_owed(need)]
+    return [need for need in fields if asker.declaration.standing(need) is Standing.PRESUMED]
+
+
+def _lacking(asker: Asker) -> list[str]:
+    """Return the document's fields that were sent and are not declared, whether the check names them or not."""
+    return [need for need in sorted(asker.sent) if not asker.declaration.has(need) and is_known(need)]
+
+
+def _judge_violation(violation: Violation, asker: Asker, *, steady: bool) -> Judged:
     """What is not declared may be ignored, as any unknown field is; at the level strict it must be refused by name."""
+    missing, is_absent = _missing(asker), isinstance(violation, Absent)
     if any(" " in need for need in missing):
         verdict = Verdict.FAIL if asker.level is Level.STRICT else Verdict.UNSUPPORTED
         return Judged(verdict, f"not declared, and ignored in silence: {', '.join(missing)}; {violation}")
-    if isinstance(violation, Absent) and not missing:
+    lacking = _lacking(asker)
+    if lacking and asker.level is not Level.STRICT:
+        return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(lacking)}; without it, {violation}")
+    presumed = _presumed(asker)
+    if presumed:
+        return Judged(Verdict.UNSUPPORTED, f"not declared, and not as it should be: {', '.join(presumed)}; {violation}")
+    if asker.sent and not steady:
+        told = f"not judged: at temperature 0 one question has several answers; {violation}"
+        return Judged(Verdict.UNSUPPORTED, told)
+    if is_absent and all(asker.declaration.standing(need) is Standing.DECLARED for need in asker.needs):
         return Judged(Verdict.LIES, f"declared, but absent: {violation}")
     return Judged(Verdict.FAIL, str(violation))
 
 
-def _judge_success(entry: HttpCheck, missing: list[str]) -> Judged:
+def _judge_success(entry: HttpCheck, asker: Asker) -> Judged:
     """An operation was there; of fields, only those whose absence the check detects have shown an effect."""
+    missing = _missing(asker)
     shown = [need for need in missing if " " not in need or need in entry.fields]
     if shown:
         return Judged(Verdict.LIES, f"present, but not declared: {', '.join(shown)}")
@@ -122,17 +172,10 @@ def _judge_success(entry: HttpCheck, missing: list[str]) -> Judged:
     return Judged(Verdict.PASS, entry.promise)
 
 
-def _is_absent(asker: Asker, path: str) -> bool:
-    """Whether an operation is there under neither method."""
-    path = path.replace("{model}", "x")
-    return all(
-        asker.target.ask(method, path, {} if method == "POST" else None).status in _ABSENT for method in ("GET", "POST")
-    )
-
-
-def _judge_refusal(entry: HttpCheck, refusal: Refused, missing: list[str]) -> Judged:
+def _judge_refusal(entry: HttpCheck, refusal: Refused, asker: Asker) -> Judged:
     """A refusal is right where something is not declared, or where the error names what only some models can."""
     status = refusal.answer.status
+    missing = sorted({*_missing(asker), *_lacking(asker)})
     if missing and status in REFUSALS:
         return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(missing)}; refused with {status}")
     if entry.optional is not None and status == 400:
@@ -142,7 +185,10 @@ def _judge_refusal(entry: HttpCheck, refusal: Refused, missing: list[str]) -> Ju
             return Judged(Verdict.FAIL, str(violation))
         if str(named).partition(".")[0] == entry.optional:
             return Judged(Verdict.UNSUPPORTED, f"refused by name: {refusal.answer}")
-    if not missing and status in _ABSENT:
+    presumed = _presumed(asker)
+    if presumed and status in REFUSALS:
+        return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(presumed)}; refused with {status}")
+    if status in ABSENT and all(asker.declaration.standing(need) is Standing.DECLARED for need in asker.needs):
         return Judged(Verdict.LIES, f"declared, but absent: {refusal}")
     return Judged(Verdict.FAIL, str(refusal))
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import httpx
 
-from jan_ort_conformance.http.check_tools.asker import FREE, GENERATING, Asker, body_of
+from jan_ort_conformance.http.check_tools.asker import FREE, Asker, body_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.http.checks import registered, selected
 from jan_ort_conformance.http.http_options import HttpOptions
@@ -48,19 +48,22 @@ def _run(options: HttpOptions, tell: Callable[[Case], None]) -> Results:
         Target(options.url, key=options.key, timeout_s=options.timeout, ca_file=options.ca_file) as target,
         ServerProcess(target, options.server_cmd) as server,
     ):
-        asker = Asker(target, _declaration(target, server), options.level)
+        asker = Asker(target, _declaration(target, server, options.model), options.level)
         if options.key is None:
             results.warnings.append("authentication was not judged; give --key")
         if not asker.declaration.serves_document:
-            results.warnings.append("the server serves no /openapi.json; all of the bundled document is asked of it")
+            results.warnings.append("the server serves no /openapi.json; what is OpenAI's own is asked of it")
         if asker.declaration.oddity:
             results.warnings.append(asker.declaration.oddity)
-        measure_token_time(asker)
-        gone = run_checks(checks, asker, server, results, skips=options.skips, tell=tell)
-        if options.fuzz:
-            from jan_ort_conformance.http.fuzzing.schema_fuzzing import fuzz  # schemathesis takes a second to import
+        try:
+            measure_token_time(asker)
+            gone = run_checks(checks, asker, server, results, skips=options.skips, tell=tell)
+            if options.fuzz:
+                from jan_ort_conformance.http.fuzzing.schema_fuzzing import fuzz  # schemathesis is slow to import
 
-            fuzz(options, seed, asker, server, results, tell, gone)
+                fuzz(options, seed, asker, server, results, tell, gone)
+        except KeyboardInterrupt:
+            results.interrupt()
     results.warnings += options.skips.warnings(case.id for case in results.cases)
     for pattern in unmatched((case.id for case in results.cases), options.only):
         results.warnings.append(f"--only {pattern!r} matches no case that was judged")
@@ -86,7 +89,7 @@ def _require_matches(options: HttpOptions) -> None:
         require_matches(strays, [*ids, *fuzzed], known)
 
 
-def _declaration(target: Target, server: ServerProcess) -> Declaration:
+def _declaration(target: Target, server: ServerProcess, model: str | None) -> Declaration:
     silence = target.silence()
     if silence:
         raise ServerGone(
@@ -95,7 +98,7 @@ def _declaration(target: Target, server: ServerProcess) -> Declaration:
         )
     server.wait_until_ready()
     try:
-        return read_declaration(target)
+        return read_declaration(target, model)
     except httpx.TransportError as error:
         raise ServerGone(f"{target.url} does not say what it has: {error!r}") from error
 
@@ -105,11 +108,11 @@ def measure_token_time(asker: Asker) -> None:
 
     Where nothing can be measured it stays 0: an answer is waited for as long as the longest silence.
     """
-    path = next((path for path in GENERATING if asker.declaration.has(path)), None)
-    if path is None:
-        return
-    body = body_of(path, **FREE | {"max_tokens": NUM_TIMED_TOKENS, "min_tokens": NUM_TIMED_TOKENS}, stream=True)
     try:
+        path = next(iter(asker.generating()), None)
+        if path is None:
+            return
+        body = body_of(path, **FREE | {"max_tokens": NUM_TIMED_TOKENS, "min_tokens": NUM_TIMED_TOKENS}, stream=True)
         asker.post(path, body | {"max_tokens": 1, "min_tokens": 1})  # what only the first request takes is not counted
         started = time.monotonic()
         answer = asker.post(path, body)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cache
 from typing import Any
 
+from jan_ort_conformance.http.server.openai_fields import is_openais
 from jan_ort_conformance.http.server.target import Answer, Target, TargetError
 from jan_ort_openapi import load_spec
 
@@ -12,6 +15,15 @@ MAX_DEPTH = 8
 """Levels of a schema that are looked into: served documents may refer to themselves."""
 
 TASKS = {"/v1/completions": "generate", "/v1/chat/completions": "generate", "/v1/embeddings": "embed"}
+
+
+class Standing(Enum):
+    """What a server has said of an operation or a field."""
+
+    DECLARED = auto()  # its own document has it
+    PRESUMED = auto()  # it has said nothing; it is OpenAI's own, so that it may be asked for
+    UNDECLARED = auto()  # its own document describes that operation, and not this
+    UNKNOWN = auto()  # it has said nothing, and it is not OpenAI's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +37,34 @@ class Declaration:
     vocab_size: int | None = None
     oddity: str = ""
     """Why this may not be the URL of such a server at all, in words for its owner."""
+    models: dict[str, str] = field(default_factory=dict)
+    """The model to be asked for each task, where the list of models names one."""
 
     def has(self, need: str) -> bool:
-        """Whether an operation ("/v1/embeddings"), its field or a member of one ("/v1/x a.b.c") is declared."""
+        """Whether an operation ("/v1/embeddings"), its field or a member of one ("/v1/x a.b.c") may be asked for."""
+        return self.standing(need) in (Standing.DECLARED, Standing.PRESUMED)
+
+    def standing(self, need: str) -> Standing:
+        """Return what the server has said of an operation, a field or a member. What is not described says nothing."""
         path, _, name = need.partition(" ")
-        if path not in self.document.get("paths", {}):
-            return False
         if self.tasks is not None and path in TASKS and TASKS[path] not in self.tasks:
+            return Standing.UNDECLARED
+        if self.serves_document and (path not in self.document["paths"] or not name or self._request(path)):
+            return Standing.DECLARED if self._holds(path, name) else Standing.UNDECLARED
+        return Standing.PRESUMED if is_openais(need) else Standing.UNKNOWN
+
+    def describes(self, path: str) -> bool:
+        """Whether the server's own document says what there is of an operation: that it has none, or its body."""
+        if not self.serves_document or path not in self.document["paths"]:
+            return self.serves_document
+        return "post" not in self.document["paths"][path] or bool(self._request(path))
+
+    def model_for(self, path: str) -> str:
+        """Return the name of the model that an operation is asked with; OpenAI's API wants one, listed or not."""
+        return self.models.get(TASKS[path], "default")
+
+    def _holds(self, path: str, name: str) -> bool:
+        if path not in self.document.get("paths", {}):
             return False
         found = self._request(path)
         for part in name.split(".") if name else ():
@@ -77,9 +110,16 @@ class Declaration:
         return properties or self._properties(schema.get("items"), depth + 1)
 
 
-def read_declaration(target: Target) -> Declaration:
-    """Ask the server what it has; what it does not tell is taken from the bundled document and its overlay.
+@cache
+def is_known(need: str) -> bool:
+    """Whether the bundled document has an operation, a field or a member."""
+    return Declaration(load_spec(), True, None, None).has(need)
 
+
+def read_declaration(target: Target, model: str | None = None) -> Declaration:
+    """Ask the server what it has; the shape of what it does not tell is the bundled document's, with its overlay.
+
+    ``model`` is the one to be asked, in place of the first that is listed.
     Raises: TargetError if the server refuses the key, or asks for one.
     """
     models = target.ask("GET", "/v1/models")
@@ -95,7 +135,8 @@ def read_declaration(target: Target) -> Declaration:
     listed = _parsed(models)
     metadata = _metadata(listed)
     numbers = _number(metadata, "context_length") or _model_length(listed), _number(metadata, "vocab_size")
-    return Declaration(document, serves, _tasks(metadata), *numbers, oddity=_oddity(models, listed))
+    names = _models(listed) | ({"generate": model} if model else {})
+    return Declaration(document, serves, _tasks(metadata), *numbers, oddity=_oddity(models, listed), models=names)
 
 
 def _parsed(answer: Answer) -> Any:
@@ -123,6 +164,18 @@ def _metadata(listed: Any) -> list[dict[str, Any]]:
         return []
     told = [each for each in told if isinstance(each.get("tasks"), list)]
     return sorted(told, key=lambda each: "generate" not in each["tasks"])
+
+
+def _models(listed: Any) -> dict[str, str]:
+    """Return the first model of each task; where tasks are not told, the first of all may have any."""
+    found: dict[str, str] = {}
+    for model in listed["data"] if isinstance(listed, dict) and isinstance(listed.get("data"), list) else ():
+        if isinstance(model, dict) and isinstance(model.get("id"), str):
+            metadata = model.get("metadata")
+            told = metadata.get("tasks") if isinstance(metadata, dict) else None
+            for task in told if isinstance(told, list) else ("generate", "embed"):
+                found.setdefault(str(task), model["id"])
+    return found
 
 
 def _tasks(metadata: list[dict[str, Any]]) -> frozenset[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jan_ort_conformance.http.check_tools.asker import bytes_of, readings, token_bytes
+from jan_ort_conformance.http.check_tools.answers import bytes_of, readings, token_bytes
 
 
 @pytest.mark.parametrize(
