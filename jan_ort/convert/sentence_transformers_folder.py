@@ -1,4 +1,4 @@
-"""Convert a sentence-transformers folder into a model folder with one ONNX graph."""
+"""Convert a folder of a model that embeds, or that scores pairs of texts, into a model folder with one ONNX graph."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-from numpy.typing import NDArray
-
-from jan_ort.convert.architectures import encoders
-from jan_ort.convert.architectures.encoder import Encoder, read_encoder_config
-from jan_ort.convert.folder_files import describe, write_json
-from jan_ort.convert.graph.encoder import EncoderGraph
-from jan_ort.convert.inputs.safetensors_file import SafetensorsFile
+from jan_ort.convert.architectures import encoders, hf_layouts
+from jan_ort.convert.architectures.encoder import Encoder
+from jan_ort.convert.encoder_folder import STAGE, EncoderModel, write_encoder, write_reading_decoder
+from jan_ort.convert.folder_files import check_empty, describe, write_json
+from jan_ort.convert.inputs.encoder_config import read_hf_encoder
+from jan_ort.convert.inputs.encoder_weights import EncoderWeights
+from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
+from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
-from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
+from jan_ort.convert.tokenizers.pairs import has_token_types, pair_separator
 from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
-from jan_ort.ground.progress import silent
-from jan_ort.ground.task import EMBED
+from jan_ort.ground.progress import Progress, silent
+from jan_ort.ground.task import EMBED, RERANK, Task
+from jan_ort_backends.context_length import stated_context_length
 from jan_ort_backends.small_files import MAX_TOKENIZER_BYTES
 
-_STAGE = "Converting"
+_COPIED = ("config.json", "config_sentence_transformers.json")
 
 
 def convert_sentence_transformers(
@@ -33,54 +33,88 @@ def convert_sentence_transformers(
     name: str | None = None,
     progress: Callable[[str, float], None] | None = None,
     memory_limit_mb: int | None = None,
+    pooling: str | None = None,
+    task: Task = EMBED,
 ) -> None:
-    """Write the model folder of the embedder in ``source`` into the existing, empty directory ``target``.
+    """Write the model folder of the model in ``source`` into the existing, empty directory ``target``.
 
-    Weights stay float32: 8-bit weights cost more accuracy than the embeddings are promised to have. Pooling and
-    normalisation are in the graph, as ``1_Pooling/config.json`` and ``modules.json`` say. ``name`` is the display
-    name, the folder's own by default; ``progress`` is called with a stage and a fraction. ``memory_limit_mb`` replaces
-    what memory is available, 0 for no limit.
+    Weights become float32: 8-bit weights cost more accuracy than the embeddings are promised to have. Pooling and
+    normalisation are in the graph, as ``1_Pooling/config.json`` and ``modules.json`` say, and as ``pooling`` does for a
+    folder that has neither. ``name`` is the display name, the folder's own by default; ``progress`` is called with a
+    stage and a fraction. ``memory_limit_mb`` replaces what memory is available, 0 for no limit.
     Raises: ConversionError naming the file and the remedy.
     """
     report = progress or silent
-    name = name or source.resolve().name
-    report(_STAGE, 0.0)
-    encoder = _read_encoder(source)
-    config = read_encoder_config(str(source / "config.json"), read_json(source / "config.json"), encoder)
-    around = read_sentence_transformer(source)
-    context_length = min(around.max_length or config.max_position_embeddings, config.max_position_embeddings)
-    tokenizer = _read_tokenizer(source)
-    weights = source / "model.safetensors"
+    check_empty(target)
+    report(STAGE, 0.0)
+    stated, tokenizer = read_json(source / "config.json"), _read_tokenizer(source)
+    weights = weight_files(source)[0]
     if not weights.exists():
         raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
-    with SafetensorsFile(weights) as tensors:
-        check_peak(weights, tensors.num_values(), VALUE_BYTES, memory_limit_mb)
-        graph = EncoderGraph(encoder, config, around, _reader(tensors, encoder))
-        model = graph.build(context_length)
-    report(_STAGE, 0.4)
-    _save_model(model, target / "model.onnx")
-    report(_STAGE, 0.7)
+    model_type, asked = str(stated.get("model_type")), _asked_length(source)
+    if model_type in encoders():
+        model = _read_encoder(source, stated, tokenizer, task, pooling)
+        length = min(asked or model.config.num_positions, model.config.num_positions)
+        write_encoder(target, model, length, memory_limit_mb, report)
+    elif model_type in hf_layouts() and task == EMBED:
+        length = _write_decoder(source, target, stated, pooling, asked, memory_limit_mb, report)
+    else:
+        known = ", ".join([*encoders(), *(hf_layouts() if task == EMBED else ())])
+        raise ConversionError(f"{source}: architecture {model_type[:80]!r} is not supported; supported: {known}")
     write_json(target / "tokenizer.json", tokenizer)
-    write_json(target / "tokenizer_config.json", _tokenizer_config(source, context_length))
-    write_json(target / "config.json", read_json(source / "config.json"))
-    description = describe(name=name, task=EMBED, context_length=context_length, weights="float32", source=weights)
+    limited = _read_optional(source / "tokenizer_config.json") | {"model_max_length": length}
+    write_json(target / "tokenizer_config.json", limited)
+    for copied in _COPIED:
+        if (source / copied).exists():
+            write_json(target / copied, read_json(source / copied))
+    shown = name or source.resolve().name
+    description = describe(name=shown, task=task, context_length=length, weights="float32", source=weights)
     write_json(target / "jan_ort.json", description)
-    report(_STAGE, 1.0)
+    report(STAGE, 1.0)
 
 
-def _read_encoder(source: Path) -> Encoder:
-    model_type, supported = read_json(source / "config.json").get("model_type"), encoders()
-    if not isinstance(model_type, str) or model_type not in supported:
-        raise ConversionError(
-            f"{source}: architecture {str(model_type)[:80]!r} is not supported; supported: {', '.join(supported)}"
-        )
-    return supported[model_type]
+def _read_encoder(
+    source: Path, stated: dict[str, Any], tokenizer: dict[str, Any], task: Task, pooling: str | None
+) -> EncoderModel:
+    encoder: Encoder = encoders()[stated["model_type"]]
+    scores = task == RERANK
+    config = read_hf_encoder(source / "config.json", stated, encoder, scores=scores)
+    weights = EncoderWeights.of_folder(source, encoder)
+    if scores:
+        typed = has_token_types(_read_optional(source / "tokenizer_config.json"))
+        separator = pair_separator(tokenizer, source / "tokenizer.json") if typed else None
+        return EncoderModel(encoder, config, weights, None, separator)
+    return EncoderModel(encoder, config, weights, read_sentence_transformer(source, pooling))
 
 
-def _reader(tensors: SafetensorsFile, encoder: Encoder) -> Callable[[str, tuple[int, ...]], NDArray[np.float32]]:
-    """Return the function that reads a tensor by its name; a checkpoint with a head prefixes them."""
-    prefix = encoder.prefix if f"{encoder.prefix}{encoder.tensors.words}.weight" in tensors else ""
-    return lambda name, shape: tensors.read(prefix + name, shape)
+def _write_decoder(
+    source: Path,
+    target: Path,
+    stated: dict[str, Any],
+    pooling: str | None,
+    asked: int | None,
+    limit_mb: int | None,
+    report: Progress,
+) -> int:
+    """Write a decoder that embeds; return how many tokens it takes."""
+    around = read_sentence_transformer(source, pooling)
+    model = HfCheckpoint(source, stated, hf_layouts()[stated["model_type"]], headless=True)
+    return write_reading_decoder(target, model, model.decoder, around, asked, limit_mb, report)
+
+
+def _read_optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}
+
+
+def _asked_length(source: Path) -> int | None:
+    """Return the number of tokens that a text may have, by the files beside config.json; None if they do not say."""
+    return stated_context_length(
+        config={},
+        genai_model={},
+        sentence_bert=_read_optional(source / "sentence_bert_config.json"),
+        tokenizer_config=_read_optional(source / "tokenizer_config.json"),
+        embeds=True,
+    )
 
 
 def _read_tokenizer(source: Path) -> dict[str, Any]:
@@ -94,18 +128,6 @@ def _read_tokenizer(source: Path) -> dict[str, Any]:
     steps = [step for step in (listed if isinstance(listed, list) else [normalizer]) if isinstance(step, dict)]
     lowers = any(step.get("type") == "Lowercase" or step.get("lowercase") for step in steps)
     path = source / "sentence_bert_config.json"
-    if path.exists() and read_json(path).get("do_lower_case") and not lowers:
+    if _read_optional(path).get("do_lower_case") and not lowers:
         raise ConversionError(f"{path}: do_lower_case is not supported where tokenizer.json does not lower the case")
     return tokenizer | {"truncation": None, "padding": None}
-
-
-def _tokenizer_config(source: Path, context_length: int) -> dict[str, Any]:
-    path = source / "tokenizer_config.json"
-    tokenizer_config: dict[str, Any] = read_json(path) if path.exists() else {}
-    return tokenizer_config | {"model_max_length": context_length}
-
-
-def _save_model(model: onnx.ModelProto, path: Path) -> None:
-    weights = path.with_name(path.name + ".data")
-    onnx.save_model(model, path, save_as_external_data=True, all_tensors_to_one_file=True, location=weights.name)
-    weights.chmod(path.stat().st_mode)  # onnx makes it readable for its owner alone

@@ -48,6 +48,15 @@ EMBED = Task(
     keeps_weights=True,
     marks_texts=True,
 )
+RERANK = Task(
+    "rerank",
+    Capability.EMBED,  # what is computed of a pair of texts is a vector of one number
+    kind="reranking",
+    does="scores pairs of texts",
+    option="--model",
+    keeps_weights=True,
+    marks_texts=True,
+)
 
 TASKS: tuple[Task, ...] = (GENERATE, EMBED)
 """All tasks, in the order in which models are served; one that does not say what it is for does the first."""

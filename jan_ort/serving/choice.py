@@ -64,7 +64,7 @@ class ModelChoice:
 
     def wanted(self, settings: Settings) -> Wanted:
         """Return what is made of the source."""
-        return Wanted(self.task, settings.weights, settings.memory_limit_mb)
+        return Wanted(self.task, settings.weights, settings.memory_limit_mb, settings.pooling)
 
     def own(self, settings: Settings) -> Settings:
         """Return the settings that count for this model: its provider before that of all."""

@@ -81,6 +81,10 @@ class Settings(NetworkSettings):
         "int8",
         description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
     )
+    pooling: Literal["mean", "cls", "max", "last"] | None = Field(
+        None,
+        description="How the vectors of a text's tokens become one, in embedding models whose files do not say it.",
+    )
     num_slots: int = Field(
         8, ge=1, le=1024, description="Sequences that are computed at once; if not given 8, or what fits in memory."
     )

@@ -6,6 +6,7 @@ from jan_ort.convert.architectures.bert import BERT
 from jan_ort.convert.architectures.command_r import COMMAND_R, COMMAND_R_HF
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.deepseek2 import DEEPSEEK2
+from jan_ort.convert.architectures.distilbert import DISTILBERT
 from jan_ort.convert.architectures.encoder import Encoder
 from jan_ort.convert.architectures.exaone4 import EXAONE4, EXAONE4_HF
 from jan_ort.convert.architectures.falcon import FALCON, FALCON_HF
@@ -20,6 +21,9 @@ from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.architectures.lfm2 import LFM2, LFM2_HF
 from jan_ort.convert.architectures.llama import LLAMA, LLAMA_HF, MISTRAL_HF, MIXTRAL_HF
 from jan_ort.convert.architectures.mistral3 import MINISTRAL3_HF, MISTRAL3
+from jan_ort.convert.architectures.modernbert import MODERNBERT
+from jan_ort.convert.architectures.mpnet import MPNET
+from jan_ort.convert.architectures.nomic_bert import NOMIC_BERT
 from jan_ort.convert.architectures.olmo2 import OLMO2, OLMO2_HF, OLMO3_HF
 from jan_ort.convert.architectures.phi2 import PHI2, PHI_HF
 from jan_ort.convert.architectures.phi3 import PHI3, PHI3_HF
@@ -28,6 +32,7 @@ from jan_ort.convert.architectures.qwen2moe import QWEN2MOE, QWEN2MOE_HF
 from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
 from jan_ort.convert.architectures.qwen3moe import QWEN3MOE, QWEN3MOE_HF
 from jan_ort.convert.architectures.qwen35 import QWEN35, QWEN35_HF
+from jan_ort.convert.architectures.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from jan_ort.convert.architectures.smollm3 import SMOLLM3, SMOLLM3_HF
 from jan_ort.convert.architectures.stablelm import STABLELM, STABLELM_HF
 from jan_ort.convert.architectures.starcoder2 import STARCODER2, STARCODER2_HF
@@ -59,8 +64,15 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     QWEN35,
     DEEPSEEK2,
     BERT,
+    ROBERTA,
+    XLM_ROBERTA,
+    CAMEMBERT,
+    MPNET,
+    DISTILBERT,
+    MODERNBERT,
+    NOMIC_BERT,
 )
-"""Decoders generate text, encoders come as sentence-transformers folders and embed it."""
+"""Decoders generate text, encoders embed it, or score pairs of texts."""
 
 HF_LAYOUTS: tuple[HfLayout, ...] = (
     LLAMA_HF,
@@ -102,6 +114,11 @@ def decoders() -> dict[str, Decoder]:
 def encoders() -> dict[str, Encoder]:
     """Return the encoders by the values of model_type in config.json."""
     return {each.name: each for each in ARCHITECTURES if isinstance(each, Encoder)}
+
+
+def gguf_encoders() -> dict[str, Encoder]:
+    """Return the encoders by the values of general.architecture."""
+    return {each.gguf: each for each in encoders().values() if each.gguf}
 
 
 def hf_layouts() -> dict[str, HfLayout]:

@@ -1,102 +1,101 @@
-"""What tells one encoder from another: names in its checkpoint, and settings that its graph takes for granted."""
+"""What tells one encoder from another: a recipe that the reader of its checkpoint and the graph follow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
 
-from jan_ort.ground.model_errors import ConversionError
+Activation = Literal["gelu", "gelu_pytorch_tanh", "silu", "relu", "tanh"]
 
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
+HEAD_ROLES = frozenset({"head_dense", "head_norm", "head_output"})
+"""What only a model that scores pairs has, on top of the encoder."""
+
+GGUF_TENSORS: Mapping[str, str] = MappingProxyType(
+    {
+        "token_embd": "words",
+        "position_embd": "positions",
+        "token_types": "types",
+        "token_embd_norm": "embedding_norm",
+        "blk.{layer}.attn_qkv": "qkv",
+        "blk.{layer}.attn_q": "query",
+        "blk.{layer}.attn_k": "key",
+        "blk.{layer}.attn_v": "value",
+        "blk.{layer}.attn_output": "attention_output",
+        "blk.{layer}.attn_output_norm": "attention_norm",
+        "blk.{layer}.ffn_gate": "gate",
+        "blk.{layer}.ffn_up": "up",
+        "blk.{layer}.ffn_down": "down",
+        "blk.{layer}.layer_output_norm": "mlp_norm",
+        "cls": "head_dense",
+        "cls.norm": "head_norm",
+        "cls.output": "head_output",
+    }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderTensors:
-    """The names of the tensors without ".weight" and ".bias"; ``{layer}`` stands for the layer's number."""
-
-    words: str = "embeddings.word_embeddings"
-    positions: str = "embeddings.position_embeddings"
-    types: str = "embeddings.token_type_embeddings"
-    embedding_norm: str = "embeddings.LayerNorm"
-    query: str = "encoder.layer.{layer}.attention.self.query"
-    key: str = "encoder.layer.{layer}.attention.self.key"
-    value: str = "encoder.layer.{layer}.attention.self.value"
-    attention_output: str = "encoder.layer.{layer}.attention.output.dense"
-    attention_norm: str = "encoder.layer.{layer}.attention.output.LayerNorm"
-    up: str = "encoder.layer.{layer}.intermediate.dense"
-    down: str = "encoder.layer.{layer}.output.dense"
-    mlp_norm: str = "encoder.layer.{layer}.output.LayerNorm"
-
-    def of(self, layer: int) -> EncoderTensors:
-        """Return the names of one layer."""
-        return EncoderTensors(**{each.name: getattr(self, each.name).format(layer=layer) for each in fields(self)})
+"""What llama.cpp calls the tensors, without ".weight" and ".bias"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An architecture of sentence-transformers folders: a norm after each block, absolute positions, erf GELU.
+    """An architecture that reads a text at once: ``name`` is config.json's model_type, ``gguf`` is llama.cpp's name.
 
-    ``name`` is the value of config.json's model_type. A checkpoint that has a head puts ``prefix`` before the names of
-    ``tensors``. ``settings`` are the keys of config.json that the graph has one answer to, with that value; a missing
-    key means it.
+    ``tensors`` says what each tensor of a checkpoint is, named without ".weight" and ".bias"; ``{layer}`` stands for
+    the layer's number. Before the name may be one of ``prefixes``, in a checkpoint with a head. ``unused`` is a
+    regular expression for tensors of heads that nobody asks for.
+
+    ``norm_first``: a block reads its input behind a norm, and the sum has one only at the end (the first block may have
+    none: it stands behind that of the embeddings). ``past_padding``: the first token has the position after that of
+    padding. ``relative_buckets``: distances share so many biases of the scores, as in T5. ``rotates``: queries and keys
+    rotate, with the base ``theta`` where config.json says none, and ``local_theta`` in layers with a window.
+    ``gate_first``: of one matrix with gate and way up, those rows come first. ``head_activation`` stands between the
+    two products of a head.
+
+    ``defaults`` are for keys that config.json lacks, ``neutral`` values of keys change nothing, and ``harmless`` keys
+    do at no value. Any other key is refused, for it may change the vectors.
     """
 
     name: str
-    prefix: str
-    tensors: EncoderTensors = EncoderTensors()
-    settings: tuple[tuple[str, str], ...] = (("hidden_act", "gelu"), ("position_embedding_type", "absolute"))
+    tensors: Mapping[str, str]
+    prefixes: tuple[str, ...] = ()
+    unused: str = r"(?!)"
+    gguf: str = ""
+    norm_first: bool = False
+    past_padding: bool = False
+    relative_buckets: bool = False
+    rotates: bool = False
+    theta: float = 10_000.0
+    local_theta: float = 10_000.0
+    head_activation: Activation = "tanh"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    neutral: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    harmless: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The sizes of an encoder, by the names of the Hugging Face config.json."""
+    """The sizes of an encoder. ``windows`` has each layer's: how many tokens it sees on either side, 0 for all.
+
+    ``num_positions`` are those that a text may have; ``first_position`` is the row of the first. ``thetas`` are the
+    rotary bases by layer. ``num_labels`` numbers come from a head, 0 without one, which pools as ``head_pooling`` says.
+    """
 
     vocab_size: int
     hidden_size: int
     num_hidden_layers: int
     num_attention_heads: int
     intermediate_size: int
-    max_position_embeddings: int
+    num_positions: int
     type_vocab_size: int
     layer_norm_eps: float
+    activation: Activation
+    windows: tuple[int, ...]
+    thetas: tuple[float, ...]
+    first_position: int = 0
+    num_labels: int = 0
+    head_pooling: Literal["cls", "mean"] = "cls"
 
-
-def read_encoder_config(origin: str, config: Mapping[str, Any], encoder: Encoder) -> EncoderConfig:
-    """Read the content of config.json; ``origin`` names it in errors.
-
-    Raises: ConversionError naming what is missing, or a setting that would change the vectors and is not supported.
-    """
-    for key, supported in encoder.settings:
-        if (value := config.get(key, supported)) != supported:
-            raise ConversionError(f"{origin}: {key} {value!r} is not supported; supported: {supported}")
-    return EncoderConfig(
-        **_read_sizes(origin, config),
-        layer_norm_eps=_read_epsilon(origin, config),
-    )
-
-
-def _read_epsilon(origin: str, config: Mapping[str, Any]) -> float:
-    value = config.get("layer_norm_eps", 1e-12)
-    if type(value) not in (int, float) or not 0 < value < 1:
-        raise ConversionError(f"{origin}: layer_norm_eps is {str(value)[:80]!r}, no number from 0 to 1; fetch it again")
-    return float(value)
-
-
-def _read_sizes(origin: str, config: Mapping[str, Any]) -> dict[str, int]:
-    config = {"type_vocab_size": 2, **config}
-    missing = [name for name in _SIZES if type(config.get(name)) is not int]
-    if missing:
-        raise ConversionError(f"{origin} does not say {', '.join(missing)}; fetch it again")
-    sizes: dict[str, int] = {name: config[name] for name in _SIZES}
-    if min(sizes.values()) < 1 or max(sizes.values()) >= 2**31 or sizes["hidden_size"] % sizes["num_attention_heads"]:
-        raise ConversionError(f"{origin} gives impossible sizes: {str(sizes)[:500]}; fetch it again")
-    return sizes
+    @property
+    def head_dim(self) -> int:
+        """The width of an attention head."""
+        return self.hidden_size // self.num_attention_heads

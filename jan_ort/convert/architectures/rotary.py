@@ -78,6 +78,10 @@ class Rotary:
         cosines = np.pad(np.cos(angles) * magnitude, still, constant_values=1)
         return cosines, np.pad(np.sin(angles) * magnitude, still)
 
+    def angles(self, positions: int) -> NDArray[np.float64]:
+        """Return the angles of a rotation without factors and scaling, float64 ``(positions, size / 2)``."""
+        return np.arange(positions)[:, np.newaxis] * self._frequencies()
+
     def _frequencies(self) -> NDArray[np.float64]:
         exponents = np.arange(0, self.size, 2, dtype=np.float64) / self.size
         frequencies: NDArray[np.float64] = self.theta**-exponents

@@ -1,165 +1,199 @@
-"""The ONNX graph of a sentence embedder: tokens in, one pooled vector a row out."""
+"""The ONNX graph of an encoder: tokens in, the last hidden state out, by its recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from jan_ort.convert.architectures.encoder import Encoder, EncoderConfig
+from jan_ort.convert.architectures.rotary import Rotary
+from jan_ort.convert.graph.encoder_nodes import WeightNodes
 from jan_ort.convert.graph.onnx_writer import MICROSOFT
-from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer
+from jan_ort.convert.graph.relative_positions import bucket_of_distance
+from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 
-GRAPH_NAME = "sentence-embedding/1"
-_OPSET = 17
-_MICROSOFT_OPSET = 1
-_IR_VERSION = 10
-
-ReadTensor = Callable[[str, tuple[int, ...]], NDArray[np.float32]]
-"""Returns a tensor by its name in the checkpoint, and checks its shape."""
+_FAR = np.float32(-1e9)
+"""What is added to the score of a token outside a window; finite, so that a row of padding stays a number."""
 
 
 class EncoderGraph:
-    """Build the graph of an encoder's recipe layer by layer; methods append nodes and return their result's name.
+    """Adds the layers of an encoder to ``nodes``; methods return their result's name.
 
-    Inputs: ``input_ids`` and ``attention_mask``, int64 ``(batch, sequence)``, padded on the right. Output:
-    ``sentence_embedding`` float32 ``(batch, hidden_size)``. Token types are all zero, so their embedding is part of
-    the position embedding. The fused operators are ONNX Runtime's own (docs/ContribOperators.md there); Attention and
-    BiasGelu compute what BERT does, the erf form of GELU included. ``around`` says what becomes of the last hidden
-    state.
+    Inputs: ``input_ids`` and ``attention_mask``, int64 ``(batch, sequence)``, padded on the right. Token types are
+    zero, unless ``separator`` is given: then those after the first such token are one. The fused operators are ONNX
+    Runtime's own (docs/ContribOperators.md there); Attention and BiasGelu compute what BERT does, the erf form of GELU
+    included.
     """
 
-    def __init__(self, encoder: Encoder, config: EncoderConfig, around: SentenceTransformer, read: ReadTensor) -> None:
-        self._tensors = encoder.tensors
+    def __init__(
+        self,
+        encoder: Encoder,
+        config: EncoderConfig,
+        weights: EncoderWeights,
+        nodes: WeightNodes,
+        separator: int | None = None,
+    ) -> None:
+        self._encoder = encoder
         self._config = config
-        self._around = around
-        self._read = read
-        self._nodes: list[NodeProto] = []
-        self._initializers: list[TensorProto] = []
+        self._weights = weights
+        self._nodes = nodes
+        self._separator = separator
+        self._biases: dict[int, str] = {}
+        self._tables: dict[float, list[str]] = {}
 
-    def build(self, context_length: int) -> ModelProto:
-        """Return the whole model, all weights inside; ``context_length`` is what its metadata say."""
-        mask = self._node("Cast", "attention_mask", to=TensorProto.INT32)
-        hidden = self.embeddings()
+    def last_hidden_state(self) -> str:
+        """Add all layers; float32 ``(batch, sequence, hidden_size)``."""
+        self._mask = self._nodes.node("Cast", "attention_mask", to=TensorProto.INT32)
+        hidden = self._embeddings()
         for layer in range(self._config.num_hidden_layers):
-            hidden = self.attention(layer, hidden, mask)
-            hidden = self.mlp(layer, hidden)
-        pooled = self.mean_pooling(hidden) if self._around.pooling == "mean" else self.cls_pooling(hidden)
-        vector = self.normalize(pooled) if self._around.normalize else pooled
-        self._nodes.append(helper.make_node("Identity", [vector], ["sentence_embedding"]))
-        return self._model(context_length)
+            block = self._norm_first_layer if self._encoder.norm_first else self._norm_last_layer
+            hidden = block(layer, hidden)
+        return self._nodes.norm("output_norm", 0, hidden) if self._encoder.norm_first else hidden
 
-    def embeddings(self) -> str:
-        """Add the word, position and (zeroth) token type embeddings, and normalise the sum."""
-        config, names = self._config, self._tensors
-        types = self._read(f"{names.types}.weight", (config.type_vocab_size, config.hidden_size))
-        positions = self._read(f"{names.positions}.weight", (config.max_position_embeddings, config.hidden_size))
-        words = self._weight(f"{names.words}.weight", config.vocab_size, config.hidden_size)
-        ids = self._node("Cast", "input_ids", to=TensorProto.INT32)
-        table = self._constant("position_and_type_embeddings", positions + types[0])
-        norm = self._layer_norm(names.embedding_norm)
-        return self._node(
-            "EmbedLayerNormalization",
-            *(ids, "", words, table, "", *norm),
-            unused_outputs=("unused_mask_index",),  # not optional, says the operator's shape inference
-            domain=MICROSOFT,
-            epsilon=config.layer_norm_eps,
-        )
+    def _norm_last_layer(self, layer: int, hidden: str) -> str:
+        attended = self._attention(layer, hidden)
+        hidden = self._add_and_norm(layer, "attention_output", "attention_norm", attended, hidden)
+        return self._add_and_norm(layer, "down", "mlp_norm", self._mlp(layer, hidden), hidden)
 
-    def attention(self, layer: int, hidden: str, mask: str) -> str:
-        """Self-attention over the unmasked positions, then the output projection, residual and normalisation."""
-        size, names = self._config.hidden_size, self._tensors.of(layer)
-        parts, packed = (names.query, names.key, names.value), f"encoder.layer.{layer}.attention.self.qkv"
-        weights = np.concatenate([self._read(f"{name}.weight", (size, size)).T for name in parts], axis=1)
-        biases = np.concatenate([self._read(f"{name}.bias", (size,)) for name in parts])
-        context = self._node(
-            "Attention",
-            hidden,
-            self._constant(f"{packed}.weight", weights),  # (hidden, 3 * hidden)
-            self._constant(f"{packed}.bias", biases),
-            mask,
-            domain=MICROSOFT,
-            num_heads=self._config.num_attention_heads,
-        )
-        return self._project_and_add(names.attention_output, names.attention_norm, context, hidden, size)
+    def _norm_first_layer(self, layer: int, hidden: str) -> str:
+        has_norm = self._weights.has("attention_norm", layer)
+        read = self._nodes.norm("attention_norm", layer, hidden) if has_norm else hidden
+        output = self._nodes.linear("attention_output", layer, self._attention(layer, read), self._config.hidden_size)
+        hidden = self._nodes.node("Add", hidden, output)
+        inner = self._mlp(layer, self._nodes.norm("mlp_norm", layer, hidden))
+        return self._nodes.node("Add", hidden, self._nodes.linear("down", layer, inner, self._config.hidden_size))
 
-    def mlp(self, layer: int, hidden: str) -> str:
-        """The two-layer perceptron with GELU, then residual and normalisation."""
-        names, inner = self._tensors.of(layer), self._config.intermediate_size
-        up = self._linear(names.up, hidden, self._config.hidden_size, inner)
-        bias = self._weight(f"{names.up}.bias", inner)
-        activated = self._node("BiasGelu", up, bias, domain=MICROSOFT)
-        return self._project_and_add(names.down, names.mlp_norm, activated, hidden, inner)
+    def _embeddings(self) -> str:
+        """Add the word, position and token type embeddings, and normalise the sum."""
+        config, nodes, weights = self._config, self._nodes, self._weights
+        words = nodes.constant("words", weights.read("words", (config.vocab_size, config.hidden_size)))
+        types = None
+        if weights.has("types"):
+            types = weights.read("types", (config.type_vocab_size, config.hidden_size))
+        splits = self._separator is not None and types is not None and len(types) > 1
+        ids = nodes.node("Cast", "input_ids", to=TensorProto.INT32)
+        if weights.has("positions"):
+            table = self._positions()
+            if types is not None and not splits:
+                table = table + types[0]
+            segments = ("", "")
+            if splits and types is not None:
+                segments = self._token_types(), nodes.constant("types", types)
+            inputs = (ids, segments[0], words, nodes.constant("positions", table), segments[1])
+            norm = nodes.norm_weights("embedding_norm", 0, bias=True)
+            at: dict[str, Any] = {"domain": MICROSOFT, "epsilon": config.layer_norm_eps}
+            # The second output is not optional, says the operator's shape inference.
+            return nodes.node("EmbedLayerNormalization", *inputs, *norm, unused=("unused_mask_index",), **at)
+        embedded = nodes.node("Gather", words, ids)
+        if types is not None:
+            own = nodes.node("Gather", nodes.constant("types", types), self._token_types()) if splits else None
+            embedded = nodes.node("Add", embedded, own or nodes.constant("types", types[0]))
+        return self._nodes.norm("embedding_norm", 0, embedded)
 
-    def mean_pooling(self, hidden: str) -> str:
-        """Average the hidden states of the unmasked positions; an empty row gives zeros."""
-        mask = self._node("Cast", "attention_mask", to=TensorProto.FLOAT)
-        axis = self._constant("sequence_axis", np.array([1], np.int64))
-        row = self._node("Unsqueeze", mask, axis)  # (batch, 1, sequence)
-        total = self._node("Squeeze", self._node("MatMul", row, hidden), axis)  # (batch, hidden)
-        count = self._node("ReduceSum", mask, axis, keepdims=1)  # (batch, 1)
-        return self._node("Div", total, self._node("Max", count, self._constant("min_count", np.float32(1e-9))))
-
-    def cls_pooling(self, hidden: str) -> str:
-        """Take the hidden state of the first position."""
-        return self._node("Gather", hidden, self._constant("first", np.int64(0)), axis=1)
-
-    def normalize(self, vector: str) -> str:
-        """Divide each row by its Euclidean length, at least 1e-12 (torch.nn.functional.normalize)."""
-        length = self._node("ReduceL2", vector, axes=[1], keepdims=1)
-        return self._node("Div", vector, self._node("Max", length, self._constant("min_length", np.float32(1e-12))))
-
-    def _project_and_add(self, name: str, norm: str, hidden: str, residual: str, width: int) -> str:
-        size = self._config.hidden_size
-        projected = self._linear(name, hidden, width, size)
-        bias = self._weight(f"{name}.bias", size)
-        scale, shift = self._layer_norm(norm)
-        return self._node(
-            "SkipLayerNormalization",
-            projected,
-            residual,
-            scale,
-            shift,
-            bias,
-            domain=MICROSOFT,
-            epsilon=self._config.layer_norm_eps,
-        )
-
-    def _linear(self, prefix: str, hidden: str, num_inputs: int, num_outputs: int) -> str:
-        weight = self._read(f"{prefix}.weight", (num_outputs, num_inputs)).T
-        return self._node("MatMul", hidden, self._constant(f"{prefix}.weight", weight))
-
-    def _layer_norm(self, prefix: str) -> tuple[str, str]:
-        size = self._config.hidden_size
-        return self._weight(f"{prefix}.weight", size), self._weight(f"{prefix}.bias", size)
-
-    def _weight(self, name: str, *shape: int) -> str:
-        return self._constant(name, self._read(name, shape))
-
-    def _constant(self, name: str, values: NDArray[np.float32] | NDArray[np.int64] | np.generic) -> str:
-        self._initializers.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
-        return name
-
-    def _node(
-        self, op_type: str, *inputs: str, domain: str = "", unused_outputs: tuple[str, ...] = (), **attributes: Any
-    ) -> str:
-        output = f"{op_type}_{len(self._nodes)}"
-        outputs = [output, *unused_outputs]
-        self._nodes.append(helper.make_node(op_type, inputs, outputs, output, domain=domain, **attributes))
-        return output
-
-    def _model(self, context_length: int) -> ModelProto:
+    def _positions(self) -> NDArray[np.float32]:
         config = self._config
-        inputs = [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
-            for name in ("input_ids", "attention_mask")
-        ]
-        output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", config.hidden_size])
-        graph = helper.make_graph(self._nodes, "sentence_embedding", inputs, [output], self._initializers)
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, _MICROSOFT_OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, producer_name="jan-ort", ir_version=_IR_VERSION)
-        helper.set_model_props(model, {"jan_ort.graph": GRAPH_NAME, "jan_ort.context_length": str(context_length)})
-        return model
+        shape = (config.first_position + config.num_positions, config.hidden_size)
+        return self._weights.read("positions", shape)[config.first_position :]
+
+    def _token_types(self) -> str:
+        """Add the types of tokens, int32: 1 behind the first separator."""
+        nodes = self._nodes
+        separator = nodes.constant("separator", np.array(self._separator, np.int64))
+        ends = nodes.node("Cast", nodes.node("Equal", "input_ids", separator), to=TensorProto.INT32)
+        before = nodes.node("CumSum", ends, nodes.constant("along", np.array(1, np.int64)), exclusive=1)
+        return nodes.node("Min", before, nodes.constant("one", np.array(1, np.int32)))
+
+    def _attention(self, layer: int, hidden: str) -> str:
+        """Self-attention over the unmasked positions, without the output projection."""
+        config, nodes = self._config, self._nodes
+        matrix, bias = self._packed(layer)
+        at: dict[str, Any] = {"domain": MICROSOFT, "num_heads": config.num_attention_heads}
+        scores = self._score_bias(config.windows[layer])
+        if not self._encoder.rotates:
+            bias = np.zeros(len(matrix), np.float32) if bias is None else bias
+            inputs = [hidden, nodes.constant(f"qkv.{layer}", matrix.T), nodes.constant(f"qkv_bias.{layer}", bias)]
+            inputs += [self._mask, *(["", scores] if scores else [])]
+            return nodes.node("Attention", *inputs, **at)
+        packed = nodes.product(f"qkv.{layer}", hidden, matrix, bias)
+        sizes = nodes.constant("qkv_sizes", np.full(3, config.hidden_size, np.int64))
+        query, key, value = nodes.split(packed, sizes, 3)
+        first = nodes.constant("first_position", np.zeros(1, np.int64))
+        tables = self._rotary_tables(config.thetas[layer])
+        query, key = (nodes.node("RotaryEmbedding", each, first, *tables, domain=MICROSOFT) for each in (query, key))
+        return nodes.node("MultiHeadAttention", query, key, value, "", self._mask, *([scores] if scores else []), **at)
+
+    def _packed(self, layer: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return queries, keys and values as one matrix ``(3 * hidden, hidden)``, and its bias if there is one."""
+        size, weights = self._config.hidden_size, self._weights
+        if weights.has("qkv", layer):
+            return weights.read("qkv", (3 * size, size), layer), weights.bias("qkv", 3 * size, layer)
+        roles = ("query", "key", "value")
+        matrix = np.concatenate([weights.read(role, (size, size), layer) for role in roles])
+        biases = [weights.bias(role, size, layer) for role in roles]
+        if all(each is None for each in biases):
+            return matrix, None
+        return matrix, np.concatenate([np.zeros(size, np.float32) if each is None else each for each in biases])
+
+    def _rotary_tables(self, theta: float) -> list[str]:
+        if theta not in self._tables:
+            config, name = self._config, f"rotary_{len(self._tables)}"
+            angles = Rotary(name, config.head_dim, theta, None).angles(config.num_positions)
+            tables = {"cos": np.cos(angles), "sin": np.sin(angles)}
+            names = [self._nodes.constant(f"{name}.{kind}", each.astype(np.float32)) for kind, each in tables.items()]
+            self._tables[theta] = names
+        return self._tables[theta]
+
+    def _score_bias(self, window: int) -> str | None:
+        """Add what scores get by distance, float32 ``(1, 1 or heads, sequence, sequence)``; None: nothing."""
+        if not window and not self._encoder.relative_buckets:
+            return None
+        if window not in self._biases:
+            nodes, reach = self._nodes, self._config.num_positions - 1
+            distances = np.arange(-reach, reach + 1)
+            if window:
+                table = np.where(np.abs(distances) <= window, np.float32(0), _FAR)[np.newaxis]
+            else:
+                shape = (32, self._config.num_attention_heads)
+                table = self._weights.read("relative", shape)[bucket_of_distance(distances)].T
+            place = nodes.constant("reach", np.array(reach, np.int64))
+            columns = nodes.positions()
+            rows = nodes.node("Unsqueeze", columns, nodes.constant("as_rows", np.array([1], np.int64)))
+            places = nodes.node("Add", nodes.node("Sub", columns, rows), place)  # (sequence, sequence)
+            taken = nodes.node("Gather", nodes.constant(f"score_bias_{window}", table), places, axis=1)
+            outer = nodes.constant("outermost", np.array([0], np.int64))
+            self._biases[window] = nodes.node("Unsqueeze", taken, outer)
+        return self._biases[window]
+
+    def _mlp(self, layer: int, hidden: str) -> str:
+        """The feed-forward block up to its last product."""
+        config, nodes, weights = self._config, self._nodes, self._weights
+        inner, size = config.intermediate_size, config.hidden_size
+        if weights.has("gate_up", layer):
+            both = nodes.linear("gate_up", layer, hidden, 2 * inner)
+            gate, up = nodes.split(both, nodes.constant("gate_sizes", np.full(2, inner, np.int64)), 2)
+            return nodes.node("Mul", nodes.activate(gate, config.activation), up)
+        if weights.has("gate", layer):
+            gate = nodes.activate(nodes.linear("gate", layer, hidden, inner), config.activation)
+            return nodes.node("Mul", gate, nodes.linear("up", layer, hidden, inner))
+        if config.activation == "gelu" and weights.has("up", layer, "bias"):
+            up = nodes.product(f"up.{layer}", hidden, weights.read("up", (inner, size), layer), None)
+            bias = nodes.constant(f"up_bias.{layer}", weights.read("up", (inner,), layer, "bias"))
+            return nodes.node("BiasGelu", up, bias, domain=MICROSOFT)
+        return nodes.activate(nodes.linear("up", layer, hidden, inner), config.activation)
+
+    def _add_and_norm(self, layer: int, role: str, norm: str, hidden: str, residual: str) -> str:
+        """Add a product, the residual and their norm."""
+        config, nodes = self._config, self._nodes
+        matrix = self._weights.read(role, (config.hidden_size, self._width(role)), layer)
+        projected = nodes.product(f"{role}.{layer}", hidden, matrix, None)
+        inputs = [projected, residual, *nodes.norm_weights(norm, layer, bias=True)]
+        if (bias := self._weights.bias(role, config.hidden_size, layer)) is not None:
+            inputs.append(nodes.constant(f"{role}_bias.{layer}", bias))
+        at: dict[str, Any] = {"domain": MICROSOFT, "epsilon": config.layer_norm_eps}
+        return nodes.node("SkipLayerNormalization", *inputs, **at)
+
+    def _width(self, role: str) -> int:
+        return self._config.intermediate_size if role == "down" else self._config.hidden_size

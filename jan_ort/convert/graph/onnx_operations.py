@@ -176,7 +176,7 @@ class OnnxOperations:
         at: dict[str, Any] = {"num_heads": attention.num_heads, "kv_num_heads": attention.num_key_value_heads}
         at |= {"local_window_size": attention.window} if attention.window else {}
         at |= {"softcap": attention.cap} if attention.cap else {}
-        past = [f"past_key_values.{cache}.key", f"past_key_values.{cache}.value"]
+        past = self._past(cache)
         query, key, value = (*projections, "", "")[:3]
         tables: list[str] = []
         if rotary is not None and self._rotates_inside:
@@ -200,6 +200,10 @@ class OnnxOperations:
 
     def _sinks(self, name: str, attention: Attention) -> str:
         return self._constant(f"{name}.sinks", self._source.vector(f"{attention.sinks}.weight", attention.num_heads))
+
+    def _past(self, cache: int) -> list[str]:
+        """Return the names of a cache by its number."""
+        return [f"past_key_values.{cache}.{kind}" for kind in ("key", "value")]
 
     def _rotate(self, x: str, rotary: Rotary, interleaved: int = 0) -> str:
         inputs = [x, POSITIONS, *self._tables(rotary)]

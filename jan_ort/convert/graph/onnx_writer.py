@@ -52,7 +52,7 @@ class OnnxWriter:
 
     def initializer(self, name: str, array: NDArray[Any]) -> str:
         """Add a constant; equal bytes share one place in the file, whatever their shapes. Returns ``name``."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")  # np.ascontiguousarray would make a list of a number
         if array.nbytes < _INLINE_BYTES:
             self._initializers.append(onnx.numpy_helper.from_array(array, name))
             return name

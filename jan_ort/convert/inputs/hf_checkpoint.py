@@ -27,12 +27,21 @@ class HfCheckpoint(Checkpoint):
     """The folder ``path`` with safetensors weights, of the architecture that ``layout`` says.
 
     ``config`` is what config.json says of the text model; ``is_wrapped``: there are tensors of another model around it.
+    ``headless``: it may lack a head, whatever config.json says.
     """
 
     incomplete = "the folder is incomplete, download it again"
     rounds_to_4bit = True
 
-    def __init__(self, path: Path, config: dict[str, Any], layout: HfLayout, is_wrapped: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: dict[str, Any],
+        layout: HfLayout,
+        is_wrapped: bool = False,
+        *,
+        headless: bool = False,
+    ) -> None:
         read = read_hf_config(path / "config.json", config, layout)
         super().__init__(path, read.fields)
         self.decoder, self._layout, self._spellings = read.decoder, layout, read.spellings
@@ -43,7 +52,7 @@ class HfCheckpoint(Checkpoint):
             f"{getattr(self.decoder.tensors, role)}.weight": values for role, values in read.factors.items()
         }
         stored = text_tensors(read_shards(path)) if is_wrapped else read_shards(path)
-        self._name_tensors(gathered(stored, fused=layout.fused_experts), read.tied)
+        self._name_tensors(gathered(stored, fused=layout.fused_experts), None if headless else read.tied)
         self._shapes = {name: self._shape_of(name) for name in self._stored}
         self._shapes |= {name: values.shape for name, values in self._factors.items()}
 

@@ -16,7 +16,7 @@ class HfKeys:
     """The keys of ``values``; null is as if the key were not there. Errors are ConversionErrors that name ``path``."""
 
     def __init__(self, path: Path, values: Mapping[str, Any], inside: str = "") -> None:
-        self._path, self._inside = path, inside
+        self.path, self._inside = path, inside
         self._values = values
         self._taken: set[str] = set()
 
@@ -31,7 +31,7 @@ class HfKeys:
         """Return these keys with those of another object over them; both are taken."""
         self._taken |= set(self._values)
         other._taken |= set(other._values)
-        return HfKeys(self._path, {**self._values, **other._values}, other._inside if other._values else self._inside)
+        return HfKeys(self.path, {**self._values, **other._values}, other._inside if other._values else self._inside)
 
     def take(self, key: str, default: Any = None) -> Any:
         """Return a value of any type."""
@@ -76,7 +76,7 @@ class HfKeys:
         value = self.take(key, {})
         if not isinstance(value, dict):
             self.refuse(key, value, "needed is an object")
-        return HfKeys(self._path, value, f"{self._inside}{key}.")
+        return HfKeys(self.path, value, f"{self._inside}{key}.")
 
     def refuse_untaken(self, harmless: frozenset[str] = frozenset()) -> None:
         """Refuse a key that nobody has taken: it may change the model, and would be ignored."""
@@ -86,4 +86,4 @@ class HfKeys:
 
     def refuse(self, key: str, value: object, why: str) -> NoReturn:
         """Raise the ConversionError that names a key and its value."""
-        raise ConversionError(f"{self._path}: {self._inside}{key[:80]} is {str(value)[:80]!r}: {why}")
+        raise ConversionError(f"{self.path}: {self._inside}{key[:80]} is {str(value)[:80]!r}: {why}")

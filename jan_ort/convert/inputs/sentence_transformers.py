@@ -1,28 +1,32 @@
-"""A sentence-transformers folder: what is done around the encoder, checked before anything is converted."""
+"""A sentence-transformers folder: what is done behind the encoder, checked before anything is converted."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jan_ort.ground.model_errors import ConversionError
+from jan_ort_backends.pooling_families import MODES, family_pooling
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, leaves_folder, read_small_file
 
-Pooling = Literal["mean", "cls"]
-
 _POOLING_KEYS = "pooling_mode_"
-_POOLINGS: dict[str, Pooling] = {"mean_tokens": "mean", "cls_token": "cls", "mean": "mean", "cls": "cls"}
+_POOLINGS = {
+    **{mode: mode for mode in MODES},
+    "lasttoken": "last",
+    "mean_tokens": "mean",
+    "cls_token": "cls",
+    "max_tokens": "max",
+}
 _SUPPORTED_MODULES = ("Transformer", "Pooling", "Normalize")
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceTransformer:
-    """What becomes of the last hidden state, and of texts of more than ``max_length`` tokens, where that is said."""
+    """What becomes of the last hidden state: ``pooling`` is one of MODES."""
 
-    max_length: int | None
-    pooling: Pooling
+    pooling: str
     normalize: bool
 
 
@@ -47,26 +51,39 @@ def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> Any:
         raise ConversionError(f"{path} is no JSON ({error}); fetch it again") from error
 
 
-def read_sentence_transformer(folder: Path) -> SentenceTransformer:
-    """Read the configuration files of the sentence-transformers ``folder``.
+def states_pooling(folder: Path) -> bool:
+    """Say whether a folder's own files say how to pool."""
+    return (folder / "modules.json").exists() or (folder / "1_Pooling" / "config.json").exists()
 
-    Raises: ConversionError naming what is missing, or what is not supported: a prompt before every text, a pooling
-    other than mean and cls, a module beyond Pooling and Normalize.
+
+def read_sentence_transformer(folder: Path, pooling: str | None = None) -> SentenceTransformer:
+    """Read what a folder says of pooling; one without modules.json pools as its family, or as ``pooling`` says.
+
+    Raises: ConversionError naming what is missing, or what is not supported: a pooling that is none of MODES, a module
+    beyond Pooling and Normalize.
     """
-    modules = _read_modules(folder)
-    _check_prompt(folder)
-    return SentenceTransformer(
-        max_length=_read_max_length(folder),
-        pooling=_read_pooling(folder / modules["Pooling"] / "config.json"),
-        normalize="Normalize" in modules,
-    )
+    if not states_pooling(folder):
+        return SentenceTransformer(_unstated_pooling(folder, pooling), normalize=True)
+    modules = _read_modules(folder) if (folder / "modules.json").exists() else {"Pooling": "1_Pooling", "Normalize": ""}
+    if "Pooling" not in modules:
+        raise ConversionError(
+            f"{folder / 'modules.json'} names no Pooling module; supported poolings: {', '.join(MODES)}"
+        )
+    path = folder / modules["Pooling"] / "config.json"
+    return SentenceTransformer(_read_pooling(path), normalize="Normalize" in modules)
 
 
-def _check_prompt(folder: Path) -> None:
-    """Refuse a model whose every text gets a prompt in front, rather than leave it out silently."""
-    path = folder / "config_sentence_transformers.json"
-    if path.exists() and (prompt := read_json(path).get("default_prompt_name")):
-        raise ConversionError(f"{path}: default_prompt_name {prompt!r} is not supported; supported: none")
+def _unstated_pooling(folder: Path, pooling: str | None) -> str:
+    if pooling is not None:
+        return pooling
+    stated = str(read_json(folder / "config.json").get("_name_or_path", ""))
+    if (known := family_pooling([stated, folder.resolve().name])) is None:
+        raise ConversionError(
+            f"{folder} does not say how the vectors of its tokens become one (there is no modules.json), and its name "
+            f"tells no family that is known; say it: --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as the model's "
+            "page has it"
+        )
+    return known
 
 
 def _read_modules(folder: Path) -> dict[str, str]:
@@ -82,12 +99,10 @@ def _read_modules(folder: Path) -> dict[str, str]:
         raise ConversionError(
             f"{folder / 'modules.json'}: module {unknown[0]!r} is not supported; supported: {supported}"
         )
-    if "Pooling" not in modules:
-        raise ConversionError(f"{folder / 'modules.json'} names no Pooling module; supported poolings: mean, cls")
     return modules
 
 
-def _read_pooling(path: Path) -> Pooling:
+def _read_pooling(path: Path) -> str:
     """Return the one pooling that is switched on; several at once (concatenated vectors) are refused."""
     config = read_json(path)
     chosen = [key.removeprefix(_POOLING_KEYS) for key, on in config.items() if key.startswith(_POOLING_KEYS) and on]
@@ -95,15 +110,8 @@ def _read_pooling(path: Path) -> Pooling:
         chosen = [mode]
     if len(chosen) != 1 or chosen[0] not in _POOLINGS:
         raise ConversionError(
-            f"{path}: pooling {' + '.join(chosen) or 'none'!r} is not supported; supported: mean, cls"
+            f"{path}: pooling {' + '.join(chosen) or 'none'!r} is not supported; supported: {', '.join(MODES)}"
         )
+    if config.get("include_prompt") is False:
+        raise ConversionError(f"{path}: include_prompt false is not supported: a prompt's tokens are pooled, too")
     return _POOLINGS[chosen[0]]
-
-
-def _read_max_length(folder: Path) -> int | None:
-    """Return the number of tokens that the model was trained to see, [CLS] and [SEP] among them; None if not said."""
-    path = folder / "sentence_bert_config.json"
-    limit = read_json(path).get("max_seq_length") if path.exists() else None
-    if limit is not None and (type(limit) is not int or not 0 < limit < 2**31):
-        raise ConversionError(f"{path}: max_seq_length is {str(limit)[:80]!r}, no number of tokens; fetch it again")
-    return limit

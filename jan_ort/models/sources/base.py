@@ -44,12 +44,14 @@ class Known:
 class Wanted:
     """What a folder is made for: one source gives several. ``weights`` is one of WEIGHTS.
 
-    ``memory_limit_mb`` is the most that making it may take, None for what is available, 0 for no limit.
+    ``memory_limit_mb`` is the most that making it may take, None for what is available, 0 for no limit. ``pooling`` is
+    how a model embeds whose files do not say it.
     """
 
     task: Task
     weights: str = "int8"
     memory_limit_mb: int | None = None
+    pooling: str | None = None
 
     @property
     def scheme(self) -> str:

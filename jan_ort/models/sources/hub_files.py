@@ -10,7 +10,7 @@ from typing import Literal
 
 from jan_ort.convert.architectures import encoders, hf_layouts
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import EMBED, GENERATE, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.sources.download import offline_remedies
 from jan_ort_backends.graph_names import first_graph
 
@@ -25,6 +25,7 @@ _PART = re.compile(r"-\d{5}-of-\d{5}$")
 _NO_MODELS = ("mmproj", "imatrix")
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
+_TEXT_TASKS = (EMBED, RERANK)
 _WEIGHTS = "model*.safetensors"  # not those of other programs: consolidated.safetensors, original/
 
 
@@ -70,24 +71,24 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
-    is_sentence_transformer = task == EMBED and {"modules.json", "model.safetensors"} <= set(names)
-    if is_sentence_transformer and model_type in (None, *encoders()):
-        return Selection("sentence-transformers", (*small, "model.safetensors"))
+    weights = [name for name in names if _is_weights(name)]
+    if task in _TEXT_TASKS and weights and _embeds(names, model_type):
+        return Selection("sentence-transformers", (*small, *weights))
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
         return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
     generates = task == GENERATE and "modules.json" not in names  # as of a folder on this machine
-    if generates and (weights := [name for name in names if _is_weights(name)]):
+    if generates and weights:
         return Selection("safetensors", _checkpoint(reference, names, small, weights, model_type))
     if task == GENERATE and "adapter_config.json" in names:
         raise FetchError(
             f"{reference} is a LoRA adapter, not a model: merge it with its model (peft's merge_and_unload), and serve "
             "the merged one"
         )
-    if is_sentence_transformer:
+    if task in _TEXT_TASKS and weights:
         raise FetchError(
             f"{reference}: the repository has no ONNX model, and one of the type {model_type!r} is not converted "
-            f"(only {', '.join(encoders())}): export it, 'jan-ort models export {reference} --task embed'"
+            f"(only {', '.join(encoders())}): export it, 'jan-ort models export {reference} --task {task}'"
         )
     raise FetchError(
         f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
@@ -97,6 +98,11 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
 
 def _is_weights(name: str) -> bool:
     return "/" not in name and fnmatch.fnmatchcase(name, _WEIGHTS)
+
+
+def _embeds(names: Sequence[str], model_type: str | None) -> bool:
+    """Say whether safetensors weights are of a model that can be converted to embed: a decoder is one of few."""
+    return model_type in encoders() or ("modules.json" in names and model_type in (None, *hf_layouts()))
 
 
 def _checkpoint(

@@ -1,4 +1,4 @@
-"""A sentence-transformers folder of this machine with safetensors weights, which is converted."""
+"""A folder of this machine with safetensors weights of a model that embeds or scores pairs, which is converted."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from jan_ort.convert.architectures import encoders
 from jan_ort.ground.file_blocks import sha256_in_blocks
-from jan_ort.ground.model_errors import ModelReferenceError
+from jan_ort.ground.json_object import read_object_or_empty, text_in
+from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import EMBED, Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
+from jan_ort.models.folder import read_task
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, naming
 from jan_ort_backends.small_files import why_no_file
 
-_WEIGHTS = "model.safetensors"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _GROWTH = 2
 """The converted folder is at most twice its source, from float16 to float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceTransformersSource(MadeSource):
-    """A folder with modules.json and model.safetensors."""
+    """A folder with safetensors weights, and with modules.json or the config.json of an encoder."""
 
     path: Path
+    task: Task = EMBED
     needs: ClassVar[Literal["conversion"]] = "conversion"
 
     def __str__(self) -> str:
@@ -33,39 +37,65 @@ class SentenceTransformersSource(MadeSource):
     def parse(cls, text: str, known: Known) -> Self | None:
         """Return the folder of a path."""
         path = local_path(text)
-        if path is None or not (path / "modules.json").is_file() or not (path / _WEIGHTS).exists():
+        weights = next((path / name for name in _WEIGHTS if path is not None and (path / name).exists()), None)
+        if path is None or weights is None or not _is_encoder(path):
             return None
-        if (why := why_no_file(path / _WEIGHTS)) is not None:
-            raise ModelReferenceError(f"{path / _WEIGHTS} {why}; the model's weights must be one")
-        return cls(path)
+        if (why := why_no_file(weights)) is not None:
+            raise ModelReferenceError(f"{weights} {why}; the model's weights must be one")
+        task = read_task(path)
+        return cls(path, EMBED if task == GENERATE else task)
 
     def stated_task(self) -> Task:
-        """Such models embed."""
-        return EMBED
+        """Return what the folder's files say: such models embed, or score pairs."""
+        return self.task
+
+    def _weight_files(self) -> list[Path]:
+        from jan_ort.convert import weight_files
+
+        return weight_files(self.path)
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey | None:
-        """Return the key of the weights and all small JSON files."""
-        digest = sha256(self.path / _WEIGHTS)
-        if digest is None:
-            return None
-        digests = {_WEIGHTS: digest}
+        """Return the key of the weights and all small JSON files, and of how to pool where they do not say it."""
+        digests = {}
+        for path in self._weight_files():
+            if (digest := sha256(path)) is None:
+                return None
+            digests[path.name] = digest
         small = [*self.path.glob("*.json"), *self.path.glob("*/config.json")]
         for path in sorted(filter(Path.is_file, small)):  # a pipe is refused by whoever reads it
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
+        if wanted.pooling is not None and not (self.path / "modules.json").exists():
+            digests["--pooling"] = wanted.pooling
         return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
-        return (self.path / _WEIGHTS).stat().st_size * _GROWTH
+        return sum(path.stat().st_size for path in self._weight_files()) * _GROWTH
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Convert the folder."""
         convert_folder(self.path, target, wanted, name=key.name, progress=progress)
 
 
+def _is_encoder(path: Path) -> bool:
+    if (path / "modules.json").is_file():
+        return True
+    is_graph = any(path.glob("*.onnx")) or (path / "adapter_config.json").exists()
+    return not is_graph and text_in(read_object_or_empty(path / "config.json"), "model_type") in encoders()
+
+
 def convert_folder(source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress) -> None:
-    """Write the model folder of a sentence-transformers folder into ``target``. Raises: ConversionError; OSError."""
+    """Write the model folder of such a folder into ``target``. Raises: ConversionError; OSError."""
     from jan_ort.convert import convert_sentence_transformers  # imported late: onnx is slow to import
 
-    limit = wanted.memory_limit_mb
-    convert_sentence_transformers(source, target, name=name, progress=naming(progress, name), memory_limit_mb=limit)
+    if wanted.task == GENERATE:
+        raise ConversionError(f"{source}: an encoder cannot generate text; say --task embed")
+    convert_sentence_transformers(
+        source,
+        target,
+        name=name,
+        progress=naming(progress, name),
+        memory_limit_mb=wanted.memory_limit_mb,
+        pooling=wanted.pooling,
+        task=wanted.task,
+    )

@@ -1,0 +1,64 @@
+"""The operations of a decoder that only reads, whole texts at once and in float32: no cache, and no logits."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from jan_ort.convert.architectures.decoder import NormKind
+from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.onnx_operations import OnnxOperations
+from jan_ort.convert.graph.onnx_writer import OnnxWriter
+from jan_ort.convert.graph.operations import Attention
+from jan_ort.convert.inputs.checkpoint import Checkpoint
+from jan_ort.convert.weights.matrices import Matrices, Part
+
+
+class FloatProducts:
+    """:class:`products.Products` with matrices of float32, the most exact ones."""
+
+    def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter) -> None:
+        self._source = source
+        self._config = config
+        self._writer = writer
+        self._matrices = Matrices(source, "int8")
+
+    def embed(self, tensor: str) -> str:
+        """Add the embedding."""
+        shape = (self._config.vocab_size, self._config.hidden_size)
+        table = self._writer.initializer("embed.weight", self._source.tensor(f"{tensor}.weight", shape).dequantize())
+        return self._writer.node("Gather", [table, "input_ids"], ["embed.out"])
+
+    def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
+        """Add a product, and a sum if there is a bias."""
+        matrix = self._writer.initializer(f"{name}.weight", self._matrices.floats(parts, columns).T)
+        bias, output = self._matrices.bias(parts), output or f"{name}.out"
+        if bias is None:
+            return self._writer.node("MatMul", [x, matrix], [output])
+        product = self._writer.node("MatMul", [x, matrix], [f"{name}.product"])
+        return self._writer.node("Add", [product, self._writer.initializer(f"{name}.bias", bias)], [output])
+
+    def logits(self, rows: str, head: str, output: str) -> None:
+        """Add nothing: nobody asks for logits."""
+        raise NotImplementedError("a model that reads has no head")
+
+
+class ReadingOperations(OnnxOperations):
+    """:class:`operations.Operations` over ``input_ids`` and ``attention_mask``, padded on the right."""
+
+    def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, norm: NormKind) -> None:
+        super().__init__(source, config, writer, FloatProducts(source, config, writer), norm, np.float32)
+        one = writer.initializer("last_axis", np.array([1], np.int64))
+        lengths = writer.node("ReduceSum", ["attention_mask", one], ["lengths"], keepdims=0)
+        last = writer.node("Sub", [lengths, one], ["last_positions"])
+        writer.node("Cast", [last], ["seqlens_k"], to=TensorProto.INT32)
+        width = writer.node("Shape", ["input_ids"], ["width"], start=1, end=2)
+        writer.node("Cast", [width], ["total_sequence_length"], to=TensorProto.INT32)
+
+    def _past(self, attention: Attention) -> list[str]:
+        return ["", ""]
+
+    def _by_position(self, table: str, output: str) -> str:
+        """Add the first rows of a table, one a token."""
+        first = self._writer.initializer(f"{output}.first", np.array([0], np.int64))
+        return self._writer.node("Slice", [table, first, "width"], [output])
