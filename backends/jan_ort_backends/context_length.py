@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-BARE_CONTEXT_LENGTH: Mapping[str, int] = {"generate": 2048, "embed": 512}
+BARE_CONTEXT_LENGTH: Mapping[str, int] = {"generate": 2048, "embed": 512, "rerank": 512}
 """The tokens that a model takes, by its task, whose folder is no more than a graph and a tokenizer."""
 
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
@@ -38,11 +38,18 @@ def stated_context_length(
     if not embeds:
         stated = (sentence_bert.get("max_seq_length"), genai_model.get("context_length"), positions, of_tokenizer)
         return next(_counts(*stated), None)
-    if positions is not None and str(text.get("model_type")) in _PAST_PADDING:
-        padding = text.get("pad_token_id")
-        positions -= 1 + (padding if type(padding) is int else 1)
+    if positions is not None:
+        positions -= first_position(text)
     wanted = next(_counts(sentence_bert.get("max_seq_length"), of_tokenizer), None)
     return min(_counts(wanted, positions), default=None)
+
+
+def first_position(config: Mapping[str, Any]) -> int:
+    """Return the position of a text's first token, by config.json."""
+    if str(config.get("model_type")) not in _PAST_PADDING:
+        return 0
+    padding = config.get("pad_token_id")
+    return 1 + (padding if type(padding) is int else 1)
 
 
 def _counts(*values: object) -> Iterator[int]:

@@ -44,7 +44,7 @@ class Capability(StrEnum):
     TOP_LOGITS = "top_logits"
     """``step`` also returns each row's largest logits, sorted, cheaper than the server could find them."""
     EMBED = "embed"
-    """``embed`` works: the model turns a text into one vector."""
+    """``embed`` works: the model turns a text into one vector, or a pair of texts into one number, if it ranks."""
     CHECKPOINTS = "checkpoints"
     """Some models have a state that is cut at checkpoints only: ``SessionInfo.num_checkpoints`` says so. Since 1.1."""
 
@@ -201,7 +201,8 @@ class Session:
     def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return one vector per row of token ids: float32 ``(len(batch), embedding_size)``.
 
-        Rows may differ in length. Pooled and normalised as the model's own configuration says.
+        Rows may differ in length. Pooled and normalised as the model's own configuration says. Of a model that ranks, a
+        row is a pair of texts in the tokenizer's own template, and its vector what the head says, not activated.
         Raises: ContextOverflow if a row is longer than the context length.
         """
         raise Unsupported(Capability.EMBED)

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from jan_ort_backends.interface import (
     SlotTokens,
     StepOutput,
 )
-from jan_ort_backends.reference_tokenizer import FOLDER
+from jan_ort_backends.reference_tokenizer import FOLDER, RERANKER_FOLDER
 from jan_ort_backends.reference_transformer import (
     CONTEXT_LENGTH,
     HIDDEN_SIZE,
@@ -116,13 +117,27 @@ class ReferenceSession(CountedSession):
         self._caches.clear()
 
 
+class ReferenceReranker(ReferenceSession):
+    """The same model, of which a pair of texts has one number: how far its vector points in a fixed direction."""
+
+    def __init__(self, num_slots: int, context_length: int) -> None:
+        super().__init__(num_slots, context_length)
+        self.info = replace(self.info, embedding_size=1)
+        self._direction = np.cos(np.arange(HIDDEN_SIZE, dtype=np.float32))[:, np.newaxis]
+
+    def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return one number a row."""
+        scores: NDArray[np.float32] = super().embed(batch) @ self._direction
+        return scores
+
+
 class ReferenceBackend:
     """The descriptor of the reference backend."""
 
     name = "reference"
     abi = ABI
     capabilities = frozenset(Capability)
-    builtin_models: Mapping[str, Path] = {"reference": FOLDER}
+    builtin_models: Mapping[str, Path] = {"reference": FOLDER, "reference-reranker": RERANKER_FOLDER}
 
     def probe(self) -> Available | Missing:
         """Say that it runs everywhere."""
@@ -151,7 +166,9 @@ class ReferenceBackend:
             raise ModelError(f"{answer.reason}; the folder of the reference model is {FOLDER}")
         check_options(options, known=(), max_context_length=CONTEXT_LENGTH)
         logger.debug("opening the reference model with %d slots", options.num_slots)
-        return ReferenceSession(options.num_slots, options.context_length or CONTEXT_LENGTH)
+        config = json.loads((model_dir / "config.json").read_bytes())
+        kind = ReferenceReranker if config.get("scores_pairs") is True else ReferenceSession
+        return kind(options.num_slots, options.context_length or CONTEXT_LENGTH)
 
 
 backend = ReferenceBackend()

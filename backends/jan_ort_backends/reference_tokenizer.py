@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "reference_model"
+RERANKER_FOLDER = Path(__file__).parent / "reference_reranker"
 """The model folder that the package carries."""
 
 VOCAB_SIZE = 512
@@ -125,6 +126,23 @@ def tokenizer_files() -> dict[str, str]:
     return {name: json.dumps(document, indent=1) + "\n" for name, document in documents.items()}
 
 
+def reranker_files() -> dict[str, str]:
+    """Return the text of every file of the folder of the model that ranks: the same one, asked for another thing."""
+    files = {name: json.loads(text) for name, text in tokenizer_files().items()}
+    end = SPECIAL_TOKENS[2]
+    texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    files["tokenizer.json"]["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": texts[:1],
+        "pair": [texts[0], {"SpecialToken": {"id": end, "type_id": 0}}, texts[1]],
+        "special_tokens": {end: {"id": end, "ids": [EOS_TOKEN_ID], "tokens": [end]}},
+    }
+    files["config.json"]["scores_pairs"] = True
+    files["jan_ort.json"] |= {"name": "reference-reranker", "task": "rerank"}
+    del files["generation_config.json"]
+    return {name: json.dumps(document, indent=1) + "\n" for name, document in files.items()}
+
+
 def _tokenizer(added: list[dict[str, object]]) -> dict[str, object]:
     """Return the document that ``tokenizers`` reads. Source: huggingface.co/docs/tokenizers."""
     shown = _byte_characters()
@@ -168,9 +186,14 @@ def _byte_characters() -> list[str]:
 
 def write_files(folder: Path) -> None:
     """Write the files into ``folder``, which exists."""
-    for name, text in tokenizer_files().items():
+    _write(folder, tokenizer_files())
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
     write_files(FOLDER)
+    _write(RERANKER_FOLDER, reranker_files())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnxruntime as ort
@@ -27,9 +28,9 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
     folder = OnnxFolder.read(model_dir)
     check_options(options, OPTION_NAMES, folder.context_length)
     settings = SessionSettings.parse(options.extra)
-    graph = read_graph(folder)
+    graph = _with_pooling(read_graph(folder), settings, folder)
     check_options(options, OPTION_NAMES, graph.context_length)
-    task = "embed" if isinstance(graph, EmbeddingGraph) else "generate"
+    task = graph.task if isinstance(graph, EmbeddingGraph) else "generate"
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
     return open_proven(
@@ -38,6 +39,13 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
         lambda session, device: _session_of(session, graph, folder, options, device),
         optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
     )
+
+
+def _with_pooling(graph: Graph, settings: SessionSettings, folder: OnnxFolder) -> Graph:
+    """Return the graph with what pools its vectors. Raises: ModelError if neither folder nor options say it."""
+    if not isinstance(graph, EmbeddingGraph) or graph.pooling is None:
+        return graph
+    return replace(graph, pooling=graph.pooling.chosen(settings.pooling, folder.path))
 
 
 def _session_of(

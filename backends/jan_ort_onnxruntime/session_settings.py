@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.pooling_families import MODES
 
 AUTO = "auto"
 """The value of the option ``provider`` that takes the first provider that is proven to work."""
@@ -15,7 +16,7 @@ AUTO = "auto"
 CPU_NAME = "cpu"
 """Its value for the CPU, which every onnxruntime has."""
 
-OPTION_NAMES = ("intra_op_num_threads", "memory_limit_mb", "provider", "spin_duration_us", "strict")
+OPTION_NAMES = ("intra_op_num_threads", "memory_limit_mb", "pooling", "provider", "spin_duration_us", "strict")
 
 DEFAULT_SPIN_DURATION_US = 30
 
@@ -33,7 +34,7 @@ class SessionSettings:
     costs nothing where others want the cores. ``provider``: a name of the table in ``provider_table.py``, a plugin's
     name, or "auto" for the first that is proven to work. ``strict``: fail rather than fall back.
     ``memory_limit_mb``: the most MiB that a provider's arena takes on its device, 0 for all; of those in the table,
-    CUDA has such a limit.
+    CUDA has such a limit. ``pooling``: how the vectors of a text's tokens become one where the folder does not say it.
     """
 
     intra_op_num_threads: int
@@ -41,6 +42,7 @@ class SessionSettings:
     provider: str = AUTO
     strict: bool = False
     memory_limit_mb: int = 0
+    pooling: str | None = None
 
     @classmethod
     def parse(cls, extra: Mapping[str, str]) -> SessionSettings:
@@ -53,7 +55,15 @@ class SessionSettings:
             provider=extra.get("provider", AUTO),
             strict=_flag(extra, "strict"),
             memory_limit_mb=_number(extra, "memory_limit_mb", 2**30) or 0,
+            pooling=_pooling(extra),
         )
+
+
+def _pooling(extra: Mapping[str, str]) -> str | None:
+    text = extra.get("pooling")
+    if text is not None and text not in MODES:
+        raise ModelError(f"option pooling is {text!r}; give {', '.join(MODES[:-1])} or {MODES[-1]}")
+    return text
 
 
 def _number(extra: Mapping[str, str], name: str, largest: int) -> int | None:

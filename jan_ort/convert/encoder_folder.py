@@ -73,8 +73,7 @@ def write_reading_decoder(
     ``asked`` are those that it is to take, if it has as many positions. Raises: ConversionError.
     """
     config = read_decoder_config(model, decoder)
-    num_values, _ = model.largest_tensor()
-    check_peak(model.path, num_values, VALUE_BYTES, limit_mb)
+    check_peak(model.path, model.largest_tensor(), VALUE_BYTES, limit_mb)
     model.check_types()
     length = min(asked or config.max_position_embeddings, config.max_position_embeddings)
     with OnnxWriter(target) as writer:

@@ -58,7 +58,7 @@ RERANK = Task(
     marks_texts=True,
 )
 
-TASKS: tuple[Task, ...] = (GENERATE, EMBED)
+TASKS: tuple[Task, ...] = (GENERATE, EMBED, RERANK)
 """All tasks, in the order in which models are served; one that does not say what it is for does the first."""
 
 

@@ -15,7 +15,7 @@ from jan_ort.http.auth import check_request, given_keys
 from jan_ort.http.body import read_body
 from jan_ort.http.bug_records.failed_requests import begin_request
 from jan_ort.http.connection import current_body, take_request
-from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models
+from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models, reranking
 from jan_ort.http.keys import ApiKeys
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
@@ -34,6 +34,8 @@ HANDLERS: Mapping[str, Handler] = {
     "create_completion_v1_completions_post": completions.create_completion,
     "create_chat_completion_v1_chat_completions_post": chat.create_chat_completion,
     "create_embedding_v1_embeddings_post": embeddings.create_embedding,
+    "create_rerank_v1_rerank_post": reranking.create_rerank,
+    "create_score_v1_score_post": reranking.create_score,
     "get_models_v1_models_get": models.get_models,
     "get_model_v1_models__model__get": models.get_model,
     "tokenize_extras_tokenize_post": extras.tokenize,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,8 @@ class ModelFolder:
     ``context_length`` counts tokens; ``eos_token_ids`` is sorted and may be empty; ``add_bos`` says whether a prompt
     begins with ``bos_token_id``; ``chat_template`` is Jinja source, and ``tool_use_template`` that of a template of its
     own for conversations with tools, which few models have. ``vector_lengths`` are those that vectors may be cut to, ()
-    for any, and None for none.
+    for any, and None for none. ``prompts`` are put before texts, by name, and ``default_prompt`` where none is named.
+    ``score_activation`` is what a pair's score goes through, "sigmoid" or "identity".
     """
 
     path: Path
@@ -33,6 +34,9 @@ class ModelFolder:
     chat_template: str | None
     tool_use_template: str | None = None
     vector_lengths: tuple[int, ...] | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str = ""
+    score_activation: str = "sigmoid"
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -61,6 +65,9 @@ class ModelFolder:
             chat_template=files.chat_template(),
             tool_use_template=files.tool_use_template(),
             vector_lengths=files.vector_lengths(),
+            prompts=files.prompts(),
+            default_prompt=files.default_prompt(),
+            score_activation=files.score_activation(),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from jan_ort.ground.json_object import object_in, read_object, text_in
 from jan_ort.ground.model_errors import ModelFolderError
-from jan_ort.ground.task import EMBED, GENERATE, Task, find_task, task_names
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task, find_task, task_names
 from jan_ort.models.prompt_template import chat_template_of
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
@@ -30,6 +30,11 @@ def how_to_mend(folder: Path) -> str:
     if (folder / MANIFEST).is_file():
         return f"remove it, and it is made again when it is needed: jan-ort models remove {folder.name}"
     return "get it again from where the model is from"
+
+
+def scores_pairs(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a model whose head scores pairs of texts."""
+    return str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
 
 
 def is_headless(config: Mapping[str, Any]) -> bool:
@@ -113,6 +118,8 @@ class FolderFiles:
     def task(self) -> Task:
         """Return what the model is for."""
         stated = self.ours.get("task")
+        if stated is None and scores_pairs(self.config):
+            return RERANK
         if stated is None:
             embeds = (self.path / "modules.json").exists() or (self.path / "1_Pooling").is_dir()
             return EMBED if embeds or is_headless(self.config) else GENERATE
@@ -128,6 +135,40 @@ class FolderFiles:
             return tuple(length for length in lengths if type(length) is int and length > 0)
         return () if self.config.get("is_matryoshka") is True else None
 
+    @cached_property
+    def sentence_transformers(self) -> dict[str, Any]:
+        """config_sentence_transformers.json."""
+        return self._read("config_sentence_transformers.json")
+
+    def prompts(self) -> dict[str, str]:
+        """Return what is put before texts, by name."""
+        stated = self.sentence_transformers.get("prompts") or {}
+        if not isinstance(stated, dict) or not all(isinstance(each, str | None) for each in stated.values()):
+            raise ModelFolderError(f"{self.path / 'config_sentence_transformers.json'}: prompts are not texts by name")
+        return {name: prompt for name, prompt in stated.items() if prompt is not None}
+
+    def default_prompt(self) -> str:
+        """Return what is put before a text whose request names no prompt."""
+        name = self.sentence_transformers.get("default_prompt_name")
+        if name is not None and name not in (prompts := self.prompts()):
+            known = ", ".join(prompts) or "none"
+            path = self.path / "config_sentence_transformers.json"
+            raise ModelFolderError(f"{path}: default_prompt_name is {str(name)[:80]!r}, and the prompts are {known}")
+        return "" if name is None else self.prompts()[name]
+
+    def score_activation(self) -> str:
+        """Return what a pair's score goes through: "sigmoid", as in sentence-transformers, unless a file says other."""
+        nested = self.config.get("sentence_transformers")
+        stated = (
+            self.sentence_transformers.get("activation_fn"),
+            nested.get("activation_fn") if isinstance(nested, dict) else None,
+            self.config.get("sbert_ce_default_activation_function"),
+        )
+        name = next((str(each).rpartition(".")[2].lower() for each in stated if each), "sigmoid")
+        if name not in ("sigmoid", "identity"):
+            raise ModelFolderError(f"{self.path} asks for the activation {name[:80]!r}; known are sigmoid and identity")
+        return name
+
     def context_length(self) -> int:
         """Return how many tokens it takes."""
         stated = self.ours.get("context_length")
@@ -138,7 +179,7 @@ class FolderFiles:
             genai_model=self.genai,
             sentence_bert=self._read("sentence_bert_config.json"),
             tokenizer_config=self.tokenizer_config,
-            embeds=self.task() == EMBED,
+            embeds=self.task() != GENERATE,
         )
         if length is None and not any((self.path / name).exists() for name in CONFIGURATIONS):
             return BARE_CONTEXT_LENGTH[self.task().name]

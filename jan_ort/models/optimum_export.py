@@ -10,14 +10,18 @@ from typing import Literal
 
 from jan_ort.ground.model_errors import ConversionError, ModelFolderError
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import EMBED, GENERATE, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.folder import ModelFolder
 
 logger = logging.getLogger(__name__)
 
 Dtype = Literal["fp32", "fp16", "bf16"]
 
-OPTIMUM_TASKS: Mapping[Task, str] = {GENERATE: "text-generation-with-past", EMBED: "feature-extraction"}
+OPTIMUM_TASKS: Mapping[Task, str] = {
+    GENERATE: "text-generation-with-past",
+    EMBED: "feature-extraction",
+    RERANK: "text-classification",
+}
 """What optimum calls each task that it exports for; with the past, a graph takes and returns the KV cache."""
 
 INSTALL = "python -m pip install '.[export]' in jan-ort's own folder"

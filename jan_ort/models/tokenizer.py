@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.models.control_tokens import ControlTokens, MarkedText
@@ -37,6 +38,8 @@ class TextTooLong(ModelsError):
         super().__init__(f"the text has at least {at_least} tokens, and {limit} are allowed; shorten it")
         self.at_least = at_least
         self.limit = limit
+        self.place: int | None = None
+        """Which of several texts it is."""
 
 
 class TextTooLarge(ModelsError):
@@ -67,7 +70,7 @@ class TextTokenizer:
     """A model's ``tokenizer.json``, with special tokens in the text recognised and BOS as the model has it.
 
     ``add_special_tokens`` applies the file's own template ([CLS] … [SEP]), as models that embed need it; a prompt to
-    generate from gets no more than BOS.
+    generate from gets no more than BOS. ``reads_marks`` False: the name of a special token in a text is text.
     """
 
     def __init__(
@@ -78,8 +81,10 @@ class TextTokenizer:
         add_bos: bool = False,
         add_special_tokens: bool = False,
         max_text_bytes: int = MAX_TEXT_BYTES,
+        reads_marks: bool = True,
     ) -> None:
         self._tokenizer = read_tokenizer(path)
+        self._tokenizer.encode_special_tokens = not reads_marks
         self._bos = bos_token_id if add_bos else None
         self._add_special_tokens = add_special_tokens
         self._max_text_bytes = max_text_bytes
@@ -114,14 +119,29 @@ class TextTokenizer:
         """Return the token ids of a text that is not the beginning of a prompt: no BOS, no template."""
         return np.array(self._encode(text, add_special_tokens=False), dtype=np.int64)
 
+    def encode_behind(self, first: str) -> Callable[[str], NDArray[np.int64]]:
+        """Return what gives the token ids of a pair, by its second text, in the file's template for pairs.
+
+        Names of special tokens in either text are text. Raises, as what it returns: TextTooLarge, TokenizerFailed.
+        """
+        own = self._encoding(first, add_special_tokens=False)
+
+        def encode(second: str) -> NDArray[np.int64]:
+            other = self._encoding(second, add_special_tokens=False)
+            with _answering():
+                return np.array(self._tokenizer.post_process(own, other).ids, dtype=np.int64)
+
+        return encode
+
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Return the token ids. Raises: TextTooLarge, TokenizerFailed."""
+        token_ids: list[int] = self._encoding(text, add_special_tokens=add_special_tokens).ids
+        return token_ids
+
+    def _encoding(self, text: str, *, add_special_tokens: bool) -> Encoding:
+        """Return the tokens. Raises: TextTooLarge, TokenizerFailed."""
         self._check_size(text)
         with _answering():
-            token_ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[
-                0
-            ].ids
-        return token_ids
+            return self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0]
 
     def _check_size(self, text: str) -> None:
         """Refuse what takes too much memory. Raises: TextTooLarge, TokenizerFailed."""

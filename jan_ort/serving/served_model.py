@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import EMBED, RERANK, Task
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.control_tokens import MarkedText
 from jan_ort.models.folder import ModelFolder
-from jan_ort.models.tokenizer import MAX_TEXT_BYTES, TextTokenizer
+from jan_ort.models.tokenizer import MAX_TEXT_BYTES, TextTokenizer, TextTooLong
 from jan_ort.plugins import guarded_session
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.plugins.isolation.isolated_session import open_isolated
@@ -38,6 +38,9 @@ _EACH_TEXT = 64
 
 MAX_WAITING = 512
 """Requests that wait for a thread of one of a model's pools."""
+
+
+Read = TypeVar("Read")
 
 
 def text_pool() -> WorkerPool:
@@ -95,13 +98,16 @@ class ServedModel(ABC):
         """Return the token ids of texts that do not begin a prompt: no BOS, no template. Raises: as ``encode_all``."""
         return await self._each(self.tokenizer.encode_part, texts, fits=fits)
 
+    async def encode_behind(self, first: str) -> Callable[[Sequence[str]], Awaitable[list[NDArray[np.int64]]]]:
+        """Return what gives the token ids of pairs, by their second texts. Raises, as it does: as ``encode_all``."""
+        (behind,) = await self._each(self.tokenizer.encode_behind, [first], fits=True)
+        return lambda seconds: self._each(behind, seconds, fits=True)
+
     async def check_all(self, prompts: Sequence[Sequence[int]]) -> list[NDArray[np.int64]]:
         """Return prompts that are given as token ids, int64 ``(n,)`` each. Raises: TokenIdError."""
         return await self._each(self.tokenizer.checked, prompts)
 
-    async def _each(
-        self, read: Callable[[Any], NDArray[np.int64]], given: Sequence[Any], *, fits: bool = False
-    ) -> list[NDArray[np.int64]]:
+    async def _each(self, read: Callable[[Any], Read], given: Sequence[Any], *, fits: bool = False) -> list[Read]:
         limit = self.context_length if fits else None
         size = sum(map(len, given)) + _EACH_TEXT * len(given)
         if limit is not None:
@@ -110,11 +116,10 @@ class ServedModel(ABC):
             return [read(each) for each in given]
         is_wanted = True
 
-        def work() -> list[NDArray[np.int64]]:
+        def work() -> list[Read]:
             try:
                 if limit is not None:
-                    for text in given:
-                        self.tokenizer.check_fits(text, limit)
+                    _check_each(self.tokenizer.check_fits, given, limit)
                 return [read(each) for each in given if is_wanted]
             finally:
                 if size >= _LARGE_WORK:
@@ -127,8 +132,7 @@ class ServedModel(ABC):
 
     async def _check_unread(self, texts: Sequence[str], limit: int, size: int) -> None:
         def check() -> None:
-            for text in texts:
-                self.tokenizer.check_unread(text, limit)
+            _check_each(self.tokenizer.check_unread, texts, limit)
 
         if size < LONG_WORK:
             check()
@@ -146,12 +150,25 @@ class ServedModel(ABC):
         self.use.close()
 
 
+def _check_each(check: Callable[[str, int], None], texts: Sequence[str], limit: int) -> None:
+    """Check each text. Raises: TextTooLong, which says which one it is."""
+    for at, text in enumerate(texts):
+        try:
+            check(text, limit)
+        except TextTooLong as error:
+            error.place = at
+            raise
+
+
 def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -> Session:
     """Open a model folder for a task, with the options that are configured. Raises: NoBackendError, BackendError."""
     if task.capability not in backend.capabilities:
         raise NoBackendError(f"backend {backend.name!r} cannot {task.capability}; choose another with --backend")
     length = settings.context_length if task.takes_context_length else None
-    options = OpenOptions(settings.num_slots, context_length=length, extra=settings.options_of(backend.name))
+    extra = settings.options_of(backend.name)
+    if task == EMBED and settings.pooling is not None:
+        extra["pooling"] = settings.pooling
+    options = OpenOptions(settings.num_slots, context_length=length, extra=extra)
     return (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
 
 
@@ -163,4 +180,5 @@ def open_tokenizer(folder: ModelFolder, max_text_bytes: int = MAX_TEXT_BYTES) ->
         add_bos=folder.add_bos,
         add_special_tokens=folder.task.marks_texts,
         max_text_bytes=max_text_bytes,
+        reads_marks=folder.task != RERANK,
     )

@@ -7,9 +7,10 @@ from typing import Any
 from jan_ort.ground.task import Task
 from jan_ort.serving.embedding import EMBEDDING
 from jan_ort.serving.generative import GENERATING
+from jan_ort.serving.reranking import RERANKING
 from jan_ort.serving.served_task import ServedTask
 
-SERVED_TASKS: tuple[ServedTask[Any], ...] = (GENERATING, EMBEDDING)
+SERVED_TASKS: tuple[ServedTask[Any], ...] = (GENERATING, EMBEDDING, RERANKING)
 
 
 def served_task(task: Task) -> ServedTask[Any]:

@@ -186,6 +186,12 @@ class CreateEmbeddingRequest(StrictModel):
             description="Keep only the first dimensions, for models trained for that."
         ),
     ] = None
+    prompt_name: Annotated[
+        str | None,
+        Field(
+            description="The name of one of the model's prompts, which is put before each text; \"\" for none. The model's default prompt, if it has one, where this is not given."
+        ),
+    ] = None
 
 
 class DetokenizeInputRequest(StrictModel):
@@ -383,6 +389,105 @@ class CompletionTokensDetails(StrictModel):
     reasoning_tokens: Annotated[
         int, Field(description="Generated tokens that belong to a thought.")
     ]
+
+
+class RerankDocument(StrictModel):
+    text: Annotated[str, Field(description="What is scored.")]
+
+
+TopN = TypeAliasType(
+    "TopN",
+    Annotated[
+        int,
+        Field(description="How many of the best are answered; all without it.", ge=1),
+    ],
+)
+
+
+class CreateRerankRequest(StrictModel):
+    model: Annotated[str | None, Field(description="The model to rank with.")] = None
+    query: Annotated[str, Field(description="What is looked for.")]
+    documents: Annotated[
+        list[str | RerankDocument],
+        Field(
+            description="What is ranked: texts, or objects with a text.",
+            max_length=2048,
+            min_length=1,
+        ),
+    ]
+    top_n: Annotated[
+        TopN | None,
+        Field(description="How many of the best are answered; all without it."),
+    ] = None
+    return_documents: Annotated[
+        bool, Field(description="Whether each result has its document.")
+    ] = False
+
+
+class RerankResult(StrictModel):
+    index: Annotated[int, Field(description="The document's place in the request.")]
+    relevance_score: Annotated[
+        float,
+        Field(
+            description="From 0 to 1, unless the model's own configuration asks for raw scores."
+        ),
+    ]
+    document: RerankDocument | MISSING = MISSING
+
+
+class RerankResponse(StrictModel):
+    id: str
+    object: Literal["list"]
+    model: str
+    results: Annotated[list[RerankResult], Field(description="The best first.")]
+    usage: EmbeddingUsage
+
+
+Text1 = TypeAliasType(
+    "Text1",
+    Annotated[
+        list[str],
+        Field(
+            description="The first text of each pair, or that of all.",
+            max_length=2048,
+            min_length=1,
+        ),
+    ],
+)
+
+
+Text2 = TypeAliasType(
+    "Text2",
+    Annotated[
+        list[str],
+        Field(
+            description="The second text of each pair.", max_length=2048, min_length=1
+        ),
+    ],
+)
+
+
+class CreateScoreRequest(StrictModel):
+    model: Annotated[str | None, Field(description="The model to score with.")] = None
+    text_1: Annotated[
+        str | Text1, Field(description="The first text of each pair, or that of all.")
+    ]
+    text_2: Annotated[str | Text2, Field(description="The second text of each pair.")]
+
+
+class ScoreData(StrictModel):
+    index: int
+    object: Literal["score"]
+    score: float
+
+
+class ScoreResponse(StrictModel):
+    id: str
+    object: Literal["list"]
+    created: int
+    model: str
+    data: list[ScoreData]
+    usage: EmbeddingUsage
 
 
 class ChatCompletionLogprobToken(StrictModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jan_ort_backends.context_length import stated_context_length
+from jan_ort_backends.context_length import first_position, stated_context_length
 
 NO_LIMIT = int(1e30)
 
@@ -56,3 +56,9 @@ def test_an_encoder_takes_no_more_than_its_positions_and_its_tokenizer_leave(
     files: dict[str, Any], expected: int
 ) -> None:
     assert stated(embeds=True, **files) == expected
+
+
+def test_the_first_position_is_past_padding_in_some_families_only() -> None:
+    configs = [{"model_type": "roberta", "pad_token_id": 1}, {"model_type": "mpnet"}, {"model_type": "bert"}, {}]
+
+    assert [first_position(config) for config in configs] == [2, 2, 0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -25,6 +26,20 @@ TIME_LIMIT_S, TIMEOUT_S = 600.0, 60.0
 
 UNSUPPORTED = {"field.chat.images", "field.embeddings.dimensions"}
 """What none of these models can do."""
+
+RANKING = {
+    "field.rerank.documents",
+    "field.rerank.query",
+    "field.rerank.top_n",
+    "field.rerank.return_documents",
+    "field.rerank.model",
+    "field.score.texts",
+    "rerank.errors_name_the_field",
+    "rerank.usage_adds_up",
+}
+"""What takes a model that ranks; there is none among the default ones."""
+
+NO_RANKING = {"post_v1_rerank", "post_v1_score"}
 
 LLAMA_CPP = entry_points(group="jan_ort.backends", name="llama_cpp")
 
@@ -51,7 +66,7 @@ def of(results: Results, *verdicts: Verdict) -> list[Case]:
     return [case for case in results.cases if case.verdict in verdicts]
 
 
-def assert_conforms(results: Results, unsupported: set[str]) -> None:
+def assert_conforms(results: Results, unsupported: set[str], refused: Set[str] = frozenset()) -> None:
     fuzzing = results.fuzzing
     assert of(results, Verdict.FAIL, Verdict.LIES, Verdict.SKIP) == []
     assert results.warnings == []
@@ -61,7 +76,7 @@ def assert_conforms(results: Results, unsupported: set[str]) -> None:
     assert fuzzing.num_requests >= MIN_REQUESTS
     assert set(fuzzing.phases()) == {"examples", "coverage", "fuzzing"}
     refusing = {each.operation for each in fuzzing.operations if not each.num_served}
-    assert refusing == {NEEDS_A_NAME}, "these refuse every valid request"
+    assert refusing == {NEEDS_A_NAME, *refused}, "these refuse every valid request"
 
 
 def test_the_reference_backend_conforms_strictly(tmp_path: Path) -> None:
@@ -76,7 +91,7 @@ def test_the_default_models_conform_strictly(tmp_path: Path, smollm2_folder: Pat
 
     results = judged(tmp_path, *models, "--context-length", "512")
 
-    assert_conforms(results, UNSUPPORTED)
+    assert_conforms(results, UNSUPPORTED | RANKING, NO_RANKING)
 
 
 @pytest.mark.weights
@@ -86,4 +101,4 @@ def test_a_gguf_file_on_llama_cpp_conforms_strictly(tmp_path: Path, smollm2_gguf
 
     results = judged(tmp_path, *models, "--context-length", "512", "--cache-dir", str(tmp_path / "cache"))
 
-    assert_conforms(results, UNSUPPORTED)
+    assert_conforms(results, UNSUPPORTED | RANKING, NO_RANKING)

@@ -15,7 +15,7 @@ from jan_ort.engine.engine_errors import DeviceUnavailable
 from jan_ort.engine.recovery import LONGEST_DELAY_S, Recovery, Reopen
 from jan_ort.http.error_table import to_api_error
 from jan_ort.sampling.params import SamplingParams
-from jan_ort.serving.embedding import RecoveringEmbedder
+from jan_ort.serving.encoding import RecoveringEmbedder
 from jan_ort_backends import BackendError, DeviceLost, Session
 from tests.engine.running import (
     ALL,

@@ -57,11 +57,15 @@ FULL: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "CreateEmbeddingRequest": [
-        {"model": "m", "input": "a", "user": "u", "encoding_format": "base64", "dimensions": 8},
+        {"model": "m", "input": "a", "user": "u", "encoding_format": "base64", "dimensions": 8, "prompt_name": "p"},
         {"input": ["a", "b"]},
         {"input": [1, 2]},
         {"input": [[1], [2, 3]]},
     ],
+    "CreateRerankRequest": [
+        {"model": "m", "query": "a", "documents": ["b", {"text": "c"}], "top_n": 1, "return_documents": True},
+    ],
+    "CreateScoreRequest": [{"model": "m", "text_1": "a", "text_2": ["b", "c"]}, {"text_1": ["a"], "text_2": "b"}],
     "ModelSelection": [{"model": "m"}],
     "CountTokensRequest": [
         {"model": "m", "input": "a"},

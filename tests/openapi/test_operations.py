@@ -12,7 +12,7 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
     expected = {(path, method.upper()) for path, item in load_spec()["paths"].items() for method in item}
 
     assert {(operation.path, operation.method) for operation in operations()} == expected
-    assert len(BY_ID) == len(operations()) == 11
+    assert len(BY_ID) == len(operations()) == 13
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
         ("create_completion_v1_completions_post", models.CreateCompletionRequest),
         ("create_chat_completion_v1_chat_completions_post", models.CreateChatCompletionRequest),
         ("create_embedding_v1_embeddings_post", models.CreateEmbeddingRequest),
+        ("create_rerank_v1_rerank_post", models.CreateRerankRequest),
+        ("create_score_v1_score_post", models.CreateScoreRequest),
         ("tokenize_extras_tokenize_post", models.TokenizeInputRequest),
         ("count_query_tokens_extras_tokenize_count_post", models.CountTokensRequest),
         ("detokenize_extras_detokenize_post", models.DetokenizeInputRequest),

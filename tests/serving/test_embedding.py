@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from quart import Quart
 
-from jan_ort.serving.embedding import MAX_PART_TOKENS
+from jan_ort.serving.encoding import MAX_PART_TOKENS
 from jan_ort_backends import BackendError, OutOfMemory
 from tests.http.handlers.serving import EMBEDDINGS, embedding_model, post, server_of, serving, until
 from tests.http.handlers.test_leaving import begin

@@ -1,4 +1,4 @@
-"""An encoder graph: one vector a text, from the graph or pooled by us."""
+"""An encoder graph: one vector a text, from the graph or pooled by us, or the scores of a pair of texts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jan_ort_backends import ModelError
-from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH
+from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, first_position
 from jan_ort_onnxruntime.graphs.onnx_file import GraphValue, OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
+from jan_ort_onnxruntime.graphs.pair_template import read_separator
 from jan_ort_onnxruntime.graphs.pooling import Pooling
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 _POOLED = ("sentence_embedding", "sentence_embeddings", "text_embeds")
+_SCORES = "logits"
 _HIDDEN = ("last_hidden_state", "token_embeddings")
 _FLOATS = ("float32", "float16")
 
@@ -22,7 +24,9 @@ _FLOATS = ("float32", "float16")
 class EmbeddingGraph:
     """``inputs`` are some of INPUTS; ``pooling`` None: ``output`` holds the finished vectors.
 
-    ``output`` has ``rank`` 2, a vector a text, or 3, a vector a token.
+    ``output`` has ``rank`` 2, a vector a text, or 3, a vector a token. ``first_position`` is that of a text's first
+    token. ``task`` is "embed", or "rerank" where the output is a pair's scores: then the tokens behind the first
+    ``separator`` have the second text's type, if it is not None.
     """
 
     inputs: tuple[GraphValue, ...]
@@ -32,29 +36,41 @@ class EmbeddingGraph:
     embedding_size: int
     vocab_size: int
     context_length: int
+    first_position: int = 0
+    task: str = "embed"
+    separator: int | None = None
 
 
 def is_encoder(file: OnnxFile) -> bool:
-    """Say whether the graph reads tokens and nothing else, and has an output that can be a text's vector."""
+    """Say whether the graph reads tokens and nothing else, and has an output for a text's vector or a pair's scores."""
     known = "input_ids" in file.inputs and set(file.inputs) <= set(INPUTS)
-    return known and "logits" not in file.outputs and next(_outputs(file), None) is not None
+    return known and (_is_scorer(file) or (_SCORES not in file.outputs and next(_outputs(file), None) is not None))
+
+
+def _is_scorer(file: OnnxFile) -> bool:
+    return _SCORES in file.outputs and len(file.outputs[_SCORES].shape) == 2
 
 
 def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
     """Choose the output and how it is pooled. Raises: ModelError naming what the configuration lacks."""
     file = folder.file
-    output = next(_outputs(file))
+    scores = _is_scorer(file)
+    output = file.outputs[_SCORES] if scores else next(_outputs(file))
     rank = len(output.shape)
     ours = "jan_ort.graph" in file.metadata
     context_length = folder.written_context_length() if ours else folder.text_length
+    pooled = ours or scores
     return EmbeddingGraph(
         inputs=tuple(file.inputs.values()),
         output=output.name,
         rank=rank,
-        pooling=None if ours else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
-        embedding_size=_size(folder, output),
+        pooling=None if pooled else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
+        embedding_size=_num_scores(folder, output) if scores else _size(folder, output),
         vocab_size=_vocab_size(folder),
         context_length=context_length or folder.bare_length(BARE_CONTEXT_LENGTH["embed"]),
+        first_position=first_position(folder.config),
+        task="rerank" if scores else "embed",
+        separator=read_separator(folder.path) if scores and "token_type_ids" in file.inputs else None,
     )
 
 
@@ -70,6 +86,13 @@ def _outputs(file: OnnxFile) -> Iterator[GraphValue]:
 def _normalizes(folder: OnnxFolder) -> bool:
     """A graph that pools may leave normalising out; normalising twice changes nothing."""
     return not (folder.path / "modules.json").is_file() or Pooling.read(folder.path).normalize
+
+
+def _num_scores(folder: OnnxFolder, output: GraphValue) -> int:
+    size, labels = output.shape[-1], folder.config.get("id2label")
+    if isinstance(size, int) and size > 0:
+        return size
+    return len(labels) if isinstance(labels, dict) and labels else 1
 
 
 def _size(folder: OnnxFolder, output: GraphValue) -> int:

@@ -18,7 +18,7 @@ from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 
 DESCRIPTION_FILE = "jan_ort.json"
 FORMAT = 1
-TASKS = ("generate", "embed")
+TASKS = ("generate", "embed", "rerank")
 
 Content = TypeVar("Content", dict[str, Any], list[Any])
 

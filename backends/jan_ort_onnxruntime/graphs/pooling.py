@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.pooling_families import MODES, family_pooling
 from jan_ort_backends.small_files import leaves_folder
 from jan_ort_onnxruntime.graphs.onnx_folder import read_json
 
@@ -29,23 +30,33 @@ _KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
 
 @dataclass(frozen=True, slots=True)
 class Pooling:
-    """How the vectors of a text's tokens become one: ``mode`` is "mean", "cls", "max" or "last"."""
+    """How the vectors of a text's tokens become one: ``mode`` is one of MODES, None where a folder does not say it."""
 
-    mode: str
+    mode: str | None
     normalize: bool
 
     @classmethod
     def read(cls, folder: Path) -> Pooling:
-        """Read modules.json and the pooling's config.json; without the former, mean and normalised to length 1.
+        """Read modules.json and the pooling's config.json; without either, the folder's family tells the mode.
 
-        Raises: ModelError naming a module or mode that is not known, or a prompt before every text. Source: the file
-        formats of sentence-transformers 5 and 6.
+        Vectors are normalised to length 1 without modules.json. Raises: ModelError naming a module or mode that is not
+        known. Source: the file formats of sentence-transformers 5 and 6.
         """
         places = _module_places(folder)
-        _check_prompt(folder)
-        return cls(
-            _mode(folder / (places.get("Pooling") or "1_Pooling")), normalize=not places or "Normalize" in places
-        )
+        mode = _mode(folder / (places.get("Pooling") or "1_Pooling")) or _family_mode(folder)
+        return cls(mode, normalize=not places or "Normalize" in places)
+
+    def chosen(self, mode: str | None, folder: Path) -> Pooling:
+        """Return how to pool where ``mode`` is the answer of who was asked. Raises: ModelError if nobody was."""
+        if self.mode is not None:
+            return self
+        if mode is None:
+            raise ModelError(
+                f"{folder} does not say how the vectors of its tokens become one (it has no modules.json and no "
+                f"1_Pooling), and its name tells no family that is known; say it: --pooling {', '.join(MODES[:-1])} or "
+                f"{MODES[-1]}, as the model's page has it"
+            )
+        return replace(self, mode=mode)
 
     def apply(self, hidden: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return float32 ``(rows, size)`` of ``hidden`` ``(rows, width, size)``, padded on the right of ``lengths``."""
@@ -83,18 +94,13 @@ def _module_places(folder: Path) -> dict[str, str]:
     return places
 
 
-def _check_prompt(folder: Path) -> None:
-    """Refuse a model whose every text gets a prompt in front, rather than leave it out silently."""
-    path = folder / "config_sentence_transformers.json"
-    if (prompt := read_json(path, {}).get("default_prompt_name")) is not None:
-        raise ModelError(
-            f"{path}: default_prompt_name is {prompt!r}, and prompts are not put before texts here; remove it, and "
-            "send texts with the prompt"
-        )
+def _family_mode(folder: Path) -> str | None:
+    stated = str(read_json(folder / "config.json", {}).get("_name_or_path", ""))
+    return family_pooling([stated, folder.resolve().name])
 
 
-def _mode(folder: Path) -> str:
-    """Return the one way of pooling that is asked for; mean where the folder says nothing."""
+def _mode(folder: Path) -> str | None:
+    """Return the one way of pooling that is asked for, None where the folder says nothing."""
     path = folder / "config.json"
     config = read_json(path, {})
     chosen = [key.removeprefix(_OLD_KEYS) for key, on in config.items() if key.startswith(_OLD_KEYS) and on is True]
@@ -104,4 +110,4 @@ def _mode(folder: Path) -> str:
         raise ModelError(
             f"{path} asks for {', '.join(chosen) or 'no pooling'}; it must ask for one of {', '.join(_MODES)}"
         )
-    return _MODES[chosen[0]] if chosen else "mean"
+    return _MODES[chosen[0]] if chosen else None

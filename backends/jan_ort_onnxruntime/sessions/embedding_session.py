@@ -1,4 +1,4 @@
-"""The session of an embedding graph: texts of similar length share a small batch."""
+"""The session of an encoder's graph: texts of similar length share a small batch."""
 
 from __future__ import annotations
 
@@ -58,7 +58,12 @@ class EmbeddingSession(Session):
         inside = np.arange(shape[1]) < lengths[:, np.newaxis]  # (rows, width)
         input_ids = np.zeros(shape, np.int64)
         input_ids[inside] = np.concatenate(rows)
-        arrays = {"input_ids": input_ids, "attention_mask": inside, "token_type_ids": np.zeros(shape, np.int64)}
+        arrays = {
+            "input_ids": input_ids,
+            "attention_mask": inside,
+            "token_type_ids": self._token_types(input_ids),
+            "position_ids": np.broadcast_to(np.arange(shape[1]) + self._graph.first_position, shape),
+        }
         feeds = {value.name: arrays[value.name].astype(value.dtype) for value in self._graph.inputs}
         assert self._session is not None  # the server does not use a closed session
         with running():
@@ -68,6 +73,12 @@ class EmbeddingSession(Session):
             vectors: NDArray[np.float32] = output
             return vectors
         return pooling.apply(output, lengths) if self._graph.rank == 3 else pooling.scale(output)
+
+    def _token_types(self, input_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return 1 for the tokens of a pair's second text, which come behind the first separator."""
+        ends = input_ids == self._graph.separator
+        types: NDArray[np.int64] = np.minimum(np.cumsum(ends, axis=1) - ends, 1)
+        return types
 
     def close(self) -> None:
         """Free the weights."""

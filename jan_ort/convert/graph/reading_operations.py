@@ -7,9 +7,9 @@ from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder import NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_operations import OnnxOperations
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
-from jan_ort.convert.graph.operations import Attention
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
 
@@ -31,12 +31,16 @@ class FloatProducts:
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, and a sum if there is a bias."""
-        matrix = self._writer.initializer(f"{name}.weight", self._matrices.floats(parts, columns).T)
+        matrix = self._writer.initializer(f"{name}.weight", np.concatenate([*self._matrices.floats(parts, columns)]).T)
         bias, output = self._matrices.bias(parts), output or f"{name}.out"
         if bias is None:
             return self._writer.node("MatMul", [x, matrix], [output])
         product = self._writer.node("MatMul", [x, matrix], [f"{name}.product"])
         return self._writer.node("Add", [product, self._writer.initializer(f"{name}.bias", bias)], [output])
+
+    def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
+        """Refuse them."""
+        self._source.refuse("a model with experts that embeds is not supported; use another model")
 
     def logits(self, rows: str, head: str, output: str) -> None:
         """Add nothing: nobody asks for logits."""
@@ -55,7 +59,7 @@ class ReadingOperations(OnnxOperations):
         width = writer.node("Shape", ["input_ids"], ["width"], start=1, end=2)
         writer.node("Cast", [width], ["total_sequence_length"], to=TensorProto.INT32)
 
-    def _past(self, attention: Attention) -> list[str]:
+    def _past(self, cache: int) -> list[str]:
         return ["", ""]
 
     def _by_position(self, table: str, output: str) -> str:

@@ -19,7 +19,7 @@ from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.asker import logged_asker
 from jan_ort.http.reading.openai_rules import check_as_openai
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
-from jan_ort.http.reading.prompts import encode_prompts
+from jan_ort.http.reading.prompts import Texts, encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
 from jan_ort.serving.server import Server
 from jan_ort_openapi.models import CreateEmbeddingRequest
@@ -59,7 +59,7 @@ async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDA
     """Return the inputs' token ids. Raises: ApiError 400 that names the field."""
     refuse_what_is_not_honoured(body)
     _check_dimensions(body.dimensions, model)
-    inputs = await encode_prompts(model, body.input, param="input")
+    inputs = await encode_prompts(model, _prompted(body, model), param="input")
     for at, token_ids in enumerate(inputs):
         if not len(token_ids):
             raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")
@@ -71,6 +71,25 @@ async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDA
                 code="context_length_exceeded",
             )
     return inputs
+
+
+def _prompted(body: CreateEmbeddingRequest, model: EmbeddingModel) -> Texts:
+    """Return the input with one of the model's prompts before each text. Raises: ApiError 400 for another's."""
+    prompts, texts = model.folder.prompts, body.input
+    if body.prompt_name and body.prompt_name not in prompts:
+        known = ", ".join(prompts) or "none"
+        message = f"model {model.name!r} has no prompt {body.prompt_name[:80]!r}; it has {known}"
+        raise bad_request("prompt_name", message)
+    prompt = model.folder.default_prompt if body.prompt_name is None else prompts.get(body.prompt_name, "")
+    if not prompt:
+        return texts
+    if isinstance(texts, str):
+        return prompt + texts
+    if all(isinstance(each, str) for each in texts):
+        return [f"{prompt}{each}" for each in texts]
+    if body.prompt_name:
+        raise bad_request("prompt_name", "prompt_name is for texts: token ids are taken as they are; leave it out")
+    return texts
 
 
 def _check_dimensions(wanted: int | None, model: EmbeddingModel) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from jan_ort.http.api_error import bad_request, short, unsupported
-from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
+from jan_ort_openapi.models import (
+    CreateChatCompletionRequest,
+    CreateCompletionRequest,
+    CreateEmbeddingRequest,
+    CreateRerankRequest,
+    CreateScoreRequest,
+)
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
 
@@ -88,11 +94,25 @@ _REFUSED_IN_EMBEDDINGS: Mapping[str, tuple[Any, ...]] = {
     "input_type": (),
     "truncate_prompt_tokens": (),
     "truncate": (False, "NONE"),
-    "prompt_name": (),
     "task": (),
     "output_dimension": (),
     "output_dtype": ("float",),
     "add_special_tokens": (True,),
+}
+
+_REFUSED_IN_RANKING: Mapping[str, tuple[Any, ...]] = {
+    "truncate_prompt_tokens": (),
+    "truncate": (False, "NONE"),
+    "truncation": (False,),
+    "max_tokens_per_doc": (),
+    "max_chunks_per_doc": (),
+    "overlap_tokens": (),
+    "rank_fields": ([], ["text"]),
+    "instruction": (),
+    "instruct": (),
+    "raw_scores": (False,),
+    "use_activation": (True,),
+    "activation": (True,),
 }
 
 _REMEDIES = {
@@ -101,6 +121,15 @@ _REMEDIES = {
     "mirostat": "use mirostat_mode",
     "n_probs": "use logprobs",
     "output_dimension": "use dimensions",
+}
+
+
+_REFUSED_BY: Mapping[type[BaseModel], Mapping[str, tuple[Any, ...]]] = {
+    CreateCompletionRequest: _REFUSED,
+    CreateChatCompletionRequest: {**_REFUSED, **_REFUSED_IN_CHAT},
+    CreateEmbeddingRequest: _REFUSED_IN_EMBEDDINGS,
+    CreateRerankRequest: _REFUSED_IN_RANKING,
+    CreateScoreRequest: _REFUSED_IN_RANKING,
 }
 
 
@@ -113,10 +142,7 @@ def given(body: BaseModel, name: str) -> Any:
 
 def refuse_what_is_not_honoured(body: BaseModel) -> None:
     """Refuse fields that would change the answer and are not served. Raises: ApiError 400 that names the first one."""
-    if isinstance(body, CreateChatCompletionRequest):
-        refused = {**_REFUSED, **_REFUSED_IN_CHAT}
-    else:
-        refused = {**(_REFUSED if isinstance(body, CreateCompletionRequest) else _REFUSED_IN_EMBEDDINGS)}
+    refused = _REFUSED_BY[type(body)]
     others = body.model_extra or {}
     for name, meaningless in refused.items():  # and not the other way round: a body may have 60,000 fields
         value = others.get(name)

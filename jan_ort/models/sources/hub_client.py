@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from jan_ort.convert.inputs.hf_wrapper import text_config
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
-from jan_ort.ground.task import EMBED, GENERATE, Task, task_names
-from jan_ort.models.folder_files import is_headless
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task, task_names
+from jan_ort.models.folder_files import is_headless, scores_pairs
 from jan_ort.models.sources.download import verify_sha256
 from jan_ort.models.sources.hub_files import HubId, Selection, select_files, unreachable
 
@@ -30,7 +30,8 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPE
 def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
     """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
 
-    A sentence-transformers model embeds, and so does one whose config.json names no head; any other generates.
+    A sentence-transformers model embeds, and so does one whose config.json names no head; one whose head scores pairs
+    ranks; any other generates.
     """
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
@@ -39,21 +40,23 @@ def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
     with explain_errors(reference, GENERATE), tempfile.TemporaryDirectory() as directory:
         repository = HfApi(endpoint=endpoint).model_info(reference.repo_id, revision=reference.revision)
         names = {sibling.rfilename for sibling in repository.siblings or ()}
-        if "modules.json" in names or any(name.startswith("1_Pooling/") for name in names):
+        has_modules = "modules.json" in names
+        if any(name.startswith("1_Pooling/") for name in names) or (has_modules and _CONFIG not in names):
             return EMBED, "it is a sentence-transformers model"
         if _CONFIG not in names:
             return GENERATE, f"it has no {_CONFIG} that says otherwise"
         path = hf_hub_download(
             reference.repo_id, _CONFIG, revision=repository.sha, local_dir=directory, endpoint=endpoint
         )
-        return _task_of(Path(path), reference)
+        task, reason = _task_of(Path(path), reference)
+        return (EMBED, "it is a sentence-transformers model") if has_modules and task == GENERATE else (task, reason)
 
 
 def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
     try:
         config = read_object(path)
         named = ", ".join(map(str, config.get("architectures") or ())) or "none"
-        is_for = EMBED if is_headless(config) else GENERATE
+        is_for = RERANK if scores_pairs(config) else EMBED if is_headless(config) else GENERATE
     except (ValueError, TypeError, KeyError) as error:
         raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task {' or '.join(task_names())}") from error
     return is_for, f"the architecture in its {_CONFIG} is {named}"

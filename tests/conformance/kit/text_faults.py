@@ -107,7 +107,41 @@ _STOPS = "stop.each_of_four_ends_the_text"
 _SPACE = "tokenize.keeps_white_space_and_case"
 _LONG = "tokenize.reads_long_texts_to_the_end"
 
+
+def ranks_nothing(answer: Any) -> Any:
+    for each in answer["results"]:
+        each["relevance_score"] = 0.5
+    return answer
+
+
+RERANK, SCORE = "/v1/rerank", "/v1/score"
+
+RANKING_FAULTS: list[Fault] = [
+    answering("ranks_all_alike", "field.rerank.documents", got(RERANK, ranks_nothing)),
+    Fault("ranks_for_one_query", "field.rerank.query", before=sent(RERANK, "query", lambda _: "Hello")),
+    Fault("ranks_all_for_top_n", "field.rerank.top_n", before=sent(RERANK, "top_n", lambda _: None)),
+    Fault(
+        "returns_no_documents",
+        "field.rerank.return_documents",
+        before=sent(RERANK, "return_documents", lambda _: False),
+    ),
+    answering(
+        "counts_one_pair",
+        "rerank.usage_adds_up",
+        got(RERANK, lambda answer: answer | {"usage": {"prompt_tokens": 9, "total_tokens": 9}}),
+    ),
+    Fault("takes_any_document", "rerank.errors_name_the_field", before=sent(RERANK, "documents", lambda _: ["a"])),
+    Fault(
+        "scores_one_text",
+        "field.score.texts",
+        before=sent(SCORE, "text_2", lambda each: ["a" for _ in each] if isinstance(each, list) else each),
+    ),
+    Fault("scores_with_any_model", "field.rerank.model", before=sent(SCORE, "model", lambda _: None)),
+    Fault("ignores_prompts", "field.embeddings.prompt_name", before=sent(EMBEDDINGS, "prompt_name", lambda _: None)),
+]
+
 TEXT_FAULTS: list[Fault] = [
+    *RANKING_FAULTS,
     answering("strips_texts", _SPACE, got("/extras/detokenize", lambda answer: {"text": answer["text"].lstrip()})),
     Fault("joins_lines", _SPACE, before=sent(TOKENIZERS, "input", plain_text(lambda text: " ".join(text.split())))),
     Fault("reads_no_capitals", _SPACE, before=sent(TOKENIZERS, "input", plain_text(str.lower))),

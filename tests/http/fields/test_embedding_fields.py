@@ -101,6 +101,39 @@ async def test_fewer_dimensions_are_the_first_ones_of_length_one_where_the_confi
     assert (status, name) == (400, "dimensions")
 
 
+PROMPTS = {"query": "Find: ", "document": "", "title": "Title: "}
+
+
+@field(EMBEDDING, "prompt_name")
+@pytest.mark.parametrize("default", [None, "title"])
+async def test_a_prompt_of_the_model_is_put_before_each_text(tmp_path: Path, default: str | None) -> None:
+    folder = tmp_path / "prompted"
+    shutil.copytree(FOLDER, folder)
+    stated = json.loads((folder / "jan_ort.json").read_text())
+    (folder / "jan_ort.json").write_text(json.dumps(stated | {"task": "embed"}))
+    prompts = {"prompts": PROMPTS, "default_prompt_name": default}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    async with serving(embedding_model=str(folder)) as app:
+        client = app.test_client()
+
+        def embedded(texts: Any, prompt: str | None = "") -> Any:
+            return vectors(client, texts, prompt_name=prompt)
+
+        named = await embedded(["a", "b"], "query")
+        unnamed = await embedded("a", None)
+        token_ids = await ids(client, "Find: a")
+        refusals = [
+            await refused(client, EMBEDDINGS, {"input": "a", "prompt_name": "nobody"}),
+            await refused(client, EMBEDDINGS, {"input": token_ids, "prompt_name": "query"}),
+        ]
+
+        assert named == await embedded(["Find: a", "Find: b"])
+        assert unnamed == await embedded("Title: a" if default else "a")
+        assert await embedded(token_ids, None) == await embedded("Find: a")
+        assert await embedded("a", "document") == await embedded("a")
+        assert refusals == [(400, "prompt_name"), (400, "prompt_name")]
+
+
 @field(EMBEDDING, "dimensions")
 async def test_no_dimensions_are_all_of_them(client: Client) -> None:
     assert await vectors(client, "Hello", dimensions=None) == await vectors(client, "Hello")

@@ -47,7 +47,7 @@ def test_what_a_model_needs_is_chosen_from_the_files(
 
 @pytest.mark.parametrize(
     ("model_type", "kind", "weights"),
-    [("bert", "sentence-transformers", "model.safetensors"), ("mpnet", "onnx", "onnx/model.onnx")],
+    [("bert", "sentence-transformers", "model.safetensors"), ("albert", "onnx", "onnx/model.onnx")],
 )
 def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, kind: str, weights: str) -> None:
     selection = select_files(EMBEDDER, HubId("o/m"), EMBED, model_type)

@@ -194,7 +194,7 @@ async def test_the_process_that_hangs_is_gone_when_the_server_has_stopped(
     plugins.install_backend("faulty", session=hang)
     models = {"model": copied(tmp_path, "bob"), "embedding_model": copied(tmp_path, "ada", task="embed")}
     monkeypatch.setattr("jan_ort.engine.engine.Engine.close.__defaults__", (0.2,))
-    monkeypatch.setattr("jan_ort.serving.embedding.CLOSE_S", 0.2)
+    monkeypatch.setattr("jan_ort.serving.encoding.CLOSE_S", 0.2)
     async with serving(backend="faulty", isolate=True, **models) as app:
         asked = [
             asyncio.create_task(post(app.test_client(), path, body))

@@ -15,6 +15,7 @@ from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
 COMPLETIONS = "/v1/completions"
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
+RERANK, SCORE = "/v1/rerank", "/v1/score"
 MODELS = "/v1/models"
 TOKENIZE = "/extras/tokenize"
 COUNT = "/extras/tokenize/count"

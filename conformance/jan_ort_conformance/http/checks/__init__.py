@@ -16,6 +16,7 @@ from jan_ort_conformance.http.checks import (
     models_tokens_embeddings,
     nested_fields,
     plain_answers,
+    ranking,
     reasoning,
     refused_requests,
     sampling_by_logprobs,
@@ -47,6 +48,7 @@ IN_ORDER = (
     nested_fields,
     models_tokens_embeddings,
     tokens_embeddings_in_full,
+    ranking,
 )
 
 

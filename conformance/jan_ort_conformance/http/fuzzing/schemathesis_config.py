@@ -19,6 +19,8 @@ ACCEPTABLE = {
     "/v1/completions": ["2xx", "400"],
     "/v1/chat/completions": ["2xx", "400"],
     "/v1/embeddings": ["2xx", "400"],
+    "/v1/rerank": ["2xx", "400"],
+    "/v1/score": ["2xx", "400"],
     "/extras/detokenize": ["2xx", "400"],
     "/extras/tokenize/count": ["2xx", "400"],
     "/v1/models/{model}": ["2xx", "404"],

@@ -14,7 +14,13 @@ from jan_ort_openapi import load_spec
 MAX_DEPTH = 8
 """Levels of a schema that are looked into: served documents may refer to themselves."""
 
-TASKS = {"/v1/completions": "generate", "/v1/chat/completions": "generate", "/v1/embeddings": "embed"}
+TASKS = {
+    "/v1/completions": "generate",
+    "/v1/chat/completions": "generate",
+    "/v1/embeddings": "embed",
+    "/v1/rerank": "rerank",
+    "/v1/score": "rerank",
+}
 
 
 class Standing(Enum):

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
-from jan_ort_backends import Accepts, Declines, OpenOptions, check_session
+from jan_ort_backends import Accepts, Declines, ModelError, OpenOptions, check_session
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from tests.backends.onnxruntime.layout_folders import FIXTURES, write_embedding_folder
 
@@ -21,9 +21,9 @@ def golden(part: str) -> list[NDArray[np.generic]]:
     return [recorded[f"{part}_{index}"] for index in range(3)]
 
 
-def embed(folder: Path) -> NDArray[np.float32]:
+def embed(folder: Path, **options: str) -> NDArray[np.float32]:
     backend = OnnxRuntimeBackend()
-    session = backend.open(folder, OpenOptions())
+    session = backend.open(folder, OpenOptions(extra=options))
     check_session(backend, session)
     return session.embed(golden("token_ids"))  # type: ignore[arg-type]
 
@@ -72,16 +72,67 @@ def test_a_bare_encoder_takes_its_vocabulary_from_the_tokenizer(tmp_path: Path) 
         (bare / path.name).write_bytes(path.read_bytes())
     (bare / "jan_ort.json").write_text('{"format": 1, "task": "embed", "context_length": 32}')
 
-    assert_allclose(embed(bare), embed(folder), rtol=0, atol=0)
+    assert_allclose(embed(bare, pooling="mean"), embed(folder), rtol=0, atol=0)
 
 
-def test_a_bare_encoder_takes_the_mean_and_normalises(tmp_path: Path) -> None:
+def test_a_bare_encoder_pools_as_it_is_told_and_normalises(tmp_path: Path) -> None:
     expected = embed(write_embedding_folder(tmp_path / "folder"))
     for path in ("modules.json", "1_Pooling/config.json"):
         (tmp_path / "folder" / path).unlink()
     (tmp_path / "folder" / "1_Pooling").rmdir()
 
-    assert_allclose(embed(tmp_path / "folder"), expected, rtol=0, atol=0)
+    with pytest.raises(ModelError, match=r"does not say how .* --pooling mean, cls, max or last"):
+        embed(tmp_path / "folder")
+    assert_allclose(embed(tmp_path / "folder", pooling="mean"), expected, rtol=0, atol=0)
+    with pytest.raises(ModelError, match="option pooling is 'median'; give mean, cls, max or last"):
+        embed(tmp_path / "folder", pooling="median")
+
+
+@pytest.mark.parametrize(
+    ("config", "folder_name", "mode"),
+    [
+        ({"_name_or_path": "BAAI/bge-small-en-v1.5"}, "folder", "cls"),
+        ({}, "bge-base-en-v1.5", "cls"),
+        ({"_name_or_path": "sentence-transformers/all-MiniLM-L6-v2"}, "bge-base", "mean"),
+        ({"_name_or_path": "Snowflake/snowflake-arctic-embed-m"}, "folder", "cls"),
+        ({"_name_or_path": "intfloat/multilingual-e5-small"}, "folder", "mean"),
+    ],
+)
+def test_a_bare_encoder_of_a_family_pools_as_that_does(
+    tmp_path: Path, config: dict[str, str], folder_name: str, mode: str
+) -> None:
+    folder = write_embedding_folder(tmp_path / "folder")
+    for path in ("modules.json", "1_Pooling/config.json"):
+        (folder / path).unlink()
+    (folder / "1_Pooling").rmdir()
+    expected = embed(folder, pooling=mode)
+    stated = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(stated | config))
+
+    assert_allclose(embed(folder.rename(tmp_path / folder_name)), expected, rtol=0, atol=0)
+
+
+def test_positions_are_given_to_a_graph_that_asks_for_them(tmp_path: Path) -> None:
+    folder = write_embedding_folder(tmp_path / "folder", pooling="lasttoken", normalize=False)
+    expected = embed(folder) + [[len(token_ids) - 1] for token_ids in golden("token_ids")]
+    path = folder / "onnx" / "model.onnx"
+    model = onnx.load(path)
+    model.graph.input.append(onnx.helper.make_tensor_value_info("position_ids", onnx.TensorProto.INT64, ["b", "s"]))
+    axes = onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [1], [2])
+    model.graph.initializer.append(axes)
+    (found,) = (each for each in model.graph.output if each.name == "last_hidden_state")
+    for node in model.graph.node:
+        node.output[:] = ["inner" if name == found.name else name for name in node.output]
+    model.graph.node.extend(
+        [
+            onnx.helper.make_node("Cast", ["position_ids"], ["places"], to=onnx.TensorProto.FLOAT),
+            onnx.helper.make_node("Unsqueeze", ["places", "axes"], ["column"]),
+            onnx.helper.make_node("Add", ["inner", "column"], [found.name]),
+        ]
+    )
+    onnx.save(model, path)
+
+    assert_allclose(embed(folder), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sentence_embedding", "output_3"])
@@ -111,7 +162,6 @@ def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> N
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "weightedmean_tokens"),
         ("1_Pooling/config.json", '{"pooling_mode": "weightedmean"}', "asks for weightedmean"),
         ("1_Pooling/config.json", '{"include_prompt": true}', "asks for no pooling"),
-        ("config_sentence_transformers.json", '{"default_prompt_name": "query"}', "default_prompt_name is 'query'"),
         ("config.json", '{"vocab_size": 64}', "does not say its context length"),
         ("config.json", '{"n_positions": 20}', "must hold vocab_size"),
     ],
