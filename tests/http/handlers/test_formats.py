@@ -87,17 +87,15 @@ async def test_a_conversation_with_calls_is_taken_back(served: tuple[str, Client
     assert answer["choices"][0]["message"]["content"] == "Fine."
 
 
-@pytest.mark.parametrize("max_tokens", [90, 110, 140, 170])
-async def test_a_forced_call_is_whole_at_any_limit_that_leaves_room(
-    served: tuple[str, Client, Script], max_tokens: int
-) -> None:
+async def test_a_forced_call_is_whole_at_any_limit_that_leaves_room(served: tuple[str, Client, Script]) -> None:
     _, client, script = served
     script.say("On and on. " * 40)
 
-    _, answer = await post(client, CHAT, BODY | {"tool_choice": "required", "max_tokens": max_tokens})
+    for max_tokens in (90, 110):
+        _, answer = await post(client, CHAT, BODY | {"tool_choice": "required", "max_tokens": max_tokens})
 
-    (choice,) = answer["choices"]
-    assert not choice["message"]["content"]
-    for _, arguments in (calls := called(choice["message"])):
-        assert jsonschema_rs.is_valid(STRICT, arguments) or arguments == {}
-    assert calls
+        message = answer["choices"][0]["message"]
+        assert not message["content"]
+        calls = called(message)
+        assert calls
+        assert all(jsonschema_rs.is_valid(STRICT, each) for name, each in calls if name == "weather")

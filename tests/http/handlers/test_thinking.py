@@ -50,11 +50,10 @@ class Thinker:
         return dict(answer)
 
 
-@pytest.fixture(params=[(), ("<think>", "</think>")], ids=["text", "special"])
-async def thinker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Thinker]:
-    folder = model_folder(tmp_path, TEMPLATE, request.param)
+@pytest.fixture
+async def thinker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Thinker]:
+    """A model whose markers are no special tokens; test_thinking_formats.py has those that are."""
+    folder = model_folder(tmp_path, TEMPLATE)
     script = scripted(monkeypatch, folder)
     async with serving(model=str(folder)) as app:
         yield Thinker(app.test_client(), script)

@@ -24,12 +24,10 @@ CALL = "<|channel|>commentary to=functions.now <|constrain|>json<|message|>{}"
 OTHER_CALL = " to=functions.now<|channel|>commentary json<|message|>{}"
 
 
-@pytest.fixture(params=[True, False], ids=["special", "text"])
-async def gpt_oss(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Thinker]:
+@pytest.fixture
+async def gpt_oss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Thinker]:
     template = EXAMPLES["harmony"].template + "{{ opening }}"
-    folder = model_folder(tmp_path, template, BY_NAME["harmony"].markers if request.param else ())
+    folder = model_folder(tmp_path, template, BY_NAME["harmony"].markers)
     script = scripted(monkeypatch, folder)
     async with serving(model=str(folder)) as app:
         yield Thinker(app.test_client(), script)
