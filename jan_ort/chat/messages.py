@@ -19,6 +19,7 @@ from jan_ort_openapi.models import (
     ChatCompletionRequestAssistantMessageFunctionCall,
     ChatCompletionRequestFunctionMessage,
     ChatCompletionRequestMessageContentPartImage,
+    ChatCompletionRequestMessageContentPartRefusal,
     ChatCompletionRequestMessageContentPartText,
     ChatCompletionRequestToolMessage,
     Messages,
@@ -152,6 +153,9 @@ def _text(content: Any, param: str) -> str:
     for at, part in enumerate(content):
         if isinstance(part, ChatCompletionRequestMessageContentPartImage):
             raise MessageError(f"{param}.content.{at}.image_url", "this model reads text only; leave the image out")
-        assert isinstance(part, ChatCompletionRequestMessageContentPartText), "the schema knows text and image parts"
+        if isinstance(part, ChatCompletionRequestMessageContentPartRefusal):
+            texts.append(part.refusal)  # what the assistant said
+            continue
+        assert isinstance(part, ChatCompletionRequestMessageContentPartText), "the schema knows no other parts"
         texts.append(part.text)
     return "".join(texts)

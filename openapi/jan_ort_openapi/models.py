@@ -385,6 +385,13 @@ class ModelsChanged(StrictModel):
     data: list[ModelData]
 
 
+class ChatCompletionRequestMessageContentPartRefusal(StrictModel):
+    type: Literal["refusal"]
+    refusal: Annotated[
+        str, Field(description="What the assistant said in place of an answer.")
+    ]
+
+
 class CompletionTokensDetails(StrictModel):
     reasoning_tokens: Annotated[
         int, Field(description="Generated tokens that belong to a thought.")
@@ -519,10 +526,20 @@ class ChatCompletionNamedToolChoice(StrictModel):
     function: ChatCompletionNamedToolChoiceFunction
 
 
+Content = TypeAliasType(
+    "Content",
+    Annotated[
+        ChatCompletionRequestMessageContentPartText
+        | ChatCompletionRequestMessageContentPartRefusal,
+        Field(discriminator="type"),
+    ],
+)
+
+
 class ChatCompletionRequestAssistantMessage(StrictModel):
     role: Literal["assistant"]
     tool_calls: list[ChatCompletionMessageToolCall] | MISSING = MISSING
-    content: str | list[ChatCompletionRequestMessageContentPartText] | None = None
+    content: str | list[Content] | None = None
     name: Annotated[
         str | None, Field(description="Who speaks, for chat templates that show it.")
     ] = None
@@ -548,8 +565,8 @@ class ChatCompletionRequestResponseFormat(StrictModel):
     json_schema: ResponseFormatJsonSchema | None = None
 
 
-Content = TypeAliasType(
-    "Content",
+Content1 = TypeAliasType(
+    "Content1",
     Annotated[
         ChatCompletionRequestMessageContentPartText
         | ChatCompletionRequestMessageContentPartImage,
@@ -560,7 +577,7 @@ Content = TypeAliasType(
 
 class ChatCompletionRequestUserMessage(StrictModel):
     role: Literal["user"]
-    content: str | list[Content] | None
+    content: str | list[Content1] | None
     name: Annotated[
         str | None, Field(description="Who speaks, for chat templates that show it.")
     ] = None

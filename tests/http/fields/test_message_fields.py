@@ -115,6 +115,16 @@ async def test_text_parts_say_what_their_joined_text_says(client: Client) -> Non
     assert joined == await said(client, CHAT, **GREEDY, messages=HELLO) != half
 
 
+@field(f"{PART}Refusal", "type", "refusal")
+async def test_an_earlier_refusal_is_what_was_said(client: Client) -> None:
+    parts = [{"type": "text", "text": "Hel"}, {"type": "refusal", "refusal": "lo"}]
+    plain = [*HELLO, {"role": "assistant", "content": "Hello"}, *HELLO]
+
+    refused = [*HELLO, {"role": "assistant", "content": parts}, *HELLO]
+
+    assert await said(client, CHAT, **GREEDY, messages=refused) == await said(client, CHAT, **GREEDY, messages=plain)
+
+
 @field(f"{PART}Image", "type", "image_url")
 @field(f"{PART}ImageImageUrl", "url", "detail")
 @pytest.mark.parametrize("image_url", [IMAGE, {"url": "http://a.test/b.png"}, "data:image/png;base64,AA=="])
