@@ -1,0 +1,53 @@
+"""Two judges of others, against a running server: compatcanary (npm) and llm-comply (PyPI)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.direct import KEY
+from tests.e2e.server_process import ServerProcess, serve
+
+MODEL = "smollm2-135m-instruct"
+CANARY, COMPLY = shutil.which("compatcanary"), shutil.which("llm-comply")
+NOT_FOR_IT = {"chat-image-input", "chat-reasoning-summary"}
+"""The model reads no images, and the judge leaves thoughts to models that have them."""
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("strict")
+    with serve(folder, "--model", MODEL, "--api-key", KEY, "--strict-openai") as server:
+        yield server
+
+
+@pytest.mark.skipif(CANARY is None, reason="compatcanary is not installed")
+def test_compatcanary_gives_all_points(strict: ServerProcess) -> None:
+    command = [str(CANARY), "scan", "--base-url", f"{strict.url}/v1", "--model", MODEL, "--api-key", KEY]
+
+    run = subprocess.run(
+        [*command, "--profile", "chat", "--fail-on", "any", "--timeout", "120"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+    assert "Score: 100/100" in run.stdout, run.stdout + run.stderr
+    assert run.returncode == 0
+
+
+@pytest.mark.skipif(COMPLY is None, reason="llm-comply is not installed")
+def test_llm_comply_finds_nothing_wrong(strict: ServerProcess) -> None:
+    command = [str(COMPLY), "-u", f"{strict.url}/v1", "-k", KEY, "-m", MODEL, "--format", "openai-chat"]
+
+    run = subprocess.run([*command, "--json", "--timeout", "120"], capture_output=True, text=True, timeout=900)
+
+    results = json.loads(run.stdout)
+    results = results["results"] if isinstance(results, dict) else results
+    verdicts = {each["id"]: each["status"] for each in results if each["id"] not in NOT_FOR_IT}
+    assert set(verdicts.values()) == {"passed"}, verdicts
+    assert len(verdicts) == 7
