@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.cli.doctor.examination import examine_all
-from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, TASKS, Task
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.sources import find_source, resolve_model
 from jan_ort.models.sources.base import Known, MadeSource, Wanted
@@ -20,7 +20,7 @@ from tests.convert.tiny_llama import TinyLlama
 
 def found(tmp_path: Path, reference: str, task: Task = GENERATE, weights: str = "int8") -> tuple[str, bool]:
     """Return the state of the model, and whether it was opened."""
-    flags = {("model" if task == GENERATE else "embedding_model"): (reference,), "weights": weights, "port": 0}
+    flags = {("embedding_model" if task == EMBED else "model"): (reference,), "weights": weights, "port": 0}
 
     report = examine_all(flags | {"cache_dir": tmp_path / "cache"})
 
@@ -33,7 +33,7 @@ def plant(tmp_path: Path, reference: str, task: Task, weights: str = "int8") -> 
     """Put the reference model's folder into the cache, where a fetch would put what ``reference`` names."""
     named, cache = find_source(reference, Known(), task=task), ModelCache(tmp_path / "cache")
     assert isinstance(named, MadeSource)
-    own = ReferenceBackend.builtin_models["reference"]
+    own = ReferenceBackend.builtin_models["reference-reranker" if task == RERANK else "reference"]
     key = named.key(Wanted(task, weights), cache.file_sha256)
     assert key is not None
 
@@ -78,8 +78,9 @@ def test_a_conversion_to_other_weights_or_of_an_older_file_does_not_count(tmp_pa
     assert (other, changed) == (("to be converted", False), ("to be converted", False))
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
-@pytest.mark.parametrize("kind", ["hub", "catalogue"])
+@pytest.mark.parametrize(
+    ("kind", "task"), [*(("hub", task) for task in TASKS), ("catalogue", GENERATE), ("catalogue", EMBED)], ids=str
+)
 def test_what_was_fetched_is_opened(tmp_path: Path, kind: str, task: Task) -> None:
     names = {GENERATE: "smollm2-135m-instruct", EMBED: "all-minilm-l6-v2"}
     reference = "org/name" if kind == "hub" else names[task]
