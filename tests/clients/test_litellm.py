@@ -32,7 +32,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # read at import,
 litellm = pytest.importorskip("litellm", reason="LiteLLM is not installed; run tox -e client-litellm")
 
 pytestmark = [  # both are about LiteLLM's own types
-    pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning:pydantic"),
+    pytest.mark.filterwarnings("ignore:Items? '.*' on TypedDict class:UserWarning:pydantic"),
     pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning:litellm"),
 ]
 
