@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.clients import node
 from tests.clients.direct import (
     CHAT,
     FRANCE,
@@ -29,14 +27,8 @@ from tests.clients.direct import (
 )
 from tests.e2e.server_process import ServerProcess
 
-NODE = shutil.which("node") or ""
-if not NODE:
-    pytest.skip("Node.js is not installed, which tox -e client-javascript needs", allow_module_level=True)
-# NODE_PATH says where the client is installed.
-if subprocess.run([NODE, "-e", "require('openai')"], capture_output=True, check=False).returncode:
-    pytest.skip("OpenAI's JavaScript client is not installed; run tox -e client-javascript", allow_module_level=True)
+node.need("openai")
 
-SCRIPT = Path(__file__).parent / "javascript" / "ask.cjs"
 HELLO_BODY = {"model": REFERENCE, "messages": [{"role": "user", "content": HELLO}], "temperature": 0}
 SHORT = HELLO_BODY | {"max_tokens": MAX_TOKENS}
 TOOL = {"type": "function", "function": {"name": "tell_capital", "parameters": Capital.model_json_schema()}}
@@ -46,10 +38,7 @@ FORCED = HELLO_BODY | {"max_tokens": MAX_STRUCTURED_TOKENS, "tools": [TOOL], "to
 
 def ask(server: ServerProcess, name: str, body: dict[str, Any], key: str = KEY) -> dict[str, Any]:
     """Return what the script's part of that name printed: its answer, or the error it raised."""
-    options = json.dumps({"baseURL": f"{server.url}/v1", "apiKey": key, "body": body})
-    printed = subprocess.run([NODE, SCRIPT, name, options], text=True, capture_output=True, check=True)
-    said: dict[str, Any] = json.loads(printed.stdout)
-    return said
+    return node.run("ask.cjs", name, {"baseURL": f"{server.url}/v1", "apiKey": key, "body": body})
 
 
 def answer_to(server: ServerProcess, name: str, body: dict[str, Any]) -> Any:
