@@ -11,7 +11,10 @@ pytest.importorskip("langchain_openai", reason="LangChain is not installed; run 
 
 from langchain_core.exceptions import ContextOverflowError, ModelAuthenticationError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.tools import StructuredTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
+from pydantic import BaseModel
 
 from tests.clients.direct import (
     CHAT,
@@ -30,10 +33,24 @@ from tests.clients.direct import (
     hello_text,
     vector,
 )
+from tests.clients.round_trip import (
+    DESCRIPTION,
+    EARLIER,
+    FOLLOW_UP,
+    INSTRUCTIONS,
+    NAME,
+    TOLD,
+    expected_answers,
+)
+from tests.clients.round_trip import MAX_TOKENS as MAX_TRIP_TOKENS
 from tests.e2e.server_process import ServerProcess
 
 # LangChain dumps the answer that openai has parsed, whose type pydantic did not expect there.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning:pydantic")
+
+
+class Place(BaseModel):
+    city: str
 
 
 def chat_model(server: ServerProcess, **options: Any) -> ChatOpenAI:
@@ -148,6 +165,36 @@ def test_a_tools_result_reaches_the_prompt(reference: ServerProcess) -> None:
         return answer.usage_metadata["input_tokens"]
 
     assert num_prompt_tokens("Paris, on the Seine") > num_prompt_tokens("Paris")
+
+
+def gathered(model: Any, turns: list[Any]) -> AIMessage:
+    first, *others = model.stream(turns)
+    answer: AIMessageChunk = sum(others, first)
+    return answer
+
+
+def invoked(model: Any, turns: list[Any]) -> AIMessage:
+    answer: AIMessage = model.invoke(turns)
+    return answer
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("say", [invoked, gathered])
+def test_round_trip(weights: ServerProcess, say: Any) -> None:
+    tool = StructuredTool.from_function(
+        lambda city: TOLD.format(city=city), name=NAME, description=DESCRIPTION, args_schema=Place
+    )
+    model = chat_model(weights, model=CHAT, max_tokens=MAX_TRIP_TOKENS)
+    turns: list[Any] = [{"role": "system", "content": INSTRUCTIONS}, *EARLIER]
+
+    asked = say(model.bind_tools([tool], tool_choice="required"), turns)
+    turns += [asked, *(tool.invoke(call) for call in asked.tool_calls)]
+    first = say(model.bind_tools([tool]), turns)
+    second = say(model.bind_tools([tool]), [*turns, first, HumanMessage(FOLLOW_UP)])
+
+    cities = [call["args"]["city"] for call in asked.tool_calls]
+    expected = expected_answers(weights, cities, first.text, convert_to_openai_tool(tool))
+    assert [first.text, second.text] == expected
 
 
 @pytest.mark.weights

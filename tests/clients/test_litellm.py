@@ -26,6 +26,9 @@ from tests.clients.direct import (
     hello_text,
     vector,
 )
+from tests.clients.round_trip import EARLIER, FOLLOW_UP, INSTRUCTIONS, TOLD, expected_answers
+from tests.clients.round_trip import MAX_TOKENS as MAX_TRIP_TOKENS
+from tests.clients.round_trip import TOOL as WEATHER
 from tests.e2e.server_process import ServerProcess
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # read at import, which would fetch the map otherwise
@@ -138,6 +141,30 @@ def test_a_tools_result_reaches_the_prompt(reference: ServerProcess) -> None:
         return count
 
     assert num_prompt_tokens("Paris, on the Seine") > num_prompt_tokens("Paris")
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("stream", [False, True])
+def test_round_trip(weights: ServerProcess, stream: bool) -> None:
+    turns: list[Any] = [{"role": "system", "content": INSTRUCTIONS}, *EARLIER]
+
+    def say(**options: Any) -> Any:
+        given = {"model": f"openai/{CHAT}", "messages": turns, "tools": [WEATHER], "max_tokens": MAX_TRIP_TOKENS}
+        answer = completion(weights, **given, stream=stream, **options)
+        message = (litellm.stream_chunk_builder(list(answer)) if stream else answer).choices[0].message
+        turns.append(message)
+        return message
+
+    calls = say(tool_choice="required").tool_calls
+    cities = [json.loads(call.function.arguments)["city"] for call in calls]
+    for call, city in zip(calls, cities, strict=True):
+        result = {"tool_call_id": call.id, "name": call.function.name, "content": TOLD.format(city=city)}
+        turns.append({"role": "tool", **result})
+    first = say().content
+    turns.append({"role": "user", "content": FOLLOW_UP})
+    second = say().content
+
+    assert [first, second] == expected_answers(weights, cities, first)
 
 
 @pytest.mark.weights
