@@ -22,6 +22,7 @@ def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha2
     ``sha256`` if that is not known. Raises: ConversionError; OSError; what ``progress`` raises.
     """
     model, parts = GgufFile(source), existing_parts(source)
+    model.expect_weights()
     tokenizer = GgufTokenizer(model)
     architecture = model.string("general.architecture")
     length = model.integer(f"{architecture}.context_length")

@@ -41,6 +41,7 @@ def convert_gguf(
     check_empty(target)
     report(STAGE, 0.0)
     model = GgufFile(source)
+    model.expect_weights()
     report = in_bytes(report, model.size_bytes)
     decoder = _read_architecture(model)
     config = check_model(model, decoder, weights, memory_limit_mb)
@@ -70,6 +71,7 @@ def check_gguf(source: Path, weights: str, memory_limit_mb: int | None = None) -
     Raises: ConversionError if the file cannot be served with ``weights``.
     """
     model = GgufFile(source)
+    model.expect_weights()
     scheme = next((each for each in SCHEMES if each == weights), None)
     if scheme is not None:
         config = check_model(model, _read_architecture(model), scheme, memory_limit_mb)

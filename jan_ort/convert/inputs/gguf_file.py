@@ -76,10 +76,15 @@ class GgufFile(Checkpoint):
         self._places = {name: part for part in parts for name in part.header.tensors}
         if len(self._places) < (num_tensors := sum(len(part.header.tensors) for part in parts)):
             self.refuse(f"{num_tensors - len(self._places)} tensors are in several of its parts; download all again")
-        if (kind := no_model(parts[0].header.fields, num_tensors)) is not None:
+        if (kind := no_model(parts[0].header.fields)) is not None:
             self.refuse(f"it is {kind}")
         self._tensors = {name: part.header.tensors[name] for name, part in self._places.items()}
         self._shapes = {name: stored.shape for name, stored in self._tensors.items()}
+
+    def expect_weights(self) -> None:
+        """Raises: ConversionError for a vocabulary alone, which is read for its tokenizer only."""
+        if not self._tensors and "tokenizer.ggml.tokens" in self._parts[0].header.fields:
+            self.refuse("it is a vocabulary without weights; name a model's file")
 
     @property
     def size_bytes(self) -> int:

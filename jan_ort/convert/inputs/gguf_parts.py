@@ -23,21 +23,18 @@ _NO_MODELS: Mapping[str, str] = MappingProxyType(
         "mmproj": "the part of a model that reads images or sound (mmproj); name the model's own file, which is beside "
         "it: text only is served",
         "imatrix": "an importance matrix, which helps to quantise a model, and no model; name the model's own file",
-        "vocab": "a vocabulary without weights; name a model's file",
     }
 )
 """What general.type says of files that nobody can serve by themselves."""
 
 
-def no_model(fields: Mapping[str, Any], num_tensors: int) -> str | None:
+def no_model(fields: Mapping[str, Any]) -> str | None:
     """Return what a file is instead of a model, with the way out, in words that follow "it is"; None for a model."""
     kind, architecture = _text(fields, "general.type"), _text(fields, "general.architecture")
     if kind == "adapter" or "adapter.type" in fields:
         return _NO_MODELS["adapter"]
     if kind in ("mmproj", "clip-vision") or architecture == "clip":
         return _NO_MODELS["mmproj"]
-    if not num_tensors and architecture and "tokenizer.ggml.tokens" in fields:
-        return _NO_MODELS["vocab"]
     return _NO_MODELS.get(kind)
 
 

@@ -103,4 +103,4 @@ def test_a_file_without_weights_is_a_vocabulary(tmp_path: Path) -> None:
     source = model.write(tmp_path / "vocabulary.gguf")
 
     with pytest.raises(ConversionError, match="a vocabulary without weights"):
-        GgufFile(source)
+        check_gguf(source, "int8")
