@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from quart import Quart
 
 from jan_ort.ground.task import EMBED, GENERATE
@@ -38,6 +39,9 @@ SLOW = (
 )
 """What starts many processes, or asks very much: ``-m "not slow"`` leaves it out."""
 
+settings.register_profile("suite", deadline=None)  # by wall-clock: what runs beside the tests would fail them
+settings.load_profile("suite")
+
 MAX_TURN_S = 0.25
 """CPU time of one turn of an event loop: five times what the server is held to, for coverage and debuggers slow it."""
 
@@ -55,6 +59,14 @@ def pytest_collection_finish() -> None:
     """Keep thousands of tests out of later garbage collections: each took half a second of a turn of some loop."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write half characters of captured logs as escapes: another process takes no text that UTF-8 cannot hold."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_configure() -> None:
