@@ -1,4 +1,4 @@
-"""Record what llama.cpp computes of the small GGUF files: tests/fixtures/gguf_models/logits.npz.
+"""Record what llama.cpp computes of the small GGUF files: tests/fixtures/gguf_models/logits.npz and vectors.npz.
 
 Needs an environment of its own: pip install "llama-cpp-python==0.3.36" gguf numpy
 Run: python -m scripts.record_gguf_logits
@@ -9,16 +9,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.fixtures.gguf_models import RECIPES, write
-from tests.fixtures.gguf_models.llama_cpp_logits import llama_cpp_logits
-from tests.fixtures.gguf_models.recordings import RECORDING, record
+import numpy as np
+
+from tests.fixtures.gguf_models import DENSE, EMBEDDERS, OTHERS, write
+from tests.fixtures.gguf_models.llama_cpp_logits import llama_cpp_logits, llama_cpp_vectors
+from tests.fixtures.gguf_models.recordings import RECORDING, TEXTS, VECTORS, record
 
 
 def main() -> None:
     """Write the files, ask llama.cpp, and keep what it answers."""
     with tempfile.TemporaryDirectory() as folder:
-        logits = {name: llama_cpp_logits(write(name, Path(folder))) for name in RECIPES}
+        logits = {name: llama_cpp_logits(write(name, Path(folder))) for name in DENSE | OTHERS}
+        vectors = {name: llama_cpp_vectors(write(name, Path(folder)), TEXTS) for name in EMBEDDERS}
     record(logits)
+    np.savez_compressed(VECTORS, **vectors)
     print(f"{RECORDING}: {len(logits)} files, {RECORDING.stat().st_size:,} bytes")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jan_ort.convert.gguf_as_is import keep_gguf
+    from jan_ort.convert.gguf_encoder_folder import check_gguf_encoder, convert_gguf_encoder, gguf_task
     from jan_ort.convert.gguf_folder import check_gguf, convert_gguf
     from jan_ort.convert.inputs.gguf_parts import existing_parts
     from jan_ort.convert.inputs.safetensors_shards import weight_files
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "check_checkpoint",
     "check_gguf",
+    "check_gguf_encoder",
     "convert_gguf",
+    "convert_gguf_encoder",
     "convert_safetensors",
     "convert_sentence_transformers",
     "existing_parts",
+    "gguf_task",
     "keep_gguf",
     "weight_files",
 ]
@@ -31,10 +35,13 @@ __all__ = [
 _MODULES = {
     "check_checkpoint": "jan_ort.convert.safetensors_folder",
     "check_gguf": "jan_ort.convert.gguf_folder",
+    "check_gguf_encoder": "jan_ort.convert.gguf_encoder_folder",
     "convert_gguf": "jan_ort.convert.gguf_folder",
+    "convert_gguf_encoder": "jan_ort.convert.gguf_encoder_folder",
     "convert_safetensors": "jan_ort.convert.safetensors_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "existing_parts": "jan_ort.convert.inputs.gguf_parts",
+    "gguf_task": "jan_ort.convert.gguf_encoder_folder",
     "keep_gguf": "jan_ort.convert.gguf_as_is",
     "weight_files": "jan_ort.convert.inputs.safetensors_shards",
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder import Decoder
-from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.decoder_folder import STAGE, check_model, smooth_layers, write_graph
 from jan_ort.convert.folder_files import check_empty, describe, write_chat_template, write_configs, write_json
 from jan_ort.convert.inputs.gguf_file import GgufFile
@@ -45,7 +44,7 @@ def convert_gguf(
     report = in_bytes(report, model.size_bytes)
     decoder = _read_architecture(model)
     config = check_model(model, decoder, weights, memory_limit_mb)
-    tokenizer = _read_tokenizer(model, config)
+    tokenizer = read_tokenizer(model, config.vocab_size)
     built_tokenizer = tokenizer.build()
     layers = smooth_layers(model, decoder, config, built_tokenizer, weights, report)
     write_graph(target, model, decoder, config, weights, layers, report)
@@ -75,7 +74,7 @@ def check_gguf(source: Path, weights: str, memory_limit_mb: int | None = None) -
     scheme = next((each for each in SCHEMES if each == weights), None)
     if scheme is not None:
         config = check_model(model, _read_architecture(model), scheme, memory_limit_mb)
-        _read_tokenizer(model, config)
+        read_tokenizer(model, config.vocab_size)
 
 
 def _read_architecture(model: GgufFile) -> Decoder:
@@ -88,8 +87,9 @@ def _read_architecture(model: GgufFile) -> Decoder:
     return supported[name]
 
 
-def _read_tokenizer(model: GgufFile, config: DecoderConfig) -> GgufTokenizer:
+def read_tokenizer(model: GgufFile, num_embeddings: int) -> GgufTokenizer:
+    """Return the tokenizer of a file with so many embeddings. Raises: ConversionError."""
     tokenizer = GgufTokenizer(model)
-    if (num_tokens := len(tokenizer.vocabulary.tokens)) > config.vocab_size:
-        model.refuse(f"{num_tokens} tokens but only {config.vocab_size} embeddings; the file is damaged")
+    if (num_tokens := len(tokenizer.vocabulary.tokens)) > num_embeddings:
+        model.refuse(f"{num_tokens} tokens but only {num_embeddings} embeddings; the file is damaged")
     return tokenizer

@@ -179,7 +179,7 @@ def check_provider(choice: ModelChoice, settings: Settings, discovered: Sequence
 def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
     """Refuse to convert a file, unasked, for a backend that reads it as it is. Raises: ModelReferenceError."""
     backend, path = settings.backend, choice.source.file()
-    if path is None or "weights" in settings.model_fields_set:
+    if path is None or choice.task.keeps_weights or "weights" in settings.model_fields_set:
         return
     for each in discovered:
         if each.name == backend and each.backend is not None and isinstance(ask_accepts(each.backend, path), Accepts):

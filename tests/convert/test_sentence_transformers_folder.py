@@ -109,7 +109,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path, target: Path) -> None
         ({"num_attention_heads": 3}, "impossible sizes"),
         ({"num_hidden_layers": None}, "does not say num_hidden_layers"),
         ({"num_hidden_layers": 3}, r"has no tensor 'encoder\.layer\.2\."),
-        ({"vocab_size": 13}, r"has the shape \(12, 16\); config.json calls for \(13, 16\)"),
+        ({"vocab_size": 13}, r"has the shape \(12, 16\); its configuration calls for \(13, 16\)"),
     ],
 )
 def test_a_config_that_cannot_be_converted_is_refused_by_name(

@@ -165,16 +165,15 @@ def _num_labels(keys: HfKeys) -> int:
 
 
 _POOLING_TYPES = {1: "mean", 2: "cls", 3: "last", 4: "rank"}
-_READ_ELSEWHERE = frozenset({"classifier.output_labels", "pooling_type", "attention.causal"})
 
 
 def gguf_pooling(model: Checkpoint, architecture: str) -> str | None:
-    """Return the pooling that a GGUF file states, None where it states none."""
+    """Return the pooling that a GGUF file states, "rank" of a head that scores pairs; None where it states none."""
     key = f"{architecture}.pooling_type"
-    return _POOLING_TYPES.get(model.integer(key, 0, low=-1)) if key in model else None
+    return _POOLING_TYPES.get(model.integer(key, 0, low=0, high=max(_POOLING_TYPES)))
 
 
-def read_gguf_encoder(model: Checkpoint, encoder: Encoder, *, scores: bool) -> EncoderConfig:
+def read_gguf_encoder(model: Checkpoint, encoder: Encoder) -> EncoderConfig:
     """Read the metadata of a GGUF file. Raises: ConversionError as :func:`read_hf_encoder`."""
     arch = encoder.gguf
     if model.boolean(f"{arch}.attention.causal", False):
@@ -183,7 +182,7 @@ def read_gguf_encoder(model: Checkpoint, encoder: Encoder, *, scores: bool) -> E
     num_layers, num_heads = model.integer(f"{arch}.block_count"), model.integer(f"{arch}.attention.head_count")
     if hidden_size % num_heads or num_layers > 2**16:
         model.refuse(f"{num_heads} heads of {hidden_size} values in {num_layers} layers are impossible sizes")
-    types = model.shapes().get("token_types.weight", (0,))[0]
+    types = model.num_rows("token_types.weight") if model.has_tensor("token_types.weight") else 0
     config = EncoderConfig(
         vocab_size=model.num_rows("token_embd.weight"),
         hidden_size=hidden_size,
@@ -195,9 +194,10 @@ def read_gguf_encoder(model: Checkpoint, encoder: Encoder, *, scores: bool) -> E
         layer_norm_eps=model.number(f"{arch}.attention.layer_norm_epsilon"),
         activation=_ACTIVATIONS[encoder.defaults["activation"]],
         windows=(0,) * num_layers,
-        thetas=(model.number(f"{arch}.rope.freq_base", encoder.theta),) * num_layers,
-        num_labels=model.num_rows("cls.output.weight") if scores else 0,
+        thetas=(model.number(f"{arch}.rope.freq_base", 10_000.0),) * num_layers,
     )
-    neutral = {**NEUTRAL_VALUES, "moe_every_n_layers": (0,), "rope.scaling.type": ("none",)}
-    model.refuse_unread_keys(arch, HARMLESS_KEYS | _READ_ELSEWHERE, neutral)
+    sizes = {"attention.head_count_kv": (num_heads,), "rope.dimension_count": (config.head_dim,)}
+    lengths = {f"attention.{each}_length": (config.head_dim,) for each in ("key", "value")}
+    neutral = {"moe_every_n_layers": (0,), "rope.scaling.type": ("none",)}
+    model.refuse_unread_keys(arch, HARMLESS_KEYS, {**NEUTRAL_VALUES, **neutral, **sizes, **lengths})
     return config

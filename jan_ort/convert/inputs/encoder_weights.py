@@ -82,11 +82,11 @@ class EncoderWeights:
         """Return a tensor, which must have ``shape``."""
         key = role, layer, kind
         if key not in self._found:
-            self._refuse(f"has no tensor {self._spelled(key)!r}, which its config.json calls for", ": it ")
+            self._refuse(f"has no tensor {self._spelled(key)!r}, which its configuration calls for", ": it ")
         found = self._found[key]
         self._used.add(key)
         if found.shape != shape:
-            self._refuse(f"tensor {found.name!r} has the shape {found.shape}; config.json calls for {shape}")
+            self._refuse(f"tensor {found.name!r} has the shape {found.shape}; its configuration calls for {shape}")
         values = found.load()
         if not np.isfinite(values).all():
             self._refuse(f"tensor {found.name!r} is damaged (not finite); fetch it again")
@@ -104,7 +104,7 @@ class EncoderWeights:
         """Refuse what nobody has asked for: a part of the model that would be left out; but a head may be."""
         for key, found in self._found.items():
             if key not in self._used and key[0] not in HEAD_ROLES:
-                self._refuse(f"tensor {found.name[:200]!r} has no place in the model that config.json describes")
+                self._refuse(f"tensor {found.name[:200]!r} has no place in the model that its configuration describes")
 
     def _spelled(self, key: Key) -> str:
         role, layer, kind = key

@@ -77,11 +77,15 @@ def _unstated_pooling(folder: Path, pooling: str | None) -> str:
     if pooling is not None:
         return pooling
     stated = str(read_json(folder / "config.json").get("_name_or_path", ""))
-    if (known := family_pooling([stated, folder.resolve().name])) is None:
+    return name_pooling(folder, [stated, folder.resolve().name])
+
+
+def name_pooling(path: Path, names: list[str]) -> str:
+    """Return how the family pools that one of a model's names tells. Raises: ConversionError if none does."""
+    if (known := family_pooling(names)) is None:
         raise ConversionError(
-            f"{folder} does not say how the vectors of its tokens become one (there is no modules.json), and its name "
-            f"tells no family that is known; say it: --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as the model's "
-            "page has it"
+            f"{path} does not say how the vectors of its tokens become one, and its name tells no family that is "
+            f"known; say it: --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as the model's page has it"
         )
     return known
 

@@ -12,12 +12,13 @@ from jan_ort.convert.inputs.gguf_parts import existing_parts, part_number, part_
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.ground.task import GENERATE, Task
+from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
 from jan_ort_backends.small_files import why_no_file
 
 _PART_NAME = re.compile(r"-00001-of-\d{5}$")
+_FLOAT32_GROWTH = 8  # from 4 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,11 @@ class GgufSource(MadeSource):
             raise ModelReferenceError(str(error)) from error
         return cls(path)
 
-    def stated_task(self) -> Task:
-        """Such files are read for nothing else."""
-        return GENERATE
+    def stated_task(self) -> Task | None:
+        """Return what the header says: a file that says how to pool embeds."""
+        from jan_ort.convert import gguf_task
+
+        return gguf_task(self.path)
 
     def file(self) -> Path:
         """Return the file."""
@@ -74,13 +77,18 @@ class GgufSource(MadeSource):
             if (digest := sha256(path)) is None:
                 return None
             digests[path.name] = digest
+        if wanted.task == EMBED and wanted.pooling is not None:
+            digests["--pooling"] = wanted.pooling
         return CacheKey(whole_name(self.path.stem), combined_sha256(digests), wanted.scheme)
 
     def check(self, wanted: Wanted) -> None:
         """Check the header."""
-        from jan_ort.convert import check_gguf
+        from jan_ort.convert import check_gguf, check_gguf_encoder
 
-        check_gguf(self.path, wanted.weights, wanted.memory_limit_mb)
+        if wanted.task == GENERATE:
+            check_gguf(self.path, wanted.weights, wanted.memory_limit_mb)
+        else:
+            check_gguf_encoder(self.path, wanted.memory_limit_mb, wanted.pooling)
 
     def make(self, wanted: Wanted, cache_dir: Path, progress: Progress = silent) -> Path:
         """Return the folder; a file that is not in the cache has its header checked before all of it is read."""
@@ -90,7 +98,8 @@ class GgufSource(MadeSource):
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
-        return sum(path.stat().st_size for path in part_paths(self.path)) * growth(wanted.weights)
+        factor = _FLOAT32_GROWTH if wanted.task.keeps_weights else growth(wanted.weights)
+        return sum(path.stat().st_size for path in part_paths(self.path)) * factor
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Convert the file."""
@@ -117,13 +126,27 @@ def convert_gguf_file(
 
     ``sha256`` is the file's, if it is known. Raises: ConversionError; OSError.
     """
+    from jan_ort.convert import convert_gguf, convert_gguf_encoder, gguf_task  # imported late: onnx is slow to import
+
+    if wanted.task != (stated := gguf_task(source) or GENERATE):
+        raise ConversionError(f"{source}: the model {stated.does}; here one is needed that {wanted.task.does}")
+    limit_mb, shown = wanted.memory_limit_mb, naming(progress, name)
+    if wanted.task != GENERATE:
+        convert_gguf_encoder(
+            source,
+            target,
+            name=name,
+            progress=shown,
+            sha256=sha256,
+            memory_limit_mb=limit_mb,
+            pooling=wanted.pooling,
+        )
+        return
     if wanted.weights == AS_IS:
         from jan_ort.convert import keep_gguf
 
         keep_gguf(source, target, name=name, progress=progress, sha256=sha256)
         return
-    from jan_ort.convert import convert_gguf  # imported late: onnx takes a quarter of a second
-
     scheme = next((each for each in SCHEMES if each == wanted.weights), None)
     if scheme is None:
         raise ConversionError(f"weights {wanted.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
@@ -132,7 +155,7 @@ def convert_gguf_file(
         target,
         weights=scheme,
         name=name,
-        progress=naming(progress, name),
+        progress=shown,
         sha256=sha256,
-        memory_limit_mb=wanted.memory_limit_mb,
+        memory_limit_mb=limit_mb,
     )

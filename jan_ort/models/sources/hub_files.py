@@ -60,14 +60,17 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     """Choose the files that the model needs from ``names``, all those of the repository.
 
     To generate: the GGUF file that was asked for, else the best that can be converted, else an ONNX model, else the
-    safetensors weights. To embed: a sentence-transformers model, else an ONNX model. Weights that are to be converted
+    safetensors weights. To embed: the GGUF file that was asked for, else a sentence-transformers model, else an ONNX
+    model. Weights that are to be converted
     must be of a ``model_type`` (config.json's, None where it is not known) that can be.
     Raises: FetchError that says what there is to choose from.
     """
     names = [name for name in names if ".." not in name.split("/")]
-    if task == GENERATE and (ggufs := [name for name in names if name.endswith(".gguf")]):
+    is_named = reference.file or reference.quantization
+    ggufs = [name for name in names if name.endswith(".gguf")]
+    if ggufs and (task == GENERATE or (task == EMBED and is_named)):
         return Selection("gguf", _select_gguf(ggufs, reference))
-    if reference.file or reference.quantization:
+    if is_named:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]

@@ -19,6 +19,7 @@ EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/
         (GGUFS, HubId("o/m"), GENERATE, Selection("gguf", ("m.Q8_0.gguf",))),
         (GGUFS, HubId("o/m", quantization="f16"), GENERATE, Selection("gguf", ("sub/m-f16.gguf",))),
         (GGUFS, HubId("o/m", file="sub/m-f16.gguf"), GENERATE, Selection("gguf", ("sub/m-f16.gguf",))),
+        (GGUFS, HubId("o/m", quantization="f16"), EMBED, Selection("gguf", ("sub/m-f16.gguf",))),
         (
             ONNX,
             HubId("o/m"),

@@ -1,0 +1,118 @@
+"""Convert a GGUF file of a model that embeds into a model folder with one ONNX graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jan_ort.convert.architectures import decoders, gguf_encoders
+from jan_ort.convert.architectures.decoder import Decoder
+from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.architectures.encoder import Encoder
+from jan_ort.convert.encoder_folder import STAGE, EncoderModel, write_encoder, write_reading_decoder
+from jan_ort.convert.folder_files import check_empty, describe, write_configs, write_json
+from jan_ort.convert.gguf_folder import read_tokenizer
+from jan_ort.convert.inputs.encoder_config import gguf_pooling, read_gguf_encoder
+from jan_ort.convert.inputs.encoder_weights import EncoderWeights
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, name_pooling
+from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
+from jan_ort.convert.tokenizers import GgufTokenizer
+from jan_ort.ground.model_errors import ConversionError
+from jan_ort.ground.progress import Progress, in_bytes, silent
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
+
+
+def gguf_task(source: Path) -> Task | None:
+    """Return what a file's header says that its model is for, None where the header is damaged: it says nothing."""
+    try:
+        model = GgufFile(source)
+        architecture = model.string("general.architecture")
+        pooling = gguf_pooling(model, architecture)
+    except ConversionError:  # whoever checks or converts the file says what is wrong with it
+        return None
+    if pooling == "rank":
+        return RERANK
+    return EMBED if pooling is not None or architecture in gguf_encoders() else GENERATE
+
+
+def check_gguf_encoder(source: Path, memory_limit_mb: int | None = None, pooling: str | None = None) -> None:
+    """Read the header, and check all that it says and a conversion needs. Raises: ConversionError."""
+    model = GgufFile(source)
+    _read_embedder(model, pooling)
+    check_peak(model.path, model.largest_tensor(), VALUE_BYTES, memory_limit_mb)
+
+
+def convert_gguf_encoder(
+    source: Path,
+    target: Path,
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
+    sha256: str | None = None,
+    memory_limit_mb: int | None = None,
+    pooling: str | None = None,
+) -> None:
+    """Write the model folder of the GGUF file ``source``, which embeds, into the existing, empty directory ``target``.
+
+    Weights become float32, as of :func:`sentence_transformers_folder.convert_sentence_transformers`, and vectors have
+    the length 1. ``pooling`` is for a file that does not say how; the rest is as of :func:`gguf_folder.convert_gguf`.
+    Raises: ConversionError naming the file and the remedy.
+    """
+    report = progress or silent
+    check_empty(target)
+    report(STAGE, 0.0)
+    model = GgufFile(source)
+    report = in_bytes(report, model.size_bytes)
+    found = _read_embedder(model, pooling)
+    if isinstance(found.recipe, Encoder):
+        weights = EncoderWeights.of_gguf(model, found.recipe)
+        encoder = EncoderModel(found.recipe, read_gguf_encoder(model, found.recipe), weights, found.around)
+        write_encoder(target, encoder, found.length, memory_limit_mb, report)
+    else:
+        write_reading_decoder(target, model, found.recipe, found.around, None, memory_limit_mb, report)
+    found.tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
+    config = {"model_type": found.recipe.name, "hidden_size": found.size, "max_position_embeddings": found.length}
+    write_configs(target, found.tokenizer, config)
+    shown = name or model.string("general.name", source.stem)
+    description = describe(
+        name=shown, task=EMBED, context_length=found.length, weights="float32", source=source, sha256=sha256
+    )
+    write_json(target / "jan_ort.json", description)
+    report(STAGE, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedder:
+    """What a header says: ``length`` counts tokens, ``size`` the numbers of a vector."""
+
+    recipe: Encoder | Decoder
+    around: SentenceTransformer
+    tokenizer: GgufTokenizer
+    length: int
+    size: int
+
+
+def _read_embedder(model: GgufFile, pooling: str | None) -> _Embedder:
+    """Read the header, and check it. Raises: ConversionError."""
+    architecture = model.string("general.architecture")
+    recipe = gguf_encoders().get(architecture) or decoders().get(architecture)
+    if recipe is None:
+        known = ", ".join([*gguf_encoders(), *decoders()])
+        model.refuse(f"architecture {architecture!r} is not supported; supported: {known}; take an ONNX repository")
+    around = SentenceTransformer(_read_pooling(model, architecture, pooling), normalize=True)
+    config = read_gguf_encoder(model, recipe) if isinstance(recipe, Encoder) else read_decoder_config(model, recipe)
+    model.check_types()
+    tokenizer = read_tokenizer(model, config.vocab_size)
+    length = model.integer(f"{architecture}.context_length")
+    return _Embedder(recipe, around, tokenizer, length, config.hidden_size)
+
+
+def _read_pooling(model: GgufFile, architecture: str, asked: str | None) -> str:
+    stated = gguf_pooling(model, architecture)
+    if stated == "rank":
+        model.refuse(
+            "it scores pairs of texts (its pooling_type is rank), which is supported of safetensors and ONNX only; "
+            "take the model's repository of those"
+        )
+    return stated or asked or name_pooling(model.path, [model.string("general.name", ""), model.path.stem])
