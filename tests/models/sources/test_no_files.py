@@ -62,7 +62,7 @@ def test_a_gguf_is_a_file(kind: str, tmp_path: Path) -> None:
         with pytest.raises(ModelReferenceError, match=f"model.gguf is {kind}, not a file"):
             find_source(str(named), Known(), task=GENERATE)
     with pytest.raises(ConversionError, match=f"model.gguf: is {kind}, not a file"):
-        check_gguf(path)
+        check_gguf(path, "int8")
 
 
 def test_the_weights_of_an_embedder_are_a_file(kind: str, tmp_path: Path) -> None:
