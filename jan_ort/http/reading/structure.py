@@ -14,6 +14,7 @@ from jan_ort.http.reading.other_names import GenerationBody
 from jan_ort.http.reading.text_rules import TextRule, grammar_of_choices, grammar_of_pattern, text_rule
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.structured.grammar_errors import StructuredError
+from jan_ort.structured.json_schema.references import Steps
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT, or_json_text
 from jan_ort_openapi.models import ChatCompletionRequestResponseFormat
@@ -116,8 +117,9 @@ async def _calls(model: GenerativeModel, plan: ToolPlan, text: object) -> Compil
 
 def _source_of_calls(model: GenerativeModel, plan: ToolPlan, text: object) -> str | None:
     # A schema that nothing holds the answer to may say anything.
+    steps = Steps()
     tools = [
-        replace(tool, parameters=checked_schema(tool.parameters)) if plan.is_forced or tool.is_strict else tool
+        replace(tool, parameters=checked_schema(tool.parameters, steps)) if plan.is_forced or tool.is_strict else tool
         for tool in plan.callable_tools
     ]
     if plan.is_forced or text is None:
@@ -129,7 +131,9 @@ def _source_of_calls(model: GenerativeModel, plan: ToolPlan, text: object) -> st
     calls = model.tool_format.grammar(forced, model.tool_markers)
     assert calls is not None, "forced calls have a grammar"
     head = model.tool_format.text_head
-    return or_json_text(calls, checked_schema(text), head=as_expression(head, model.tool_markers) if head else "")
+    return or_json_text(
+        calls, checked_schema(text, steps), head=as_expression(head, model.tool_markers) if head else ""
+    )
 
 
 async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:

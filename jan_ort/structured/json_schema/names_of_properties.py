@@ -7,24 +7,24 @@ from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.negation import Schemas
-from jan_ort.structured.json_schema.references import target
+from jan_ort.structured.json_schema.references import Document
 
 _HELD = ("const", "enum", "pattern", "minLength", "maxLength", "not")
 _ASSERTING = (*_HELD, "$ref", "format", "allOf", "anyOf", "oneOf", "if", "then", "else")
 
 
-def named_objects(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def named_objects(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     """Return schemas of objects that have only such names. Raises: SchemaError for what cannot be said of a name."""
     return _named(schema["propertyNames"], root, f"{path}/propertyNames", 0)
 
 
-def _named(names: Any, root: Mapping[str, Any], path: str, depth: int) -> Schemas:
+def _named(names: Any, root: Document, path: str, depth: int) -> Schemas:
     if isinstance(names, bool):
         return [] if names else [{"maxProperties": 0}]
     reference = names.get("$ref")
-    if isinstance(reference, str) and depth < 8 and isinstance(target(root, reference), bool | Mapping):
+    if isinstance(reference, str) and depth < 8 and isinstance(root.target(reference), bool | Mapping):
         rest = {key: value for key, value in names.items() if key != "$ref"}
-        return [*_named(target(root, reference), root, path, depth + 1), *_named(rest, root, path, depth + 1)]
+        return [*_named(root.target(reference), root, path, depth + 1), *_named(rest, root, path, depth + 1)]
     types = names.get("type", "string")
     if "string" not in ([types] if isinstance(types, str) else types):
         return [{"maxProperties": 0}]

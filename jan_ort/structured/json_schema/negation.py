@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from jan_ort.structured.json_schema.references import target
+from jan_ort.structured.json_schema.references import Document
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
 _NOT_SAID = frozenset(
@@ -23,11 +23,12 @@ _MAX_DEPTH = 12
 Schemas = list[Any]
 
 
-def negated(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Schemas | None:
+def negated(schema: Any, root: Document, depth: int = 0) -> Schemas | None:
     """Return schemas of which exactly the values that do not satisfy ``schema`` satisfy one; None if it cannot be said.
 
-    The schema is as the request has it: one that was narrowed would let too much through.
+    The schema is as the request has it: one that was narrowed would let too much through. Raises: SchemaError.
     """
+    root.steps.take()
     if isinstance(schema, bool):
         return [] if schema else [True]
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
@@ -37,22 +38,21 @@ def negated(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Schemas | N
         found = _negated_keyword(keyword, value, schema, root, depth + 1)
         if found is None:
             return None
+        root.steps.take(len(found))
         alternatives += found
     return alternatives
 
 
-def _negated_keyword(
-    keyword: str, value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int
-) -> Schemas | None:
+def _negated_keyword(keyword: str, value: Any, schema: Mapping[str, Any], root: Document, depth: int) -> Schemas | None:
     match keyword:
         case "const":
-            return other_values([value])
+            return _other_values([value], root)
         case "enum":
-            return other_values(value) if isinstance(value, list) else None
+            return _other_values(value, root) if isinstance(value, list) else None
         case "not":
             return [value]
         case "$ref":
-            found = target(root, value) if isinstance(value, str) and value.startswith("#") else None
+            found = root.target(value) if isinstance(value, str) and value.startswith("#") else None
             return None if found is None else negated(found, root, depth)
         case "allOf":
             return _union(negated(each, root, depth) for each in value)
@@ -67,7 +67,7 @@ def _negated_keyword(
     return _SIMPLE[keyword](value) if keyword in _SIMPLE else []  # else it asserts nothing
 
 
-def _negated_parts(keyword: str, value: Any, root: Mapping[str, Any], depth: int) -> Schemas | None:
+def _negated_parts(keyword: str, value: Any, root: Document, depth: int) -> Schemas | None:
     if keyword == "properties":
         parts = {name: negated(each, root, depth) for name, each in value.items()}
         if None in parts.values():
@@ -105,6 +105,12 @@ def _types(value: Any) -> Schemas | None:
         return None  # a number that is no integer cannot be said
     left = [each for each in TYPES if each not in named]
     return [{"type": left}] if left else []
+
+
+def _other_values(values: Sequence[Any], root: Document) -> Schemas | None:
+    # A pattern of other texts is written anew for each of their characters.
+    root.steps.take(len(values) + 8 * sum(len(value) for value in values if isinstance(value, str)))
+    return other_values(values)
 
 
 def other_values(values: Sequence[Any]) -> Schemas | None:

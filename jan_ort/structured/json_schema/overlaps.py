@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jan_ort.structured.json_schema.negation import TYPES, type_of
-from jan_ort.structured.json_schema.references import target
+from jan_ort.structured.json_schema.references import Document
 
 _MAX_DEPTH = 8
 
 
-def are_disjoint(one: Any, other: Any, root: Mapping[str, Any], depth: int = 0) -> bool:
-    """Whether no value satisfies both; False also where it does not show."""
+def are_disjoint(one: Any, other: Any, root: Document, depth: int = 0) -> bool:
+    """Whether no value satisfies both; False also where it does not show. Raises: SchemaError."""
+    root.steps.take()
     if one is False or other is False:
         return True
     if depth > _MAX_DEPTH or not isinstance(one, Mapping) or not isinstance(other, Mapping):
@@ -30,29 +31,28 @@ def are_disjoint(one: Any, other: Any, root: Mapping[str, Any], depth: int = 0) 
     return _own_are_disjoint(one, other, root, depth)
 
 
-def _parts(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[Any]:
+def _parts(schema: Mapping[str, Any], root: Document) -> Iterator[Any]:
     """Yield what every value of the schema satisfies, too."""
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#"):
-        yield target(root, reference)
+        yield root.target(reference)
     parts = schema.get("allOf")
     yield from parts if isinstance(parts, list) else ()
 
 
-def _own_are_disjoint(one: Mapping[str, Any], other: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> bool:
+def _own_are_disjoint(one: Mapping[str, Any], other: Mapping[str, Any], root: Document, depth: int) -> bool:
     ours, theirs = _values(one), _values(other)
     if ours is not None and theirs is not None:
-        return not {*map(_key, ours)} & {*map(_key, theirs)}
+        return not _keys(ours, root) & _keys(theirs, root)
     for values, schema in ((ours, other), (theirs, one)):
         if values is not None:
+            root.steps.take(len(values))
             return all(_fails(value, schema) for value in values)
     common = _types(one) & _types(other)
     return all(_differ_as(kind, one, other, root, depth) for kind in common)
 
 
-def _differ_as(
-    kind: str, one: Mapping[str, Any], other: Mapping[str, Any], root: Mapping[str, Any], depth: int
-) -> bool:
+def _differ_as(kind: str, one: Mapping[str, Any], other: Mapping[str, Any], root: Document, depth: int) -> bool:
     """Whether no value of one type satisfies both."""
     if kind in _RANGES and not _ranges_meet(_range(kind, one), _range(kind, other)):
         return True
@@ -63,7 +63,7 @@ def _differ_as(
         items = zip(_prefix(one), _prefix(other), strict=False)
         return any(at < least and are_disjoint(*pair, root, depth + 1) for at, pair in enumerate(items))
     if kind == "object":
-        required = {*_required(one), *_required(other)}
+        required = sorted({*_required(one), *_required(other)}, key=lambda name: _num_values(_property(one, name)))
         return any(are_disjoint(_property(one, name), _property(other, name), root, depth + 1) for name in required)
     return False
 
@@ -110,6 +110,12 @@ def _values(schema: Mapping[str, Any]) -> list[Any] | None:
     return values if isinstance(values, list) else None
 
 
+def _num_values(schema: Any) -> float:
+    """Return how many values there are at most: what has the fewest, such as a kind's name, tells schemas apart."""
+    values = _values(schema) if isinstance(schema, Mapping) else None
+    return math.inf if values is None else len(values)
+
+
 def _fails(value: Any, schema: Mapping[str, Any]) -> bool:
     """Whether a value surely does not satisfy a schema."""
     kind = type_of(value)
@@ -123,6 +129,15 @@ def _fails(value: Any, schema: Mapping[str, Any]) -> bool:
         low, high = _range(kind, schema)
         return not low <= len(value) <= high or (kind == "object" and not {*_required(schema)} <= {*value})
     return False
+
+
+def _keys(values: list[Any], root: Document) -> set[str]:
+    keys = set()
+    for value in values:
+        key = _key(value)
+        root.steps.take(1 + len(key) // 32)
+        keys.add(key)
+    return keys
 
 
 def _key(value: Any) -> str:

@@ -5,6 +5,7 @@ A narrower schema is held to by fewer texts, and each of them satisfies the sche
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,31 +13,35 @@ from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.names_of_properties import named_objects
 from jan_ort.structured.json_schema.negation import TYPES, Schemas, negated
 from jan_ort.structured.json_schema.overlaps import are_disjoint
+from jan_ort.structured.json_schema.references import Document, Steps
 from jan_ort.structured.json_schema.subschemas import LIST_OF_SCHEMAS, NAMED_SCHEMAS, ONE_SCHEMA, escaped
 from jan_ort.structured.json_schema.unevaluated import items_left, properties_left
 from jan_ort.structured.json_schema.unique_items import unique_arrays
 
 MAX_PARTS = 20_000
 """Schemas that one may become."""
+MAX_SPELLED_CHARACTERS = 2**20
+"""Characters of their values and names: a choice of many may hold the same long list in each."""
 MAX_ALTERNATIVES = 32
 """Alternatives of a ``oneOf`` that are told apart."""
 REWRITTEN = (
     *("oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "contains"),
     *("minContains", "maxContains", "propertyNames", "uniqueItems", "unevaluatedProperties", "unevaluatedItems"),
 )
-_Say = Callable[[Mapping[str, Any], Mapping[str, Any], str], Schemas]
+_Say = Callable[[Mapping[str, Any], Document, str], Schemas]
 
 
-def rewritten(root: dict[str, Any]) -> dict[str, Any]:
+def rewritten(root: dict[str, Any], steps: Steps) -> dict[str, Any]:
     """Return the schema without what the matcher does not know. Raises: SchemaError for what cannot be said."""
-    found: dict[str, Any] = _Rewriting(root).of(root, "")
+    found: dict[str, Any] = _Rewriting(Document(root, steps)).of(root, "")
     return found
 
 
 class _Rewriting:
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Document) -> None:
         self._root = root
         self._num_left = MAX_PARTS
+        self._characters_left = MAX_SPELLED_CHARACTERS
 
     def of(self, schema: Any, path: str) -> Any:
         """Return a schema of the request, or one said in place of a part of it, in the matcher's keywords."""
@@ -64,8 +69,16 @@ class _Rewriting:
         if keyword in LIST_OF_SCHEMAS:
             return [self.of(each, f"{at}/{index}") for index, each in enumerate(value)]
         if keyword in NAMED_SCHEMAS:
+            self._write("".join(value), at)
             return {name: self.of(each, f"{at}/{escaped(name)}") for name, each in value.items()}
+        self._write(value, at)
         return value
+
+    def _write(self, value: Any, path: str) -> None:
+        self._characters_left -= len(json.dumps(value))
+        if self._characters_left < 0:
+            problem = f"it becomes more than {MAX_SPELLED_CHARACTERS} characters when it is spelled out"
+            raise SchemaError(path, problem, "use fewer choices, or shorter ones")
 
 
 def bring_up_to_date(schema: dict[str, Any]) -> None:
@@ -86,7 +99,7 @@ _WITHOUT_EFFECT = (
 )
 
 
-def _one_of(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def _one_of(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     options = schema["oneOf"]
     if len(options) > MAX_ALTERNATIVES:
         raise SchemaError(path, f"a oneOf of {len(options)}, and {MAX_ALTERNATIVES} can be told apart", "use anyOf")
@@ -101,11 +114,11 @@ def _one_of(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Sc
     return [{"anyOf": told_apart}]
 
 
-def _not(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def _not(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     return [{"anyOf": _contrary(schema["not"], root, path, "not")}]
 
 
-def _if(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def _if(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     if "then" not in schema and "else" not in schema:
         return []
     condition, then, otherwise = schema["if"], schema.get("then", True), schema.get("else", True)
@@ -114,7 +127,7 @@ def _if(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schema
     return [{"anyOf": options}]
 
 
-def _contrary(schema: Any, root: Mapping[str, Any], path: str, keyword: str) -> Schemas:
+def _contrary(schema: Any, root: Document, path: str, keyword: str) -> Schemas:
     found = negated(schema, root)
     if found is None:
         problem = f"the keyword {keyword!r} is not supported with what it holds"
@@ -125,7 +138,7 @@ def _contrary(schema: Any, root: Mapping[str, Any], path: str, keyword: str) -> 
 def _depending(keyword: str) -> _Say:
     """Return what says of objects with some property what they must satisfy, too."""
 
-    def say(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+    def say(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
         return [
             {"anyOf": [{"properties": {name: False}}, {"type": "object", "required": [name], "allOf": [needed]}]}
             for name, given in schema[keyword].items()
@@ -135,7 +148,7 @@ def _depending(keyword: str) -> _Say:
     return say
 
 
-def _contains(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def _contains(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     """Return an array whose first items, after those that have schemas of their own, are those that it must contain."""
     least, most = schema.get("minContains", 1), schema.get("maxContains")
     prefix, wanted = schema.get("prefixItems", []), schema["contains"]

@@ -14,7 +14,7 @@ from jan_ort.structured.json_schema.endless import is_endless
 from jan_ort.structured.json_schema.formats import hold_format
 from jan_ort.structured.json_schema.keyword_shapes import check_shapes
 from jan_ort.structured.json_schema.reference_names import point_references
-from jan_ort.structured.json_schema.references import target
+from jan_ort.structured.json_schema.references import Steps, target
 from jan_ort.structured.json_schema.rewriting import REWRITTEN, bring_up_to_date, rewritten
 from jan_ort.structured.json_schema.subschemas import shown, subschemas
 
@@ -36,16 +36,19 @@ MAX_BOUNDED_STEP = 1000
 """The largest ``multipleOf`` of an integer that is bounded: the matcher keeps a state for each remainder and digit."""
 
 
-def checked_schema(schema: object) -> dict[str, Any]:
-    """Return the schema as the matcher is given it. Raises: SchemaError for what is none or is not supported."""
+def checked_schema(schema: object, steps: Steps | None = None) -> dict[str, Any]:
+    """Return the schema as the matcher is given it. Raises: SchemaError for what is none or is not supported.
+
+    ``steps`` are those that it may take, shared by the schemas of a request.
+    """
     if schema is False:
         raise SchemaError("", "false allows no value", "give a schema that something satisfies")
     if schema is not True and not isinstance(schema, dict):
         raise SchemaError("", f"{shown(schema)} is not a JSON schema", "give an object, or true for any JSON value")
-    return _checked({} if schema is True else schema)
+    return _checked({} if schema is True else schema, Steps() if steps is None else steps)
 
 
-def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
     """Return the schema without what has no effect. Raises: SchemaError for what is not supported."""
     depth = _depth(schema)
     if depth > MAX_DEPTH:
@@ -56,14 +59,13 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
             "", f"{num_characters} characters, and {MAX_SCHEMA_CHARACTERS} are allowed", "use a smaller schema"
         )
     # x-guidance would let a request change the matcher's options.
-    copied: dict[str, Any] = json.loads(
-        json.dumps({key: schema[key] for key in schema if key != "x-guidance"}), parse_float=_integer_if_integral
-    )
+    text = json.dumps({key: schema[key] for key in schema if key != "x-guidance"})
+    copied: dict[str, Any] = json.loads(text, parse_float=_integer_if_integral, parse_int=_in_range)
     for path, found in subschemas(copied):
         check_shapes(path, found)
         bring_up_to_date(found)
     point_references(copied, REWRITTEN)
-    copied = rewritten(copied)
+    copied = rewritten(copied, steps)
     depth = _depth(copied)
     if depth > MAX_SPELLED_DEPTH:
         raise SchemaError("", f"nested {depth} deep when it is spelled out", "move inner schemas to $defs")
@@ -156,3 +158,10 @@ def _integer_if_integral(text: str) -> int | float:
     """Return the number; 2.0 is an integer to JSON Schema, and not to the matcher."""
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _in_range(text: str) -> int:
+    number = int(text)
+    if abs(number) >= 2**1023:
+        raise SchemaError("", f"a number of {len(text)} digits cannot be read", "give it as a text")
+    return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 
@@ -24,9 +25,17 @@ LIST_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 NAMED_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 
 
-def subschemas(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield every object that is a schema, with its path. Raises: SchemaError where a schema should be and is none."""
-    pending: list[tuple[str, object]] = [("", root)]
+MAX_PATHS = 2**24
+"""Characters of the paths of all schemas: a long name stands in the path of each that is below it."""
+
+
+def subschemas(root: dict[str, Any], at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every object that is a schema, with its path; ``at`` is that of ``root``.
+
+    Raises: SchemaError where a schema should be and is none, and for paths that are too long.
+    """
+    pending: list[tuple[str, object]] = [(at, root)]
+    num_left = MAX_PATHS
     while pending:
         path, schema = pending.pop()
         if isinstance(schema, bool):
@@ -34,7 +43,13 @@ def subschemas(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object]
         if not isinstance(schema, dict):
             raise SchemaError(path, f"{shown(schema)} is not a JSON schema", "give an object, true or false")
         yield path, schema
-        pending.extend(reversed(list(_children(path, schema))))
+        children = []
+        for child in _children(path, schema):
+            children.append(child)
+            num_left -= len(child[0])
+            if num_left < 0:
+                raise SchemaError("", f"the paths in it have more than {MAX_PATHS} characters", "use shorter names")
+        pending.extend(reversed(children))
 
 
 def _children(path: str, schema: dict[str, object]) -> Iterator[tuple[str, object]]:

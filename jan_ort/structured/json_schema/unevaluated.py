@@ -9,7 +9,7 @@ from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.negation import Schemas, negated
-from jan_ort.structured.json_schema.references import target
+from jan_ort.structured.json_schema.references import Document
 
 MAX_CASES = 64
 """Ways in which the alternatives of a schema can apply."""
@@ -28,6 +28,11 @@ class _Case:
     has_all_properties: bool = False
     has_all_items: bool = False
 
+    @property
+    def size(self) -> int:
+        """How much there is of it."""
+        return 1 + len(self.conditions) + len(self.names) + len(self.patterns) + len(self.contained)
+
     def joined(self, other: _Case) -> _Case:
         """Return the case in which both are."""
         return _Case(
@@ -41,7 +46,7 @@ class _Case:
         )
 
 
-def properties_left(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def properties_left(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     """Return schemas by which each property that no other one speaks of satisfies ``unevaluatedProperties``."""
     left = schema["unevaluatedProperties"]
 
@@ -56,7 +61,7 @@ def properties_left(schema: Mapping[str, Any], root: Mapping[str, Any], path: st
     return _by_cases([*_cases(own, root, path, 0)], closed, path)
 
 
-def items_left(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def items_left(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     """Return schemas by which each item that no other one speaks of satisfies ``unevaluatedItems``."""
     left = schema["unevaluatedItems"]
 
@@ -75,13 +80,16 @@ def _by_cases(cases: list[_Case], closed: Any, path: str) -> Schemas:
     return [{"anyOf": options}] if len(options) > 1 else [closed(cases[0])]
 
 
-def _cases(schema: Any, root: Mapping[str, Any], path: str, depth: int) -> list[_Case]:
+def _cases(schema: Any, root: Document, path: str, depth: int) -> list[_Case]:
     """Return the ways in which a schema applies. A case may leave out what is evaluated, and is narrower then."""
+    root.steps.take()
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return [_Case()]
     found = [_own(schema)]
+    root.steps.take(found[0].size)
     for options in _applied(schema, root, path, depth + 1):
         found = [one.joined(other) for one, other in product(found, options)]
+        root.steps.take(sum(each.size for each in found))
         if len(found) > MAX_CASES:
             raise SchemaError(path, f"its alternatives apply in more than {MAX_CASES} ways", "use fewer of them")
     return found
@@ -99,12 +107,12 @@ def _own(schema: Mapping[str, Any]) -> _Case:
     )
 
 
-def _applied(schema: Mapping[str, Any], root: Mapping[str, Any], path: str, depth: int) -> Iterator[list[_Case]]:
+def _applied(schema: Mapping[str, Any], root: Document, path: str, depth: int) -> Iterator[list[_Case]]:
     """Yield the cases of each schema that applies to the same instance."""
     for each in schema.get("allOf", ()):
         yield _cases(each, root, path, depth)
     if isinstance(schema.get("$ref"), str):
-        yield _cases(target(root, schema["$ref"]), root, path, depth)
+        yield _cases(root.target(schema["$ref"]), root, path, depth)
     for keyword in ("anyOf", "oneOf"):
         if schema.get(keyword):
             yield [case for each in schema[keyword] for case in _if_true(each, root, path, depth)]
@@ -125,6 +133,6 @@ def _applied(schema: Mapping[str, Any], root: Mapping[str, Any], path: str, dept
         yield [absent, *(present.joined(case) for case in _if_true(each, root, path, depth))]
 
 
-def _if_true(schema: Any, root: Mapping[str, Any], path: str, depth: int) -> list[_Case]:
+def _if_true(schema: Any, root: Document, path: str, depth: int) -> list[_Case]:
     """Return the cases in which an instance satisfies a schema."""
     return [_Case(conditions=(schema,)).joined(case) for case in _cases(schema, root, path, depth)]

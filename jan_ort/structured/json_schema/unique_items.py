@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from itertools import combinations, islice, permutations, product
+from collections.abc import Mapping
+from itertools import combinations, permutations
 from math import comb, perm
 from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.negation import TYPES, Schemas, type_of
-from jan_ort.structured.json_schema.references import target
+from jan_ort.structured.json_schema.references import Document
 
 MAX_ARRAYS = 400
 """Arrays that are spelled out."""
@@ -27,7 +27,7 @@ _NARROWING = frozenset(
 """Keywords beside a list of values that may take some of them away."""
 
 
-def unique_arrays(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Schemas:
+def unique_arrays(schema: Mapping[str, Any], root: Document, path: str) -> Schemas:
     """Return a schema of the arrays that repeat no item. Raises: SchemaError where they are too many to spell out.
 
     In any order if those are not too many, else in the order in which the schema lists the values.
@@ -51,36 +51,40 @@ def unique_arrays(schema: Mapping[str, Any], root: Mapping[str, Any], path: str)
     return [{"anyOf": [*exact, {"type": [each for each in TYPES if each != "array"]}]}]
 
 
-def _arrays(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
+def _arrays(schema: Mapping[str, Any], root: Document) -> list[tuple[Any, ...]] | None:
     prefix, least, most = schema.get("prefixItems", []), schema.get("minItems", 0), schema.get("maxItems")
     firsts = [_values(each, root) for each in prefix]
     rest = _values(schema.get("items", True), root)
     if None in firsts or (rest is None and (most is None or most > len(prefix))):
         return None
+    longest = len(firsts) + len(rest or [])
+    counts = range(least, min(longest, longest if most is None else most) + 1)
     if firsts:
-        found = islice(_tuples([each or [] for each in firsts], rest or [], least, most), MAX_ARRAYS + 1)
-    else:
-        values = rest or []
-        counts = range(least, min(len(values), len(values) if most is None else most) + 1)
-        is_few = sum(perm(len(values), count) for count in counts) <= MAX_ARRAYS
-        if not is_few and sum(comb(len(values), count) for count in counts) > MAX_ARRAYS:
+        return _tuples([each or [] for each in firsts], rest or [], counts, root)
+    values = rest or []
+    is_few = sum(perm(len(values), count) for count in counts) <= MAX_ARRAYS
+    if not is_few and sum(comb(len(values), count) for count in counts) > MAX_ARRAYS:
+        return None
+    choose = permutations if is_few else combinations
+    return [array for count in counts for array in choose(values, count)]
+
+
+def _tuples(firsts: list[list[Any]], rest: list[Any], counts: range, root: Document) -> list[tuple[Any, ...]] | None:
+    """Return the arrays of these lengths, the shortest first; None for too many."""
+    found: list[tuple[Any, ...]] = []
+    begun: list[tuple[Any, ...]] = [()]
+    for count in range(counts.stop):
+        if count in counts:
+            found += begun
+        if len(found) > MAX_ARRAYS:
             return None
-        choose = permutations if is_few else combinations
-        found = islice((array for count in counts for array in choose(values, count)), MAX_ARRAYS + 1)
-    arrays = list(found)
-    return arrays if len(arrays) <= MAX_ARRAYS else None
+        values = firsts[count] if count < len(firsts) else rest
+        root.steps.take(len(begun) * len(values) * (1 + count))
+        begun = [(*array, each) for array in begun for each in values if _key(each) not in map(_key, array)]
+    return found
 
 
-def _tuples(firsts: list[list[Any]], rest: list[Any], least: int, most: int | None) -> Iterator[tuple[Any, ...]]:
-    longest = len(firsts) + len(rest) if most is None else most
-    for count in range(least, longest + 1):
-        places = [firsts[at] if at < len(firsts) else rest for at in range(count)]
-        for array in product(*places):
-            if len({*map(_key, array)}) == count:
-                yield array
-
-
-def _values(schema: Any, root: Mapping[str, Any], depth: int = 0) -> list[Any] | None:
+def _values(schema: Any, root: Document, depth: int = 0) -> list[Any] | None:
     """Return all values of a schema, each once; None for more than a few, or where they do not show."""
     if schema is False:
         return []
@@ -88,11 +92,14 @@ def _values(schema: Any, root: Mapping[str, Any], depth: int = 0) -> list[Any] |
         return None
     reference = schema.get("$ref")
     if isinstance(reference, str) and len(schema) == 1:
-        return _values(target(root, reference), root, depth + 1)
+        return _values(root.target(reference), root, depth + 1)
     if _NARROWING & schema.keys():
         return None
     kind, listed = schema.get("type"), [schema["const"]] if "const" in schema else schema.get("enum")
     if isinstance(listed, list) and isinstance(kind, str | None):
+        if len(listed) > MAX_ARRAYS:
+            return None
+        root.steps.take(len(listed))
         values = {_key(value): value for value in listed if kind is None or _is_of(kind, value)}
         return list(values.values())
     if kind in ("boolean", "null"):

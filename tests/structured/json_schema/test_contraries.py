@@ -10,6 +10,7 @@ import pytest
 
 from jan_ort.structured.json_schema.negation import negated
 from jan_ort.structured.json_schema.overlaps import are_disjoint
+from jan_ort.structured.json_schema.references import Document, Steps
 
 VALUES: list[Any] = [
     *(
@@ -82,7 +83,7 @@ def satisfying(schema: Any) -> list[bool]:
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 def test_what_contradicts_a_schema_is_all_that_does_not_satisfy_it(schema: Any) -> None:
-    contrary = negated(schema, ROOT)
+    contrary = negated(schema, Document(ROOT, Steps()))
 
     if contrary is not None:
         others = satisfying({"anyOf": contrary} if contrary else False)
@@ -92,7 +93,7 @@ def test_what_contradicts_a_schema_is_all_that_does_not_satisfy_it(schema: Any) 
 
 
 def test_most_contraries_can_be_said() -> None:
-    unsaid = [schema for schema in SCHEMAS if negated(schema, ROOT) is None]
+    unsaid = [schema for schema in SCHEMAS if negated(schema, Document(ROOT, Steps())) is None]
 
     assert len(unsaid) <= 4
 
@@ -101,7 +102,7 @@ def test_schemas_that_cannot_overlap_have_no_value_in_common() -> None:
     known = {at: satisfying(schema) for at, schema in enumerate(SCHEMAS)}
     num_disjoint = 0
     for one, other in combinations(range(len(SCHEMAS)), 2):
-        if are_disjoint(SCHEMAS[one], SCHEMAS[other], ROOT):
+        if are_disjoint(SCHEMAS[one], SCHEMAS[other], Document(ROOT, Steps())):
             num_disjoint += 1
             both = [value for value, *pair in zip(VALUES, known[one], known[other], strict=True) if all(pair)]
             assert both == [], (SCHEMAS[one], SCHEMAS[other])
