@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.other_names import GenerationBody, given
+from jan_ort.structured.gbnf.grammar_parser import MAX_CHARACTERS
 from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
 from jan_ort_openapi import MalformedBody
 from jan_ort_openapi.json_text import decode_json
@@ -76,6 +77,7 @@ def _structured_outputs(value: Any) -> Iterator[TextRule]:
 
 def _checked(param: str, kind: str, value: Any) -> TextRule:
     if kind == "json" and isinstance(value, str):
+        _check_size(param, len(value))
         try:
             value = decode_json(value.encode())
         except MalformedBody as error:
@@ -84,11 +86,19 @@ def _checked(param: str, kind: str, value: Any) -> TextRule:
         is_good = isinstance(value, list) and 0 < len(value) <= _MAX_CHOICES
         if not is_good or not all(isinstance(each, str) and each for each in value):
             raise bad_request(param, f"{param} must be a list of 1 to {_MAX_CHOICES} texts, none of them empty")
+        _check_size(param, sum(map(len, value)))
     if kind in ("regex", "grammar") and not isinstance(value, str):
         raise bad_request(param, f"{param} must be a text")
     if kind == "regex" and (len(value) > _MAX_PATTERN or repetitions(value) > _MAX_REPETITIONS):
         raise bad_request(param, f"{param} is too large; {_MAX_PATTERN} characters are allowed, make it simpler")
     return TextRule(param, kind, value)
+
+
+def _check_size(param: str, num_characters: int) -> None:
+    """Refuse a rule that is too long to be read here, on the event loop. Raises: ApiError 400."""
+    if num_characters > MAX_CHARACTERS:
+        message = f"{param} has {num_characters} characters and {MAX_CHARACTERS} are allowed; make it shorter"
+        raise bad_request(param, message)
 
 
 def grammar_of_choices(choices: list[str]) -> str:
