@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ _KINDS: Mapping[type, str] = {
     dict: "object",
     type(None): "null",
 }
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_TEXT = frozenset({"type", "description", "title", "default", "examples", "enum", "const"})
 """What a schema of a text may say beside its length, so that it can be held to it without quotes."""
 _PLAIN_OBJECT = frozenset(
@@ -68,6 +70,12 @@ def _target(schema: Any, root: Mapping[str, Any]) -> Any:
     return schema if found is None else found
 
 
+def value_as_json(value: Any) -> str:
+    """Return a value as JSON, which holds no half of a surrogate pair. Raises: ValueError for what is not finite."""
+    written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, allow_nan=False) if _SURROGATE.search(written) else written
+
+
 def is_text(schema: Any) -> bool:
     """Whether a value is a text, whatever it looks like."""
     return kinds_of(schema) == {"string"}
@@ -82,11 +90,15 @@ def json_value(text: str, schema: Any) -> str:
         except (ValueError, RecursionError):
             return json.dumps(text, ensure_ascii=False)
         kind = _KINDS[type(value)]
+        try:
+            written = value_as_json(value)
+        except ValueError:  # 1e999
+            return json.dumps(text, ensure_ascii=False)
         is_known = (
             kind in kinds or (kind == "integer" and "number" in kinds) or (kind == "number" and "integer" in kinds)
         )
         if is_known or ("string" not in kinds and (kinds or kind in ("array", "object", "boolean"))):
-            return json.dumps(value, ensure_ascii=False)
+            return written
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jan_ort.chat.formats.call_grammar import CallGrammar, arguments_schema
+from jan_ort.chat.formats.plain_values import value_as_json
 from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
 from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader
@@ -130,12 +131,12 @@ class PythonCallsReader(CallReader):
         found = _PAIR.fullmatch(text)
         if found is None or not self._joint:
             raise ValueError("an argument without a name")
-        value = json.dumps(python_value(found[2]), ensure_ascii=False, allow_nan=False)
+        value = value_as_json(python_value(found[2]))
         begin, self._joint = self._joint, ", "
         return CallArguments(f"{begin}{json.dumps(found[1])}: {value}")
 
     def _all(self, text: str, *, is_last: bool) -> CallEvent:
-        value = json.dumps(python_value(text), ensure_ascii=False, allow_nan=False)
+        value = value_as_json(python_value(text))
         if self._joint != "{" or not is_last or not is_json_object(value):
             raise ValueError("arguments that are no object")
         self._joint = ""

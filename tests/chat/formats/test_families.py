@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jan_ort.chat.formats import FORMATS, find_format, read_template
+from jan_ort.chat.formats.plain_values import value_as_json
 from jan_ort.chat.reasoning import AnswerParser, ThinkingParser
 from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
 from tests.chat.formats.answers import EXAMPLES, Example
@@ -100,3 +101,12 @@ def test_a_forced_call_is_what_the_models_write(name: str) -> None:
     assert not accepts(grammar, "Hello")
     assert not accepts(grammar, example.forced.replace("weather", "unknown"))
     assert not accepts(grammar, example.forced.replace("3", '"three"'))
+
+
+def test_what_json_cannot_hold_is_no_argument_of_a_call() -> None:
+    glm = "<tool_call>weather\n<arg_key>days</arg_key>\n<arg_value>1e999</arg_value>\n</tool_call>"
+    events = events_of("glm", glm)
+    assert [each.text for each in events if isinstance(each, ArgumentsDelta)] == ['{"days": "1e999"}']
+    assert value_as_json({"a": "\ud800", "b": "é"}) == r'{"a": "\ud800", "b": "\u00e9"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        value_as_json([float("inf")])
