@@ -109,7 +109,9 @@ async def _check_text(model: GenerativeModel, rule: TextRule) -> None:
 
 
 async def _calls(model: GenerativeModel, plan: ToolPlan, text: object) -> CompiledGrammar | None:
-    source = await model.rendering.run(lambda: _source_of_calls(model, plan, text))
+    # To read a schema may take a second, and conversations must not wait for that.
+    is_read = plan.is_forced or text is not None or any(tool.is_strict for tool in plan.callable_tools)
+    source = await model.rendering.run(lambda: _source_of_calls(model, plan, text), is_long=is_read)
     closes = plan.is_forced or text is not None
     marks = [as_parts(each, model.tool_markers) for each in model.tool_format.closings]
     return None if source is None else await (await model.grammar_pool()).lark(source, closes=closes, marks=marks)
