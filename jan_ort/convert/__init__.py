@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jan_ort.convert.gguf_as_is import keep_gguf
-    from jan_ort.convert.gguf_encoder_folder import check_gguf_encoder, convert_gguf_encoder, gguf_task
+    from jan_ort.convert.gguf_encoder_folder import check_gguf_encoder, convert_gguf_encoder
     from jan_ort.convert.gguf_folder import check_gguf, convert_gguf
     from jan_ort.convert.inputs.gguf_parts import existing_parts
     from jan_ort.convert.inputs.safetensors_shards import weight_files
     from jan_ort.convert.safetensors_folder import check_checkpoint, convert_safetensors
     from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
+    from jan_ort.convert.task_of_gguf import gguf_task
 
 __all__ = [
     "check_checkpoint",
@@ -41,7 +42,7 @@ _MODULES = {
     "convert_safetensors": "jan_ort.convert.safetensors_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "existing_parts": "jan_ort.convert.inputs.gguf_parts",
-    "gguf_task": "jan_ort.convert.gguf_encoder_folder",
+    "gguf_task": "jan_ort.convert.task_of_gguf",
     "keep_gguf": "jan_ort.convert.gguf_as_is",
     "weight_files": "jan_ort.convert.inputs.safetensors_shards",
 }

@@ -18,22 +18,8 @@ from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, name_pooling
 from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
 from jan_ort.convert.tokenizers import GgufTokenizer
-from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import Progress, in_bytes, silent
-from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
-
-
-def gguf_task(source: Path) -> Task | None:
-    """Return what a file's header says that its model is for, None where the header is damaged: it says nothing."""
-    try:
-        model = GgufFile(source)
-        architecture = model.string("general.architecture")
-        pooling = gguf_pooling(model, architecture)
-    except ConversionError:  # whoever checks or converts the file says what is wrong with it
-        return None
-    if pooling == "rank":
-        return RERANK
-    return EMBED if pooling is not None or architecture in gguf_encoders() else GENERATE
+from jan_ort.ground.task import EMBED
 
 
 def check_gguf_encoder(source: Path, memory_limit_mb: int | None = None, pooling: str | None = None) -> None:

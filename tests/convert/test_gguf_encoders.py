@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,13 @@ def test_a_file_says_what_it_is_for(name: str, task: object, tmp_path: Path) -> 
     source = find_source(str(write(name, tmp_path)), Known())
 
     assert source.stated_task() == task
+
+
+def test_asking_what_a_file_is_for_imports_nothing_that_writes_graphs(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from jan_ort.convert import gguf_task; "
+    code += "assert gguf_task(Path(sys.argv[1])).name == 'embed' and 'onnx' not in sys.modules"
+
+    subprocess.run([sys.executable, "-c", code, write("bert-cls", tmp_path)], check=True)
 
 
 def test_a_file_is_converted_once_for_what_it_says(tmp_path: Path) -> None:

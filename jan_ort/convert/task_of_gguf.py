@@ -1,0 +1,24 @@
+"""What a GGUF file is for, by its header; every start asks, so nothing that writes graphs is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jan_ort.convert.architectures import gguf_encoders
+from jan_ort.convert.inputs.encoder_config import gguf_pooling
+from jan_ort.convert.inputs.gguf_file import GgufFile
+from jan_ort.ground.model_errors import ConversionError
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
+
+
+def gguf_task(source: Path) -> Task | None:
+    """Return what a file's header says that its model is for, None where the header is damaged: it says nothing."""
+    try:
+        model = GgufFile(source)
+        architecture = model.string("general.architecture")
+        pooling = gguf_pooling(model, architecture)
+    except ConversionError:  # whoever checks or converts the file says what is wrong with it
+        return None
+    if pooling == "rank":
+        return RERANK
+    return EMBED if pooling is not None or architecture in gguf_encoders() else GENERATE
