@@ -85,6 +85,16 @@ def test_a_file_is_converted_once_for_what_it_says(tmp_path: Path) -> None:
         find_source(str(path), Known(), task=GENERATE)
 
 
+def test_weights_that_stay_as_they_are_and_pooling_are_of_the_task(tmp_path: Path) -> None:
+    source, cache = find_source(str(write("bert-cls", tmp_path)), Known()), tmp_path / "cache"
+
+    folder = source.make(Wanted(EMBED, "as-is"), cache)
+
+    assert (folder / "model.onnx").exists()  # no backend embeds with the file
+    assert source.make(Wanted(EMBED), cache) == folder
+    assert source.present(Wanted(EMBED, pooling="mean"), cache) is None
+
+
 def test_a_fetched_file_of_another_task_is_refused(tmp_path: Path, target: Path) -> None:
     path = write("qwen3", tmp_path)
 

@@ -11,17 +11,18 @@ import pytest
 
 from jan_ort.ground.file_blocks import BLOCK_BYTES
 from jan_ort.ground.model_errors import ConversionError
-from jan_ort.ground.task import GENERATE
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import resolve_model
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins.choice import NoBackendError, choose_backend
-from jan_ort.serving.choice import check_settings
+from jan_ort.serving.choice import check_conversion, check_settings, choose_models
 from jan_ort.serving.loading import LoadingStopped
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import discover
 from tests.cli.commands.running import add_plugin, last_error, run
 from tests.convert.tiny_llama import TinyLlama
+from tests.fixtures.gguf_models import write
 
 READS_GGUF = """
 from jan_ort_backends import Accepts, Available, Declines
@@ -183,3 +184,13 @@ def test_what_is_said_of_the_weights_holds(gguf: Path, plugin: str, given: dict[
     settings = Settings.read(**{"backend": plugin, "model": str(gguf)} | given)
 
     assert plugin in {each.name for each in check_settings(settings).discovered}
+
+
+def test_a_file_that_embeds_is_converted_for_any_backend(tmp_path: Path, plugin: str) -> None:
+    settings = Settings(backend=plugin, embedding_model=(str(write("bert-cls", tmp_path)),))
+    discovered = discover()
+    (choice,) = choose_models(settings, discovered)
+
+    check_conversion(choice, settings, discovered)
+
+    assert choice.task == EMBED
