@@ -42,6 +42,12 @@ def _said(**members: object) -> Fields:
     return {"messages": [{"role": "user", "content": "Tell me a story."} | members]}
 
 
+def _declined(refusal: object) -> Fields:
+    """Return a conversation in which the assistant declined to answer."""
+    declined = {"role": "assistant", "content": [{"type": "refusal", "refusal": refusal}]}
+    return {"messages": [*HELLO, declined, *HELLO]}
+
+
 def _begun_by(role: object) -> Fields:
     return {"messages": [{"role": role, "content": "Be brief."}, *HELLO]}
 
@@ -117,6 +123,7 @@ CONVERSATION: list[Member] = [
     Member("messages.content", lambda value: _said(content=value), ("Count.", "Write a poem about the sea.")),
     Member("messages.content.type", lambda value: _part({"type": value, "text": "x"}), (), "sound"),
     Member("messages.content.text", lambda value: _part({"type": "text", "text": value}), ("A cat?", LONG_TEXT)),
+    Member("messages.content.refusal", _declined, ("No.", LONG_TEXT)),
     Member("messages.name", lambda value: _said(name=value), ("alice", LONG_NAME)),
     Member("messages.tool_calls", _history, (_call(), _call(function={"name": LONG_NAME, "arguments": "{}"}))),
     Member("messages.tool_calls.id", lambda value: _history(_call(id=value), call_id=_id(value)), (SHORT_ID, OTHER_ID)),
