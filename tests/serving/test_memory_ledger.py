@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jan_ort.ground.model_errors import ModelTooLarge
-from jan_ort.ground.task import EMBED, GENERATE, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.http.app import create_app
 from jan_ort.models.folder import ModelFolder
 from jan_ort.serving.memory_ledger import MemoryLedger
@@ -110,7 +110,7 @@ async def test_what_cannot_be_made_smaller_is_loaded_first(monkeypatch: pytest.M
     async with app.test_app():
         await until(lambda: server_of(app).status != "loading")
 
-    assert tasks == [EMBED, GENERATE]
+    assert tasks == [EMBED, RERANK, GENERATE]
 
 
 def test_no_limit_is_no_check() -> None:

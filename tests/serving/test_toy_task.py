@@ -144,7 +144,7 @@ def test_a_task_that_is_unknown_is_refused_with_the_names_of_all(tmp_path: Path)
     flags = {"model": (copied(tmp_path, "odd", task="sing"),), "backend": "reference", "port": 0}
     (problem,) = examine_all(flags).problems
 
-    assert problem.message.endswith("task 'sing' is unknown; known: generate, embed, count")
+    assert problem.message.endswith("task 'sing' is unknown; known: generate, embed, rerank, count")
 
 
 def test_every_task_is_served() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from jan_ort.serving import embedding
+from jan_ort.serving import encoding
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_backends import OutOfMemory
 from tests.http.handlers.serving import (
@@ -18,6 +18,7 @@ from tests.http.handlers.serving import (
     EMBEDDINGS,
     complete,
     embedding_model,
+    engine_of,
     events,
     loaded_models,
     post,
@@ -159,10 +160,16 @@ async def test_only_the_named_model_is_unloaded(tmp_path: Path) -> None:
 
 async def test_a_request_during_an_unload_loads_the_model_again(tmp_path: Path) -> None:
     async with serving(model=copied(tmp_path, "ada")) as app:
-        client = app.test_client()
+        client, closing = app.test_client(), threading.Event()
+        session = engine_of(app)._runner.session
+        close = session.close
+        session.close = lambda: (closing.wait(10), close())  # type: ignore[method-assign,assignment,return-value]
         unloading = asyncio.create_task(change(client, UNLOAD))
         await until(lambda: server_of(app).roster.residents[0].status == "unloading")
-        status, _ = await post(client, COMPLETIONS, {"max_tokens": 1})
+        request = asyncio.create_task(post(client, COMPLETIONS, {"max_tokens": 1}))
+        await asyncio.sleep(0.05)
+        closing.set()
+        status, _ = await request
         await unloading
 
     assert status == 200
@@ -204,7 +211,7 @@ async def test_a_backend_that_fails_to_embed_is_named_as_the_one(tmp_path: Path)
 async def test_an_embedding_that_hangs_does_not_keep_the_server_from_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(embedding, "CLOSE_S", 0.1)
+    monkeypatch.setattr(encoding, "CLOSE_S", 0.1)
     released, closed = threading.Event(), threading.Event()
     async with serving(model=copied(tmp_path, "eve", task="embed")) as app:
         session = embedding_model(app).session
