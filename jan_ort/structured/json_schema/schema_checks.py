@@ -13,6 +13,7 @@ from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
 from jan_ort.structured.json_schema.endless import is_endless
 from jan_ort.structured.json_schema.formats import hold_format
 from jan_ort.structured.json_schema.keyword_shapes import check_shapes
+from jan_ort.structured.json_schema.meeting_patterns import check_meeting_patterns
 from jan_ort.structured.json_schema.reference_names import point_references
 from jan_ort.structured.json_schema.references import Steps, target
 from jan_ort.structured.json_schema.rewriting import REWRITTEN, bring_up_to_date, rewritten
@@ -83,6 +84,7 @@ def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
         raise SchemaError(
             "", f"references lead {levels} levels down, and {MAX_LEVELS} are allowed", "use a smaller schema"
         )
+    check_meeting_patterns(copied)
     if is_endless(copied, seen):
         raise SchemaError("", "it allows no value: each holds another without end", "let one of them be left out")
     return copied
