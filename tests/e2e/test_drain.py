@@ -35,6 +35,7 @@ class Session(ReferenceSession):
 
 
 class Gated(ReferenceBackend):
+    builtin_models = {"reference": ReferenceBackend.builtin_models["reference"]}
     name = "gated"
 
     def open(self, model_dir, options):

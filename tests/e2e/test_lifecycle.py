@@ -145,6 +145,7 @@ class Session(ReferenceSession):
 
 
 class SlowEnd(ReferenceBackend):
+    builtin_models = {"reference": ReferenceBackend.builtin_models["reference"]}
     name = "slow_end"
 
     def open(self, model_dir, options):

@@ -133,6 +133,8 @@ def _imported(target: str, module: str, attribute: str) -> object:
 
 def _only_builtin_model(backend: Backend) -> Path:
     folders = dict(backend.builtin_models)
+    if backend.name in folders:
+        return folders[backend.name]
     if len(folders) != 1:
         names = ", ".join(folders) or "none"
         raise BackendError(f"backend {backend.name!r} has these models of its own: {names}; say which folder to open")

@@ -122,7 +122,7 @@ def _read_epsilon(keys: HfKeys, encoder: Encoder) -> float:
 
 def _read_activation(keys: HfKeys, encoder: Encoder) -> Activation:
     name, value = _taken(keys, _ACTIVATION, encoder.defaults.get("activation"))
-    if value not in _ACTIVATIONS:
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
         keys.refuse(name, value, f"it is not supported; supported: {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[value]
 

@@ -63,7 +63,7 @@ def test_a_folder_without_a_graph_is_declined_and_refused(tmp_path: Path) -> Non
         ("{", "is not valid JSON"),
         ("[]", "holds no JSON object"),
         ('{"format": 2}', "is not of format 1"),
-        ('{"format": 1, "task": "rerank"}', "task is 'rerank'; this backend knows generate, embed"),
+        ('{"format": 1, "task": "sing"}', "task is 'sing'; this backend knows generate, embed, rerank"),
         ('{"format": 1, "context_length": true}', "context_length is True"),
         ('{"format": 1, "task": "embed"}', "jan_ort.json says task 'embed' and the graph does 'generate'"),
     ],
