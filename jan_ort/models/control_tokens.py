@@ -53,10 +53,9 @@ class MarkedText:
 class ControlTokens:
     """The control tokens of a tokenizer: those that are marked special. Safe to use from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, added: Collection[AddedToken]) -> None:
         self._tokenizer = tokenizer
         self._making = threading.Lock()
-        added = tokenizer.get_added_tokens_decoder().values()
         self._names = sorted({token.content for token in added if token.special and token.content})
         self._beginnings = _beginnings(self._names)
 

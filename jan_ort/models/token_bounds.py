@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, models, normalizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers
 
 from jan_ort.models.byte_alphabet import byte_alphabet
 from jan_ort.models.tokenizer_growth import components
@@ -44,8 +44,8 @@ _LOCAL = frozenset({"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD",
 class TokenBounds:
     """What is known of the number of tokens of a text before it is tokenized; ``vocab`` is with added tokens."""
 
-    def __init__(self, tokenizer: Tokenizer, vocab: Mapping[str, int]) -> None:
-        self._added = list(tokenizer.get_added_tokens_decoder().values())
+    def __init__(self, tokenizer: Tokenizer, vocab: Mapping[str, int], added: Sequence[AddedToken]) -> None:
+        self._added = added
         self._tokenizer = tokenizer
         normalizer, pre_tokenizer = _described(tokenizer.normalizer), _described(tokenizer.pre_tokenizer)
         self._chars_per_token: int | None = None

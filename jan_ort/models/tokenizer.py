@@ -92,9 +92,10 @@ class TextTokenizer:
         # Not the number of tokens: some vocabularies have gaps.
         self.vocab_size = 1 + max(vocab.values(), default=-1)
         check_ids(path, self.vocab_size - 1)
-        self.controls = ControlTokens(self._tokenizer)
+        added = list(self._tokenizer.get_added_tokens_decoder().values())  # 0.2 s of 100,000
+        self.controls = ControlTokens(self._tokenizer, added)
         self._growth = growth_of(self._tokenizer)
-        self._bounds = TokenBounds(self._tokenizer, vocab)
+        self._bounds = TokenBounds(self._tokenizer, vocab, added)
         # The decoder alone: describing the whole tokenizer takes as long as loading it.
         decoder = json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {}
         self._byte_table = self._bytes_of(vocab, decoder)

@@ -55,7 +55,7 @@ def samples(tokenizer: Tokenizer) -> list[str]:
 
 
 def test_a_text_without_stand_ins_has_its_ids(tokenizer: Tokenizer) -> None:
-    controls = ControlTokens(tokenizer)
+    controls = ControlTokens(tokenizer, tokenizer.get_added_tokens_decoder().values())
 
     for text in samples(tokenizer):
         expected = tokenizer.encode(text, add_special_tokens=False).ids
@@ -63,7 +63,8 @@ def test_a_text_without_stand_ins_has_its_ids(tokenizer: Tokenizer) -> None:
 
 
 def test_a_marked_text_has_no_control_token(tokenizer: Tokenizer) -> None:
-    controls, ids = ControlTokens(tokenizer), set(special(tokenizer).values())
+    controls = ControlTokens(tokenizer, tokenizer.get_added_tokens_decoder().values())
+    ids = set(special(tokenizer).values())
 
     for text in samples(tokenizer):
         marked = MarkedText(controls.marked(text, controls.stand_ins([text])), controls.stand_ins([text]))
@@ -75,7 +76,7 @@ def small(*names: str | AddedToken) -> ControlTokens:
     letters = {letter: at for at, letter in enumerate("abcdefghijklmnopqrstuvwxyz<>|[] _")}
     tokenizer = Tokenizer(BPE(letters, []))
     tokenizer.add_special_tokens(list(names))
-    return ControlTokens(tokenizer)
+    return ControlTokens(tokenizer, tokenizer.get_added_tokens_decoder().values())
 
 
 def marked(controls: ControlTokens, text: str) -> str:
@@ -100,7 +101,7 @@ def test_a_token_that_is_not_special_stays_one() -> None:
     tokenizer = Tokenizer(BPE({"a": 0, "<": 1, ">": 2}, []))
     tokenizer.add_special_tokens(["<a>"])
     tokenizer.add_tokens(["<tool>"])
-    controls = ControlTokens(tokenizer)
+    controls = ControlTokens(tokenizer, tokenizer.get_added_tokens_decoder().values())
 
     text = MarkedText(controls.marked("<tool><a>", {"<": "~"}), {"<": "~"})
 

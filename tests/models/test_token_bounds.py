@@ -87,7 +87,8 @@ BOUNDED: dict[str, Tokenizer] = {
 
 
 def bounds_of(tokenizer: Tokenizer) -> TokenBounds:
-    return TokenBounds(tokenizer, tokenizer.get_vocab(with_added_tokens=True))
+    added = list(tokenizer.get_added_tokens_decoder().values())
+    return TokenBounds(tokenizer, tokenizer.get_vocab(with_added_tokens=True), added)
 
 
 @pytest.mark.parametrize("name", BOUNDED)

@@ -30,7 +30,7 @@ CONTROL = (
 def controls() -> ControlTokens:
     tokenizer = Tokenizer(BPE())
     tokenizer.add_special_tokens(list(CONTROL))
-    return ControlTokens(tokenizer)
+    return ControlTokens(tokenizer, tokenizer.get_added_tokens_decoder().values())
 
 
 def marked_model(source: str) -> Any:
