@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
-from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader
+from jan_ort.chat.tools.call_reader import MAX_SPACE, SteppedReader
 from jan_ort.chat.tools.json_scanner import WHITESPACE, JsonScanner
 
 _MAX_HEAD = 256
@@ -23,7 +23,7 @@ class Following(Enum):
     END = auto()
 
 
-class HeadedCallsReader(CallReader):
+class HeadedCallsReader(SteppedReader):
     """Reads ``head{…}`` again and again.
 
     ``head`` matches all before the arguments, with the group ``name``. ``after`` are the texts that may follow them,
@@ -31,23 +31,10 @@ class HeadedCallsReader(CallReader):
     """
 
     def __init__(self, tools: Mapping[str, Tool], *, head: re.Pattern[str], after: Mapping[str, Following]) -> None:
-        super().__init__(tools)
+        super().__init__(tools, self._in_head)
         self._head = head
         self._after = after
         self._scanner = JsonScanner()
-        self._has_called = False
-        self._state: Callable[[str], Sequence[CallEvent]] = self._in_head
-
-    def feed(self, char: str) -> Sequence[CallEvent]:
-        """Take the next character and return what is certain now."""
-        self.rest += char
-        return self._state(char)
-
-    def finish(self) -> None:
-        """Take the answer's end: of an answer with calls, what is left is markup."""
-        if self._has_called:
-            self.rest = ""
-        self.is_done = True
 
     def _in_head(self, char: str) -> Sequence[CallEvent]:
         if char != "{":

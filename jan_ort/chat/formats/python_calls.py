@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jan_ort.chat.formats.call_grammar import CallGrammar, arguments_schema
 from jan_ort.chat.formats.plain_values import value_as_json
 from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
-from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader
+from jan_ort.chat.tools.call_reader import MAX_SPACE, SteppedReader
 from jan_ort.chat.tools.json_scanner import WHITESPACE, is_json_object
 from jan_ort.chat.tools.lark_text import quoted
 
@@ -49,33 +49,20 @@ def _value(node: ast.expr) -> Any:
     raise ValueError(f"no literal: {ast.unparse(node)[:40]}")
 
 
-class PythonCallsReader(CallReader):
+class PythonCallsReader(SteppedReader):
     """Reads a list of calls and ``closing`` after it; an argument is given out once it is whole.
 
     ``is_begun`` says that the bracket has been read already. A dictionary behind ``**`` is all arguments at once.
     """
 
     def __init__(self, tools: Mapping[str, Tool], *, closing: str = "", is_begun: bool = False) -> None:
-        super().__init__(tools)
+        super().__init__(tools, self._before)
         self._closing = closing
         self._in_list = is_begun
-        self._has_called = False
         self._joint = "{"
         self._depth = 0
         self._quote = ""
         self._is_escaped = False
-        self._state: Callable[[str], Sequence[CallEvent]] = self._before
-
-    def feed(self, char: str) -> Sequence[CallEvent]:
-        """Take the next character and return what is certain now."""
-        self.rest += char
-        return self._state(char)
-
-    def finish(self) -> None:
-        """Take the answer's end: of an answer with calls, what is left is a part of one."""
-        if self._has_called:
-            self.rest = ""
-        self.is_done = True
 
     def _before(self, char: str) -> Sequence[CallEvent]:
         text = self.rest.strip(WHITESPACE)

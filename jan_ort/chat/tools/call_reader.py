@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +43,26 @@ class CallReader(ABC):
     @abstractmethod
     def finish(self) -> None:
         """Take the answer's end: be done, with a rest of only what is no part of a call."""
+
+
+class SteppedReader(CallReader):
+    """A reader that is in one state at a time: a method that takes the next character, and sets what follows it."""
+
+    def __init__(self, tools: Mapping[str, Tool], first: Callable[[str], Sequence[CallEvent]]) -> None:
+        super().__init__(tools)
+        self._has_called = False
+        self._state = first
+
+    def feed(self, char: str) -> Sequence[CallEvent]:
+        """Take the next character and return what is certain now."""
+        self.rest += char
+        return self._state(char)
+
+    def finish(self) -> None:
+        """Take the answer's end: of an answer with calls, what is left is markup, or a part of a call."""
+        if self._has_called:
+            self.rest = ""
+        self.is_done = True
 
 
 class CallSyntax(Protocol):
