@@ -33,7 +33,7 @@ def check_meeting_patterns(root: dict[str, Any]) -> None:
         if key in seen:
             continue
         seen.add(key)
-        count = meeting.count({"allOf": group})
+        count = meeting.count(group)
         if count > MAX_MEETING:
             told = f"{count} patterns or formats hold for one text, and {MAX_MEETING} are allowed"
             raise SchemaError("", told, "say it in fewer patterns")
@@ -47,7 +47,6 @@ class _Meeting:
     def __init__(self, root: dict[str, Any]) -> None:
         self._document = Document(root, Steps())
         self._counts: dict[int, int] = {}
-        self._kept: Schemas = []  # so that no other object has the id of one that was counted
 
     def followed(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return what a reference alone leads to, so that it is looked at once however often it is used."""
@@ -77,9 +76,13 @@ class _Meeting:
                 choices += [branches] if branches else []
         return list(plain.values()), choices
 
-    def count(self, schema: dict[str, Any]) -> int:
+    def count(self, group: Schemas) -> int:
         """Return how many patterns hold for one text: of each choice the branch that has most."""
-        self._kept.append(schema)
+        plain, choices = self.flat(group)
+        return _patterns(plain) + sum(max(map(self._count_of, branches)) for branches in choices)
+
+    def _count_of(self, schema: dict[str, Any]) -> int:
+        """Return the count of one schema, of the branches below it first, without calling itself."""
         pending = [(schema, False)]
         while pending:
             each, is_below_counted = pending.pop()
