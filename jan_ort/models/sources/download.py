@@ -44,19 +44,9 @@ def run_watched(
         env=environment,
         **APART,  # it would report a failed download
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        readers = [
-            Thread(target=said.extend, args=(process.stderr,), daemon=True),
-            Thread(target=_pass_on, args=(process.stdout, lines), daemon=True),
-        ]
-        for reader in readers:
-            reader.start()
+        readers = _readers(process, said, lines)
         try:
-            with suppress(BrokenPipeError):  # it has ended already, and says why
-                process.stdin.write(f"{request}\n")
-                process.stdin.flush()
+            _ask(process, request)
             while (line := _next(lines)) is not None:
                 hear(line)
         except BaseException:
@@ -66,6 +56,26 @@ def run_watched(
             for reader in readers:
                 reader.join()
     return process.returncode, "".join(said)
+
+
+def _readers(process: subprocess.Popen[str], said: deque[str], lines: SimpleQueue[str | None]) -> list[Thread]:
+    """Return the threads, which run, that read what the process writes."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    readers = [
+        Thread(target=said.extend, args=(process.stderr,), daemon=True),
+        Thread(target=_pass_on, args=(process.stdout, lines), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    return readers
+
+
+def _ask(process: subprocess.Popen[str], request: str) -> None:
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended already, and says why
+        process.stdin.write(f"{request}\n")
+        process.stdin.flush()
 
 
 def _pass_on(output: Iterable[str], lines: SimpleQueue[str | None]) -> None:
