@@ -140,7 +140,7 @@ class Asker:
         if path not in self._absent:
             asked = path.replace("{model}", self.declaration.models.get("generate", "x"))
             body = self._fitting(path, _SMALL[path]) if path in TASKS else {}
-            answers = [self.target.ask("POST", asked, body), self.target.ask("GET", asked)]
+            answers = (self.target.ask(method, asked, each) for method, each in (("POST", body), ("GET", None)))
             self._absent[path] = all(answer.status in ABSENT for answer in answers)
         return self._absent[path]
 
