@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jan_ort.ground.model_errors import ModelReferenceError
-from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task, task_order
-from jan_ort.models.folder import ModelFolder, read_task
+from jan_ort.ground.task import EMBED, GENERATE, Task, task_order
+from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source, split_provider
 from jan_ort.models.sources.base import Known, Source, Wanted
 from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
@@ -191,9 +191,5 @@ def _unconfigured(backend: str | None, discovered: Sequence[Discovered]) -> list
         if each.name == backend and each.backend is not None and each.backend.builtin_models:
             own = next(iter(each.backend.builtin_models))
             can = each.backend.capabilities
-            served: list[tuple[Task | None, str]] = [
-                (task, own) for task in (GENERATE, EMBED) if task.capability in can
-            ]
-            brought = each.backend.builtin_models.items()
-            return [*served, *((RERANK, name) for name, path in brought if read_task(path) == RERANK)]
+            return [(task, own) for task in (GENERATE, EMBED) if task.capability in can]
     return [(GENERATE, DEFAULT_CHAT_MODEL), (EMBED, DEFAULT_EMBEDDING_MODEL)]

@@ -75,7 +75,7 @@ def test_embedding(reference: ServerProcess) -> None:
 
 
 def test_models(reference: ServerProcess) -> None:
-    assert answer_to(reference, "models", {}) == [REFERENCE, f"{REFERENCE}-reranker"]
+    assert answer_to(reference, "models", {}) == [REFERENCE]
 
 
 def test_a_wrong_key_is_an_authentication_error(reference: ServerProcess) -> None:

@@ -39,6 +39,9 @@ RANKING = {
 }
 """What takes a model that ranks; there is none among the default ones."""
 
+REFERENCE_MODELS = ("--model", "reference", "--model", "reference-reranker", "--embedding-model", "reference")
+"""All that it can do, also what nothing serves unasked."""
+
 NO_RANKING = {"post_v1_rerank", "post_v1_score"}
 
 LLAMA_CPP = entry_points(group="jan_ort.backends", name="llama_cpp")
@@ -80,7 +83,7 @@ def assert_conforms(results: Results, unsupported: set[str], refused: Set[str] =
 
 
 def test_the_reference_backend_conforms_strictly(tmp_path: Path) -> None:
-    results = judged(tmp_path, "--backend", "reference")
+    results = judged(tmp_path, "--backend", "reference", *REFERENCE_MODELS)
 
     assert_conforms(results, UNSUPPORTED)
 

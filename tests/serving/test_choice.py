@@ -9,7 +9,7 @@ import pytest
 
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import silent
-from jan_ort.ground.task import EMBED, GENERATE, RERANK, TASKS, Task
+from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.folder import ModelFolder
@@ -47,7 +47,7 @@ def discovered() -> tuple[Discovered, ...]:
         ({"model": ["o/m", "o/m"]}, [(GENERATE, "o/m")]),
         ({"model": ["all-minilm-l6-v2", "o/m"]}, [(GENERATE, "o/m"), (EMBED, "all-minilm-l6-v2")]),
         ({"backend": "onnxruntime"}, DEFAULTS),
-        ({"backend": "reference"}, [(GENERATE, "reference"), (EMBED, "reference"), (RERANK, "reference-reranker")]),
+        ({"backend": "reference"}, [(GENERATE, "reference"), (EMBED, "reference")]),
         ({"backend": "reference", "model": "o/m"}, [(GENERATE, "o/m")]),
     ],
 )

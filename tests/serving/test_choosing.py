@@ -89,7 +89,7 @@ async def test_the_list_has_every_model_with_what_it_can_do(several: Client) -> 
 async def test_one_model_for_both_tasks_is_listed_once(client: Client) -> None:
     models = await listed(client)
 
-    assert [*models] == ["reference", "reference-reranker"]
+    assert [*models] == ["reference"]
     assert models["reference"]["tasks"] == ["generate", "embed"]
     assert models["reference"]["capabilities"] == ["completion", "chat", "tools", "insert", "embedding"]
 

@@ -17,7 +17,7 @@ from jan_ort.settings.schema import Settings
 from jan_ort_backends import OpenOptions
 from jan_ort_backends.memory import MemoryNeed
 from jan_ort_backends.reference import ReferenceBackend
-from tests.http.handlers.serving import COMPLETIONS, reference_settings, server_of, until
+from tests.http.handlers.serving import COMPLETIONS, EVERY_TASK, reference_settings, server_of, until
 
 GB = 10**9
 FOLDER = ModelFolder(Path("models/big"), "big", GENERATE, 8192, (2,), None, False, None)
@@ -106,7 +106,7 @@ async def test_what_cannot_be_made_smaller_is_loaded_first(monkeypatch: pytest.M
         return reference_settings()
 
     monkeypatch.setattr(MemoryLedger, "admit", admit)
-    app = create_app(reference_settings())
+    app = create_app(reference_settings(**EVERY_TASK))
     async with app.test_app():
         await until(lambda: server_of(app).status != "loading")
 

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.model_errors import ModelFolderError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.ground.task import Task
+from jan_ort.ground.task import RERANK, Task
 from jan_ort.models.cache.cached_models import CachedModel, cached_models
-from jan_ort.models.folder import ModelFolder
+from jan_ort.models.folder import ModelFolder, read_task
 from jan_ort.models.sources.base import Known, Source, Wanted, local_path
 
 
@@ -71,6 +71,10 @@ class BuiltinSource(FolderSource):
         """Return the folder of a backend's name."""
         path = known.builtin_models.get(text)
         return None if path is None else cls(path)
+
+    def stated_task(self) -> Task | None:
+        """Return that it ranks, if it does: such a model has another head, and does nothing else."""
+        return RERANK if read_task(self.path) == RERANK else None
 
     @classmethod
     def names(cls, known: Known) -> Iterable[str]:

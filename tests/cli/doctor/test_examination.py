@@ -56,7 +56,6 @@ def test_the_models_are_opened_and_say_where_they_ran() -> None:
     assert [(model.task, model.state, model.backend) for model in report.models] == [
         ("generate", "local", "reference"),
         ("embed", "local", "reference"),
-        ("rerank", "local", "reference"),
     ]
     assert {model.device.used for model in report.models if model.device is not None} == {"cpu"}
     assert all(model.device is None for model in examine_all({"port": 0, "backend": "reference"}, quick=True).models)

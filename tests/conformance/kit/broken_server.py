@@ -18,9 +18,9 @@ from hypercorn.config import Config
 from quart import Quart
 
 from jan_ort.http.app import create_app
-from jan_ort.settings.schema import Settings
 from tests.conformance.kit.faults import Exchange, Fault
 from tests.conformance.kit.planted import FAULTS
+from tests.http.handlers.serving import EVERY_TASK, reference_settings
 
 KEY = "k3y"
 NUM_SLOTS = 4
@@ -190,7 +190,7 @@ async def _until_gone(receive: Any) -> None:
 
 def broken_server(**settings: Any) -> BrokenServer:
     """Return the sound server over the reference backend, ready for faults."""
-    return BrokenServer(create_app(Settings.read(**{"backend": "reference", "api_key": KEY} | settings)))
+    return BrokenServer(create_app(reference_settings(**{"api_key": KEY} | EVERY_TASK | settings)))
 
 
 @contextmanager

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.http.fields.asking import answered, ids, refused
 from tests.http.fields.registry import field
-from tests.http.handlers.serving import Client, post
+from tests.http.handlers.serving import EVERY_TASK, Client, post, serving
 
 RERANK, SCORE = "/v1/rerank", "/v1/score"
 REQUEST, SCORING, DOCUMENT = "CreateRerankRequest", "CreateScoreRequest", "RerankDocument"
 TEXTS = ["a cat", "Hello, how are you?", "12345", "a dog and a cat"]
+
+
+@pytest.fixture
+async def client(short_turns: None) -> AsyncIterator[Client]:
+    """A client of an app whose second model ranks."""
+    async with serving(**EVERY_TASK) as app:
+        yield app.test_client()
 
 
 async def scores(client: Client, documents: list[Any], **fields: Any) -> dict[int, float]:

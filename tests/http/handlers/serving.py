@@ -25,6 +25,9 @@ Client = TestClientProtocol  # under its own name pytest takes it for a class of
 COMPLETIONS = "/v1/completions"
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
+EVERY_TASK = {"model": "reference,reference-reranker", "embedding_model": "reference"}
+"""The settings with which the reference backend also ranks, which nothing does unasked."""
+
 HELLO = [{"role": "user", "content": "Hello"}]
 
 

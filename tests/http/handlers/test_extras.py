@@ -97,7 +97,7 @@ async def test_models_lists_what_is_served(client: Client) -> None:
     response = await client.get("/v1/models")
     listed = parse_body(ModelList, await response.get_data(as_text=False))
 
-    assert [model.id for model in listed.data] == ["reference", "reference-reranker"]
+    assert [model.id for model in listed.data] == ["reference"]
     assert listed.data[0].metadata["context_length"] == 512  # type: ignore[index]
     assert listed.data[0].metadata["tasks"] == ["generate", "embed"]  # type: ignore[index]
 
