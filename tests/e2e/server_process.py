@@ -32,6 +32,8 @@ class ServerProcess:
     log: Path
 
     def client(self, **options: Any) -> openai.OpenAI:
+        if self.process.poll() is not None:  # what its log says is lost in a connection that is refused
+            raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
         given: dict[str, Any] = {"api_key": "unused", "max_retries": 0, "timeout": 60} | options
         return openai.OpenAI(base_url=f"{self.url}/v1", **given)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -48,6 +49,8 @@ _SMALL: dict[str, dict[str, Any]] = {
     COMPLETIONS: {"prompt": PROMPT, "max_tokens": 1},
     CHAT: {"messages": HELLO, "max_tokens": 1},
     EMBEDDINGS: {"input": PROMPT},
+    RERANK: {"query": PROMPT, "documents": [PROMPT]},
+    SCORE: {"text_1": PROMPT, "text_2": PROMPT},
 }
 """The smallest question of each operation of a model."""
 
@@ -89,10 +92,25 @@ class Asker:
 
     def post(self, path: str, body: object, **options: Any) -> Answer:
         """Return the answer, whatever it is. The question names a model, and leaves out what is not declared."""
-        if isinstance(body, dict) and path in TASKS:
-            body = self._fitting(path, body)
-            self.sent |= {f"{path} {name}" for name in body}
-        return self.target.ask("POST", path, body, **options)
+        return self.target.ask("POST", path, self._sent(path, body), **options)
+
+    @contextmanager
+    def opened(self, path: str, **fields: Any) -> Iterator[Iterator[bytes]]:
+        """Ask for a stream and yield its bytes as they come; leaving the block leaves it. Raises: Refused."""
+        body = self._sent(path, body_of(path, **fields, stream=True))
+        with self.target.open("POST", path, body) as response:
+            if response.status_code != 200:
+                answer = Answer(response.status_code, response.headers, response.read(), 0.0)
+                raise Refused(answer, self._told(path, body))
+            yield response.iter_bytes()
+
+    def _sent(self, path: str, body: object) -> object:
+        """Return the body as it is sent, and note its fields."""
+        if not isinstance(body, dict) or path not in TASKS:
+            return body
+        fitting = self._fitting(path, body)
+        self.sent |= {f"{path} {name}" for name in fitting}
+        return fitting
 
     def _fitting(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the body without the usual fields that this server has not and the check is not about."""

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from jan_ort_conformance.http.check_tools.answers import joined, parsed
-from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, body_of
+from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.server.events import events_of
 from jan_ort_conformance.verdicts.verdict import Level, expect
@@ -20,10 +20,8 @@ def streams_are_independent(server: Asker) -> None:
     """A second request does not cut or change a running stream."""
     fields = GREEDY | {"max_tokens": 100, "min_tokens": 100}
     alone = joined(server.stream(COMPLETIONS, **fields))
-    body = body_of(COMPLETIONS, **fields, stream=True)
 
-    with server.target.open("POST", COMPLETIONS, body) as response:
-        pieces = response.iter_bytes()
+    with server.opened(COMPLETIONS, **fields) as pieces:
         first = next(pieces)
         server.said(COMPLETIONS, **FREE)
         rest = b"".join(pieces)
@@ -49,14 +47,14 @@ def seeds_hold_in_company(server: Asker) -> None:
 @check("connection.leaving_frees_the_slot", level=Level.CORE, needs=[COMPLETIONS])
 def leaving_frees_the_slot(server: Asker) -> None:
     """Clients that leave their streams do not keep the next one waiting."""
-    body = body_of(COMPLETIONS, **GREEDY | {"max_tokens": None, "min_tokens": 10**6}, stream=True)
+    endless = GREEDY | {"max_tokens": None, "min_tokens": 10**6}
     started = time.monotonic()
     server.said(COMPLETIONS, **GREEDY)
     undisturbed_s = time.monotonic() - started
 
     for _ in range(NUM_LEAVING):
-        with server.target.open("POST", COMPLETIONS, body) as response:
-            next(response.iter_lines())
+        with server.opened(COMPLETIONS, **endless) as pieces:
+            next(pieces)
     started = time.monotonic()
     server.said(COMPLETIONS, **GREEDY, prompt=PROMPT + " a")
     took_s = time.monotonic() - started
