@@ -35,6 +35,7 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
     (r"nomic-embed-text|modernbert-embed", "mean"),
     (r"jina-embeddings?-v[23]", "mean"),
     (r"contriever", "mean"),
+    (r"embeddinggemma", "mean"),
 )
 """What a model's name has in it, and how the family pools; the first line that matches."""
 

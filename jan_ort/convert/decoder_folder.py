@@ -27,6 +27,11 @@ _CALIBRATION_BEGINS, _GRAPH_BEGINS, _GRAPH_ENDS = 0.2, 0.5, 0.95  # shares of th
 def check_model(model: Checkpoint, decoder: Decoder, weights: Weights, memory_limit_mb: int | None) -> DecoderConfig:
     """Return the hyperparameters. Raises: ConversionError if they, a type or the memory forbid a conversion."""
     config = read_decoder_config(model, decoder)
+    if not config.causal:
+        model.refuse(
+            f"{model.spelled(decoder.key('attention.causal'))} is false: such a model reads texts, and generating with "
+            "it is not supported; name it with --embedding-model"
+        )
     check_peak(model.path, model.largest_tensor(), SCALES_VALUE_BYTES, memory_limit_mb)
     check_served(model.path, int(model.num_values() * SCHEMES[weights].value_bytes), memory_limit_mb)
     model.check_types()  # now: some tensors are needed only when much has been written

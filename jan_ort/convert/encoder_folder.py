@@ -77,13 +77,14 @@ def write_reading_decoder(
     model.check_types()
     length = min(asked or config.max_position_embeddings, config.max_position_embeddings)
     with OnnxWriter(target) as writer:
-        operations = ReadingOperations(model, config, writer, decoder.norm)
+        nodes = GraphNodes(writer)
+        operations = ReadingOperations(model, config, writer, decoder.norm, nodes)
         forward = Forward(model, decoder, config, operations, [LayerSmoothing()] * config.num_hidden_layers)
         for layer in range(config.num_hidden_layers):
             forward.layer(layer)
             report(STAGE, 0.8 * (layer + 1) / config.num_hidden_layers)
         hidden = forward.output()
-        _finish_embedding(writer, GraphNodes(writer), hidden, around, config.hidden_size, length)
+        _finish_embedding(writer, nodes, hidden, around, config.hidden_size, length)
     for kind in ("weight", "bias"):
         model.pass_over(f"{decoder.tensors.head}.{kind}")
     if unused := model.unused_tensors():
@@ -95,6 +96,10 @@ def _finish_embedding(
     writer: OnnxWriter, nodes: GraphNodes, hidden: str, around: SentenceTransformer, size: int, length: int
 ) -> None:
     pooled = pool(nodes, hidden, around.pooling)
+    for number, dense in enumerate(around.dense):
+        matrix, bias = dense.loaded(size)
+        pooled, size = nodes.product(f"dense_{number}", pooled, matrix, bias), len(matrix)
+        pooled = nodes.activate(pooled, dense.activation) if dense.activation else pooled
     vector = normalize(nodes, pooled) if around.normalize else pooled
     _finish(writer, vector, "sentence_embedding", size, EMBEDDING_GRAPH, length)
 

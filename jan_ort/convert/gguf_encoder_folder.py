@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jan_ort.convert.architectures import decoders, gguf_encoders
 from jan_ort.convert.architectures.decoder import Decoder
@@ -12,6 +16,7 @@ from jan_ort.convert.architectures.encoder import Encoder
 from jan_ort.convert.encoder_folder import STAGE, EncoderModel, write_encoder, write_reading_decoder
 from jan_ort.convert.folder_files import check_empty, describe, write_configs, write_json
 from jan_ort.convert.gguf_folder import read_tokenizer
+from jan_ort.convert.inputs.dense_module import Dense
 from jan_ort.convert.inputs.encoder_config import gguf_pooling, read_gguf_encoder
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.gguf_file import GgufFile
@@ -86,12 +91,22 @@ def _read_embedder(model: GgufFile, pooling: str | None) -> _Embedder:
     if recipe is None:
         known = ", ".join([*gguf_encoders(), *decoders()])
         model.refuse(f"architecture {architecture!r} is not supported; supported: {known}; take an ONNX repository")
-    around = SentenceTransformer(_read_pooling(model, architecture, pooling), normalize=True)
+    around = SentenceTransformer(_read_pooling(model, architecture, pooling), normalize=True, dense=_read_dense(model))
     config = read_gguf_encoder(model, recipe) if isinstance(recipe, Encoder) else read_decoder_config(model, recipe)
     model.check_types()
     tokenizer = read_tokenizer(model, config.vocab_size)
     length = model.integer(f"{architecture}.context_length")
     return _Embedder(recipe, around, tokenizer, length, config.hidden_size)
+
+
+def _read_dense(model: GgufFile) -> tuple[Dense, ...]:
+    """Return the products behind pooling that a file has: EmbeddingGemma's are called so."""
+    names = [name for name in ("dense_2.weight", "dense_3.weight") if model.has_tensor(name)]
+
+    def loads(name: str) -> Callable[[], tuple[NDArray[np.float32], None]]:
+        return lambda: (model.tensor(name, model.shape(name)).dequantize(), None)
+
+    return tuple(Dense(model.path, loads(name)) for name in names)
 
 
 def _read_pooling(model: GgufFile, architecture: str, asked: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jan_ort.convert.architectures import gguf_encoders
+from jan_ort.convert.architectures import decoders, gguf_encoders
 from jan_ort.convert.inputs.encoder_config import gguf_pooling
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.model_errors import ConversionError
@@ -17,8 +17,10 @@ def gguf_task(source: Path) -> Task | None:
         model = GgufFile(source)
         architecture = model.string("general.architecture")
         pooling = gguf_pooling(model, architecture)
+        decoder = decoders().get(architecture)
+        reads = decoder is not None and not model.boolean(decoder.key("attention.causal"), decoder.causal)
     except ConversionError:  # whoever checks or converts the file says what is wrong with it
         return None
     if pooling == "rank":
         return RERANK
-    return EMBED if pooling is not None or architecture in gguf_encoders() else GENERATE
+    return EMBED if pooling is not None or reads or architecture in gguf_encoders() else GENERATE

@@ -15,7 +15,10 @@ from tokenizers import Tokenizer
 
 from jan_ort.convert import convert_sentence_transformers
 from jan_ort.ground.model_errors import ConversionError
-from jan_ort.ground.task import RERANK
+from jan_ort.ground.task import EMBED, RERANK
+from jan_ort.models.sources import find_source
+from jan_ort.models.sources.base import Known, Wanted
+from jan_ort.models.sources.sentence_transformers import SentenceTransformersSource
 from tests.fixtures import encoder_models
 from tests.fixtures.encoder_models.configurations import CONFIGURATIONS, SCORING
 
@@ -135,6 +138,52 @@ def test_a_model_takes_as_many_tokens_as_it_has_positions_for(
     row = [4 + at % 80 for at in range(positions)]
     assert np.isfinite(run(target, [row])).all()
     assert f'"context_length": {positions}' in (target / "jan_ort.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("2_Dense/config.json", {"activation_function": "torch.nn.modules.activation.PReLU"}, "activation 'PReLU'"),
+        ("2_Dense/config.json", {"use_residual": True}, "use_residual is 'True'"),
+        ("2_Dense/config.json", {"module_input_name": "token_embeddings"}, "module_input_name is 'token_embeddings'"),
+        (
+            "2_Dense/config.json",
+            {"out_features": 64},
+            r"tensor 'linear\.weight' .* is not what its config\.json calls for",
+        ),
+        ("2_Dense/model.safetensors", None, r"2_Dense.model\.safetensors is missing"),
+        ("3_Dense/model.safetensors", "2_Dense/model.safetensors", r"the shape \(128, 32\) gets vectors of 128"),
+        ("modules.json", [0, 1, 4, 2, 3], "the order Transformer, Pooling, Normalize, Dense, Dense is not supported"),
+    ],
+)
+def test_products_behind_pooling_that_are_not_followed_are_refused(
+    file: str, change: Any, message: str, tmp_path: Path, target: Path
+) -> None:
+    source = encoder_models.write("embeddinggemma", tmp_path)
+    if isinstance(change, str):
+        (source / file).write_bytes((source / change).read_bytes())
+        (source / "3_Dense/config.json").write_bytes((source / "2_Dense/config.json").read_bytes())
+    elif change is None:
+        (source / file).unlink()
+    else:
+        stated = json.loads((source / file).read_text())
+        made = stated | change if isinstance(change, dict) else [stated[at] for at in change]
+        (source / file).write_text(json.dumps(made))
+
+    with pytest.raises(ConversionError, match=message):
+        convert_sentence_transformers(source, target)
+
+
+def test_what_is_behind_pooling_is_of_what_was_converted(tmp_path: Path) -> None:
+    path = encoder_models.write("embeddinggemma", tmp_path)
+    source, cache = find_source(str(path), Known()), tmp_path / "cache"
+    assert isinstance(source, SentenceTransformersSource)
+    folder = source.make(Wanted(EMBED), cache)
+
+    dense = path / "2_Dense" / "model.safetensors"
+    dense.write_bytes(dense.read_bytes()[:-4] + b"\0\0\0\0")
+
+    assert source.make(Wanted(EMBED), cache) != folder
 
 
 def test_nomic_is_the_same_by_the_names_of_its_makers(tmp_path: Path, target: Path) -> None:

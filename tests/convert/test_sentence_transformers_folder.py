@@ -132,7 +132,7 @@ def test_another_pooling_is_refused_by_name(tmp_path: Path, target: Path, poolin
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("modules.json", [{"type": "x.Dense", "path": "2_Dense"}], "module 'Dense' is not supported"),
+        ("modules.json", [{"type": "x.WordWeights", "path": "2_W"}], "module 'WordWeights' is not supported"),
         ("modules.json", [{"type": "x.Transformer", "path": ""}], "names no Pooling module"),
         ("1_Pooling/config.json", {"pooling_mode": "weightedmean"}, "pooling 'weightedmean' is not supported"),
         (

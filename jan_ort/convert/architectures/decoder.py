@@ -37,7 +37,6 @@ HARMLESS_KEYS = frozenset(
 
 NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
     {
-        "attention.causal": (True,),
         "attention.clamp_kqv": (0,),
         "attention.max_alibi_bias": (0,),
         "attention.scale": (0,),
@@ -167,6 +166,8 @@ class Experts:
 class Windows:
     """Attention to the last tokens only, in all layers but the last of each ``period``, unless the file has a pattern.
 
+    Where attention is not causal, half as many are seen on either side.
+
     ``default`` is the size where the file says none, 0 for no windows. ``num_layers``, if not 0: only models of so many
     layers have any. ``rotary_theta`` is the rotary base of these layers where the file says none; 0 for that of the
     others. ``scaled``: the scaling of rotary frequencies is theirs too. ``rotary_outside``: the other layers rotate.
@@ -190,6 +191,7 @@ class Decoder:
     the same residual, always or where the feed-forward block has no norm; one without a norm reads the other's.
 
     ``norm`` is the kind of all norms, ``activation`` that of the feed-forward block, ``mlp`` its matrices.
+    ``causal`` False: tokens see those behind them, too, unless the file says other; such a model only reads.
     ``rotates`` False: positions are learned. ``partial_rotary``: some values of a head may not rotate.
     ``unrotated_period``: the last of each so many layers does not rotate.
     ``windows``: layers that see only the last tokens. ``state``: what layers have that do not attend, if there are any.
@@ -222,6 +224,7 @@ class Decoder:
     activation: Activation = "silu"
     mlp: Mlp = "gated"
     parallel: Parallel = "never"
+    causal: bool = True
     rotates: bool = True
     partial_rotary: bool = False
     unrotated_period: int = 0

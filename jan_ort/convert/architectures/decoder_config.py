@@ -45,7 +45,7 @@ class DecoderConfig:
 
     ``windows``, ``rotaries`` and ``states`` have an entry for each layer: how many tokens attention sees, 0 for all,
     how queries and keys rotate, and what the layer has instead of attention, if it has. ``experts`` None: no layer has
-    any. ``latent`` None: keys and values are projections of their own.
+    any. ``latent`` None: keys and values are projections of their own. ``causal`` False: tokens see those behind, too.
     """
 
     vocab_size: int
@@ -63,6 +63,7 @@ class DecoderConfig:
     states: tuple[State | None, ...]
     experts: ExpertSizes | None = None
     latent: LatentSizes | None = None
+    causal: bool = True
 
     @property
     def attended_size(self) -> int:
@@ -99,7 +100,7 @@ class DecoderConfig:
 
     def to_json(self, decoder: Decoder) -> dict[str, Any]:
         """Return config.json, without the token ids."""
-        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts", "states", "latent")
+        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts", "states", "latent", "causal")
         config: dict[str, Any] = {
             "architectures": [decoder.hf_class],
             "model_type": decoder.name,
@@ -144,6 +145,7 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
         experts=read_expert_sizes(source, decoder),
         states=mixers.states,
         latent=read_latent(source, decoder),
+        causal=source.boolean(key("attention.causal"), decoder.causal),
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)
@@ -217,6 +219,8 @@ def _check(source: Checkpoint, decoder: Decoder, config: DecoderConfig) -> None:
             f"embedding length {config.hidden_size} and head size {config.head_dim} must be multiples of "
             f"{GGML_BLOCK} and 8; such a model is not supported"
         )
+    if not config.causal and (config.latent or any(config.states) or config.scales.attention_cap):
+        source.refuse(f"{source.spelled(decoder.key('attention.causal'))} is false, which is not supported here")
     own = () if config.latent else ("attention.value_length",)
     for suffix in (*own, "attention.key_length_swa", "attention.value_length_swa"):
         if source.integer(decoder.key(suffix), config.head_dim) != config.head_dim:

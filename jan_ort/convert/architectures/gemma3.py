@@ -5,6 +5,8 @@ Source: src/models/gemma3.cpp of llama.cpp.
 
 from __future__ import annotations
 
+from typing import Any
+
 from jan_ort.convert.architectures.decoder import POST_NORMS, QUERY_KEY_NORMS, Decoder, DecoderTensors, Windows
 from jan_ort.convert.architectures.hf_layout import FOUR_NORMS, SOFT_CAPS, HfLayout
 
@@ -21,11 +23,20 @@ GEMMA3 = Decoder(
     keys={"final_logit_softcapping": 0},
 )
 
+
+def _causal(config: dict[str, Any]) -> dict[str, Any]:
+    """Turn a key around: EmbeddingGemma's tokens see those behind them."""
+    both_ways = config.get("use_bidirectional_attention")
+    if not isinstance(both_ways, bool):
+        return config
+    return {**config, "use_bidirectional_attention": None, "is_causal": not both_ways}
+
+
 GEMMA3_HF = HfLayout(
     "gemma3_text",
     GEMMA3,
     tensors=FOUR_NORMS,
-    keys={**SOFT_CAPS, "query_pre_attn_scalar": "attention.scale"},
+    keys={**SOFT_CAPS, "query_pre_attn_scalar": "attention.scale", "is_causal": "attention.causal"},
     defaults={
         "head_dim": 256,
         "num_attention_heads": 8,
@@ -38,4 +49,5 @@ GEMMA3_HF = HfLayout(
         "rope_local_base_freq": 10_000.0,
     },
     norm_offset=1.0,
+    prepare=_causal,
 )

@@ -12,11 +12,8 @@ from jan_ort.convert.architectures.encoder import Encoder, EncoderConfig
 from jan_ort.convert.architectures.rotary import Rotary
 from jan_ort.convert.graph.encoder_nodes import WeightNodes
 from jan_ort.convert.graph.onnx_writer import MICROSOFT
-from jan_ort.convert.graph.relative_positions import bucket_of_distance
+from jan_ort.convert.graph.relative_positions import bucket_of_distance, distances, score_bias, window_bias
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
-
-_FAR = np.float32(-1e9)
-"""What is added to the score of a token outside a window; finite, so that a row of padding stays a number."""
 
 
 class EncoderGraph:
@@ -151,20 +148,13 @@ class EncoderGraph:
         if not window and not self._encoder.relative_buckets:
             return None
         if window not in self._biases:
-            nodes, reach = self._nodes, self._config.num_positions - 1
-            distances = np.arange(-reach, reach + 1)
+            count = self._config.num_positions
             if window:
-                table = np.where(np.abs(distances) <= window, np.float32(0), _FAR)[np.newaxis]
+                table = window_bias(count, window)
             else:
                 shape = (32, self._config.num_attention_heads)
-                table = self._weights.read("relative", shape)[bucket_of_distance(distances)].T
-            place = nodes.constant("reach", np.array(reach, np.int64))
-            columns = nodes.positions()
-            rows = nodes.node("Unsqueeze", columns, nodes.constant("as_rows", np.array([1], np.int64)))
-            places = nodes.node("Add", nodes.node("Sub", columns, rows), place)  # (sequence, sequence)
-            taken = nodes.node("Gather", nodes.constant(f"score_bias_{window}", table), places, axis=1)
-            outer = nodes.constant("outermost", np.array([0], np.int64))
-            self._biases[window] = nodes.node("Unsqueeze", taken, outer)
+                table = self._weights.read("relative", shape)[bucket_of_distance(distances(count))].T
+            self._biases[window] = score_bias(self._nodes, f"score_bias_{window}", table)
         return self._biases[window]
 
     def _mlp(self, layer: int, hidden: str) -> str:

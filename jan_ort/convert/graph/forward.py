@@ -221,6 +221,7 @@ class Forward(Generic[Value]):
             window=config.windows[layer],
             cap=config.scales.attention_cap,
             sinks=self._decoder.tensors.of(layer).attention_sinks,
+            causal=config.causal,
         )
 
     def _order(self, layer: int) -> NDArray[np.intp] | None:

@@ -55,7 +55,7 @@ class Attention:
     """How a layer attends: ``window`` 0 sees all tokens before, ``cap`` 0 bends no score.
 
     ``cache`` is the number of its keys and values among those of the layers that attend. ``sinks`` names the tensor of
-    what each head attends to beside tokens, "" for nothing.
+    what each head attends to beside tokens, "" for nothing. ``causal`` False: half a window lies on either side.
     """
 
     cache: int
@@ -67,6 +67,7 @@ class Attention:
     window: int
     cap: float
     sinks: str = ""
+    causal: bool = True
 
 
 @dataclass(frozen=True, slots=True)

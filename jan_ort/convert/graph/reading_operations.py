@@ -7,9 +7,12 @@ from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder import NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.graph.encoder_nodes import GraphNodes
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.onnx_operations import OnnxOperations
-from jan_ort.convert.graph.onnx_writer import OnnxWriter
+from jan_ort.convert.graph.onnx_operations import POSITIONS, OnnxOperations
+from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.graph.operations import Attention
+from jan_ort.convert.graph.relative_positions import score_bias, window_bias
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
 
@@ -48,16 +51,52 @@ class FloatProducts:
 
 
 class ReadingOperations(OnnxOperations):
-    """:class:`operations.Operations` over ``input_ids`` and ``attention_mask``, padded on the right."""
+    """:class:`operations.Operations` over ``input_ids`` and ``attention_mask``, padded on the right.
 
-    def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, norm: NormKind) -> None:
+    Where tokens see those behind them, too, attention has no causal kernel to rotate in.
+    """
+
+    def __init__(
+        self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, norm: NormKind, nodes: GraphNodes
+    ) -> None:
         super().__init__(source, config, writer, FloatProducts(source, config, writer), norm, np.float32)
+        self._nodes = nodes
+        self._biases: dict[int, str] = {}
+        self._rotates_inside = self._rotates_inside and config.causal
+        if not self._rotates_inside:
+            writer.initializer(POSITIONS, np.zeros(1, np.int64))  # that of a text's first token
         one = writer.initializer("last_axis", np.array([1], np.int64))
         lengths = writer.node("ReduceSum", ["attention_mask", one], ["lengths"], keepdims=0)
         last = writer.node("Sub", [lengths, one], ["last_positions"])
         writer.node("Cast", [last], ["seqlens_k"], to=TensorProto.INT32)
+        writer.node("Cast", ["attention_mask"], ["attention_mask.int32"], to=TensorProto.INT32)
         width = writer.node("Shape", ["input_ids"], ["width"], start=1, end=2)
         writer.node("Cast", [width], ["total_sequence_length"], to=TensorProto.INT32)
+
+    def attend(self, name: str, projections: tuple[str, ...], attention: Attention) -> str:
+        """Add the attention; with one that looks both ways, keys and values are written once for each query's head."""
+        if attention.causal:
+            return super().attend(name, projections, attention)
+        query, key, value = projections
+        if attention.rotary is not None:
+            query, key = self._rotate(query, attention.rotary), self._rotate(key, attention.rotary)
+        inputs = [query, *(self._repeated(each, attention) for each in (key, value)), "", "attention_mask.int32"]
+        inputs += [self._window_bias(attention.window // 2)] if attention.window else []
+        at = {"num_heads": attention.num_heads, "scale": attention.scale}
+        return self._writer.node("MultiHeadAttention", inputs, [f"{name}.out"], domain=MICROSOFT, **at)
+
+    def _repeated(self, x: str, attention: Attention) -> str:
+        count, size = attention.num_key_value_heads, attention.head_dim
+        heads = self._reshaped(x, f"{x}.heads", [0, 0, count, size])
+        shared = np.arange(attention.num_heads) // (attention.num_heads // count)
+        repeated = self._nodes.node("Gather", heads, self._nodes.constant("shared_heads", shared), axis=2)
+        return self._reshaped(repeated, f"{x}.repeated", [0, 0, attention.num_heads * size])
+
+    def _window_bias(self, reach: int) -> str:
+        if reach not in self._biases:
+            table = window_bias(self._config.max_position_embeddings, reach)
+            self._biases[reach] = score_bias(self._nodes, f"score_bias_{reach}", table)
+        return self._biases[reach]
 
     def _past(self, cache: int) -> list[str]:
         return ["", ""]

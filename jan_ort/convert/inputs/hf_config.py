@@ -121,7 +121,8 @@ def _windows(keys: HfKeys, layout: HfLayout, fields: Mapping[str, Any]) -> dict[
         size = size if keys.boolean("use_sliding_window", False) else 0
         count = _size(keys, fields, "block_count") if size else 0
         types = types or ["sliding_attention" if layer >= first else "full_attention" for layer in range(count)]
-    if size >= _size(keys, fields, "context_length"):
+    reach = size if fields.get("attention.causal", True) else size // 2
+    if reach >= _size(keys, fields, "context_length"):
         size = 0
     windows: dict[str, Any] = {"attention.sliding_window": size}
     pattern = keys.take("sliding_window_pattern", keys.take("_sliding_window_pattern"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jan_ort.convert.inputs.dense_module import Dense, read_dense
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort_backends.pooling_families import MODES, family_pooling
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, leaves_folder, read_small_file
@@ -19,15 +20,17 @@ _POOLINGS = {
     "cls_token": "cls",
     "max_tokens": "max",
 }
-_SUPPORTED_MODULES = ("Transformer", "Pooling", "Normalize")
+_SUPPORTED_MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
+"""In the order that they stand in; of Dense there may be several."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceTransformer:
-    """What becomes of the last hidden state: ``pooling`` is one of MODES."""
+    """What becomes of the last hidden state: ``pooling`` is one of MODES, and ``dense`` what follows."""
 
     pooling: str
     normalize: bool
+    dense: tuple[Dense, ...] = ()
 
 
 def read_json(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str, Any]:
@@ -64,13 +67,16 @@ def read_sentence_transformer(folder: Path, pooling: str | None = None) -> Sente
     """
     if not states_pooling(folder):
         return SentenceTransformer(_unstated_pooling(folder, pooling), normalize=True)
-    modules = _read_modules(folder) if (folder / "modules.json").exists() else {"Pooling": "1_Pooling", "Normalize": ""}
-    if "Pooling" not in modules:
+    listed = (folder / "modules.json").exists()
+    modules = _read_modules(folder) if listed else [("Pooling", "1_Pooling"), ("Normalize", "")]
+    places = dict(modules)
+    if "Pooling" not in places:
         raise ConversionError(
             f"{folder / 'modules.json'} names no Pooling module; supported poolings: {', '.join(MODES)}"
         )
-    path = folder / modules["Pooling"] / "config.json"
-    return SentenceTransformer(_read_pooling(path), normalize="Normalize" in modules)
+    path = folder / places["Pooling"] / "config.json"
+    dense = tuple(read_dense(folder / place, read_json) for name, place in modules if name == "Dense")
+    return SentenceTransformer(_read_pooling(path), "Normalize" in places, dense)
 
 
 def _unstated_pooling(folder: Path, pooling: str | None) -> str:
@@ -90,19 +96,22 @@ def name_pooling(path: Path, names: list[str]) -> str:
     return known
 
 
-def _read_modules(folder: Path) -> dict[str, str]:
-    """Return the folder of each module by its class name."""
+def _read_modules(folder: Path) -> list[tuple[str, str]]:
+    """Return each module's class name and folder, in their order, which is the only one that is supported."""
     listed = _read(folder / "modules.json")
     listed = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    modules = {str(each.get("type", "")).rpartition(".")[2]: str(each.get("path", "")) for each in listed}
-    if outside := [path for path in modules.values() if leaves_folder(path)]:
+    modules = [(str(each.get("type", "")).rpartition(".")[2], str(each.get("path", ""))) for each in listed]
+    if outside := [path for _, path in modules if leaves_folder(path)]:
         raise ConversionError(f"{folder / 'modules.json'}: path {outside[0][:80]!r} leaves the folder; fetch it again")
-    unknown = [name for name in modules if name not in _SUPPORTED_MODULES]
+    unknown = [name for name, _ in modules if name not in _SUPPORTED_MODULES]
     if unknown:
         supported = ", ".join(_SUPPORTED_MODULES)
         raise ConversionError(
             f"{folder / 'modules.json'}: module {unknown[0]!r} is not supported; supported: {supported}"
         )
+    names = [name for name, _ in modules]
+    if names != sorted(names, key=_SUPPORTED_MODULES.index):
+        raise ConversionError(f"{folder / 'modules.json'}: the order {', '.join(names)[:200]} is not supported")
     return modules
 
 

@@ -52,7 +52,7 @@ class SentenceTransformersSource(MadeSource):
     def _weight_files(self) -> list[Path]:
         from jan_ort.convert import weight_files
 
-        return weight_files(self.path)
+        return [*weight_files(self.path), *sorted(self.path.glob("*/model.safetensors"))]
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey | None:
         """Return the key of the weights and all small JSON files, and of how to pool where they do not say it."""
@@ -60,7 +60,7 @@ class SentenceTransformersSource(MadeSource):
         for path in self._weight_files():
             if (digest := sha256(path)) is None:
                 return None
-            digests[path.name] = digest
+            digests[path.relative_to(self.path).as_posix()] = digest
         small = [*self.path.glob("*.json"), *self.path.glob("*/config.json")]
         for path in sorted(filter(Path.is_file, small)):  # a pipe is refused by whoever reads it
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)

@@ -38,6 +38,21 @@ EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/
             EMBED,
             Selection("sentence-transformers", ("1_Pooling/config.json", "modules.json", "model.safetensors")),
         ),
+        (
+            ["2_Dense/config.json", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin", *EMBEDDER[:3]],
+            HubId("o/m"),
+            EMBED,
+            Selection(
+                "sentence-transformers",
+                (
+                    "1_Pooling/config.json",
+                    "modules.json",
+                    "2_Dense/config.json",
+                    "2_Dense/model.safetensors",
+                    "model.safetensors",
+                ),
+            ),
+        ),
     ],
 )
 def test_what_a_model_needs_is_chosen_from_the_files(
