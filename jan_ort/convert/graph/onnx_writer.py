@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
@@ -87,11 +88,13 @@ class OnnxWriter:
         self, name: str, dtype: DTypeLike, shape: tuple[int, ...], blocks: Iterable[NDArray[Any]]
     ) -> str:
         """Add a matrix of ``shape`` whose columns come in ``blocks``, as rows; it is put together in the file."""
-        begin = self._begin()
+        begin, rest = self._begin(), iter(blocks)
+        # It is read before the file grows: a size that no tensor has is refused then, and not every disk has holes.
+        first_block = next(rest)
         self._stream.truncate(begin + _num_bytes(dtype, shape))
         self._stream.flush()
         matrix, first = np.memmap(self._data_path, dtype, "r+", begin, shape), 0
-        for block in blocks:
+        for block in chain([first_block], rest):
             matrix[:, first : first + len(block)] = block.T
             first += len(block)
         assert first == shape[1], name
