@@ -1,4 +1,4 @@
-"""What execution providers, as others release them, compute of the models: a table beside the CPU provider.
+"""What execution providers, as others release them, compute of the models: a table beside the CPU in float32.
 
 ``python benchmarks/providers.py`` makes an environment for each provider under ``.cache/providers`` at its first run,
 opens every model there and prints a row for each, with the reason where one could not be run. WebGPU is on a driver in
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
+
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "providers"
 SOFTWARE_GPU = (sys.executable, str(ROOT / "scripts" / "software_gpu.py"))
@@ -36,7 +38,10 @@ class Trial:
     behind: tuple[str, ...] = ()
 
 
+HERE = Trial(f"onnxruntime=={onnxruntime.__version__}", "cpu")
+"""What is installed, as it serves: its rows are what rounding activations to 8 bits costs it."""
 TRIALS = (
+    HERE,
     Trial("onnxruntime-ep-openvino==1.8.1", "openvino"),
     Trial("onnxruntime-openvino==1.24.1", "openvino", is_flavour=True),
     Trial("onnxruntime-ep-webgpu==0.4.0", "webgpu", behind=(*SOFTWARE_GPU, "--listed")),
@@ -119,6 +124,8 @@ def install(trial: Trial) -> tuple[str, dict[str, str]]:
     ours = [str(ROOT), str(ROOT / "backends"), str(ROOT / "openapi")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(ours)}
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    if trial is HERE:
+        return sys.executable, environment
     if not trial.is_flavour:
         if not folder.exists():
             subprocess.run([*pip, "install", "--no-deps", "--target", str(folder), trial.distribution], check=True)
