@@ -131,23 +131,23 @@ def test_a_build_that_ends_early_leaves_nothing(tmp_path: Path, error: BaseExcep
 
 
 KILLED = """
-import os, signal, sys
+import sys
 from pathlib import Path
+import psutil
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 
 def build(work, model):
     (model / "model.onnx").write_bytes(b"half")
-    os.kill(os.getpid(), signal.SIGKILL)
+    psutil.Process().kill()
 
 ModelCache(Path(sys.argv[1])).get_or_build(CacheKey("Tiny Model", "ab" * 32, "int8"), build)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
-    assert killed.returncode == -9
+    assert killed.returncode in (-9, 15)  # by SIGKILL; by TerminateProcess with the status that psutil gives
     assert any("half" in path.read_text() for path in tmp_path.rglob("model.onnx"))
 
     ModelCache(tmp_path).get_or_build(CacheKey("Another", "cd" * 32, "int8"), write_model)
