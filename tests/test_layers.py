@@ -145,6 +145,20 @@ def test_the_top_of_the_server_holds_rooms_only() -> None:
     assert tops == {"__init__.py", "__main__.py", "_version.py", *ROOMS}
 
 
+def test_only_the_backend_half_of_the_kit_knows_backends() -> None:
+    """The kit is installed without them to judge a server: so much is its own extra ``backend``."""
+    kit = ROOT / "conformance" / "jan_ort_conformance"
+    backends = ("numpy", INTERFACE, "jan_ort_conformance.backend")
+
+    knowing = {
+        path.relative_to(kit).as_posix()
+        for path in sources("jan_ort_conformance")
+        if any(is_in(each, name) for each in imported(path.read_text(encoding="utf-8")) for name in backends)
+    }
+
+    assert {each for each in knowing if not each.startswith("backend/")} == {"cli/backend_command.py"}
+
+
 def test_the_rooms_are_listed_from_the_top_down() -> None:
     order = list(ROOMS)
 

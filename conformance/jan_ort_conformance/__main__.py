@@ -6,7 +6,7 @@ import sys
 
 from jan_ort_conformance.cli.process_end import end_in_time
 
-_EXTRA = {"httpx", "pytest", "schemathesis"}
+_BACKENDS = {"jan_ort_backends", "numpy"}
 
 
 def run() -> None:
@@ -19,10 +19,11 @@ def run() -> None:
         end_in_time(ended.code)
         raise
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        if (error.name or "").partition(".")[0] not in _BACKENDS:
             raise
         sys.exit(
-            f"Error: {error.name} is not installed; the kit needs it: pip install '.[conformance]' in jan-ort's folder"
+            f"Error: {error.name} is not installed; judging a backend needs it: "
+            "pip install ./openapi . './conformance[backend]' in jan-ort's folder"
         )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from importlib import import_module, metadata
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from jan_ort_conformance import __version__
 from jan_ort_conformance.cli.judging_options import exit_not_run, judging, read_results, report, tell_case
 from jan_ort_conformance.http.checks import registered
 from jan_ort_conformance.http.http_options import HttpOptions
@@ -23,11 +25,12 @@ from jan_ort_conformance.verdicts.verdict import Level
 
 
 class KitGroup(click.Group):
-    """The commands; the backend kit's is imported only when it is asked for or listed."""
+    """The commands; the backend kit's is imported only when it is asked for, or listed where it can run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted({*super().list_commands(ctx), "backend"})
+        """Return the names of all commands that can run here."""
+        found = super().list_commands(ctx)
+        return found if find_spec("jan_ort_backends") is None else sorted([*found, "backend"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name."""
@@ -39,7 +42,7 @@ class KitGroup(click.Group):
 
 
 @click.group(cls=KitGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(metadata.version("jan-ort"), prog_name="jan-ort-conformance")
+@click.version_option(__version__, prog_name="jan-ort-conformance")
 def main() -> None:
     """Judge a server with the OpenAI-compatible API, or a backend plugin. Exit status 0: no FAIL and no LIES."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from jan_ort_conformance import __version__
 from jan_ort_conformance.verdicts.skips import Skips
 from jan_ort_conformance.verdicts.verdict import Level
 from jan_ort_openapi import load_spec
@@ -33,14 +34,14 @@ class HttpOptions:
 
     def about(self, seed: int) -> dict[str, str]:
         """Return how a server is judged, for the reports."""
-        tools = [f"{name} {metadata.version(name)}" for name in ("jan-ort", "schemathesis", "hypothesis")]
+        tools = [f"{name} {metadata.version(name)}" for name in ("schemathesis", "hypothesis")]
         info = load_spec(pristine=True)["info"]
         title = info["title"].encode("ascii", "ignore").decode()  # it begins with an emoji, which few fonts have
         return {
             "level": self.level,
             "seed": str(seed),
             "document": f"{title} {info['version']}{' without overlay' if self.pristine else ' with overlay'}",
-            "kit": ", ".join(tools),
+            "kit": ", ".join([f"jan-ort-conformance {__version__}", *tools]),
             "fuzzing": f"at most {self.max_examples} examples an operation, {self.time_limit:g} s, "
             f"generations bounded to {self.max_tokens} tokens"
             if self.fuzz
