@@ -3,10 +3,12 @@
 import sys
 
 from jan_ort.cli.early_end import end_when_told
+from jan_ort.cli.missing_streams import open_missing_streams
 
 
 def run() -> None:
     """Run the command of the command line, whose imports take a second. Raises: SystemExit."""
+    open_missing_streams()
     if next((each for each in sys.argv[1:] if not each.startswith("-")), "") == "serve":
         end_when_told()
     try:

@@ -85,7 +85,7 @@ def _amount(fraction: float, elapsed_s: float) -> str:
 def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
     """Yield a progress bar on ``stream`` (standard error by default) if it is a terminal, else a LogProgress."""
     stream = stream or sys.stderr
-    if not stream.isatty():
+    if stream is None or not stream.isatty():  # none: hypercorn's command, as a service
         yield LogProgress()
         return
     from rich.console import Console  # imported late: a start that has nothing to show must not pay for it

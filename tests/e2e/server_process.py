@@ -60,11 +60,33 @@ def serve(
         yield _ready(process, url, log) if wait else ServerProcess(process, url, log)
 
 
+WITHOUT_STREAMS = """
+import os, sys
+os.closerange(0, 3)
+sys.stdin = sys.stdout = sys.stderr = None
+from jan_ort.__main__ import run
+run()
+"""
+
+
+@contextmanager
+def serve_without_streams(directory: Path, *flags: str) -> Iterator[ServerProcess]:
+    """Run ``jan-ort serve`` as a service may be run, and as behind ``<&- >&- 2>&-``."""
+    port = free_port()
+    command = [sys.executable, "-c", WITHOUT_STREAMS, "serve", "--port", str(port), *flags]
+    with _running(command, directory, environment()) as (process, log):
+        yield _ready(process, f"http://127.0.0.1:{port}", log)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def hypercorn(directory: Path, *flags: str, **settings: str) -> Iterator[ServerProcess]:
     """Run ``hypercorn jan_ort:app`` with settings in the environment."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "hypercorn", "jan_ort:app", "--bind", f"127.0.0.1:{port}", *flags]
     with _running(command, directory, environment(**settings)) as (process, log):
         yield _ready(process, f"http://127.0.0.1:{port}", log)

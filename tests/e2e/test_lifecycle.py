@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli.commands.running import add_plugin
 from tests.e2e.reading import Reading
-from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
+from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve, serve_without_streams
 from tests.signals import SERVICE_STOP, send_signal
 
 LONG: dict[str, Any] = {"prompt": ["a"] * 200, "max_tokens": 400, "min_tokens": 400, "stream": True}
@@ -242,3 +242,10 @@ def test_head_has_no_body(tmp_path: Path) -> None:
 
     assert answer.status_code == 200
     assert answer.content == b""
+
+
+def test_a_server_without_standard_streams_serves(tmp_path: Path) -> None:
+    with serve_without_streams(tmp_path, "--backend", "reference") as server:
+        status, _ = server.end()
+
+    assert status == 0

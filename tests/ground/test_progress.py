@@ -35,6 +35,13 @@ def test_a_terminal_gets_a_bar_for_each_stage() -> None:
     assert "100%" in terminal.getvalue()
 
 
+def test_a_process_without_standard_error_gets_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+
+    with show_progress() as progress:
+        assert isinstance(progress, LogProgress)
+
+
 def test_anything_else_gets_the_log() -> None:
     stream = io.StringIO()
 
