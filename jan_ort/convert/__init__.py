@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jan_ort.convert.inputs.safetensors_shards import weight_files
     from jan_ort.convert.safetensors_folder import check_checkpoint, convert_safetensors
     from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
-    from jan_ort.convert.task_of_gguf import gguf_task
+    from jan_ort.convert.task_of_gguf import forget_gguf, gguf_task
 
 __all__ = [
     "check_checkpoint",
@@ -27,6 +27,7 @@ __all__ = [
     "convert_safetensors",
     "convert_sentence_transformers",
     "existing_parts",
+    "forget_gguf",
     "gguf_task",
     "keep_gguf",
     "weight_files",
@@ -42,6 +43,7 @@ _MODULES = {
     "convert_safetensors": "jan_ort.convert.safetensors_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "existing_parts": "jan_ort.convert.inputs.gguf_parts",
+    "forget_gguf": "jan_ort.convert.task_of_gguf",
     "gguf_task": "jan_ort.convert.task_of_gguf",
     "keep_gguf": "jan_ort.convert.gguf_as_is",
     "weight_files": "jan_ort.convert.inputs.safetensors_shards",

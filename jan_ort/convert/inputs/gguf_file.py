@@ -29,11 +29,11 @@ class GgufPart:
     content: NDArray[np.uint8]
 
     @classmethod
-    def read(cls, path: Path) -> GgufPart:
+    def read(cls, path: Path, keep_header: bool) -> GgufPart:
         """Read the header. Raises: ConversionError."""
         _check_magic(path)
         try:
-            return cls(path, read_header(path), np.memmap(path, np.uint8, "r"))
+            return cls(path, read_header(path, keep=keep_header), np.memmap(path, np.uint8, "r"))
         except ValueError as error:
             raise ConversionError(
                 f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes: {error}; download it again "
@@ -64,11 +64,12 @@ def _check_magic(path: Path) -> None:
 class GgufFile(Checkpoint):
     """The metadata and tensors of one GGUF file, or of all parts of a split one, by the first.
 
-    Every error is a ConversionError that names the file.
+    ``keep_header``: the file is soon opened again (:func:`gguf_header.read_header`). Every error is a ConversionError
+    that names the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        parts = [GgufPart.read(each) for each in existing_parts(path)]
+    def __init__(self, path: Path, *, keep_header: bool = False) -> None:
+        parts = [GgufPart.read(each, keep_header) for each in existing_parts(path)]
         super().__init__(path, parts[0].header.fields)
         for index, part in enumerate(parts):
             check_part(part.path, part.header.fields, index, len(parts))

@@ -81,6 +81,15 @@ class GgufSource(MadeSource):
             digests["--pooling"] = wanted.pooling
         return CacheKey(whole_name(self.path.stem), combined_sha256(digests), wanted.scheme)
 
+    def present(self, wanted: Wanted, cache_dir: Path) -> Path | None:
+        """Return the folder if the cache has it; then the file is not opened again."""
+        from jan_ort.convert import forget_gguf
+
+        folder = MadeSource.present(self, wanted, cache_dir)  # super() does not know a class with slots
+        if folder is not None:
+            forget_gguf(self.path)
+        return folder
+
     def check(self, wanted: Wanted) -> None:
         """Check the header."""
         from jan_ort.convert import check_gguf, check_gguf_encoder
@@ -94,7 +103,7 @@ class GgufSource(MadeSource):
         """Return the folder; a file that is not in the cache has its header checked before all of it is read."""
         if self.present(wanted, cache_dir) is None:
             self.check(wanted)
-        return MadeSource.make(self, wanted, cache_dir, progress)  # super() does not know a class with slots
+        return MadeSource.make(self, wanted, cache_dir, progress)
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
@@ -126,6 +135,15 @@ def convert_gguf_file(
 
     ``sha256`` is the file's, if it is known. Raises: ConversionError; OSError.
     """
+    from jan_ort.convert import forget_gguf
+
+    try:
+        _convert(source, target, wanted, name=name, progress=progress, sha256=sha256)
+    finally:
+        forget_gguf(source)
+
+
+def _convert(source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress, sha256: str | None) -> None:
     from jan_ort.convert import convert_gguf, convert_gguf_encoder, gguf_task  # imported late: onnx is slow to import
 
     if wanted.task != (stated := gguf_task(source) or GENERATE):
