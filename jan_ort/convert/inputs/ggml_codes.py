@@ -36,6 +36,12 @@ class AffineBlocks:
     minimum: NDArray[np.float32]
     codes: NDArray[np.uint8]
 
+    def values(self) -> NDArray[np.float32]:
+        """Return the values float32 ``(rows, columns)``."""
+        values: NDArray[np.float32] = self.codes * self.scale[..., np.newaxis]
+        values += self.minimum[..., np.newaxis]
+        return values.reshape(len(values), -1)
+
 
 def four_bit_blocks(type_name: str, raw: NDArray[np.uint8]) -> AffineBlocks:
     """Return the blocks of 32 values of a 4-bit type with codes 0…15; Q4_0 gets the minimum -8 · scale it implies."""

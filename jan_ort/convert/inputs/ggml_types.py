@@ -10,6 +10,8 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 from numpy.typing import NDArray
 
+from jan_ort.convert.inputs.ggml_codes import four_bit_blocks
+
 _PIECE_BYTES = 1 << 24  # what is computed with a piece takes several times its size
 
 
@@ -52,5 +54,7 @@ def row_pieces(num_rows: int, row_bytes: int) -> Iterator[slice]:
 
 def _dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
     with np.errstate(all="ignore"):  # a damaged scale may be infinite: the reader refuses what comes out
+        if type_name == "Q4_K":  # most of what people convert: the same bits in a third of the package's time
+            return four_bit_blocks(type_name, raw).values()
         values: NDArray[np.float32] = quants.dequantize(raw, GGMLQuantizationType[type_name])
     return values
