@@ -21,12 +21,15 @@ from jan_ort.convert.graph.stored_matrix import store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.matrices import EIGHT_BIT_BLOCK, Matrices, Part
-from jan_ort.convert.weights.quantization import QuantizedMatrix
+from jan_ort.convert.weights.quantization import QuantizedMatrix, nearest_4bit, no_blocks
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 
-_EXACT_4BIT = ("Q4_0", "MXFP4")
-"""Types that stay 4 bits: Q4_0 as it is. MXFP4's values lie on no even grid; the nearest one is taken, for the operator
-has no other on a CPU. Blocks with a minimum (Q4_1, Q4_K) would lose as much again as they have lost, so they get 8."""
+_EVEN_4BIT = ("Q4_0", "MXFP4")
+"""Types of 4 bits without a minimum: Q4_0 stays as it is. MXFP4's values lie on no even grid; the nearest one is taken,
+for the operator has no other on a CPU."""
+
+_UNEVEN_4BIT = ("Q4_1", "Q4_K")
+"""Types of 4 bits whose blocks have a minimum, which is no whole number of scales."""
 
 _ACCURACY_LEVEL = 4  # int8 activations, with the same bits in any company
 
@@ -65,8 +68,16 @@ class ExpertProducts:
         more: Literal[8, 16] = 8 if self._dtype == np.float32 else 16
         if self._source.rounds_to_4bit or (more == 16 and not self._source.has_4bit_tensors()):
             return 4
-        parts = (mixture.gate(0), mixture.up(0), mixture.down(0))
-        return 4 if all(self._matrices.type_name(part) in _EXACT_4BIT for part in parts) else more
+        types = self._types(mixture)
+        return 4 if types <= {*_EVEN_4BIT} or self._has_minimums(mixture) else more
+
+    def _types(self, mixture: Mixture) -> set[str]:
+        return {self._matrices.type_name(part(0)) for part in (mixture.gate, mixture.up, mixture.down)}
+
+    def _has_minimums(self, mixture: Mixture) -> bool:
+        """Say whether the matrices keep their 4 bits with zero points, which on a CPU were seen to be as fast."""
+        keeps = self._types(mixture) <= {*_UNEVEN_4BIT} and mixture.scale is None
+        return keeps and self._dtype == np.float32 and self._block_size(mixture, 4) == GGML_BLOCK
 
     def _floats(self, name: str, rows: str, choice: str, mixture: Mixture, at: dict[str, Any]) -> str:
         first, second = self._biases(name, mixture)
@@ -100,6 +111,9 @@ class ExpertProducts:
     def _quantized(
         self, name: str, rows: str, choice: str, mixture: Mixture, bits: Literal[4, 8], at: dict[str, Any]
     ) -> str:
+        at |= {"expert_weight_bits": bits, "weights_prepacked": 0, "accuracy_level": _ACCURACY_LEVEL}
+        if bits == 4 and self._has_minimums(mixture):
+            return self._with_minimums(name, rows, choice, mixture, at | {"block_size": GGML_BLOCK})
         block, count, sizes = self._block_size(mixture, bits), mixture.sizes.count, mixture.sizes
         blocks = [
             self._matrices.symmetric(mixture.all(part), mixture.columns(part(0)), bits, block)
@@ -111,13 +125,56 @@ class ExpertProducts:
         down = store_matrix(self._writer, f"{name}.down", mixture.hidden * count, downs, experts=count)
         first, second = self._biases(name, mixture)
         inputs = [rows, choice, gates.codes, gates.scales, first, down.codes, down.scales, second]
-        at |= {"expert_weight_bits": bits, "block_size": block, "weights_prepacked": 0}
-        at["accuracy_level"] = _ACCURACY_LEVEL
+        at["block_size"] = block
         return self._writer.node("QMoE", _trimmed(inputs), [f"{name}.experts"], domain=MICROSOFT, **at)
+
+    def _with_minimums(self, name: str, rows: str, choice: str, mixture: Mixture, at: dict[str, Any]) -> str:
+        """Add 4-bit experts: gates and ways up exactly, in the "cat" scheme; ways down with the nearest zero points.
+
+        Nothing can be appended to what a way down reads: that is within the operator. It has a row of zeros for each
+        extra column, since outputs are as many as inputs.
+        """
+        writer, count, hidden = self._writer, mixture.sizes.count, mixture.hidden
+        gate, up = (self._matrices.kept_4bit(mixture.all(part), hidden) for part in (mixture.gate, mixture.up))
+        assert gate is not None, "its type was asked for"
+        assert up is not None
+        both = map(self._side_by_side, gate, up)
+        gates = store_matrix(writer, f"{name}.gate_up", 2 * mixture.sizes.width * count, both, experts=count)
+        outputs = hidden + gates.extra_columns
+        downs = self._downs(mixture, gates.extra_columns)
+        down = store_matrix(writer, f"{name}.down", outputs * count, downs, experts=count)
+        first, second = self._biases(name, mixture, gates.extra_columns)
+        x = self._with_sums(name, rows, mixture, gates.extra_columns)
+        inputs = [x, choice, gates.codes, gates.scales, first, down.codes, down.scales, second]
+        inputs += ["", "", "", gates.zero_points, down.zero_points]  # what would be the third matrix is in the first
+        said = writer.node("QMoE", inputs, [f"{name}.wide"], domain=MICROSOFT, **at)
+        parts = writer.initializer(f"{name}.parts", np.array([hidden, gates.extra_columns], np.int64))
+        writer.node("Split", [said, parts], [f"{name}.experts", f"{name}.nothing"], axis=1)
+        return f"{name}.experts"
+
+    def _downs(self, mixture: Mixture, extra_rows: int) -> Iterator[QuantizedMatrix]:
+        """Yield the ways down, each with so many rows of zeros behind it."""
+        for part in mixture.all(mixture.down):
+            yield from self._matrices.nearest_4bit([part], mixture.sizes.width)
+            yield nearest_4bit(no_blocks(extra_rows, mixture.sizes.width))
+
+    def _with_sums(self, name: str, rows: str, mixture: Mixture, extra_columns: int) -> str:
+        """Append to rows their sums over blocks; a product with ones would add up in an order that company changes."""
+        writer, num_sums = self._writer, mixture.hidden // GGML_BLOCK
+        shape = writer.initializer(f"{name}.blocks", np.array([-1, num_sums, GGML_BLOCK], np.int64))
+        blocks = writer.node("Reshape", [rows, shape], [f"{name}.in_blocks"])
+        last = writer.initializer(f"{name}.last_axis", np.array([-1], np.int64))
+        sums = writer.node("ReduceSum", [blocks, last], [f"{name}.sums"], keepdims=0)
+        pads = writer.initializer(f"{name}.pads", np.array([0, 0, 0, extra_columns - num_sums], np.int64))
+        padded = writer.node("Pad", [sums, pads], [f"{name}.padded"])
+        return writer.node("Concat", [rows, padded], [f"{name}.cat"], axis=1)
 
     def _side_by_side(self, gate: QuantizedMatrix, up: QuantizedMatrix) -> QuantizedMatrix:
         codes, scales = _interleaved(gate.codes, up.codes), _interleaved(gate.scales, up.scales)
-        return self._scaled(replace(gate, codes=codes, scales=scales))
+        points = None
+        if gate.zero_points is not None and up.zero_points is not None:
+            points = _interleaved(gate.zero_points, up.zero_points)
+        return self._scaled(replace(gate, codes=codes, scales=scales, zero_points=points))
 
     def _scaled(self, matrix: QuantizedMatrix) -> QuantizedMatrix:
         return replace(matrix, scales=matrix.scales.astype(self._dtype))
@@ -133,16 +190,19 @@ class ExpertProducts:
             "convert with --weights fp16"
         )
 
-    def _biases(self, name: str, mixture: Mixture) -> tuple[str, str]:
-        """Add the biases, "" where there are none."""
+    def _biases(self, name: str, mixture: Mixture, extra_outputs: int = 0) -> tuple[str, str]:
+        """Add the biases, "" where there are none; that of the way down has so many zeros behind each expert's."""
         gate, up, down = (self._matrices.bias(mixture.all(part)) for part in (mixture.gate, mixture.up, mixture.down))
         first = None if gate is None or up is None else _interleaved(gate, up)
-        return self._bias(f"{name}.gate_up.bias", first, mixture), self._bias(f"{name}.down.bias", down, mixture)
+        return self._bias(f"{name}.gate_up.bias", first, mixture), self._bias(
+            f"{name}.down.bias", down, mixture, extra_outputs
+        )
 
-    def _bias(self, name: str, values: NDArray[np.float32] | None, mixture: Mixture) -> str:
+    def _bias(self, name: str, values: NDArray[np.float32] | None, mixture: Mixture, extra: int = 0) -> str:
         if values is None:
             return ""
-        return self._writer.initializer(name, values.reshape(mixture.sizes.count, -1).astype(self._dtype))
+        padded = np.pad(values.reshape(mixture.sizes.count, -1), ((0, 0), (0, extra)))
+        return self._writer.initializer(name, padded.astype(self._dtype))
 
 
 def _interleaved(gate: NDArray[Any], up: NDArray[Any]) -> NDArray[Any]:

@@ -74,7 +74,7 @@ def store_matrix(
     return StoredMatrix(
         writer.initializer_of_rows(f"{name}.codes", np.uint8, stored, codes()),
         writer.initializer(f"{name}.scales", scales.reshape(*each, -1)),
-        "" if points is None else writer.initializer(f"{name}.zero_points", points),
+        "" if points is None else writer.initializer(f"{name}.zero_points", points.reshape(*each, -1)),
         shape,
         first.bits,
         first.block_size,

@@ -17,6 +17,7 @@ from jan_ort.convert.weights.quantization import (
     affine_4bit,
     cat_4bit,
     from_q8_0,
+    nearest_4bit,
     quantize_8bit,
     quantize_symmetric_4bit,
 )
@@ -94,6 +95,10 @@ class Matrices:
             return None
         has_residuals = any(tensor.type_name != "Q4_0" for tensor, _ in pairs)
         return computed_ahead(lambda block: cat_4bit(_blocks(*block), has_residuals), self._rows(parts, columns))
+
+    def nearest_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix]:
+        """Yield the parts' rows, which keep 4 bits in the file, with whole zero points."""
+        return computed_ahead(lambda block: nearest_4bit(_blocks(*block)), self._rows(parts, columns))
 
     def rounded_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix]:
         """Yield the parts' rows rounded to 4 bits, whatever they have; ``columns`` are whole blocks of 32."""

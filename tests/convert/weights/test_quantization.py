@@ -19,6 +19,8 @@ from jan_ort.convert.weights.quantization import (
     affine_4bit,
     cat_4bit,
     from_q8_0,
+    nearest_4bit,
+    no_blocks,
     pack_4bit,
     quantize_8bit,
     quantize_symmetric_4bit,
@@ -160,3 +162,30 @@ def test_rounding_to_4_bits_is_no_worse_than_ggml_s(seed: int) -> None:
 
     theirs = gguf.dequantize(gguf.quantize(weights, Type.Q4_1), Type.Q4_1)
     assert np.linalg.norm(values - weights) <= 1.02 * np.linalg.norm(theirs - weights)
+
+
+@given(SEEDS)
+def test_the_nearest_whole_zero_points_keep_q4_0(seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(0, 3, (4, 96)).astype(np.float32)
+    blocks = four_bit_blocks("Q4_0", gguf.quantize(weights, Type.Q4_0))
+
+    np.testing.assert_allclose(values_of(nearest_4bit(blocks)), affine_values(blocks), rtol=1e-6)
+
+
+@given(SEEDS)
+def test_the_nearest_whole_zero_points_lose_less_than_rounding_without_any(seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(0, 3, (4, 1024)).astype(np.float32)
+    blocks = four_bit_blocks("Q4_1", gguf.quantize(weights, Type.Q4_1))
+    values = affine_values(blocks)
+
+    lost = np.linalg.norm(values_of(nearest_4bit(blocks)) - values)
+
+    assert lost < 0.08 * np.linalg.norm(values)
+    assert lost < np.linalg.norm(values_of(quantize_symmetric_4bit(values, 32)) - values)
+
+
+def test_the_nearest_whole_zero_points_keep_constant_and_empty_blocks() -> None:
+    minimum = np.array([[1.5, -2.0, 0.0]], np.float32)
+    blocks = replace(no_blocks(1, 96), minimum=minimum)
+
+    np.testing.assert_allclose(values_of(nearest_4bit(blocks)), np.repeat(minimum, 32, axis=1), rtol=1e-6)
