@@ -8,28 +8,35 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.graph.calibration import Calibration
+from jan_ort.convert.graph.onnx_writer import MICROSOFT
 from jan_ort.convert.inputs.checkpoint import ModelTensor
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.schemes import Weights
 from jan_ort.ground.model_errors import ConversionError
-from tests.convert.gguf_proof import mean_kl, prove
+from tests.convert.gguf_proof import mean_kl, proof_of, prove
+from tests.convert.inputs.random_blocks import model_blocks
+from tests.convert.tiny_llama import LlamaSession
 from tests.fixtures.gguf_models import RECIPES, write
 from tests.fixtures.gguf_models.model import Model, Sizes
 from tests.fixtures.gguf_models.recordings import TOKEN_IDS, recorded_logits
 
 SIZES = Sizes(layers=1)
+WHOLE_BLOCKS = Sizes(layers=1, hidden=256, expert_ffn=256, experts=4, experts_used=2)
 
 
-def written(name: str, folder: Path, **keys: Any) -> Path:
+def written(name: str, folder: Path, sizes: Sizes = SIZES, **keys: Any) -> Path:
     """Write a file of one layer with further keys."""
-    model = Model(folder / f"{name}.gguf", RECIPES[name].arch, SIZES)
+    model = Model(folder / f"{name}.gguf", RECIPES[name].arch, sizes)
     RECIPES[name].add(model)
     for key, value in keys.items():
         model.key(key, value)
@@ -68,18 +75,72 @@ def test_the_pass_of_the_calibration_is_that_of_llama_cpp(name: str, tmp_path: P
     assert layers[-1].down is None
 
 
-@pytest.mark.parametrize(("kind", "bits"), [("Q4_0", 4), ("MXFP4", 4), ("Q4_1", 8), ("Q8_0", 8), ("F16", 8)])
-def test_experts_keep_the_4_bits_that_their_operator_has(
-    kind: str, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def keep_experts_as(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files that are written have experts of a type."""
     write_matrix = Model.matrix
 
     def write_kind(model: Model, tensor: str, *shape: int, **more: Any) -> None:
+        if "_exps" in tensor and kind == "Q4_K":  # which the gguf package cannot make
+            blocks = model_blocks(Type.Q4_K, (math.prod(shape[:-1]), shape[-1]), 0)
+            model.writer.add_tensor(tensor, blocks.reshape(*shape[:-1], -1), raw_dtype=Type.Q4_K)
+            return
         write_matrix(model, tensor, *shape, **more | ({"kind": kind} if "_exps" in tensor else {}))
 
     monkeypatch.setattr(Model, "matrix", write_kind)
 
-    assert bits_of(experts_of(converted(written("qwen3moe", tmp_path), "int4"))) == bits
+
+@pytest.mark.parametrize(
+    ("kind", "bits"), [("Q4_0", 4), ("MXFP4", 4), ("Q4_1", 4), ("Q4_K", 4), ("Q5_0", 8), ("Q8_0", 8), ("F16", 8)]
+)
+def test_experts_keep_the_4_bits_that_their_operator_has(
+    kind: str, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_experts_as(kind, monkeypatch)
+
+    assert bits_of(experts_of(converted(written("qwen3moe", tmp_path, WHOLE_BLOCKS), "int4"))) == bits
+
+
+@pytest.mark.parametrize("kind", ["Q4_1", "Q4_K"])
+def test_experts_with_whole_zero_points_stay_near(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_experts_as(kind, monkeypatch)
+    source = written("qwen3moe", tmp_path, WHOLE_BLOCKS)
+
+    exact, ours = (LlamaSession(converted(source, weights)).step(TOKEN_IDS)[0] for weights in ("fp16", "int4"))
+
+    assert mean_kl(exact, ours) < 5e-3
+
+
+def test_experts_with_zero_points_have_the_same_logits_in_company(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_experts_as("Q4_1", monkeypatch)
+    source = written("qwen3moe", tmp_path, WHOLE_BLOCKS)
+
+    proof = proof_of(recorded_logits("qwen3moe"), converted(source, "int4"))
+
+    assert (proof.chunked, proof.in_company) == (True, True)
+
+
+def test_onnxruntime_has_no_experts_in_mxfp4_on_a_cpu() -> None:
+    """When it has, MXFP4 is kept as it is: then this fails."""
+    kinds = {"x": TensorProto.FLOAT, "y": TensorProto.FLOAT, "router": TensorProto.FLOAT}
+    values = {name: helper.make_tensor_value_info(name, kind, ["rows", 64]) for name, kind in kinds.items()}
+    weights = [
+        helper.make_tensor("weights", TensorProto.UINT8, (64, 128, 32), bytes(64 * 128 * 32), raw=True),
+        helper.make_tensor("down", TensorProto.UINT8, (64, 64, 32), bytes(64 * 64 * 32), raw=True),
+        helper.make_tensor("scales", TensorProto.FLOAT8E8M0, (64, 128, 2), bytes(64 * 128 * 2), raw=True),
+        helper.make_tensor("down_scales", TensorProto.FLOAT8E8M0, (64, 64, 2), bytes(64 * 64 * 2), raw=True),
+        helper.make_tensor("ones", TensorProto.FLOAT, (64,), [1.0] * 64),
+    ]
+    inputs = ["x", "router", "weights", "scales", "", "down", "down_scales", *[""] * 8, "ones", "ones"]
+    at = {"k": 1, "activation_type": "swiglu", "swiglu_fusion": 1, "quant_type": "fp4", "block_size": 32}
+    node = helper.make_node("QMoE", inputs, ["y"], domain=MICROSOFT, **at)
+    graph = helper.make_graph([node], "experts", [values["x"], values["router"]], [values["y"]], weights)
+    opsets = [helper.make_opsetid("", 24), helper.make_opsetid(MICROSOFT, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=11).SerializeToString()
+
+    with pytest.raises(Exception, match="Float8E8M0"):  # the library's own errors derive from nothing else
+        onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
 
 def test_mxfp4_rounded_to_other_4_bits_stays_near(tmp_path: Path) -> None:
