@@ -135,7 +135,7 @@ def install(trial: Trial) -> tuple[str, dict[str, str]]:
         try:
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
             pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "install", str(ROOT)], check=True)
+            subprocess.run([*pip, "install", str(ROOT / "openapi"), str(ROOT)], check=True)
             subprocess.run([*pip, "uninstall", "--yes", "onnxruntime"], check=True)
             subprocess.run([*pip, "install", "--no-deps", trial.distribution], check=True)
         except BaseException:

@@ -15,7 +15,7 @@ from jan_ort.models.cache.manifest import find_damage
 from jan_ort.models.folder import ModelFolder
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
-from tests.e2e.server_process import environment
+from tests.e2e.server_process import READY_S, environment
 from tests.models.sources.fake_hub import FakeHub, running
 from tests.signals import send_signal
 
@@ -65,7 +65,7 @@ def _limit(num_bytes: int) -> None:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=READY_S)
     return process.returncode, stdout.strip(), stderr.strip()
 
 
@@ -107,7 +107,7 @@ def test_the_task_that_is_said_counts(start: Start) -> None:
 def test_a_pull_that_was_killed_in_the_middle_can_be_done_again(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     killed = start("org/tiny")
-    assert hub.stalled.wait(30)
+    assert hub.stalled.wait(READY_S)
     killed.kill()
     killed.communicate()
     left = list(own_cache.rglob(".tmp-*"))
@@ -121,7 +121,7 @@ def test_a_pull_that_was_killed_in_the_middle_can_be_done_again(start: Start, ow
 def test_a_pull_that_is_interrupted_leaves_nothing(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     interrupted = start("org/tiny")
-    assert hub.stalled.wait(30)
+    assert hub.stalled.wait(READY_S)
     send_signal(interrupted.pid, signal.SIGINT)
     status, stdout, stderr = ended(interrupted)
 
@@ -139,7 +139,7 @@ def test_a_server_that_is_interrupted_while_it_fetches_leaves_nothing(own_cache:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert hub.stalled.wait(60)
+    assert hub.stalled.wait(READY_S)
     send_signal(server.pid, signal.SIGINT)
     status, _, stderr = ended(server)
 
@@ -152,7 +152,7 @@ def test_a_server_that_is_interrupted_while_it_fetches_leaves_nothing(own_cache:
 def test_of_two_pulls_at_once_one_downloads(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     first = start("org/tiny")
-    assert hub.stalled.wait(30)
+    assert hub.stalled.wait(READY_S)
     second = start("org/tiny")
     assert second.stderr is not None
     waiting = next(line for line in second.stderr if "waiting for another process" in line)
@@ -166,7 +166,7 @@ def test_of_two_pulls_at_once_one_downloads(start: Start, own_cache: Path, hub: 
 def test_a_pull_that_waits_for_one_that_is_killed_takes_its_place(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.stall.set()
     first = start("org/tiny")
-    assert hub.stalled.wait(30)
+    assert hub.stalled.wait(READY_S)
     second = start("org/tiny")
     assert second.stderr is not None
     assert any("waiting for another process" in line for line in second.stderr)
