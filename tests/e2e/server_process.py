@@ -110,7 +110,7 @@ def _running(
 
 
 def _listening(process: subprocess.Popen[str], log: Path) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(r"listening on (http://\S+)", log.read_text()):
             return found[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.server_process import ServerProcess, environment, serve
+from tests.e2e.server_process import READY_S, ServerProcess, environment, serve
 from tests.serving.several import cached
 
 LINKS_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
@@ -18,7 +18,7 @@ LINKS_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="links need a ri
 
 def remove(cache_dir: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "jan_ort", "models", "remove", "mine", "--yes", "--cache-dir", str(cache_dir)]
-    return subprocess.run(command, env=environment(), cwd=cache_dir, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment(), cwd=cache_dir, capture_output=True, text=True, timeout=READY_S)
 
 
 def change(server: ServerProcess, path: str) -> None:
