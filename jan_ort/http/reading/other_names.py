@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from jan_ort.http.api_error import bad_request, short, unsupported
-from jan_ort_openapi.models import (
-    CreateChatCompletionRequest,
-    CreateCompletionRequest,
-    CreateEmbeddingRequest,
-    CreateRerankRequest,
-    CreateScoreRequest,
-)
+from jan_ort.http.reading.refused_fields import MEMBERS, OTHER_NAMES, REFUSED, REMEDIES, Fields
+from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
 
@@ -42,95 +36,13 @@ HONOURED = frozenset(
         "thinking",
         "messages[].reasoning_content",
         "messages[].reasoning",
+        "messages[].prefix",
+        "messages[].partial",
         "add_generation_prompt",
         "continue_final_message",
     }
 )
 """Fields that are not in the document and have an effect."""
-
-_REFUSED: Mapping[str, tuple[Any, ...]] = {
-    "truncate_prompt_tokens": (),
-    "min_new_tokens": (0,),
-    "typical_p": (1,),
-    "tfs_z": (1,),
-    "top_a": (0,),
-    "top_n_sigma": (-1, 0),
-    "use_beam_search": (False,),
-    "length_penalty": (1,),
-    "no_repeat_ngram_size": (0,),
-    "bad_words": ([],),
-    "allowed_token_ids": (),
-    "logits_processors": ([],),
-    "include_stop_str_in_output": (False,),
-    "skip_special_tokens": (True,),
-    "add_special_tokens": (True,),
-    "prompt_logprobs": (),
-    "n_probs": (0,),
-    "n_keep": (0,),
-    "n_indent": (0,),
-    "mirostat": (0,),
-    "dry_multiplier": (0,),
-    "xtc_probability": (0,),
-    "dynatemp_range": (0,),
-    "repeat_last_n": (64,),
-    "structural_tag": (),
-    "lora": ([],),
-}
-"""Fields of requests for text that this server has not, each with the values at which they ask for nothing."""
-
-_REFUSED_IN_CHAT: Mapping[str, tuple[Any, ...]] = {
-    "modalities": (["text"], []),
-    "audio": (),
-    "documents": ([],),
-    "web_search_options": (),
-    "verbosity": ("medium",),
-    "echo": (False,),
-    "suffix": ("",),
-    "best_of": (1,),
-    "chat_template": (),
-}
-
-_REFUSED_IN_EMBEDDINGS: Mapping[str, tuple[Any, ...]] = {
-    "input_type": (),
-    "truncate_prompt_tokens": (),
-    "truncate": (False, "NONE"),
-    "task": (),
-    "output_dimension": (),
-    "output_dtype": ("float",),
-    "add_special_tokens": (True,),
-}
-
-_REFUSED_IN_RANKING: Mapping[str, tuple[Any, ...]] = {
-    "truncate_prompt_tokens": (),
-    "truncate": (False, "NONE"),
-    "truncation": (False,),
-    "max_tokens_per_doc": (),
-    "max_chunks_per_doc": (),
-    "overlap_tokens": (),
-    "rank_fields": ([], ["text"]),
-    "instruction": (),
-    "instruct": (),
-    "raw_scores": (False,),
-    "use_activation": (True,),
-    "activation": (True,),
-}
-
-_REMEDIES = {
-    "min_new_tokens": "use min_tokens",
-    "truncate_prompt_tokens": "send a shorter prompt",
-    "mirostat": "use mirostat_mode",
-    "n_probs": "use logprobs",
-    "output_dimension": "use dimensions",
-}
-
-
-_REFUSED_BY: Mapping[type[BaseModel], Mapping[str, tuple[Any, ...]]] = {
-    CreateCompletionRequest: _REFUSED,
-    CreateChatCompletionRequest: {**_REFUSED, **_REFUSED_IN_CHAT},
-    CreateEmbeddingRequest: _REFUSED_IN_EMBEDDINGS,
-    CreateRerankRequest: _REFUSED_IN_RANKING,
-    CreateScoreRequest: _REFUSED_IN_RANKING,
-}
 
 
 def given(body: BaseModel, name: str) -> Any:
@@ -142,12 +54,24 @@ def given(body: BaseModel, name: str) -> Any:
 
 def refuse_what_is_not_honoured(body: BaseModel) -> None:
     """Refuse fields that would change the answer and are not served. Raises: ApiError 400 that names the first one."""
-    refused = _REFUSED_BY[type(body)]
+    _refuse(body, REFUSED[type(body)], "")
+    for name, refused in MEMBERS.items():
+        held = given(body, name)
+        if isinstance(held, BaseModel):
+            _refuse(held, refused, f"{name}.")
+        elif isinstance(held, list):
+            for at, each in enumerate(held):
+                if isinstance(each, BaseModel) and each.model_extra:
+                    _refuse(each, refused, f"{name}.{at}.")
+
+
+def _refuse(body: BaseModel, refused: Fields, prefix: str) -> None:
     others = body.model_extra or {}
-    for name, meaningless in refused.items():  # and not the other way round: a body may have 60,000 fields
-        value = others.get(name)
-        if value is not None and value not in meaningless:
-            raise unsupported(name, f"{name} is not supported; {_REMEDIES.get(name, 'leave it out')}")
+    for name in sorted(others.keys() & refused.keys()):  # which looks at the fewer: a body may have 60,000 fields
+        value, own = others[name], OTHER_NAMES.get(name)
+        if value is not None and value not in refused[name] and (own is None or value != given(body, own)):
+            path = f"{prefix}{name}"
+            raise unsupported(path, f"{path} is not supported; {REMEDIES.get(name, 'leave it out')}")
 
 
 def token_limit(body: GenerationBody) -> int | None:

@@ -44,7 +44,7 @@ class TemplateOptions:
 
 def template_options(model: GenerativeModel, body: CreateChatCompletionRequest) -> TemplateOptions:
     """Return what the body says. Raises: ApiError 400 that names the field."""
-    is_continued = flag(body, "continue_final_message") is True
+    is_continued = flag(body, "continue_final_message") is True or _is_begun(body)
     add_generation_prompt = flag(body, "add_generation_prompt")
     if is_continued and add_generation_prompt:
         message = "continue_final_message and add_generation_prompt exclude each other; leave one out"
@@ -53,6 +53,12 @@ def template_options(model: GenerativeModel, body: CreateChatCompletionRequest) 
     is_prompted = not is_continued and add_generation_prompt is not False
     unthinking = model.thoughts if is_prompted and is_switched_off(body, variables) else None
     return TemplateOptions(variables, is_prompted, is_continued, unthinking)
+
+
+def _is_begun(body: CreateChatCompletionRequest) -> bool:
+    """Whether the last message says so itself, as with Mistral and DeepSeek, and with Moonshot and Qwen."""
+    last = body.messages[-1] if body.messages else None
+    return last is not None and last.role == "assistant" and any(flag(last, name) for name in ("prefix", "partial"))
 
 
 def _variables(given_ones: object) -> dict[str, Any]:
