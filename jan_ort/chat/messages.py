@@ -134,6 +134,8 @@ def _arguments(text: str, param: str) -> dict[str, Any] | str:
     try:
         check_size(text.encode(), ())
         arguments = json.loads(text, parse_int=parse_int, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            json.dumps(arguments, ensure_ascii=False).encode()  # half a surrogate pair is no text of a prompt
     except TooManyValues as error:
         raise MessageError(param, f"{param}: {error}") from error
     except (ValueError, RecursionError, MalformedBody):

@@ -45,7 +45,9 @@ async def test_text_parts_of_every_role_say_what_their_joined_text_says(client: 
     assert joined == whole != half
 
 
-@pytest.mark.parametrize("arguments", ['{"city": "Os', "", " ", "{", "[1]", "5", "null", "not JSON", '{"a": NaN}'])
+@pytest.mark.parametrize(
+    "arguments", ['{"city": "Os', "", " ", "{", "[1]", "5", "null", "not JSON", '{"a": NaN}', r'{"a": "\ud83d"}']
+)
 @pytest.mark.parametrize("is_legacy", [False, True], ids=["tool_calls", "function_call"])
 async def test_a_call_is_taken_back_however_it_was_cut_off(client: Client, arguments: str, is_legacy: bool) -> None:
     answers = []
