@@ -121,6 +121,16 @@ async def names_what_typed_clients_require(client: Client, line: Line) -> None:
     assert "refusal" in answer["choices"][0]["message"]
 
 
+@CHECKS.of("P12")
+async def counts_markers_as_letters(client: Client, line: Line) -> None:
+    plain = json.loads(json.dumps(line["request"]["body"]).replace("<|", "<~").replace("|>", "~>"))
+
+    status, answer = await post(client, line["request"]["path"], line["request"]["body"])
+
+    assert status == 200
+    assert answer["count"] == (await post(client, line["request"]["path"], plain))[1]["count"]
+
+
 @CHECKS.of("E01")
 async def is_floats(client: Client, line: Line) -> None:
     (embedded,) = (await answered(client, line))["data"]

@@ -10,6 +10,8 @@ import struct
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema_rs
@@ -18,7 +20,19 @@ import pytest
 from tests.http.cases.case_lines import Checks, Line
 from tests.http.fields.asking import FREE, GREEDY, answered, ask, refused, said, streamed
 from tests.http.fields.offering import tool
-from tests.http.handlers.serving import CHAT, COMPLETIONS, EMBEDDINGS, HELLO, Client, engine_of, post, until
+from tests.http.handlers.serving import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    EVERY_TASK,
+    HELLO,
+    Client,
+    engine_of,
+    post,
+    serving,
+    until,
+)
+from tests.http.scripted import model_folder, scripted
 from tests.own_settings import without_own_settings
 
 CHECKS = Checks("complaints.jsonl")
@@ -33,11 +47,20 @@ CALL = {
     "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
 }
 RESULT = {"role": "tool", "tool_call_id": "a", "content": "ok"}
+THINKS = "{% for m in messages %}{{ m.role }}: {{ m.content.split('</think>')[-1] }}\n{% endfor %}"
+KWARGS: list[dict[str, Any]] = [{"enable_thinking": False}, {"unknown": 1}]
+COUNT = "/extras/tokenize/count"
 TREE = {
     "$defs": {
         "node": {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}}}
     },
     "$ref": "#/$defs/node",
+}
+
+
+BOOLEAN: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {"name": "x", "schema": {"properties": {"x": {"type": "boolean"}}, "required": ["x"]}},
 }
 
 
@@ -227,6 +250,49 @@ async def the_empty_schema_ends(client: Client, line: Line) -> None:
     answer = await ask(client, CHAT, **FREE | {"max_tokens": 200}, **schema({}))
 
     json.loads(answer["choices"][0]["message"]["content"])
+
+
+@CHECKS.of("D7")
+async def a_schema_holds_what_follows_the_thought(client: Client, line: Line) -> None:
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        folder = model_folder(Path(directory), f"{THINKS}<think>\n")
+        scripted(patch, folder).say('Well, so: {.\n</think>\n\n{"x": true}')
+        async with serving(model=str(folder)) as app:
+            fields = FREE | {"max_tokens": 120, "response_format": BOOLEAN}
+            answer = await ask(app.test_client(), CHAT, **fields)
+
+    message = answer["choices"][0]["message"]
+    assert json.loads(message["content"]) == {"x": True}
+    assert message["reasoning_content"] == message["reasoning"] == "Well, so: {."
+
+
+@CHECKS.of("E2")
+async def thinking_is_turned_off_in_the_prompt(client: Client, line: Line) -> None:
+    switch = "{% if enable_thinking is defined and not enable_thinking %}{{ 12345 }}{% endif %}"
+    with TemporaryDirectory() as directory:
+        folder = model_folder(Path(directory), THINKS + switch)
+        async with serving(model=str(folder)) as app:
+            counts = [
+                (await post(app.test_client(), COUNT, {"messages": HELLO} | fields))[1]["count"]
+                for fields in ({}, *({"chat_template_kwargs": each} for each in KWARGS), {"reasoning_effort": "none"})
+            ]
+
+    assert [count - counts[0] for count in counts] == [0, 5, 0, 5]
+
+
+@CHECKS.of("G4")
+async def documents_are_ranked(client: Client, line: Line) -> None:
+    body = {"query": "q", "documents": ["a", "b", "q q"], "model": "reference-reranker"}
+    async with serving(**EVERY_TASK) as app:
+        whole = await answered(app.test_client(), "/v1/rerank", **body)
+        best = await answered(app.test_client(), "/v1/rerank", **body, top_n=1, return_documents=True)
+
+    scores = [each["relevance_score"] for each in whole["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert sorted(each["index"] for each in whole["results"]) == [0, 1, 2]
+    (first,) = best["results"]
+    assert (first["index"], first["relevance_score"]) == (whole["results"][0]["index"], scores[0])
+    assert first["document"]["text"] == body["documents"][first["index"]]
 
 
 @CHECKS.of("E3")
