@@ -53,6 +53,7 @@ class PythonCallsReader(SteppedReader):
     """Reads a list of calls and ``closing`` after it; an argument is given out once it is whole.
 
     ``is_begun`` says that the bracket has been read already. A dictionary behind ``**`` is all arguments at once.
+    Arguments that are none break their call off, and the list goes on behind it.
     """
 
     def __init__(self, tools: Mapping[str, Tool], *, closing: str = "", is_begun: bool = False) -> None:
@@ -63,6 +64,7 @@ class PythonCallsReader(SteppedReader):
         self._depth = 0
         self._quote = ""
         self._is_escaped = False
+        self._is_broken = False
 
     def _before(self, char: str) -> Sequence[CallEvent]:
         text = self.rest.strip(WHITESPACE)
@@ -72,6 +74,7 @@ class PythonCallsReader(SteppedReader):
         if name.endswith("(") and name[:-1].strip() in self.tools:
             self.rest, self._has_called = "", True
             self._joint, self._depth, self._quote, self._state = "{", 0, "", self._in_call
+            self._is_broken = False
             return [CallStarted(name[:-1].strip())]
         self.is_done = len(self.rest) > _MAX_HEAD or _NAME.fullmatch(name.rstrip(WHITESPACE)) is None
         return []
@@ -99,18 +102,20 @@ class PythonCallsReader(SteppedReader):
     def _argument(self, *, is_last: bool) -> Sequence[CallEvent]:
         text = self.rest[:-1].strip(WHITESPACE)
         events: list[CallEvent] = []
+        self.rest = ""
+        self._state = self._behind if is_last else self._state
+        if self._is_broken:
+            return []
         try:
             if text.startswith("**"):
                 events.append(self._all(text[2:], is_last=is_last))
             elif text:
                 events.append(self._pair(text))
         except ValueError:
-            self.is_done = True
+            self._is_broken = True
             return [CallEnded(is_complete=False)]
-        self.rest = ""
         if is_last:
             end = {"{": "{}", "": ""}.get(self._joint, "}")
-            self._state = self._behind
             return [*events, *([CallArguments(end)] if end else []), CallEnded()]
         return events
 

@@ -14,6 +14,7 @@ from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, ToolCallEnd,
 from jan_ort.chat.tools.call_reader import MAX_SPACE
 from jan_ort.chat.tools.json_scanner import is_json_object
 from tests.chat.tools.parsing import (
+    BY_NAME,
     HERMES,
     LLAMA3,
     MISTRAL,
@@ -68,6 +69,8 @@ def test_what_is_no_call_is_content_however_it_is_cut(tool_format: ToolFormat, t
     assert parsed(tool_format, *text) == content(text)
 
 
+LFM2, LLAMA4 = BY_NAME["lfm2"], BY_NAME["llama4"]
+NEXT = call(1, "now", "{}")
 BROKEN: list[tuple[ToolFormat, str, list[Event]]] = [
     # Cut off in its arguments.
     (
@@ -134,6 +137,21 @@ BROKEN: list[tuple[ToolFormat, str, list[Event]]] = [
     ),
     (HERMES, '<tool_call>{"name": "now"}</tool_', call(0, "now", "{}")),
     (HERMES, '<tool_call>{"name": "now"}</tools>', [*call(0, "now", "{}"), *content("</tools>")]),
+]
+
+WEATHER: list[Event] = [ToolCallStart(0, "call_0", "weather")]
+BROKEN += [
+    # Arguments that Python does not read: the list goes on behind the call.
+    (LFM2, "<|tool_call_start|>[weather(city=Bern x), now()]<|tool_call_end|>Hm.", [*WEATHER, *NEXT, *content("Hm.")]),
+    (LFM2, '<|tool_call_start|>[weather("Bern", (days=3)), now()]<|tool_call_end|>', [*WEATHER, *NEXT]),
+    (LFM2, "<|tool_call_start|>[weather(**[1], a=')'), now()]<|tool_call_end|>", [*WEATHER, *NEXT]),
+    (
+        LFM2,
+        '<|tool_call_start|>[weather(city="Bern", oops, days=3), now()]<|tool_call_end|>',
+        [*WEATHER, ArgumentsDelta(0, '{"city": "Bern"'), *NEXT],
+    ),
+    (LLAMA4, "[weather(city=Bern x)]", WEATHER),
+    (LLAMA4, "[weather(Bern, now()]", WEATHER),
 ]
 
 
