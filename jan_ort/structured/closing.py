@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from llguidance import LLMatcher
@@ -12,6 +13,8 @@ from jan_ort.structured.vocabulary import GrammarVocabulary
 
 MAX_ENDING = 512
 """The longest ending that is looked for, in tokens: each takes some 20 microseconds of a step, which others share."""
+MAX_MARKUP = 64
+"""The longest markup behind the last bracket of a call, in tokens, that may be missing."""
 LONG_ENDING = 256
 """Tokens beyond which no other ending is tried: it would not be much shorter."""
 FILLER_COST = 4
@@ -53,10 +56,10 @@ class JsonPosition:
 class Closer:
     """Finds endings for one vocabulary."""
 
-    def __init__(self, vocabulary: GrammarVocabulary, marks: Sequence[Sequence[int]] = ()) -> None:
-        """``marks`` are token ids of what ends parts of a text that is not all JSON, the innermost first."""
+    def __init__(self, vocabulary: GrammarVocabulary) -> None:
         self._vocabulary = vocabulary
-        self._marks = [list(mark) for mark in marks]
+        self._marks: list[list[int]] = []
+        self._num_spare = 0
         _ = vocabulary.by_preference  # which takes 70 ms, here and not in a step
         brackets = vocabulary.tokens_of_only(b"}]")
         ended_string = vocabulary.tokens_of_only(b"}]", after=b'"')
@@ -66,6 +69,15 @@ class Closer:
         # A separator first: what must hold one (an address, a URI) cannot end before it.
         self._characters = vocabulary.ids_of([bytes([byte]) for byte in (*b"@:", *range(0x30, 0x7F), *range(0x30))])
 
+    def of_calls(self, marks: Sequence[Sequence[int]]) -> Closer:
+        """Return one for calls, in which what stands behind the last bracket may be missing.
+
+        ``marks`` are token ids of what ends parts of a call that are no JSON, the innermost first.
+        """
+        closer = copy(self)
+        closer._marks, closer._num_spare = [list(mark) for mark in marks], MAX_MARKUP
+        return closer
+
     def ending(self, matcher: LLMatcher, position: JsonPosition, limit: int) -> list[int] | None:
         """Return token ids that complete the document, at most ``limit``; None if no walk finds such an ending.
 
@@ -73,12 +85,19 @@ class Closer:
         """
         limit = min(limit, MAX_ENDING)
         try:
-            filled = self._walk(matcher.deep_copy(), position.copy(), limit, in_words=True)
-            if filled is not None:
-                return filled
-            return self._walk(matcher.deep_copy(), position.copy(), limit, in_words=False)
+            for in_words in (True, False):
+                filled = self._walk(matcher.deep_copy(), position.copy(), limit + self._num_spare, in_words=in_words)
+                if filled is not None:
+                    return filled if len(filled) <= limit else self._without_markup(filled, limit)
         except _TooLong:
-            return None
+            pass
+        return None
+
+    def _without_markup(self, ending: list[int], limit: int) -> list[int] | None:
+        """Return the ending up to its last bracket, None if that does not fit either."""
+        texts = [self._vocabulary.token_bytes[token_id] for token_id in ending]
+        length = next((at + 1 for at in range(len(texts) - 1, -1, -1) if set(texts[at]) & set(b"}])")), limit + 1)
+        return ending[:length] if length <= limit else None
 
     def _walk(self, matcher: LLMatcher, position: JsonPosition, limit: int, *, in_words: bool) -> list[int] | None:
         """Return an ending; where text has to be made up, of long words, or of single characters each in its turn.

@@ -108,9 +108,7 @@ class GrammarCompiler:
         matcher = self._matcher(LLMatcher.grammar_from_lark(unforced))
         if matcher.is_error():
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
-        closer = self._closer if closes and not is_much else None
-        if closer is not None and marks:
-            closer = Closer(self._vocabulary, [self.tokens_of(mark) for mark in marks])
+        closer = self._closer.of_calls([self.tokens_of(mark) for mark in marks]) if closes and not is_much else None
         return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source), ends_numbers=_JSON_SCHEMA in source)
 
     def tokens_of(self, texts: Iterable[str | int]) -> list[int]:

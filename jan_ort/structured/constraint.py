@@ -185,7 +185,7 @@ class Constraint:
         if ending:
             self.was_closed = True
             return ending[0]
-        if self._vocabulary.eos_token_ids:
+        if self._vocabulary.eos_token_ids and self.is_accepting():  # and not only out of what may be missing
             self.was_closed = True
             return self._vocabulary.eos_token_ids[0]
         return token_id

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.http.fields.asking import FREE, GREEDY, ask, streamed
+from tests.http.fields.asking import FREE, GREEDY, ask, ids, streamed
 from tests.http.handlers.serving import CHAT, HELLO, Client, post
 
 SCHEMAS: list[dict[str, Any]] = [
@@ -88,6 +88,23 @@ async def test_a_forced_call_is_whole_at_any_limit_that_leaves_room_and_never_ma
             assert jsonschema_rs.is_valid(ARGUMENTS, json.loads(call["function"]["arguments"]))
         assert calls
     assert choice["finish_reason"] in ("length", "tool_calls")
+
+
+@pytest.mark.parametrize("is_parallel", [True, False])
+async def test_arguments_are_whole_where_only_the_closing_markup_does_not_fit(
+    client: Client, is_parallel: bool
+) -> None:
+    shortest = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "", "note": ""}}'
+    num_tokens = len(await ids(client, shortest))
+    body = FREE | {"tools": tools(ARGUMENTS), "tool_choice": "required", "parallel_tool_calls": is_parallel}
+
+    for room in (3, 8, 30):  # the markup has about a dozen tokens
+        (choice,) = (await ask(client, CHAT, **body | {"max_tokens": num_tokens + room}))["choices"]
+
+        assert jsonschema_rs.is_valid(
+            ARGUMENTS, json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"])
+        )
+        assert choice["finish_reason"] == "length"
 
 
 @pytest.mark.parametrize("max_tokens", [1, 10, 30])

@@ -42,7 +42,7 @@ class ChatAnswer:
         if content or thought:
             choices = choices or [self._choice({"content": ""})]
             choices[0]["logprobs"] = chat_logprobs(self._tokenizer, content, thought)
-        reason = "stop" if self._reader.is_done else output.finish_reason
+        reason = output.finish_reason or ("stop" if self._reader.is_done else None)
         if reason is not None:
             self._finish_reason = self._message.finish_reason(reason)
             choices.append(self._choice({}, self._finish_reason))
