@@ -14,7 +14,8 @@ import numpy as np
 
 from tests.fixtures.encoder_models import SHAPES, VECTORS, write
 from tests.fixtures.encoder_models.configurations import CONFIGURATIONS, SCORING
-from tests.fixtures.encoder_models.oracle import saved_shapes, scores, vectors
+from tests.fixtures.encoder_models.oracle import odds, saved_shapes, scores, vectors
+from tests.fixtures.hf_models.reranker import write_reranker
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
             recorded[name] = vectors(write(name, Path(embedding)))
         for name in SCORING:
             recorded[f"{name}/scores"] = scores(write(name, Path(scoring), scores=True))
+        recorded["qwen3/odds"] = odds(write_reranker(Path(scoring)))
     np.savez_compressed(VECTORS, **recorded)
     print(f"{VECTORS}: {len(recorded)} models, {VECTORS.stat().st_size:,} bytes")
 

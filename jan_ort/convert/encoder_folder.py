@@ -20,6 +20,7 @@ from jan_ort.convert.graph.reading_operations import ReadingOperations
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer
+from jan_ort.convert.inputs.yes_or_no import YesOrNo
 from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
 from jan_ort.convert.weights.smoothing import LayerSmoothing
 
@@ -63,14 +64,15 @@ def write_reading_decoder(
     target: Path,
     model: Checkpoint,
     decoder: Decoder,
-    around: SentenceTransformer,
+    around: SentenceTransformer | YesOrNo,
     asked: int | None,
     limit_mb: int | None,
     report: Report,
 ) -> int:
-    """Write the graph of a decoder that embeds: its layers, and no head. Returns how many tokens it takes.
+    """Write the graph of a decoder that embeds, its layers and no head, or that ranks by answering yes or no.
 
-    ``asked`` are those that it is to take, if it has as many positions. Raises: ConversionError.
+    Returns how many tokens it takes. ``asked`` are those that it is to take, if it has as many positions.
+    Raises: ConversionError.
     """
     config = read_decoder_config(model, decoder)
     check_peak(model.path, model.largest_tensor(), VALUE_BYTES, limit_mb)
@@ -84,7 +86,11 @@ def write_reading_decoder(
             forward.layer(layer)
             report(STAGE, 0.8 * (layer + 1) / config.num_hidden_layers)
         hidden = forward.output()
-        _finish_embedding(writer, nodes, hidden, around, config.hidden_size, length)
+        if isinstance(around, YesOrNo):
+            odds = nodes.product("yes_or_no", pool(nodes, hidden, "last"), around.direction(model, config), None)
+            _finish(writer, odds, "logits", 1, SCORING_GRAPH, length)
+        else:
+            _finish_embedding(writer, nodes, hidden, around, config.hidden_size, length)
     for kind in ("weight", "bias"):
         model.pass_over(f"{decoder.tensors.head}.{kind}")
     if unused := model.unused_tensors():

@@ -1,4 +1,4 @@
-"""Convert a GGUF file of a model that embeds into a model folder with one ONNX graph."""
+"""Convert a GGUF file of a model that embeds or ranks into a model folder with one ONNX graph."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.architectures import decoders, gguf_encoders
 from jan_ort.convert.architectures.decoder import Decoder
-from jan_ort.convert.architectures.decoder_config import read_decoder_config
-from jan_ort.convert.architectures.encoder import Encoder
+from jan_ort.convert.architectures.decoder_config import DecoderConfig, read_decoder_config
+from jan_ort.convert.architectures.encoder import Encoder, EncoderConfig
 from jan_ort.convert.encoder_folder import STAGE, EncoderModel, write_encoder, write_reading_decoder
 from jan_ort.convert.folder_files import check_empty, describe, write_configs, write_json
 from jan_ort.convert.gguf_folder import read_tokenizer
@@ -21,10 +21,11 @@ from jan_ort.convert.inputs.encoder_config import gguf_pooling, read_gguf_encode
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, name_pooling
+from jan_ort.convert.inputs.yes_or_no import YesOrNo, gguf_yes_or_no
 from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.ground.progress import Progress, in_bytes, silent
-from jan_ort.ground.task import EMBED
+from jan_ort.ground.task import EMBED, RERANK, Task
 
 
 def check_gguf_encoder(source: Path, memory_limit_mb: int | None = None, pooling: str | None = None) -> None:
@@ -44,7 +45,7 @@ def convert_gguf_encoder(
     memory_limit_mb: int | None = None,
     pooling: str | None = None,
 ) -> None:
-    """Write the model folder of the GGUF file ``source``, which embeds, into the existing, empty directory ``target``.
+    """Write the model folder of the GGUF file ``source``, which embeds or ranks, into the empty directory ``target``.
 
     Weights become float32, as of :func:`sentence_transformers_folder.convert_sentence_transformers`, and vectors have
     the length 1. ``pooling`` is for a file that does not say how; the rest is as of :func:`gguf_folder.convert_gguf`.
@@ -58,30 +59,42 @@ def convert_gguf_encoder(
     found = _read_embedder(model, pooling)
     if isinstance(found.recipe, Encoder):
         weights = EncoderWeights.of_gguf(model, found.recipe)
-        encoder = EncoderModel(found.recipe, read_gguf_encoder(model, found.recipe), weights, found.around)
+        around = None if isinstance(found.around, YesOrNo) else found.around
+        config = read_gguf_encoder(model, found.recipe, scores=around is None)
+        encoder = EncoderModel(found.recipe, config, weights, around)
         write_encoder(target, encoder, found.length, memory_limit_mb, report)
-    else:
+    elif found.around is not None:
         write_reading_decoder(target, model, found.recipe, found.around, None, memory_limit_mb, report)
     found.tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
-    config = {"model_type": found.recipe.name, "hidden_size": found.size, "max_position_embeddings": found.length}
-    write_configs(target, found.tokenizer, config)
+    stated = {"model_type": found.recipe.name, "hidden_size": found.size, "max_position_embeddings": found.length}
+    write_configs(target, found.tokenizer, stated)
     shown = name or model.string("general.name", source.stem)
     description = describe(
-        name=shown, task=EMBED, context_length=found.length, weights="float32", source=source, sha256=sha256
+        name=shown, task=found.task, context_length=found.length, weights="float32", source=source, sha256=sha256
     )
+    if isinstance(found.around, YesOrNo):
+        description["pair_template"] = found.around.template
     write_json(target / "jan_ort.json", description)
     report(STAGE, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Embedder:
-    """What a header says: ``length`` counts tokens, ``size`` the numbers of a vector."""
+    """What a header says: ``length`` counts tokens, ``size`` the numbers of a hidden state.
+
+    ``around`` is what becomes of them; None: the head of an encoder scores pairs.
+    """
 
     recipe: Encoder | Decoder
-    around: SentenceTransformer
+    around: SentenceTransformer | YesOrNo | None
     tokenizer: GgufTokenizer
     length: int
     size: int
+
+    @property
+    def task(self) -> Task:
+        """What the model is for."""
+        return EMBED if isinstance(self.around, SentenceTransformer) else RERANK
 
 
 def _read_embedder(model: GgufFile, pooling: str | None) -> _Embedder:
@@ -91,8 +104,11 @@ def _read_embedder(model: GgufFile, pooling: str | None) -> _Embedder:
     if recipe is None:
         known = ", ".join([*gguf_encoders(), *decoders()])
         model.refuse(f"architecture {architecture!r} is not supported; supported: {known}; take an ONNX repository")
-    around = SentenceTransformer(_read_pooling(model, architecture, pooling), normalize=True, dense=_read_dense(model))
-    config = read_gguf_encoder(model, recipe) if isinstance(recipe, Encoder) else read_decoder_config(model, recipe)
+    around = _read_around(model, architecture, pooling, is_encoder=isinstance(recipe, Encoder))
+    if isinstance(recipe, Encoder):
+        config: EncoderConfig | DecoderConfig = read_gguf_encoder(model, recipe, scores=around is None)
+    else:
+        config = read_decoder_config(model, recipe)
     model.check_types()
     tokenizer = read_tokenizer(model, config.vocab_size)
     length = model.integer(f"{architecture}.context_length")
@@ -109,11 +125,11 @@ def _read_dense(model: GgufFile) -> tuple[Dense, ...]:
     return tuple(Dense(model.path, loads(name)) for name in names)
 
 
-def _read_pooling(model: GgufFile, architecture: str, asked: str | None) -> str:
+def _read_around(
+    model: GgufFile, architecture: str, asked: str | None, *, is_encoder: bool
+) -> SentenceTransformer | YesOrNo | None:
     stated = gguf_pooling(model, architecture)
     if stated == "rank":
-        model.refuse(
-            "it scores pairs of texts (its pooling_type is rank), which is supported of safetensors and ONNX only; "
-            "take the model's repository of those"
-        )
-    return stated or asked or name_pooling(model.path, [model.string("general.name", ""), model.path.stem])
+        return None if is_encoder else gguf_yes_or_no(model, architecture)
+    pooling = stated or asked or name_pooling(model.path, [model.string("general.name", ""), model.path.stem])
+    return SentenceTransformer(pooling, normalize=True, dense=_read_dense(model))

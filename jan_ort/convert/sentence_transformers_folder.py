@@ -14,11 +14,12 @@ from jan_ort.convert.inputs.encoder_config import read_hf_encoder
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
 from jan_ort.convert.inputs.safetensors_shards import weight_files
-from jan_ort.convert.inputs.sentence_transformers import read_json, read_sentence_transformer
+from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, read_json, read_sentence_transformer
+from jan_ort.convert.inputs.yes_or_no import YesOrNo, can_answer, hf_yes_or_no
 from jan_ort.convert.tokenizers.pairs import has_token_types, pair_separator
 from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
-from jan_ort.ground.progress import Progress, silent
+from jan_ort.ground.progress import silent
 from jan_ort.ground.task import EMBED, RERANK, Task
 from jan_ort_backends.context_length import stated_context_length
 from jan_ort_backends.small_files import MAX_TOKENIZER_BYTES
@@ -52,12 +53,15 @@ def convert_sentence_transformers(
     if not weights.exists():
         raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
     model_type, asked = str(stated.get("model_type")), _asked_length(source)
+    around: SentenceTransformer | YesOrNo | None = None
     if model_type in encoders():
         model = _read_encoder(source, stated, tokenizer, task, pooling)
         length = min(asked or model.config.num_positions, model.config.num_positions)
         write_encoder(target, model, length, memory_limit_mb, report)
-    elif model_type in hf_layouts() and task == EMBED:
-        length = _write_decoder(source, target, stated, pooling, asked, memory_limit_mb, report)
+    elif model_type in hf_layouts() and (task == EMBED or can_answer(model_type, stated.get("architectures"))):
+        decoder = HfCheckpoint(source, stated, hf_layouts()[model_type], headless=task == EMBED)
+        around = _read_around(source, decoder, tokenizer, task, pooling)
+        length = write_reading_decoder(target, decoder, decoder.decoder, around, asked, memory_limit_mb, report)
     else:
         known = ", ".join([*encoders(), *(hf_layouts() if task == EMBED else ())])
         raise ConversionError(f"{source}: architecture {model_type[:80]!r} is not supported; supported: {known}")
@@ -69,6 +73,8 @@ def convert_sentence_transformers(
             write_json(target / copied, read_json(source / copied))
     shown = name or source.resolve().name
     description = describe(name=shown, task=task, context_length=length, weights="float32", source=weights)
+    if isinstance(around, YesOrNo):
+        description["pair_template"] = around.template
     write_json(target / "jan_ort.json", description)
     report(STAGE, 1.0)
 
@@ -87,19 +93,17 @@ def _read_encoder(
     return EncoderModel(encoder, config, weights, read_sentence_transformer(source, pooling))
 
 
-def _write_decoder(
-    source: Path,
-    target: Path,
-    stated: dict[str, Any],
-    pooling: str | None,
-    asked: int | None,
-    limit_mb: int | None,
-    report: Progress,
-) -> int:
-    """Write a decoder that embeds; return how many tokens it takes."""
-    around = read_sentence_transformer(source, pooling)
-    model = HfCheckpoint(source, stated, hf_layouts()[stated["model_type"]], headless=True)
-    return write_reading_decoder(target, model, model.decoder, around, asked, limit_mb, report)
+def _read_around(
+    source: Path, model: HfCheckpoint, tokenizer: dict[str, Any], task: Task, pooling: str | None
+) -> SentenceTransformer | YesOrNo:
+    """Return what becomes of a decoder's hidden states."""
+    if task == EMBED:
+        return read_sentence_transformer(source, pooling)
+    if (source / "modules.json").exists():
+        raise ConversionError(f"{source / 'modules.json'}: modules are not supported of a decoder that ranks")
+    tensors = model.decoder.tensors
+    vocabulary = object_in(object_in(tokenizer, "model"), "vocab")
+    return hf_yes_or_no(model, (tensors.head, tensors.embedding), vocabulary, source)
 
 
 def _read_optional(path: Path) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class ModelFolder:
     begins with ``bos_token_id``; ``chat_template`` is Jinja source, and ``tool_use_template`` that of a template of its
     own for conversations with tools, which few models have. ``vector_lengths`` are those that vectors may be cut to, ()
     for any, and None for none. ``prompts`` are put before texts, by name, and ``default_prompt`` where none is named.
-    ``score_activation`` is what a pair's score goes through, "sigmoid" or "identity".
+    ``score_activation`` is what a pair's score goes through, "sigmoid" or "identity"; ``pair_template`` is a text
+    with ``{query}`` and ``{document}`` where a pair stands, None where the tokenizer puts pairs together.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class ModelFolder:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str = ""
     score_activation: str = "sigmoid"
+    pair_template: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -68,6 +70,7 @@ class ModelFolder:
             prompts=files.prompts(),
             default_prompt=files.default_prompt(),
             score_activation=files.score_activation(),
+            pair_template=files.pair_template(),
         )
 
 

@@ -169,6 +169,16 @@ class FolderFiles:
             raise ModelFolderError(f"{self.path} asks for the activation {name[:80]!r}; known are sigmoid and identity")
         return name
 
+    def pair_template(self) -> str | None:
+        """Return the text that a pair of texts is put into, None where there is none."""
+        stated, places = self.ours.get("pair_template"), ("{query}", "{document}")
+        if stated is None or (isinstance(stated, str) and all(stated.count(place) == 1 for place in places)):
+            return stated
+        path = self.path / "jan_ort.json"
+        raise ModelFolderError(
+            f"{path}: pair_template is {str(stated)[:80]!r}; needed is {' and '.join(places)}, each once"
+        )
+
     def context_length(self) -> int:
         """Return how many tokens it takes."""
         stated = self.ours.get("context_length")

@@ -14,6 +14,7 @@ from tokenizers import Encoding
 
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.models.control_tokens import ControlTokens, MarkedText
+from jan_ort.models.pair_template import PairTemplate
 from jan_ort.models.token_bounds import TokenBounds
 from jan_ort.models.token_spelling import byte_decoder, num_stripped
 from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
@@ -71,6 +72,7 @@ class TextTokenizer:
 
     ``add_special_tokens`` applies the file's own template ([CLS] … [SEP]), as models that embed need it; a prompt to
     generate from gets no more than BOS. ``reads_marks`` False: the name of a special token in a text is text.
+    ``pair_template`` is what pairs are put into, if that is not the file's own template.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class TextTokenizer:
         add_special_tokens: bool = False,
         max_text_bytes: int = MAX_TEXT_BYTES,
         reads_marks: bool = True,
+        pair_template: str | None = None,
     ) -> None:
         self._tokenizer = read_tokenizer(path)
         self._tokenizer.encode_special_tokens = not reads_marks
@@ -94,6 +97,7 @@ class TextTokenizer:
         check_ids(path, self.vocab_size - 1)
         added = list(self._tokenizer.get_added_tokens_decoder().values())  # 0.2 s of 100,000
         self.controls = ControlTokens(self._tokenizer, added)
+        self._pairs = None if pair_template is None else PairTemplate(pair_template, self.controls)
         self._growth = growth_of(self._tokenizer)
         self._bounds = TokenBounds(self._tokenizer, vocab, added)
         # The decoder alone: describing the whole tokenizer takes as long as loading it.
@@ -121,10 +125,12 @@ class TextTokenizer:
         return np.array(self._encode(text, add_special_tokens=False), dtype=np.int64)
 
     def encode_behind(self, first: str) -> Callable[[str], NDArray[np.int64]]:
-        """Return what gives the token ids of a pair, by its second text, in the file's template for pairs.
+        """Return what gives the token ids of a pair, by its second text, in the template for pairs.
 
         Names of special tokens in either text are text. Raises, as what it returns: TextTooLarge, TokenizerFailed.
         """
+        if (pairs := self._pairs) is not None:
+            return lambda second: self._encode_pair(pairs, first, second)
         own = self._encoding(first, add_special_tokens=False)
 
         def encode(second: str) -> NDArray[np.int64]:
@@ -133,6 +139,13 @@ class TextTokenizer:
                 return np.array(self._tokenizer.post_process(own, other).ids, dtype=np.int64)
 
         return encode
+
+    def _encode_pair(self, pairs: PairTemplate, first: str, second: str) -> NDArray[np.int64]:
+        try:
+            filled = pairs.filled(first, second)
+        except ValueError as error:
+            raise TokenizerFailed(str(error)) from error
+        return self.encode_marked(filled)
 
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         token_ids: list[int] = self._encoding(text, add_special_tokens=add_special_tokens).ids

@@ -181,4 +181,5 @@ def open_tokenizer(folder: ModelFolder, max_text_bytes: int = MAX_TEXT_BYTES) ->
         add_special_tokens=folder.task.marks_texts,
         max_text_bytes=max_text_bytes,
         reads_marks=folder.task != RERANK,
+        pair_template=folder.pair_template,
     )

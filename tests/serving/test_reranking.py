@@ -16,6 +16,7 @@ from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known
 from tests.fixtures import encoder_models
+from tests.fixtures.hf_models import reranker
 from tests.http.handlers.serving import post, serving
 
 RECORDED = np.load(encoder_models.VECTORS)
@@ -42,6 +43,18 @@ async def test_a_cross_encoder_is_served_as_sentence_transformers_scores(name: s
     scores = await served_scores(folder, tmp_path / "cache")
 
     assert scores == pytest.approx(sigmoid(RECORDED[f"{name}/scores"]).tolist(), abs=1e-5)
+
+
+async def test_a_decoder_that_answers_is_served_as_the_share_of_yes(tmp_path: Path) -> None:
+    folder = reranker.write_reranker(tmp_path)
+
+    async with serving(backend="onnxruntime", model=str(folder), cache_dir=str(tmp_path / "cache")) as app:
+        first, second = zip(*reranker.PAIRS, strict=True)
+        status, answer = await post(app.test_client(), "/v1/score", {"text_1": [*first], "text_2": [*second]})
+
+    assert status == 200, answer
+    found = [each["score"] for each in answer["data"]]
+    assert found == pytest.approx(sigmoid(RECORDED["qwen3/odds"]).tolist(), abs=1e-5)
 
 
 async def test_raw_scores_are_given_where_the_folder_asks_for_them(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ GGUF_TENSORS: Mapping[str, str] = MappingProxyType(
         "blk.{layer}.ffn_up": "up",
         "blk.{layer}.ffn_down": "down",
         "blk.{layer}.layer_output_norm": "mlp_norm",
+        "cls": "head_dense",
+        "cls.norm": "head_norm",
+        "cls.output": "head_output",
     }
 )
 """What llama.cpp calls the tensors, without ".weight" and ".bias"."""

@@ -173,9 +173,12 @@ def gguf_pooling(model: Checkpoint, architecture: str) -> str | None:
     return _POOLING_TYPES.get(model.integer(key, 0, low=0, high=max(_POOLING_TYPES)))
 
 
-def read_gguf_encoder(model: Checkpoint, encoder: Encoder) -> EncoderConfig:
+def read_gguf_encoder(model: Checkpoint, encoder: Encoder, *, scores: bool = False) -> EncoderConfig:
     """Read the metadata of a GGUF file. Raises: ConversionError as :func:`read_hf_encoder`."""
     arch = encoder.gguf
+    labels = model.num_rows("cls.output.weight") if scores else 0
+    if labels > 1:
+        model.refuse(f"its head gives {labels} numbers for a pair of texts; one that ranks gives 1")
     if model.boolean(f"{arch}.attention.causal", False):
         model.refuse(f"metadata key '{arch}.attention.causal' is true, which is not supported here")
     hidden_size = model.integer(f"{arch}.embedding_length")
@@ -195,9 +198,11 @@ def read_gguf_encoder(model: Checkpoint, encoder: Encoder) -> EncoderConfig:
         activation=_ACTIVATIONS[encoder.defaults["activation"]],
         windows=(0,) * num_layers,
         thetas=(model.number(f"{arch}.rope.freq_base", 10_000.0),) * num_layers,
+        num_labels=labels,
     )
     sizes = {"attention.head_count_kv": (num_heads,), "rope.dimension_count": (config.head_dim,)}
     lengths = {f"attention.{each}_length": (config.head_dim,) for each in ("key", "value")}
     neutral = {"moe_every_n_layers": (0,), "rope.scaling.type": ("none",)}
-    model.refuse_unread_keys(arch, HARMLESS_KEYS, {**NEUTRAL_VALUES, **neutral, **sizes, **lengths})
+    harmless = HARMLESS_KEYS | {"classifier.output_labels"}
+    model.refuse_unread_keys(arch, harmless, {**NEUTRAL_VALUES, **neutral, **sizes, **lengths})
     return config

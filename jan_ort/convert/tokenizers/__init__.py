@@ -41,13 +41,14 @@ class GgufTokenizer:
         """Have what stands around a text added to it: BOS, EOS, or BERT's marks."""
         tokens, special = self.vocabulary.tokens, self.vocabulary.special
         first, last = ([] if each is None else [tokens[each]] for each in (special.first, special.last))
+        between = [] if special.between is None else [tokens[special.between]]
         if not first and not last:
             return
         try:
             tokenizer.post_processor = processors.TemplateProcessing(
                 single=[*first, "$A", *last],
-                pair=[*first, "$A", *last, "$B", *last],
-                special_tokens=[(token, self.vocabulary.ids[token]) for token in {*first, *last}],
+                pair=[*first, "$A", *last, *between, "$B", *last],
+                special_tokens=[(token, self.vocabulary.ids[token]) for token in {*first, *last, *between}],
             )
         except Exception as error:  # the library raises the bare class
             self._source.refuse(f"the token that begins or ends a text is odd ({error}); the file is damaged")

@@ -25,7 +25,10 @@ class SpecialDefaults:
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Their ids: ``end_ids`` end a generation, ``eos`` first; ``first`` and ``last`` stand around a text."""
+    """Their ids: ``end_ids`` end a generation, ``eos`` first; ``first`` and ``last`` stand around a text.
+
+    ``between`` stands before the second text of a pair, behind the first one's ``last``.
+    """
 
     bos: int | None
     eos: int | None
@@ -34,6 +37,7 @@ class SpecialTokens:
     add_bos: bool
     first: int | None
     last: int | None
+    between: int | None = None
 
 
 def special_token_id(source: GgufFile, kind: str, num_tokens: int, default: int | None = None) -> int | None:
@@ -57,6 +61,7 @@ def read_special_tokens(
     add_bos = bos is not None and source.boolean("tokenizer.ggml.add_bos_token", defaults.add_bos)
     add_eos = source.boolean("tokenizer.ggml.add_eos_token", defaults.add_eos)
     separator = special_token_id(source, "seperator", num_tokens, defaults.separator)  # spelled so in the files
+    separates_pairs = source.boolean("tokenizer.ggml.add_sep_token", True)
     return SpecialTokens(
         bos=bos,
         eos=eos,
@@ -65,4 +70,5 @@ def read_special_tokens(
         add_bos=add_bos,
         first=bos if add_bos or defaults.separates else None,
         last=separator if defaults.separates else eos if add_eos else None,
+        between=separator if add_eos and not defaults.separates and separates_pairs else None,
     )

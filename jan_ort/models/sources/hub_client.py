@@ -12,6 +12,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from jan_ort.convert.inputs.hf_wrapper import text_config
+from jan_ort.convert.inputs.yes_or_no import ranks_by_answering
 from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import CacheError, FetchError, ModelsError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task, task_names
@@ -31,7 +32,7 @@ def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
     """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
 
     A sentence-transformers model embeds, and so does one whose config.json names no head; one whose head scores pairs
-    ranks; any other generates.
+    ranks, as does Qwen3-Reranker, which only its name tells; any other generates.
     """
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
@@ -56,7 +57,8 @@ def _task_of(path: Path, reference: HubId) -> tuple[Task, str]:
     try:
         config = read_object(path)
         named = ", ".join(map(str, config.get("architectures") or ())) or "none"
-        is_for = RERANK if scores_pairs(config) else EMBED if is_headless(config) else GENERATE
+        ranks = scores_pairs(config) or ranks_by_answering(config, [reference.repo_id])
+        is_for = RERANK if ranks else EMBED if is_headless(config) else GENERATE
     except (ValueError, TypeError, KeyError) as error:
         raise FetchError(f"{reference}: its {_CONFIG} {error}; say --task {' or '.join(task_names())}") from error
     return is_for, f"the architecture in its {_CONFIG} is {named}"

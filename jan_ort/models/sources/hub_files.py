@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jan_ort.convert.architectures import encoders, hf_layouts
+from jan_ort.convert.inputs.yes_or_no import ANSWERING
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.sources.download import offline_remedies
@@ -69,7 +70,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     names = [name for name in names if ".." not in name.split("/")]
     is_named = reference.file or reference.quantization
     ggufs = [name for name in names if name.endswith(".gguf")]
-    if ggufs and (task == GENERATE or (task == EMBED and is_named)):
+    if ggufs and (task == GENERATE or (task in _TEXT_TASKS and is_named)):
         return Selection("gguf", _select_gguf(ggufs, reference))
     if is_named:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
@@ -77,7 +78,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
     small += filter(_DENSE.fullmatch, names)
     weights = [name for name in names if _is_weights(name)]
-    if task in _TEXT_TASKS and weights and _embeds(names, model_type):
+    if task in _TEXT_TASKS and weights and _reads(names, model_type, task):
         return Selection("sentence-transformers", (*small, *weights))
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
@@ -105,8 +106,10 @@ def _is_weights(name: str) -> bool:
     return "/" not in name and fnmatch.fnmatchcase(name, _WEIGHTS)
 
 
-def _embeds(names: Sequence[str], model_type: str | None) -> bool:
-    """Say whether safetensors weights are of a model that can be converted to embed: a decoder is one of few."""
+def _reads(names: Sequence[str], model_type: str | None, task: Task) -> bool:
+    """Say whether safetensors weights are of a model that can be converted for this: a decoder is one of few."""
+    if task == RERANK:
+        return model_type in (*encoders(), ANSWERING)
     return model_type in encoders() or ("modules.json" in names and model_type in (None, *hf_layouts()))
 
 

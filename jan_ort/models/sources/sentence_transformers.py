@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.convert.architectures import encoders
+from jan_ort.convert.inputs.yes_or_no import ranks_by_answering
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.json_object import read_object_or_empty, text_in
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress
-from jan_ort.ground.task import EMBED, GENERATE, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.folder import read_task
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, naming
@@ -43,7 +44,8 @@ class SentenceTransformersSource(MadeSource):
         if (why := why_no_file(weights)) is not None:
             raise ModelReferenceError(f"{weights} {why}; the model's weights must be one")
         task = read_task(path)
-        return cls(path, EMBED if task == GENERATE else task)
+        fallback = EMBED if (path / "modules.json").exists() or not _answers(path) else RERANK
+        return cls(path, fallback if task == GENERATE else task)
 
     def stated_task(self) -> Task:
         """Return what the folder's files say: such models embed, or score pairs."""
@@ -81,7 +83,15 @@ def _is_encoder(path: Path) -> bool:
     if (path / "modules.json").is_file():
         return True
     is_graph = any(path.glob("*.onnx")) or (path / "adapter_config.json").exists()
-    return not is_graph and text_in(read_object_or_empty(path / "config.json"), "model_type") in encoders()
+    is_one = text_in(read_object_or_empty(path / "config.json"), "model_type") in encoders() or _answers(path)
+    return is_one and not is_graph
+
+
+def _answers(path: Path) -> bool:
+    """Say whether a folder's name, or its repository's in the hub's cache, is that of a decoder that ranks."""
+    folder = path.resolve()
+    names = [folder.name, *([folder.parents[1].name] if folder.parent.name == "snapshots" else [])]
+    return ranks_by_answering(read_object_or_empty(path / "config.json"), names)
 
 
 def convert_folder(source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress) -> None:

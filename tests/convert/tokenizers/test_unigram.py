@@ -17,6 +17,20 @@ UNIGRAM = FOLDER / "unigram.gguf"
 TABLE = "tokenizer.ggml.precompiled_charsmap"
 
 
+class WithSeparator(GgufFile):
+    """The file with a token that stands between the texts of a pair, as XLM-RoBERTa's have it."""
+
+    def __init__(self) -> None:
+        super().__init__(UNIGRAM)
+        self._fields = {**self._fields, "tokenizer.ggml.seperator_token_id": 2}
+
+
+def test_a_pair_has_the_marks_that_the_model_was_trained_with() -> None:
+    encoded = GgufTokenizer(WithSeparator()).build().encode("a", "b")
+
+    assert encoded.tokens == ["<s>", "▁a", "</s>", "</s>", "▁b", "</s>"]
+
+
 class Changed(GgufFile):
     """The file with another table."""
 

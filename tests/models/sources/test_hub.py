@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import EMBED, GENERATE, TASKS, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.sources.hub import HubSource
@@ -30,6 +30,9 @@ REPOSITORIES: dict[str, dict[str, bytes]] = {
     "org/causal": {"config.json": config("LlamaForCausalLM"), "model.onnx": b""},
     "org/gpt2": {"config.json": config("GPT2LMHeadModel"), "model.onnx": b""},
     "org/unnamed": {"config.json": b"{}", "m.Q8_0.gguf": b""},
+    "org/Qwen3-Reranker-0.6B": {
+        "config.json": json.dumps({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}).encode()
+    },
     "org/gguf": {"m.Q8_0.gguf": b"", "README.md": b""},
     "org/broken": {"config.json": b"<html>"},
     "org/list": {"config.json": b"[]"},
@@ -52,6 +55,7 @@ def hub() -> Iterator[FakeHub]:
         ("causal", GENERATE),
         ("gpt2", GENERATE),
         ("unnamed", GENERATE),
+        ("Qwen3-Reranker-0.6B", RERANK),
         ("gguf", GENERATE),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jan_ort.ground.model_errors import FetchError
-from jan_ort.ground.task import EMBED, GENERATE, Task
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.sources.hub_files import HubId, Selection, select_files
 
 GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.json"]
@@ -69,6 +69,13 @@ def test_an_embedder_that_cannot_be_converted_is_taken_as_onnx(model_type: str, 
     selection = select_files(EMBEDDER, HubId("o/m"), EMBED, model_type)
 
     assert (selection.kind, selection.files[-1]) == (kind, weights)
+
+
+def test_a_decoder_that_answers_is_taken_to_rank_and_a_named_gguf_file_too() -> None:
+    selection = select_files(["config.json", "model.safetensors"], HubId("o/Qwen3-Reranker"), RERANK, "qwen3")
+
+    assert selection == Selection("sentence-transformers", ("config.json", "model.safetensors"))
+    assert select_files(GGUFS, HubId("o/m", quantization="f16"), RERANK).files == ("sub/m-f16.gguf",)
 
 
 @pytest.mark.parametrize("name", ["onnx/model_q4.onnx", "onnx/decoder_model_merged.onnx", "model_quantized.onnx"])
