@@ -8,6 +8,7 @@ from typing import Any
 
 from jan_ort.convert.architectures import encoders, hf_layouts
 from jan_ort.convert.architectures.encoder import Encoder
+from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.encoder_folder import STAGE, EncoderModel, write_encoder, write_reading_decoder
 from jan_ort.convert.folder_files import check_empty, describe, write_json
 from jan_ort.convert.inputs.encoder_config import read_hf_encoder
@@ -15,7 +16,7 @@ from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
 from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, read_json, read_sentence_transformer
-from jan_ort.convert.inputs.yes_or_no import YesOrNo, can_answer, hf_yes_or_no
+from jan_ort.convert.inputs.yes_or_no import YesOrNo, answering_layout, hf_yes_or_no, ranks_by_answering
 from jan_ort.convert.tokenizers.pairs import has_token_types, pair_separator
 from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
@@ -58,8 +59,8 @@ def convert_sentence_transformers(
         model = _read_encoder(source, stated, tokenizer, task, pooling)
         length = min(asked or model.config.num_positions, model.config.num_positions)
         write_encoder(target, model, length, memory_limit_mb, report)
-    elif model_type in hf_layouts() and (task == EMBED or can_answer(model_type, stated.get("architectures"))):
-        decoder = HfCheckpoint(source, stated, hf_layouts()[model_type], headless=task == EMBED)
+    elif (layout := _layout(stated, task, name or source.resolve().name)) is not None:
+        decoder = HfCheckpoint(source, stated, layout, headless=task == EMBED or "score" in layout.tensors)
         around = _read_around(source, decoder, tokenizer, task, pooling)
         length = write_reading_decoder(target, decoder, decoder.decoder, around, asked, memory_limit_mb, report)
     else:
@@ -93,6 +94,14 @@ def _read_encoder(
     return EncoderModel(encoder, config, weights, read_sentence_transformer(source, pooling))
 
 
+def _layout(stated: dict[str, Any], task: Task, name: str) -> HfLayout | None:
+    """Return how a decoder's checkpoint is spelled, None of one that cannot be read for the task."""
+    if task == EMBED:
+        return hf_layouts().get(str(stated.get("model_type")))
+    layout = answering_layout(stated)
+    return layout if layout is None or "score" not in layout.tensors or ranks_by_answering(stated, [name]) else None
+
+
 def _read_around(
     source: Path, model: HfCheckpoint, tokenizer: dict[str, Any], task: Task, pooling: str | None
 ) -> SentenceTransformer | YesOrNo:
@@ -101,9 +110,8 @@ def _read_around(
         return read_sentence_transformer(source, pooling)
     if (source / "modules.json").exists():
         raise ConversionError(f"{source / 'modules.json'}: modules are not supported of a decoder that ranks")
-    tensors = model.decoder.tensors
     vocabulary = object_in(object_in(tokenizer, "model"), "vocab")
-    return hf_yes_or_no(model, (tensors.head, tensors.embedding), vocabulary, source)
+    return hf_yes_or_no(model, vocabulary, source)
 
 
 def _read_optional(path: Path) -> dict[str, Any]:

@@ -171,6 +171,20 @@ def test_a_decoder_that_answers_ranks_as_torch_computes_it(tmp_path: Path) -> No
     np.testing.assert_allclose(found, TORCH["qwen3/odds"], atol=1e-5)
 
 
+def test_a_decoder_that_was_made_a_classifier_gives_the_same_scores(tmp_path: Path) -> None:
+    folder = reranker.write_reranker(tmp_path)
+    reranker.make_classifier(folder)
+    source = find_source(str(folder), Known())
+    assert source.stated_task() == RERANK
+
+    found = scored(source.make(Wanted(RERANK), tmp_path / "cache"), reranker.PAIRS)
+
+    np.testing.assert_allclose(found, TORCH["qwen3/odds"], atol=1e-5)
+    unnamed = folder.rename(tmp_path / "some-classifier")
+    with pytest.raises(ConversionError, match="architecture 'qwen3' is not supported"):
+        convert_sentence_transformers(unnamed, _empty(tmp_path / "target"), task=RERANK)
+
+
 def test_only_its_name_tells_a_decoder_that_ranks(tmp_path: Path) -> None:
     folder = reranker.write_reranker(tmp_path)
     hub = tmp_path / "models--Qwen--Qwen3-Reranker-0.6B" / "snapshots"

@@ -6,12 +6,14 @@ Sources: the model's page; build_pooling and conversion/qwen.py of llama.cpp; Lo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.convert.architectures import hf_layouts
+from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.ground.model_errors import ConversionError
 
 if TYPE_CHECKING:
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 
     from jan_ort.convert.architectures.decoder_config import DecoderConfig
     from jan_ort.convert.inputs.checkpoint import Checkpoint
+    from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
 
 QUERY, DOCUMENT = "{query}", "{document}"
 
 ANSWERING = "qwen3"
 """The architecture, in either kind of file."""
 
-_NAME = "qwen3-reranker"
+_NAME, _CLASSIFIER = "qwen3-reranker", "ForSequenceClassification"
 _GGUF_HEAD, _GGUF_TEMPLATE = "cls.output", "tokenizer.chat_template.rerank"
 _TEMPLATE = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
@@ -37,30 +40,40 @@ _TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class YesOrNo:
-    """How such a model is asked, and which ``rows`` of a ``tensor`` its last hidden state says yes and no with."""
+    """How such a model is asked, and which ``rows`` of a ``tensor`` its last hidden state says yes and no with.
+
+    One row is the difference of the two.
+    """
 
     template: str
     tensor: str
-    rows: tuple[int, int]
+    rows: tuple[int, ...]
 
     def direction(self, model: Checkpoint, config: DecoderConfig) -> NDArray[np.float32]:
         """Return what gives the logarithm of the odds of yes, float32 ``(1, hidden_size)``."""
         name = f"{self.tensor}.weight"
-        yes, no = model.tensor(name, (model.num_rows(name), config.hidden_size)).rows([*self.rows])
-        odds: NDArray[np.float32] = (yes - no)[np.newaxis]
+        rows = model.tensor(name, (model.num_rows(name), config.hidden_size)).rows([*self.rows])
+        odds: NDArray[np.float32] = rows if len(rows) == 1 else rows[:1] - rows[1:]
         return odds
 
 
-def can_answer(model_type: object, architectures: object) -> bool:
-    """Say whether a checkpoint's config.json is of the kind that can rank so."""
-    heads = architectures if isinstance(architectures, list) else []
-    return model_type == ANSWERING and [str(each)[-11:] for each in heads[:1]] == ["ForCausalLM"]
+def answering_layout(config: dict[str, Any]) -> HfLayout | None:
+    """Return how a checkpoint that can rank so is spelled; None: config.json is of another kind.
+
+    One that was made a classifier has a head with one row.
+    """
+    heads = config.get("architectures")
+    head = str(heads[0]) if isinstance(heads, list) and heads else ""
+    if config.get("model_type") != ANSWERING or not head.endswith(("ForCausalLM", _CLASSIFIER)):
+        return None
+    layout = hf_layouts()[ANSWERING]
+    return replace(layout, tensors={**layout.tensors, "score": "head"}) if head.endswith(_CLASSIFIER) else layout
 
 
 def ranks_by_answering(config: dict[str, Any], names: Iterable[str]) -> bool:
-    """Say whether a checkpoint ranks: its files are a chat model's, and only a name tells it."""
+    """Say whether a checkpoint ranks: its files do not say what it has to be asked, and only a name tells it."""
     is_named = any(_NAME in str(name).lower() for name in (config.get("_name_or_path", ""), *names))
-    return is_named and can_answer(config.get("model_type"), config.get("architectures"))
+    return is_named and answering_layout(config) is not None
 
 
 def gguf_yes_or_no(model: Checkpoint, architecture: str) -> YesOrNo:
@@ -81,12 +94,12 @@ def gguf_yes_or_no(model: Checkpoint, architecture: str) -> YesOrNo:
     return YesOrNo(template, _GGUF_HEAD, (0, 1))
 
 
-def hf_yes_or_no(model: Checkpoint, tensors: tuple[str, str], vocabulary: dict[str, Any], source: Path) -> YesOrNo:
-    """Return how a checkpoint ranks; ``tensors`` name its head, and its embedding where that is the head.
-
-    Raises: ConversionError.
-    """
-    head = next((each for each in tensors if model.has_tensor(f"{each}.weight")), tensors[-1])
+def hf_yes_or_no(model: HfCheckpoint, vocabulary: dict[str, Any], source: Path) -> YesOrNo:
+    """Return how a checkpoint ranks; its embedding may be its head. Raises: ConversionError."""
+    names = model.decoder.tensors
+    head = names.head if model.has_tensor(f"{names.head}.weight") else names.embedding
+    if model.num_rows(f"{head}.weight") == 1:
+        return YesOrNo(_TEMPLATE, head, (0,))
     yes, no = (vocabulary.get(word) for word in ("yes", "no"))
     if type(yes) is not int or type(no) is not int or not 0 <= min(yes, no) <= max(yes, no) < 2**31:
         raise ConversionError(f"{source}: tokenizer.json has no tokens 'yes' and 'no', which such a model answers with")
