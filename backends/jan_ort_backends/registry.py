@@ -124,7 +124,8 @@ def _entry_points() -> Iterator[EntryPoint]:
             try:
                 yield from owner.entry_points.select(group=GROUP)
             except Exception as error:
-                logger.warning("the entry points of %s cannot be read: %s", owner.metadata["Name"], one_line(error))
+                name = owner.metadata.get_all("Name", [""])[0]
+                logger.warning("the entry points of %s cannot be read: %s", name, one_line(error))
 
 
 def _excluded(row: Discovered, allow: Collection[str] | None, deny: Collection[str]) -> Discovered | None:

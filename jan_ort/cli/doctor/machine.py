@@ -45,7 +45,8 @@ def read_platform() -> Platform:
 def _name_and_version(distribution: Distribution) -> tuple[str, str] | None:
     """Return both, None for one that is installed halfway and does not tell its name."""
     try:
-        name, release = distribution.metadata["Name"], distribution.metadata["Version"]
+        told = distribution.metadata  # told[key] warns of one that is not there, and is to be a KeyError
+        name, release = (told.get_all(key, [""])[0] for key in ("Name", "Version"))
     except (ValueError, TypeError, OSError):  # its metadata is no text, or is gone: the list is of what is installed
         return None
     return (_normal(name), release or "unknown") if name else None
