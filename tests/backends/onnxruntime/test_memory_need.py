@@ -28,7 +28,7 @@ def test_the_kv_cache_is_that_of_all_slots(layout: str, slots: int, tmp_path: Pa
 
 
 def test_an_encoder_has_no_cache(tmp_path: Path) -> None:
-    need = backend.memory_need(folder_of("bert", tmp_path / "model"), OpenOptions())
+    need = backend.memory_need(folder_of("bert", tmp_path / "model"), OpenOptions(extra={"provider": "cpu"}))
 
     assert need is not None
     assert need.kv_cache_bytes == 0

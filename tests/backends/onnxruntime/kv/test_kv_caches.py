@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -200,6 +201,8 @@ class Loaded:
 
 @pytest.mark.parametrize("ep_name", ["CUDAExecutionProvider", "DmlExecutionProvider"])
 def test_a_device_whose_memory_cannot_be_had_is_told_as_a_typed_error(ep_name: str) -> None:
+    if ep_name in onnxruntime.get_available_providers():
+        pytest.skip("its device may be here")
     with pytest.raises(BackendError, match=r"the KV cache cannot be kept on the device: .*Can't allocate memory"):
         make_kv_cache(Loaded(ep_name), GRAPH, 2, 16)
 

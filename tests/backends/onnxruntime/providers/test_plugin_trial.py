@@ -33,6 +33,7 @@ def test_what_hangs_is_given_up_and_what_raises_is_left_to_this_process(
     monkeypatch.syspath_prepend(tmp_path)
     raising = package(tmp_path, "raising", "raise SystemExit(7)")
     crashing = package(tmp_path, "crashing", "import os; os._exit(66)")
+    monkeypatch.setattr(plugin_trial, "LIMIT_S", 240)  # an interpreter under Wine takes half a minute
     assert try_out(raising | crashing) == {
         "onnxruntime-ep-crashing": "it ended a process that tried to, with status 66"
     }

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidGraph
 
@@ -176,7 +177,9 @@ def test_the_8_bit_graph_is_left_to_the_cpu_with_the_command_that_converts_for_t
 
 @pytest.mark.parametrize("provider", ["auto", "cpu"])
 def test_the_real_cpu_runs_every_node_of_our_graph(provider: str, llama_folder: Path) -> None:
-    session = OnnxRuntimeBackend().open(llama_folder, OpenOptions(extra={"provider": provider, "strict": "1"}))
+    may_be_strict = provider == "cpu" or DML not in onnxruntime.get_available_providers()  # which declines the graph
+    extra = {"provider": provider, "strict": str(int(may_be_strict))}
+    session = OnnxRuntimeBackend().open(llama_folder, OpenOptions(extra=extra))
 
     assert session.info.device.used == CPU
     assert list(session.info.device.nodes) == [CPU]

@@ -19,7 +19,8 @@ TOLERANCE = 0.005
 
 @pytest.fixture(params=["fp16", "int4-fp16"])
 def session(request: pytest.FixtureRequest) -> Iterator[Session]:
-    session = OnnxRuntimeBackend().open(tiny_llama(request.param), OpenOptions(num_slots=4, extra={"strict": "1"}))
+    options = OpenOptions(num_slots=4, extra={"provider": "cpu", "strict": "1"})
+    session = OnnxRuntimeBackend().open(tiny_llama(request.param), options)
     yield session
     session.close()
 
