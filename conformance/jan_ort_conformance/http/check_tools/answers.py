@@ -73,6 +73,11 @@ def chunks_of(answer: Answer) -> list[Any]:
     return parsed(frames_of(answer))
 
 
+def read_chunks(answer: Answer) -> list[Any]:
+    """Return the parsed events of a stream, whether a [DONE] is at its end or not: one check is about that."""
+    return parsed([*(payload for payload in frames_of(answer) if payload != "[DONE]"), "[DONE]"])
+
+
 def parsed(payloads: list[str]) -> list[Any]:
     """Return the chunks of a stream's events, the last of which must be the only [DONE]."""
     last = payloads[-1] if payloads else "nothing"

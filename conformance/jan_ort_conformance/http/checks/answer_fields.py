@@ -40,6 +40,9 @@ def min_tokens(path: str, server: Asker) -> None:
         expect_effect(given == least + num_beside, f"where the end is forced, min_tokens {least} gives {given} tokens")
 
 
+_FORCED = [{"logit_bias": {token_id: 100}} for token_id in ("100", "200")]
+
+
 def _end_of_text(path: str, server: Asker) -> tuple[str, int] | None:
     """Return the id of an end of text, found by forcing special tokens in turn, and for how many tokens it counts."""
     if not server.declaration.has(f"{path} logit_bias"):
@@ -49,8 +52,16 @@ def _end_of_text(path: str, server: Asker) -> tuple[str, int] | None:
         fields = GREEDY | {"min_tokens": 0, "max_tokens": 9, "logit_bias": {str(token_id): 100}}
         answer = server.ask(path, **fields)
         if texts(answer) == [""] and answer["usage"]["completion_tokens"] <= 1:
-            return str(token_id), answer["usage"]["completion_tokens"]
+            known = str(token_id), answer["usage"]["completion_tokens"]
+            return known if _biases_beside_min_tokens(path, server) else None
     return None
+
+
+def _biases_beside_min_tokens(path: str, server: Asker) -> bool:
+    """Whether a bias holds where min_tokens is sent: in some servers one of the two puts the other off."""
+    fields = GREEDY | {"max_tokens": 4, "min_tokens": 4}
+    plain, *forced = (server.said(path, **fields, **each) for each in ({}, *_FORCED))
+    return any(each != plain for each in forced)
 
 
 def _min_tokens_of_a_text(path: str, server: Asker) -> None:

@@ -142,11 +142,11 @@ def schema_holds_for_every_choice(server: Asker) -> None:
 def stop_holds_for_every_choice(server: Asker) -> None:
     """A stop string ends each of several choices, plain and streamed."""
     for path in server.generating():
-        whole = texts(server.ask(path, **FREE, n=3))
+        whole = server.all_said(path, **FREE, n=3)
         stop = whole[-1][4:6]
         expected = [text.partition(stop)[0] for text in whole]
 
-        plain = texts(server.ask(path, **FREE, n=3, stop=stop))
+        plain = server.all_said(path, **FREE, n=3, stop=stop)
         chunks = server.stream(path, **FREE, n=3, stop=stop)
 
         told = f"{NAMES[path]}: {whole} stopped at {stop!r}"

@@ -13,6 +13,7 @@ from jan_ort_conformance.http.check_tools.asker import (
     GREEDY,
     NAMES,
     Asker,
+    Untold,
     body_of,
     expect_effect,
 )
@@ -58,6 +59,8 @@ def member_is_read(path: str, member: Member, server: Asker) -> None:
     told = f"{member.name} {member.wrong!r}"
     expect_effect(answer.status != 200, f"{told} is accepted, and no valid value makes a difference")
     expect(answer.status in (400, 422), f"{told} should be refused with 422 or 400; the answer is {answer}")
+    if not server.declaration.has(f"{path} {member.name}"):
+        raise Untold(f"{told} is refused, which a server does that has no such field at all")
 
 
 def _register(path: str, kind: str, member: Member) -> None:

@@ -57,7 +57,7 @@ def schema_violation_is_4xx(server: Asker) -> None:
             expect(400 <= answer.status < 500, f"POST {path} {body} is answered {answer}")
 
 
-@check("refusal.schema_violation_is_422")
+@check("refusal.schema_violation_is_422", level=Level.STRICT)
 def schema_violation_is_422(server: Asker) -> None:
     """A body that violates the schema is a 422 with the document's list of details."""
     bodies: list[tuple[str, dict[str, object]]] = [
@@ -95,9 +95,12 @@ def types_are_json_schemas(server: Asker) -> None:
 
 @check("refusal.unknown_fields_are_accepted", level=Level.CORE, needs=EITHER)
 def unknown_fields_are_accepted(server: Asker) -> None:
-    """The schema allows further fields: they are no error."""
+    """The schema allows further fields: they are no error; below strict they may be refused, as OpenAI itself does."""
     for path in server.generating():
-        server.ask(path, **FREE, a_field_of_the_future={"x": 1})
+        answer = server.post(path, body_of(path, **FREE, a_field_of_the_future={"x": 1}))
+        if answer.status in (400, 422) and server.level is not Level.STRICT:
+            raise Untold(f"{NAMES[path]} refuses the fields that it does not know: {answer}")
+        expect(answer.status == 200, f"{NAMES[path]} answers an unknown field by {answer}")
 
 
 @check("refusal.names_the_field", level=Level.STRICT, needs=EITHER)
@@ -165,8 +168,12 @@ def _overflow(server: Asker, path: str) -> dict[str, Any]:
     answer = server.post(path, {**body, "max_tokens": 1})
     if length is None and answer.status == 413:
         raise Untold("the server does not tell its context_length, and takes no prompt of a million words")
-    if length is None and answer.status == 200 and answer.json["usage"]["prompt_tokens"] >= num_words // _CUT:
-        raise Untold("the server does not tell its context_length, which is beyond a million tokens")
+    if length is None and answer.status == 200:
+        count, least = (each["usage"]["prompt_tokens"] for each in (answer.json, server.ask(path, max_tokens=1)))
+        if count >= num_words // _CUT:
+            raise Untold("the server does not tell its context_length, which is beyond a million tokens")
+        if count == least:
+            raise Untold(f"the server counts {count} tokens in any prompt, so that none is seen to be cut")
     expect(answer.status == 400, f"{NAMES[path]}: a prompt of {num_words} words is answered {answer}")
     return error_of(answer)
 

@@ -11,8 +11,20 @@ from dataclasses import dataclass, replace
 import httpx
 
 from jan_ort_conformance.http.check_tools.answers import error_of
-from jan_ort_conformance.http.check_tools.asker import ABSENT, EITHER, FREE, GENERATING, Absent, Asker, Refused, Untold
+from jan_ort_conformance.http.check_tools.asker import (
+    ABSENT,
+    EITHER,
+    FREE,
+    GENERATING,
+    Absent,
+    Asker,
+    Refused,
+    Untold,
+    body_of,
+)
+from jan_ort_conformance.http.check_tools.habits import habits_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
+from jan_ort_conformance.http.judging.excuses import excuse, lists_undeclared
 from jan_ort_conformance.http.server.declaration import Standing, is_known
 from jan_ort_conformance.http.server.openai_fields import is_openais, is_owed
 from jan_ort_conformance.http.server.server_process import ServerGone, ServerProcess
@@ -24,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 REFUSALS = (400, 404, 405, 422, 501)
 """The statuses that may say that a server does not have something."""
+INTERNAL = 500
+"""From this status on it is the server that has failed; only 501 says that it does not have something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +86,34 @@ def _run_one(entry: HttpCheck, asker: Asker, server: ServerProcess) -> tuple[Cas
     except (httpx.TransportError, httpx.StreamError) as error:
         judged = Judged(Verdict.FAIL, silence(error, asker.target.patience_s))
         try:
-            came_back = server.recover(hung=isinstance(error, httpx.TimeoutException))
+            hung = isinstance(error, httpx.TimeoutException)
+            came_back = server.recover(hung=hung)
+            if hung and server.command is None:
+                _require_answer(asker)
             judged = replace(judged, detail=f"{judged.detail}; {came_back}")
         except ServerGone as gone_error:
             gone = f"after {entry.id}, {gone_error}"
             judged = replace(judged, detail=f"{judged.detail}; {gone_error}")
-    case = Case(entry.id, judged.verdict, entry.level, judged.detail, asker.target.repeat(), time.monotonic() - started)
-    return case, gone
+    took, repeat = time.monotonic() - started, asker.target.repeat()
+    return Case(entry.id, judged.verdict, entry.level, judged.detail, repeat, took, *asker.target.exchange()), gone
+
+
+def _require_answer(asker: Asker) -> None:
+    """Hold that a small question is answered again: a server at work on one that hung is not judged by the next.
+
+    Raises: ServerGone.
+    """
+    try:
+        with habits_of(asker).aside():
+            for path in asker.generating():
+                asker.post(path, body_of(path, max_tokens=1))
+    except httpx.HTTPError as error:
+        busy = "it answers no question any more, still at work on that one; give --server-cmd, and it is started again"
+        raise ServerGone(busy) from error
 
 
 def judge_http_check(entry: HttpCheck, asker: Asker) -> Judged:
     """Run a check and compare what it shows with what the server has said. Raises: httpx.TransportError."""
-    steady = asker.declaration.serves_document or asker.is_steady
     needs = _needs(entry, asker)
     asker.begin(needs)
     absent = sorted({need.partition(" ")[0] for need in needs if asker.is_absent(need.partition(" ")[0])})
@@ -99,11 +129,12 @@ def judge_http_check(entry: HttpCheck, asker: Asker) -> Judged:
     except Untold as untold:
         return Judged(Verdict.UNSUPPORTED, f"not judged: {untold}")
     except Violation as violation:
-        return _judge_violation(violation, asker, steady=steady)
+        return _judge_violation(entry, violation, asker)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # A check reads answers as the document says they are; what it cannot read is of another shape.
-        told = f"the answer is not of the document's shape: {_described(error)}"
-        return _judge_violation(Violation(told), asker, steady=steady)
+        misshapen = Violation(f"the answer is not of the document's shape: {_described(error)}")
+        misshapen.__cause__ = error
+        return _judge_violation(entry, misshapen, asker)
     return _judge_success(entry, asker)
 
 
@@ -141,9 +172,9 @@ def _lacking(asker: Asker) -> list[str]:
     return [need for need in sorted(asker.sent) if not asker.declaration.has(need) and is_known(need)]
 
 
-def _judge_violation(violation: Violation, asker: Asker, *, steady: bool) -> Judged:
+def _judge_violation(entry: HttpCheck, violation: Violation, asker: Asker) -> Judged:
     """What is not declared may be ignored, as any unknown field is; at the level strict it must be refused by name."""
-    missing, is_absent = _missing(asker), isinstance(violation, Absent)
+    missing = _missing(asker)
     if any(" " in need for need in missing):
         verdict = Verdict.FAIL if asker.level is Level.STRICT else Verdict.UNSUPPORTED
         return Judged(verdict, f"not declared, and ignored in silence: {', '.join(missing)}; {violation}")
@@ -153,12 +184,19 @@ def _judge_violation(violation: Violation, asker: Asker, *, steady: bool) -> Jud
     presumed = _presumed(asker)
     if presumed:
         return Judged(Verdict.UNSUPPORTED, f"not declared, and not as it should be: {', '.join(presumed)}; {violation}")
-    if asker.sent and not steady:
-        told = f"not judged: at temperature 0 one question has several answers; {violation}"
-        return Judged(Verdict.UNSUPPORTED, told)
-    if is_absent and all(asker.declaration.standing(need) is Standing.DECLARED for need in asker.needs):
+    excused = excuse(entry, asker, violation)
+    if excused:
+        return Judged(Verdict.UNSUPPORTED, f"not judged: {excused}; {violation}")
+    if isinstance(violation, Absent) and _describes_all(asker):
         return Judged(Verdict.LIES, f"declared, but absent: {violation}")
     return Judged(Verdict.FAIL, str(violation))
+
+
+def _describes_all(asker: Asker) -> bool:
+    """Whether the server's own document has all that the check needs, with the bodies that it is asked by."""
+    paths = {need.partition(" ")[0] for need in asker.needs}
+    declared = all(asker.declaration.standing(need) is Standing.DECLARED for need in asker.needs)
+    return declared and all(map(asker.declaration.describes, paths))
 
 
 def _judge_success(entry: HttpCheck, asker: Asker) -> Judged:
@@ -175,7 +213,7 @@ def _judge_success(entry: HttpCheck, asker: Asker) -> Judged:
 def _judge_refusal(entry: HttpCheck, refusal: Refused, asker: Asker) -> Judged:
     """A refusal is right where something is not declared, or where the error names what only some models can."""
     status = refusal.answer.status
-    missing = sorted({*_missing(asker), *_lacking(asker)})
+    missing = sorted({*_missing(asker), *_lacking(asker), *lists_undeclared(asker)})
     if missing and status in REFUSALS:
         return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(missing)}; refused with {status}")
     if entry.optional is not None and status == 400:
@@ -188,8 +226,11 @@ def _judge_refusal(entry: HttpCheck, refusal: Refused, asker: Asker) -> Judged:
     presumed = _presumed(asker)
     if presumed and status in REFUSALS:
         return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(presumed)}; refused with {status}")
-    if status in ABSENT and all(asker.declaration.standing(need) is Standing.DECLARED for need in asker.needs):
+    if status in ABSENT and _describes_all(asker):
         return Judged(Verdict.LIES, f"declared, but absent: {refusal}")
+    if status >= INTERNAL:
+        lacking = f"not declared: {', '.join(missing)}; " if missing else ""
+        return Judged(Verdict.FAIL, f"{lacking}no request may be answered by an error of the server: {refusal.told()}")
     return Judged(Verdict.FAIL, str(refusal))
 
 

@@ -23,6 +23,10 @@ TASKS = {
 }
 
 
+_SPEAKERS = {"messages.name": "user"}
+"""Whose message has a member in the kit's questions, where messages of several roles have one of that name."""
+
+
 class Standing(Enum):
     """What a server has said of an operation or a field."""
 
@@ -65,6 +69,21 @@ class Declaration:
             return self.serves_document
         return "post" not in self.document["paths"][path] or bool(self._request(path))
 
+    def takes_list(self, path: str, name: str) -> bool:
+        """Whether a field is declared to be a list too, by the server's own document."""
+        described = self.serves_document and path in self.document["paths"]
+        return described and self._is_list(self._request(path).get(name), 0)
+
+    def _is_list(self, schema: Any, depth: int) -> bool:
+        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+            return False
+        branches = [branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())]
+        branches += [self._referred(schema)] if "$ref" in schema else []
+        return schema.get("type") == "array" or any(self._is_list(branch, depth + 1) for branch in branches)
+
+    def _referred(self, schema: dict[str, Any]) -> Any:
+        return self.document.get("components", {}).get("schemas", {}).get(str(schema["$ref"]).rpartition("/")[2])
+
     def model_for(self, path: str) -> str:
         """Return the name of the model that an operation is asked with; OpenAI's API wants one, listed or not."""
         return self.models.get(TASKS[path], "default")
@@ -76,7 +95,7 @@ class Declaration:
         for part in name.split(".") if name else ():
             if part not in found:
                 return False
-            found = self._properties(found[part])
+            found = self._properties(found[part], role=_SPEAKERS.get(name))
         return True
 
     def fields(self, path: str) -> set[str]:
@@ -101,19 +120,28 @@ class Declaration:
                 found |= self._properties(content.get("schema", {}))
         return found
 
-    def _properties(self, schema: Any, depth: int = 0) -> dict[str, Any]:
-        """Return the properties of an object, or of a list's items; where branches differ, of all of them together."""
-        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+    def _properties(self, schema: Any, depth: int = 0, role: str | None = None) -> dict[str, Any]:
+        """Return the properties of an object, or of a list's items; where branches differ, of all of them together.
+
+        Of messages of other roles than ``role`` there are none.
+        """
+        if not isinstance(schema, dict) or depth > MAX_DEPTH or (role and not _may_be_of(schema, role)):
             return {}
         if "$ref" in schema:
-            schemas = self.document.get("components", {}).get("schemas", {})
-            return self._properties(schemas.get(str(schema["$ref"]).rpartition("/")[2]), depth + 1)
+            return self._properties(self._referred(schema), depth + 1, role)
         found: dict[str, list[Any]] = {name: [each] for name, each in schema.get("properties", {}).items()}
         for branch in (branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())):
-            for name, each in self._properties(branch, depth + 1).items():
+            for name, each in self._properties(branch, depth + 1, role).items():
                 found.setdefault(name, []).append(each)
         properties = {name: each[0] if len(each) == 1 else {"anyOf": each} for name, each in found.items()}
-        return properties or self._properties(schema.get("items"), depth + 1)
+        return properties or self._properties(schema.get("items"), depth + 1, role)
+
+
+def _may_be_of(schema: dict[str, Any], role: str) -> bool:
+    """Whether a message of the schema may have the role."""
+    said = schema.get("properties", {}).get("role", {})
+    named = [*said.get("enum", ()), *([said["const"]] if "const" in said else [])]
+    return not named or role in named
 
 
 @cache

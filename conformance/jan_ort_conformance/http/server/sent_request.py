@@ -6,9 +6,12 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 _MOST_CHARACTERS = 4096
 """Of a body that stands in a line; of a longer one, what is repeated in it is written as a product."""
+
+_MOST_SHOWN = 1600
 
 _RUN = re.compile(rb"(.{1,16}?)\1{99,}", re.DOTALL)
 
@@ -23,6 +26,10 @@ class SentRequest:
     body: bytes | None
     credentials: str
 
+    def told(self) -> str:
+        """Return its method, path and body, as a report shows them."""
+        return f"{self.method} {urlsplit(self.url).path} {shown(self.body or b'')}".rstrip()
+
     def curl(self) -> str:
         """Return the shell line that sends it again."""
         words = ["curl", "-sS", "-i", "-N"]
@@ -35,6 +42,14 @@ class SentRequest:
             return line
         program = _program(self.body) if len(self.body) > _MOST_CHARACTERS else ""
         return f"{program} | {line} --data-binary @-" if program else f"{line} --data-binary {_quoted(self.body)}"
+
+
+def shown(content: bytes) -> str:
+    """Return a body as a report shows it: whole, and of a long one its beginning, its end and its length."""
+    text = content.decode(errors="replace")
+    if len(text) <= _MOST_SHOWN:
+        return text
+    return f"{text[: _MOST_SHOWN * 3 // 4]} … {text[-_MOST_SHOWN // 4 :]} ({len(content):,} bytes)"
 
 
 def _quoted(body: bytes) -> str:

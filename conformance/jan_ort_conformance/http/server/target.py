@@ -19,7 +19,7 @@ import httpx
 
 from jan_ort_conformance.http.server.api_key import OWN, filled, hidden
 from jan_ort_conformance.http.server.events import is_event_stream
-from jan_ort_conformance.http.server.sent_request import SentRequest
+from jan_ort_conformance.http.server.sent_request import SentRequest, shown
 
 _SLACK = 8
 """How many times the time that its tokens take alone an answer may take: others are served beside it."""
@@ -81,6 +81,7 @@ class Target:
         self.patience_s = timeout_s
         self._client = self._connections()
         self._sent: list[SentRequest] = []
+        self._came = ""
         self._lock = threading.Lock()
 
     def __enter__(self) -> Target:
@@ -92,8 +93,18 @@ class Target:
     def forget(self) -> None:
         """Forget what was sent, and the connections it was sent on: a case begins."""
         self._sent.clear()
+        self._came = ""
         self._client.close()
         self._client = self._connections()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is sent within is no part of the case."""
+        kept = list(self._sent), self._came
+        try:
+            yield
+        finally:
+            self._sent, self._came = kept
 
     def _connections(self) -> httpx.Client:
         """Return a client with a connection for each request: a kept one may be closed by the server at any time."""
@@ -103,6 +114,10 @@ class Target:
     def repeat(self) -> str:
         """Return the curl line of the last request, or nothing."""
         return self._sent[-1].curl() if self._sent else ""
+
+    def exchange(self) -> tuple[str, str]:
+        """Return the last request and what came, as a report shows them."""
+        return self._sent[-1].told() if self._sent else "", self._came
 
     def hide(self, text: str) -> str:
         """Return the text without the key, so that it can be published."""
@@ -125,6 +140,7 @@ class Target:
             started = time.monotonic()
             content = response.read()
             took = response.elapsed.total_seconds() if response.is_closed else time.monotonic() - started
+            self._came = f"{response.status_code} {shown(content)}".rstrip()
             return Answer(response.status_code, response.headers, content, took)
 
     @contextmanager
@@ -142,11 +158,13 @@ class Target:
         own = {"Authorization": filled(sent.credentials, self.key or "")} if sent.credentials else {}
         with self._lock:
             self._sent.append(sent)
+            self._came = ""
             self.patience_s = patience_s = self.patience_for(_num_tokens(body))
             client = self._client
         headers = {**own, **sent.headers}
         content = iter((sent.body or b"",)) if "Transfer-Encoding" in headers else sent.body  # no length is known
         with client.stream(method, sent.url, content=content, headers=headers, timeout=patience_s) as response:
+            self._came = f"{response.status_code}, and what follows it was read as it came"
             yield response
 
     def connection(self) -> HTTPConnection:
