@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +105,7 @@ def tell_case(console: Console) -> Callable[[Case], None]:
         style, took = STYLES[case.verdict], f"[dim]{case.duration_s:.2f} s[/]"
         console.print(f"[{style}]{case.verdict:<11}[/] {escape(case.id)} {took}", highlight=False)
         if case.verdict.is_bad:
-            reason = " ".join(case.detail.split())[:_REASON_CHARACTERS]
+            reason = textwrap.shorten(case.detail, _REASON_CHARACTERS, placeholder=" …")
             console.print(f"            {escape(reason)}", style="dim", soft_wrap=True, highlight=False)
 
     return tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from jan_ort_conformance.reports.page import filled_page
+from jan_ort_conformance.reports.page import exchange_html, filled_page
 from jan_ort_conformance.verdicts.results import Case, Results, by_theme, counted
 from jan_ort_conformance.verdicts.verdict import Verdict
 
@@ -45,4 +45,4 @@ def _cell(case: Case | None) -> str:
         return '<td><span class="none">not asked</span></td>'
     verdict = f'<span class="verdict {case.verdict.lower()}">{case.verdict}</span>'
     repeat = f"<pre>{escape(case.repeat)}</pre>" if case.repeat else ""
-    return f"<td><details><summary>{verdict}</summary><p>{escape(case.detail)}</p>{repeat}</details></td>"
+    return f"<td><details><summary>{verdict}</summary>{exchange_html(case)}{repeat}</details></td>"

@@ -11,9 +11,6 @@ from string import Template
 from jan_ort_conformance.verdicts.results import Case, Fuzzing, Results, by_theme, counted
 from jan_ort_conformance.verdicts.verdict import Verdict
 
-_EXCERPT_CHARACTERS = 300
-"""Of what was seen in a failed case; the page cuts it to one line until the case is opened."""
-
 _WORDS = {
     Verdict.PASS: "does what it should",
     Verdict.FAIL: "does not",
@@ -122,8 +119,13 @@ def _row(case: Case) -> str:
     )
     if not case.detail and not case.repeat:
         return f'<div class="case">{head}</div>'
-    excerpt = " ".join(case.detail.split())[:_EXCERPT_CHARACTERS] if case.verdict.is_bad else ""
-    excerpt = f"<small>{escape(excerpt)}</small>" if excerpt else ""
-    detail = f"<p>{escape(case.detail)}</p>" if case.detail else ""
+    seen = f'<div class="seen">{exchange_html(case)}</div>' if case.verdict.is_bad else ""
+    detail = "" if case.verdict.is_bad else exchange_html(case)
     repeat = f"<pre>{escape(case.repeat)}</pre>" if case.repeat else ""
-    return f'<details class="case"><summary>{head}{excerpt}</summary>{detail}{repeat}</details>'
+    return f'<details class="case"><summary>{head}{seen}</summary>{detail}{repeat}</details>'
+
+
+def exchange_html(case: Case) -> str:
+    """Return why a case has its verdict, with what was asked last and what came."""
+    rows = (("seen", case.detail), ("asked", case.asked), ("came", case.came))
+    return "".join(f'<p class="{name}"><b>{name}</b> {escape(text)}</p>' for name, text in rows if text)

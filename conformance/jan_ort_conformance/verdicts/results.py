@@ -10,7 +10,7 @@ from typing import Any
 
 from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Version of ``results.json``; described by results.schema.json beside this module."""
 
 
@@ -19,7 +19,8 @@ class Case:
     """One thing that was asked and its verdict.
 
     ``id`` is stable between runs and versions ("stop.never_leaks"); ``detail`` says what was seen, with the remedy
-    where there is one; ``repeat`` is the shell line that asks the same again.
+    where there is one; ``repeat`` is the shell line that asks the same again. ``asked`` and ``came`` are the last
+    request and what was answered, both whole unless they are very long.
     """
 
     id: str
@@ -28,10 +29,13 @@ class Case:
     detail: str = ""
     repeat: str = ""
     duration_s: float = 0.0
+    asked: str = ""
+    came: str = ""
 
     def told(self, change: Callable[[str], str]) -> Case:
         """Return the case with each of its texts changed."""
-        return replace(self, detail=change(self.detail), repeat=change(self.repeat))
+        detail, repeat, asked, came = map(change, (self.detail, self.repeat, self.asked, self.came))
+        return replace(self, detail=detail, repeat=repeat, asked=asked, came=came)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,8 @@ def _case(document: Mapping[str, Any]) -> Case:
         detail=document["detail"],
         repeat=document["repeat"],
         duration_s=document["duration_s"],
+        asked=document.get("asked", ""),
+        came=document.get("came", ""),
     )
 
 
