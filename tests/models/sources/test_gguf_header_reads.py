@@ -47,7 +47,7 @@ def test_a_start_reads_each_header_once_and_keeps_none(split: int, tmp_path: Pat
     start(parts[0], tmp_path / "cache")
 
     assert (first, len(reads)) == (len(parts), 2 * len(parts))
-    assert gguf_header._kept == {}
+    assert {path for path, *_ in gguf_header._kept}.isdisjoint(parts)  # other tests may have asked of other files
 
 
 def test_a_file_that_was_written_again_is_read_again(tmp_path: Path, reads: list[GgufHeader]) -> None:
