@@ -10,7 +10,7 @@ import pytest
 from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.verdicts.verdict import Level
-from tests.conformance.kit.broken_server import KEY, BrokenServer, broken_server, listening
+from tests.conformance.kit.broken_server import KEY, BrokenServer, blamed, broken_server, listening
 from tests.conformance.kit.taken_away import optional_fields, senders, without
 
 
@@ -49,4 +49,4 @@ def test_what_is_taken_away_is_no_fault(
 
     results = run_http(HttpOptions(url, key=KEY, level=Level.FULL, only=tuple(only), fuzz=False))
 
-    assert [case for case in results.cases if case.verdict.is_bad] == []
+    assert blamed(results) == []

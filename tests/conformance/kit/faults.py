@@ -19,6 +19,7 @@ class Exchange:
     status: int = 0
     answer_headers: dict[str, str] = field(default_factory=dict)
     answer: bytes = b""
+    query: str = ""
 
     @property
     def fields(self) -> dict[str, Any]:

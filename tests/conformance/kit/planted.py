@@ -22,6 +22,7 @@ from tests.conformance.kit.changes import (
     without_n,
 )
 from tests.conformance.kit.choice_faults import CHOICE_FAULTS
+from tests.conformance.kit.conversation_faults import CONVERSATION_FAULTS
 from tests.conformance.kit.faults import (
     Fault,
     answering,
@@ -39,6 +40,7 @@ from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
 from tests.conformance.kit.smaller_servers import tell_no_length
 from tests.conformance.kit.text_faults import TEXT_FAULTS
 from tests.conformance.kit.twin_faults import TWIN_FAULTS
+from tests.conformance.kit.wider_faults import WIDER_FAULTS
 
 AN_ERROR = 'data: {"error": {"message": "m", "type": "server_error", "param": null, "code": null}}'
 
@@ -50,6 +52,8 @@ FAULTS: list[Fault] = [
     *SAMPLING_FAULTS,
     *TEXT_FAULTS,
     *REASONING_FAULTS,
+    *WIDER_FAULTS,
+    *CONVERSATION_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),

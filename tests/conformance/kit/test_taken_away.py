@@ -10,7 +10,7 @@ import pytest
 from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.verdicts.verdict import Level
-from tests.conformance.kit.broken_server import KEY, BrokenServer
+from tests.conformance.kit.broken_server import KEY, BrokenServer, blamed
 from tests.conformance.kit.taken_away import optional_fields, without
 
 pytestmark = pytest.mark.usefixtures("sound_afterwards")
@@ -26,5 +26,5 @@ def test_nine_fields_taken_away_at_once_are_no_fault(server: BrokenServer, url: 
 
     results = run_http(HttpOptions(url, key=KEY, level=Level.FULL, only=ONLY, fuzz=False))
 
-    assert [case for case in results.cases if case.verdict.is_bad] == []
+    assert blamed(results) == []
     assert len(results.cases) > 20

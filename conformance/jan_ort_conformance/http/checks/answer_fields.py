@@ -29,7 +29,7 @@ def max_tokens(path: str, server: Asker) -> None:
 @generation_field("min_tokens")
 def min_tokens(path: str, server: Asker) -> None:
     """min_tokens keeps the text going where it would end, and not a token longer."""
-    found = _end_of_text(path, server)
+    found = end_of_text(path, server)
     if found is None:
         _min_tokens_of_a_text(path, server)
         return
@@ -43,7 +43,7 @@ def min_tokens(path: str, server: Asker) -> None:
 _FORCED = [{"logit_bias": {token_id: 100}} for token_id in ("100", "200")]
 
 
-def _end_of_text(path: str, server: Asker) -> tuple[str, int] | None:
+def end_of_text(path: str, server: Asker) -> tuple[str, int] | None:
     """Return the id of an end of text, found by forcing special tokens in turn, and for how many tokens it counts."""
     if not server.declaration.has(f"{path} logit_bias"):
         return None
