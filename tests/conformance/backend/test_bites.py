@@ -11,6 +11,7 @@ from tests.conformance.backend import (
     broken_caches,
     broken_checkpoints,
     broken_descriptors,
+    broken_ends,
     broken_interrupts,
     broken_slots,
     broken_steps,
@@ -21,6 +22,7 @@ assert checks
 assert broken_caches
 assert broken_checkpoints
 assert broken_descriptors
+assert broken_ends
 assert broken_interrupts
 assert broken_slots
 assert broken_steps

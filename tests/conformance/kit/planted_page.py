@@ -8,6 +8,7 @@ from tests.conformance.backend import (
     broken_caches,
     broken_checkpoints,
     broken_descriptors,
+    broken_ends,
     broken_interrupts,
     broken_slots,
     broken_steps,
@@ -20,6 +21,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "planted-faults.md"
 assert broken_caches, "imported for its faults, as the others"
 assert broken_checkpoints
 assert broken_descriptors
+assert broken_ends
 assert broken_interrupts
 assert broken_slots
 assert broken_steps

@@ -1,0 +1,87 @@
+"""Faults that show far from the start, beyond the eighth slot, at the last token id, or between near texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from jan_ort_backends import SlotTokens, StepOutput
+from jan_ort_backends.reference import ReferenceSession
+from jan_ort_backends.reference_transformer import VOCAB_SIZE, forward
+from tests.conformance.backend.broken import fault
+
+Batch = Sequence[SlotTokens]
+
+
+@fault("logits.follow_from_far_tokens")
+class PositionsWrapAt256(ReferenceSession):
+    """Position 256 is position 0 again: what stood there is overwritten, and nothing behind it is read."""
+
+    def _run_row(self, row: SlotTokens) -> Any:
+        past, states = self.lengths[row.slot], []
+        for offset, token_id in enumerate(row.token_ids):
+            states.append(forward(self._weights, self._caches[row.slot], (past + offset) % 256, int(token_id)))
+        return states[len(states) - row.num_logits :]
+
+
+@fault("forks.may_be_long")
+class ForksCopy200(ReferenceSession):
+    """A fork copies its source's first 200 positions."""
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        super().fork(source, target, length)
+        if source != target:
+            self._caches[target].values[:, 200:] = 0.0
+
+
+@fault("prefill.holds_at_borders")
+class WholeBlocksLoseTheirLast(ReferenceSession):
+    """A chunk that begins at a multiple of 32 finds the position before it empty."""
+
+    def run(self, batch: Batch) -> StepOutput:
+        for row in batch:
+            past = self.lengths[row.slot]
+            if past % 32 == 0 and past and len(row.token_ids) > 1:
+                self._caches[row.slot].values[:, past - 1] = 0.0
+        return super().run(batch)
+
+
+@fault("logits.do_not_drift")
+class DriftsWithEveryStep(ReferenceSession):
+    """Each step adds a little to what is kept, as an accumulator that is never set back does."""
+
+    num_steps = 0
+
+    def run(self, batch: Batch) -> StepOutput:
+        output = super().run(batch)
+        self.num_steps += 1
+        return replace(output, logits=output.logits + np.float32(1e-4 * self.num_steps))
+
+
+@fault("slots.may_be_more_than_eight")
+class NinthSlotIsTheFirst(ReferenceSession):
+    def __init__(self, num_slots: int, context_length: int) -> None:
+        super().__init__(num_slots, context_length)
+        self._caches = [self._caches[slot % 8] for slot in range(num_slots)]
+
+
+@fault("logits.know_the_last_token_id")
+class LastTokenIdIsTheOneBefore(ReferenceSession):
+    def _run_row(self, row: SlotTokens) -> Any:
+        return super()._run_row(replace(row, token_ids=np.minimum(row.token_ids, VOCAB_SIZE - 2)))
+
+
+@fault("embeddings.tell_near_texts_apart")
+class NearTextsShareAVector(ReferenceSession):
+    """Vectors are kept by the first 16 tokens and the length."""
+
+    def embed(self, batch: Any) -> Any:
+        kept = self.__dict__.setdefault("_kept", {})
+        vectors = super().embed(batch)
+        for index, text in enumerate(batch):
+            key = (len(text), *map(int, text[:16]))
+            vectors[index] = kept.setdefault(key, vectors[index].copy())
+        return vectors
