@@ -15,7 +15,7 @@ from jan_ort_backends import OpenOptions
 from jan_ort_backends.memory import MemoryNeed
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
-from jan_ort_onnxruntime.graphs.generation_graph import STATE_PLACES, GenerationGraph
+from jan_ort_onnxruntime.graphs.generation_graph import STATE_PLACES, GenerationGraph, num_checkpoints
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import read_graph
@@ -71,4 +71,6 @@ def _cache_bytes(graph: GenerationGraph | DecoderGraph, length: int, num_slots: 
         shape = (2 * graph.num_layers, num_slots, graph.num_key_value_heads, length, graph.head_dim)
         return math.prod(shape) * item + num_slots * graph.state_bytes * (STATE_PLACES + (graph.num_checkpoints or 0))
     position = sum(cache.num_heads * cache.head_dim for cache in graph.caches) * item
-    return position * length * (num_slots if graph.appends_in_place else num_slots + 1)
+    state = sum(state.num_bytes for state in graph.states)
+    states = state * (num_slots * (1 + (num_checkpoints(state) or 0)) + 1)
+    return states + position * length * (num_slots if graph.appends_in_place else num_slots + 1)

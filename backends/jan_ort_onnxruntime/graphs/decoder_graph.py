@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH
+from jan_ort_onnxruntime.graphs.decoder_states import StateTensor, read_states
 from jan_ort_onnxruntime.graphs.onnx_file import GraphValue, OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 
 RANKS = {
     "input_ids": (2,),
     "attention_mask": (2,),
-    "position_ids": (2,),
+    "position_ids": (2, 3),
     "cache_position": (1,),
     "use_cache_branch": (1,),
     "num_logits_to_keep": (0, 1),
@@ -44,7 +45,7 @@ class DecoderGraph:
     """``inputs`` maps what this backend fills (see RANKS) to the graph's own input; ``logits`` names the output.
 
     ``appends_in_place``: past and present may be the same memory, in which every sequence has a row of the session's
-    context length; so several can run together.
+    context length; so several can run together. ``states``: what layers keep of a sequence that do not attend.
     """
 
     inputs: Mapping[str, GraphValue]
@@ -54,6 +55,7 @@ class DecoderGraph:
     vocab_size: int
     context_length: int
     appends_in_place: bool
+    states: tuple[StateTensor, ...] = ()
 
 
 def is_decoder(folder: OnnxFolder) -> bool:
@@ -69,7 +71,8 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
     problems = [f"it has no output {logits!r}"] if logits not in file.outputs else []
     problems += [] if "input_ids" in roles else ["it has no input 'input_ids'"]
     unknown = [name for name in file.inputs if name not in {value.name for value in roles.values()}]
-    unknown = [name for name in unknown if not _cache_place(name, patterns)]
+    states = read_states(file, _names(folder, "inputs"), _names(folder, "outputs"))
+    unknown = [name for name in unknown if not _cache_place(name, patterns) and name not in {s.past for s in states}]
     problems += [f"its inputs {', '.join(unknown[:8])} are none that this backend can fill"] if unknown else []
     if problems:
         raise ModelError(f"{file.path} is no graph that this backend runs: {'; '.join(problems)}")
@@ -88,7 +91,8 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
         logits=logits,
         vocab_size=_vocab_size(folder, logits),
         context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"]),
-        appends_in_place=_appends_in_place(file, roles, caches, logits),
+        appends_in_place=not states and _appends_in_place(file, roles, caches, logits),
+        states=states,
     )
 
 

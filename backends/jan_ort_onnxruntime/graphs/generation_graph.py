@@ -46,8 +46,13 @@ class GenerationGraph:
 
     @property
     def num_checkpoints(self) -> int | None:
-        """How many copies of its states a slot may keep: several small ones, or a single large one."""
-        return min(MAX_CHECKPOINTS, max(1, CHECKPOINTS_BYTES // self.state_bytes)) if self.states else None
+        """How many copies of its states a slot may keep."""
+        return num_checkpoints(self.state_bytes)
+
+
+def num_checkpoints(state_bytes: int) -> int | None:
+    """Return how many copies of a state a slot may keep: several small ones, or a single large one; None of none."""
+    return min(MAX_CHECKPOINTS, max(1, CHECKPOINTS_BYTES // state_bytes)) if state_bytes else None
 
 
 def is_generation(file: OnnxFile) -> bool:

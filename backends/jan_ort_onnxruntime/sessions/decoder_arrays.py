@@ -50,11 +50,15 @@ def inputs_of_run(graph: DecoderGraph, run: Run) -> dict[str, NDArray[Any]]:
 
 
 def _by_name(graph: DecoderGraph, values: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[Any]]:
-    """Return those of ``values`` that the graph takes, in its types; an input without dimensions is a scalar."""
+    """Return those of ``values`` that the graph takes, in its types and dimensions."""
     return {
-        value.name: values[role].reshape(values[role].shape if value.shape else ()).astype(value.dtype)
-        for role, value in graph.inputs.items()
+        value.name: _shaped(values[role], len(value.shape)).astype(value.dtype) for role, value in graph.inputs.items()
     }
+
+
+def _shaped(values: NDArray[np.generic], rank: int) -> NDArray[np.generic]:
+    """Return a scalar of no dimensions; of three, positions in time, height and width, which in a text are one."""
+    return np.repeat(values[np.newaxis], 3, axis=0) if rank == 3 else values if rank else values.reshape(())
 
 
 def find_largest(logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnxruntime as ort
@@ -20,6 +20,7 @@ from jan_ort_backends import (
 )
 from jan_ort_backends.checks import check_batch, check_kind, check_prefix, check_slot
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.generation_graph import num_checkpoints
 from jan_ort_onnxruntime.providers.runtime_failures import running
 from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_alone
 from jan_ort_onnxruntime.sessions.interruption import Interruption
@@ -29,11 +30,26 @@ from jan_ort_onnxruntime.sessions.interruption import Interruption
 class _Held:
     """What a slot holds: the first ``length`` positions of ``caches``, which may be longer and are never written to.
 
-    So a fork shares them, and truncating costs nothing until the next step.
+    So a fork shares them, and truncating costs nothing until the next step. ``states`` are those at ``length``, and
+    ``kept`` those at its checkpoints.
     """
 
     length: int = 0
     caches: tuple[ort.OrtValue, ...] = ()
+    states: tuple[ort.OrtValue, ...] = ()
+    kept: Mapping[int, tuple[ort.OrtValue, ...]] = field(default_factory=dict)
+
+    def cut(self, length: int) -> _Held:
+        """Return the first ``length`` tokens."""
+        if not length:
+            return _Held()
+        states = self.states if length == self.length else self.kept.get(length, ())
+        return _Held(length, self.caches, states, {at: each for at, each in self.kept.items() if at <= length})
+
+    def with_checkpoint(self, most: int) -> _Held:
+        """Return the same with a checkpoint here, and so many of the last ones."""
+        kept = dict([*self.kept.items(), (self.length, self.states)][-most:])
+        return replace(self, kept=kept)
 
 
 class DecodingSession(Session):
@@ -53,7 +69,7 @@ class DecodingSession(Session):
     ) -> None:
         self._session: ort.InferenceSession | None = session
         self._graph = graph
-        self._outputs = [graph.logits, *(cache.present for cache in graph.caches)]
+        self._outputs = [graph.logits, *(each.present for each in (*graph.caches, *graph.states))]
         self._held = [_Held()] * options.num_slots
         self._interruption = Interruption()
         self.info = SessionInfo(
@@ -63,6 +79,7 @@ class DecodingSession(Session):
             embedding_size=0,
             device=device,
             weights_hash=weights_hash,
+            num_checkpoints=num_checkpoints(sum(state.num_bytes for state in graph.states)),
         )
 
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
@@ -74,8 +91,9 @@ class DecodingSession(Session):
             results = [self._run_row(row, run_options) for row in batch]
         logits = np.concatenate([rows for rows, _ in results])
         output = StepOutput(logits, *find_largest(logits))
+        most = self.info.num_checkpoints
         for row, (_, held) in zip(batch, results, strict=True):
-            self._held[row.slot] = held
+            self._held[row.slot] = held.with_checkpoint(most) if row.keep and most else held
         return output
 
     def _run_row(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
@@ -104,17 +122,19 @@ class DecodingSession(Session):
         arrays = inputs_alone(self._graph, token_ids, held.length, num_logits)
         feeds = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         feeds |= {tensor.past: past for tensor, past in zip(self._graph.caches, self._pasts(held), strict=True)}
+        feeds |= {state.past: past for state, past in zip(self._graph.states, self._past_states(held), strict=True)}
         assert self._session is not None  # the server does not step a closed session
         outputs = self._session.run_with_ort_values(self._outputs, feeds, run_options)
         length = held.length + len(token_ids)
-        for tensor, present in zip(self._graph.caches, outputs[1:], strict=True):
+        caches, states = outputs[1 : 1 + len(self._graph.caches)], outputs[1 + len(self._graph.caches) :]
+        for tensor, present in zip(self._graph.caches, caches, strict=True):
             if present.shape()[2] != length:
                 raise BackendError(
                     f"{tensor.present} holds {present.shape()[2]} positions after {length} tokens; a graph that "
                     "forgets, as one with a sliding window of its own, cannot be run here"
                 )
         logits = outputs[0].numpy().reshape(-1, self.info.vocab_size).astype(np.float32, copy=False)
-        return logits, _Held(length, tuple(outputs[1:]))
+        return logits, _Held(length, tuple(caches), tuple(states), held.kept)
 
     def _pasts(self, held: _Held) -> tuple[ort.OrtValue, ...]:
         """Return the caches of exactly ``held.length`` positions."""
@@ -127,6 +147,12 @@ class DecodingSession(Session):
         arrays = (np.ascontiguousarray(cache.numpy()[:, :, : held.length]) for cache in held.caches)
         return tuple(ort.OrtValue.ortvalue_from_numpy(array) for array in arrays)
 
+    def _past_states(self, held: _Held) -> tuple[ort.OrtValue, ...]:
+        if held.length:
+            return held.states
+        zeros = (np.zeros((1, *state.shape), np.dtype(state.dtype)) for state in self._graph.states)
+        return tuple(ort.OrtValue.ortvalue_from_numpy(each) for each in zeros)
+
     def length(self, slot: int) -> int:
         """Return the number of tokens in ``slot``."""
         check_slot("slot", slot, self.info.num_slots)
@@ -134,14 +160,18 @@ class DecodingSession(Session):
 
     def truncate(self, slot: int, length: int) -> None:
         """Forget the tokens from ``length`` on; the memory is freed by the next step, or at once if none is left."""
-        check_prefix(slot, length, self.length(slot))
-        self._held[slot] = _Held(length, self._held[slot].caches) if length else _Held()
+        self._check_cut(slot, length)
+        self._held[slot] = self._held[slot].cut(length)
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Share the tensors of ``source``; nothing is copied before one of the two goes on."""
         check_slot("target", target, self.info.num_slots)
-        check_prefix(source, length, self.length(source))
-        self._held[target] = _Held(length, self._held[source].caches) if length else _Held()
+        self._check_cut(source, length)
+        self._held[target] = self._held[source].cut(length)
+
+    def _check_cut(self, slot: int, length: int) -> None:
+        held = self.length(slot)
+        check_prefix(slot, length, held, self._held[slot].kept if self._graph.states else None)
 
     def interrupt(self) -> None:
         """End the running step within a node's time; between steps, do nothing."""
