@@ -69,7 +69,8 @@ class DecodingSession(Session):
     ) -> None:
         self._session: ort.InferenceSession | None = session
         self._graph = graph
-        self._outputs = [graph.logits, *(each.present for each in (*graph.caches, *graph.states))]
+        presents = [*(cache.present for cache in graph.caches), *(state.present for state in graph.states)]
+        self._outputs = [graph.logits, *presents]
         self._held = [_Held()] * options.num_slots
         self._interruption = Interruption()
         self.info = SessionInfo(

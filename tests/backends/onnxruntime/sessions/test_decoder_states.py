@@ -1,4 +1,4 @@
-"""A genai package of Qwen 3.5's kind: a layer that keeps the states of a convolution and a recurrence; one that attends."""
+"""A genai package of Qwen 3.5's kind: one layer keeps the states of a convolution and a recurrence, one attends."""
 
 from __future__ import annotations
 
