@@ -43,9 +43,9 @@ def test_inputs_that_cannot_be_filled_are_listed(tmp_path: Path) -> None:
 
 def test_an_input_of_another_rank_is_named(tmp_path: Path) -> None:
     folder = write_folder("bare", "gemma3", tmp_path / "folder")
-    edit(folder / "model.onnx", add_input("position_ids", shape=(3, 1, 1)))
+    edit(folder / "model.onnx", add_input("position_ids", shape=(3, 1, 1, 1)))
 
-    assert "input position_ids has 3 dimensions" in reason(folder)
+    assert "input position_ids has 4 dimensions" in reason(folder)
 
 
 def test_a_cache_of_a_type_that_numpy_lacks_is_named(tmp_path: Path) -> None:
