@@ -21,6 +21,7 @@ MAX_CPU_S = 1.0
 MAX_RSS_BYTES = 200 * 2**20
 _HANGS_AFTER_CPU_S = 5.0
 _HANGS_AFTER_S = 60.0  # for what waits and computes nothing, as the reader of a pipe does
+_STARTS_AFTER_S = 240.0  # as an interpreter may under Wine, on a busy machine
 _LOOK_EVERY_S = 0.005
 
 
@@ -91,7 +92,7 @@ class BoundedChild:
             )
             assert self._child.stdout is not None
             threading.Thread(target=_read, args=(self._child.stdout, self._lines), daemon=True).start()
-            assert self._lines.get(timeout=_HANGS_AFTER_S) == "ready\n"
+            assert self._lines.get(timeout=_STARTS_AFTER_S) == "ready\n"
         return self._child
 
     def _end(self) -> None:
