@@ -19,6 +19,7 @@ from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.http.server.server_process import ServerGone
 from jan_ort_conformance.http.server.target import TargetError
 from jan_ort_conformance.reports.comparison import comparison_html
+from jan_ort_conformance.reports.theme_table import theme_table
 from jan_ort_conformance.verdicts.results import Results
 from jan_ort_conformance.verdicts.selection import PatternError
 from jan_ort_conformance.verdicts.verdict import Level
@@ -95,10 +96,11 @@ def _runs(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -
 @click.option("--name", "names", multiple=True, help="Name of a run's column, in their order; else its subject.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="comparison.html", show_default=True)
 def compare(runs: list[Results], names: tuple[str, ...], output: Path) -> None:
-    """Write one page that shows several servers side by side, from the results.json of each."""
+    """Show several servers side by side, from the results.json of each: a page, or a table of themes in a .md file."""
     if names and len(names) != len(runs):
         raise click.BadParameter(f"there are {len(names)} names for {len(runs)} runs", param_hint="--name")
-    output.write_text(comparison_html(runs, names or [run.subject for run in runs]), encoding="utf-8")
+    form = theme_table if output.suffix == ".md" else comparison_html
+    output.write_text(form(runs, names or [run.subject for run in runs]), encoding="utf-8")
     Console().print(f"[dim]wrote {output}[/]", soft_wrap=True)
 
 

@@ -61,6 +61,25 @@ def test_a_page_shows_servers_side_by_side_with_the_line_behind_each_cell(tmp_pa
     assert not any(word in text for word in ("<script", "src=", "href=", "@import"))
 
 
+def test_a_table_shows_how_much_of_each_theme_passes(tmp_path: Path) -> None:
+    lacking = Results("http", "http://c", {}, [Case("b.z", Verdict.UNSUPPORTED), Case("b.y", Verdict.SKIP)])
+    files = [write_reports(run, tmp_path / name)[0] for run, name in ((NEW, "new"), (lacking, "lacking"))]
+    table = tmp_path / "table.md"
+
+    result = CliRunner().invoke(
+        main, ["compare", *map(str, files), "--name", "one", "--name", "a|b", "--output", str(table)]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert table.read_text(encoding="utf-8").splitlines() == [
+        "| theme | one | a/b |",
+        "| --- | --- | --- |",
+        "| a | 1 of 2 | - |",
+        "| b | 1 of 1 | 1 no |",
+        "| **all** | 2 of 3 | 1 no |",
+    ]
+
+
 def test_another_file_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
 

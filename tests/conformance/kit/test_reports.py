@@ -101,6 +101,17 @@ def test_the_page_is_one_file_and_shows_what_was_said_as_text(results: Results) 
     assert not any(word in page for word in ("<script", "src=", "href=", "@import"))
 
 
+def test_a_row_of_the_page_has_all_that_was_seen_asked_and_answered() -> None:
+    case = Case("a.b", Verdict.FAIL, detail="seen " * 200, asked='POST /v1/x {"n": 3}', came="500 no")
+
+    page = page_html(Results("http", "x", cases=[case]))
+
+    summary = page[page.index('<details class="case">') :].partition("</summary>")[0]
+    assert "seen " * 199 in summary
+    assert "POST /v1/x {&quot;n&quot;: 3}" in summary
+    assert "500 no" in summary
+
+
 @pytest.mark.parametrize(
     ("cases", "text"), [(CASES, "strict 1/3, 1 unsupported"), (CASES[:1], "strict 1/1<"), ([], "nothing judged")]
 )

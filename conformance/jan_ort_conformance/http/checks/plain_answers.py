@@ -18,6 +18,7 @@ from jan_ort_conformance.http.check_tools.asker import (
     PROMPT,
     TOKENIZE,
     Asker,
+    Untold,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import Level, expect
@@ -115,8 +116,11 @@ def stop_is_told(server: Asker) -> None:
     """finish_reason is stop at a stop string and length at max_tokens."""
     fields = GREEDY | {"max_tokens": 8, "min_tokens": 8}  # few, for a text that may end by itself
     for path in server.generating():
-        cut = server.ask(path, **fields)["choices"][0]
+        answer = server.ask(path, **fields)
+        cut = answer["choices"][0]
         whole = text_of(cut)
+        if cut["finish_reason"] == "stop" and answer["usage"]["completion_tokens"] < fields["max_tokens"]:
+            raise Untold(f"{NAMES[path]}: {whole!r} ends by itself within {fields['max_tokens']} tokens")
 
         stopped = server.ask(path, **fields, stop=whole[4:7])["choices"][0]
 
