@@ -119,7 +119,7 @@ def _row(case: Case) -> str:
     )
     if not case.detail and not case.repeat:
         return f'<div class="case">{head}</div>'
-    seen = f'<div class="seen">{exchange_html(case)}</div>' if case.verdict.is_bad else ""
+    seen = f'<div class="exchange">{exchange_html(case)}</div>' if case.verdict.is_bad else ""
     detail = "" if case.verdict.is_bad else exchange_html(case)
     repeat = f"<pre>{escape(case.repeat)}</pre>" if case.repeat else ""
     return f'<details class="case"><summary>{head}{seen}</summary>{detail}{repeat}</details>'
