@@ -13,7 +13,8 @@ from rich.console import Console
 
 from jan_ort_conformance import __version__
 from jan_ort_conformance.cli.judging_options import exit_not_run, judging, read_results, report, tell_case
-from jan_ort_conformance.http.checks import registered
+from jan_ort_conformance.http.check_tools.profile import BASE
+from jan_ort_conformance.http.checks import PROFILES, registered
 from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.judging.http_run import run_http
 from jan_ort_conformance.http.server.server_process import ServerGone
@@ -53,6 +54,13 @@ def main() -> None:
 @judging
 @click.option("--key", envvar="JAN_ORT_KEY", help="The server's API key; without it, authentication is not judged.")
 @click.option("--model", help="The model that is asked; without it, the first that the server lists.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=click.Choice([BASE, *PROFILES]),
+    help="Only what belongs to this surface; may be repeated. Without it, all that the server has.",
+)
 @click.option("--seed", type=int, help="Seed of the generated requests; printed, so that a run can be repeated.")
 @click.option(
     "--max-examples",
@@ -109,4 +117,5 @@ def list_checks() -> None:
     """List the HTTP checks with their levels and what each promises."""
     console = Console()
     for entry in registered():
-        console.print(f"[bold]{entry.id}[/] [dim]({entry.level})[/] {entry.promise}", soft_wrap=True, highlight=False)
+        where = entry.level if entry.profile == BASE else f"{entry.level}, {entry.profile}"
+        console.print(f"[bold]{entry.id}[/] [dim]({where})[/] {entry.promise}", soft_wrap=True, highlight=False)

@@ -31,6 +31,7 @@ class HttpOptions:
     fuzz: bool = True
     ca_file: Path | None = None
     model: str | None = None
+    profiles: tuple[str, ...] = ()
 
     def about(self, seed: int) -> dict[str, str]:
         """Return how a server is judged, for the reports."""

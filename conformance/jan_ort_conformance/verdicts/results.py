@@ -10,7 +10,7 @@ from typing import Any
 
 from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 """Version of ``results.json``; described by results.schema.json beside this module."""
 
 
@@ -21,6 +21,8 @@ class Case:
     ``id`` is stable between runs and versions ("stop.never_leaks"); ``detail`` says what was seen, with the remedy
     where there is one; ``repeat`` is the shell line that asks the same again. ``asked`` and ``came`` are the last
     request and what was answered, both whole unless they are very long.
+    where there is one; ``repeat`` is the shell line that asks the same again. ``profile`` is the surface that it is
+    about, where that is one that a server may have or not.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Case:
     duration_s: float = 0.0
     asked: str = ""
     came: str = ""
+    profile: str = ""
 
     def told(self, change: Callable[[str], str]) -> Case:
         """Return the case with each of its texts changed."""
@@ -174,6 +177,7 @@ def _case(document: Mapping[str, Any]) -> Case:
         duration_s=document["duration_s"],
         asked=document.get("asked", ""),
         came=document.get("came", ""),
+        profile=document.get("profile", ""),
     )
 
 
@@ -196,10 +200,10 @@ def _fuzzing(document: Mapping[str, Any] | None) -> Fuzzing | None:
 
 
 def by_theme(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    """Group cases by the part of their id before the first dot, in the order in which these appear."""
+    """Group cases by profile, or else by their id before the first dot, in the order in which these appear."""
     groups: dict[str, list[Case]] = {}
     for case in cases:
-        groups.setdefault(case.id.partition(".")[0], []).append(case)
+        groups.setdefault(case.profile or case.id.partition(".")[0], []).append(case)
     return groups
 
 

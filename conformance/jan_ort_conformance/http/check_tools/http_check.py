@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 
 from jan_ort_conformance.http.check_tools.asker import GENERATING, NAMES, Asker
+from jan_ort_conformance.http.check_tools.profile import BASE, Profile
 from jan_ort_conformance.verdicts.selection import promise_of
 from jan_ort_conformance.verdicts.verdict import Level
 
@@ -35,6 +37,12 @@ class HttpCheck:
     def promise(self) -> str:
         """What the server should do, in one sentence."""
         return promise_of(self.run)
+
+    @property
+    def profile(self) -> str:
+        """The name of the profile that its file is."""
+        told: Profile | None = getattr(sys.modules[self.run.__module__], "PROFILE", None)
+        return BASE if told is None else told.name
 
 
 CHECKS: dict[str, HttpCheck] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jan_ort_conformance.http.check_tools.http_check import CHECKS, HttpCheck
+from jan_ort_conformance.http.check_tools.profile import BASE, Profile
 from jan_ort_conformance.http.checks import (
     answer_fields,
     answers_in_time,
@@ -76,11 +77,23 @@ IN_ORDER = (
 )
 
 
+PROFILES: dict[str, Profile] = {
+    profile.name: profile for module in IN_ORDER if (profile := getattr(module, "PROFILE", None)) is not None
+}
+"""Every profile beside BASE, by its name."""
+
+
+def profile_of(path: str) -> str:
+    """Return the name of the profile that an operation belongs to."""
+    return next((each.name for each in PROFILES.values() if path in each.paths), BASE)
+
+
 def registered() -> list[HttpCheck]:
     """Return every HTTP check."""
     return in_order(CHECKS.values(), IN_ORDER)
 
 
-def selected(level: Level, only: Iterable[str] = ()) -> list[HttpCheck]:
-    """Return the checks of ``level`` and below whose id matches one of the patterns, if there are any."""
-    return chosen(registered(), level, tuple(only))
+def selected(level: Level, only: Iterable[str] = (), profiles: Sequence[str] = ()) -> list[HttpCheck]:
+    """Return the checks of ``level`` and below whose id matches one of the patterns, of these profiles, if any."""
+    checks = chosen(registered(), level, tuple(only))
+    return [entry for entry in checks if not profiles or entry.profile in profiles]

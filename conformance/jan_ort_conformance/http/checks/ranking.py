@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import EMBEDDINGS, MODELS, RERANK, SCORE, Asker, expect_effect
+from jan_ort_conformance.http.check_tools.asker import MODELS, RERANK, SCORE, Asker, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import check
-from jan_ort_conformance.http.checks.models_tokens_embeddings import near, vectors_of
+from jan_ort_conformance.http.check_tools.profile import Profile
+from jan_ort_conformance.http.checks.models_tokens_embeddings import near
 from jan_ort_conformance.verdicts.verdict import Level, expect
+
+PROFILE = Profile("rerank", (RERANK, SCORE))
 
 QUERY = "What is the capital of France?"
 TEXTS = ("Berlin is in Germany.", "Paris is the capital of France.", "Bread is baked.", "12345 67890")
@@ -114,13 +117,3 @@ def rerank_model(server: Asker) -> None:
         answer = server.answered(path, body)
         expect_effect(answer["model"] in known, f"the model is {answer['model']!r}, which is not listed: {known}")
         server.refused(path, {**body, "model": 5}, 422)
-
-
-@check("field.embeddings.prompt_name", needs=[EMBEDDINGS], detects=[f"{EMBEDDINGS} prompt_name"])
-def prompt_name(server: Asker) -> None:
-    """A prompt that the model has not is refused by name; the empty name is of none."""
-    vectors = vectors_of(server, "Hello", prompt_name="")
-    expect(len(vectors) == 1 and near(vectors[0], vectors_of(server, "Hello", prompt_name="")[0]), "no prompt: others")
-    answer = server.post(EMBEDDINGS, {"input": "Hello", "prompt_name": "a prompt that no model has"})
-    expect_effect(answer.status == 400, f"a prompt that does not exist is answered {answer}")
-    expect(answer.json["error"]["param"] == "prompt_name", f"it is refused for {answer.json['error']['param']!r}")

@@ -9,7 +9,10 @@ from typing import Any
 from jan_ort_conformance.http.check_tools.answers import joined, text_of
 from jan_ort_conformance.http.check_tools.asker import CHAT, GREEDY, HELLO, Asker, Untold, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import check
+from jan_ort_conformance.http.check_tools.profile import Profile
 from jan_ort_conformance.verdicts.verdict import expect
+
+PROFILE = Profile("reasoning")
 
 SCHEMA = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"], "additionalProperties": False}
 _MARKED = re.compile(r"\s*(<[a-z:|]*think[a-z:|]*>|\[THINK\]|<\|channel\|?>|◁think▷)", re.IGNORECASE)

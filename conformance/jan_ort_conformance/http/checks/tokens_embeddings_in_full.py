@@ -6,7 +6,16 @@ import base64
 import struct
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import COUNT, DETOKENIZE, EMBEDDINGS, MODELS, TOKENIZE, Asker, Untold
+from jan_ort_conformance.http.check_tools.asker import (
+    COUNT,
+    DETOKENIZE,
+    EMBEDDINGS,
+    MODELS,
+    TOKENIZE,
+    Asker,
+    Untold,
+    expect_effect,
+)
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.models_tokens_embeddings import near, vectors_of
 from jan_ort_conformance.verdicts.verdict import expect
@@ -90,3 +99,13 @@ def token_ids_are_their_text(server: Asker) -> None:
     expect(len(alone) == 1 and near(alone[0], as_text[0]), f"the ids {ids[0]} have another vector than {WORDS[0]!r}")
     same = len(both) == 2 and all(map(near, both, as_text))
     expect(same, f"the lists of ids {ids} have other vectors than {WORDS[:2]}")
+
+
+@check("field.embeddings.prompt_name", needs=[EMBEDDINGS], detects=[f"{EMBEDDINGS} prompt_name"])
+def prompt_name(server: Asker) -> None:
+    """A prompt that the model has not is refused by name; the empty name is of none."""
+    vectors = vectors_of(server, "Hello", prompt_name="")
+    expect(len(vectors) == 1 and near(vectors[0], vectors_of(server, "Hello", prompt_name="")[0]), "no prompt: others")
+    answer = server.post(EMBEDDINGS, {"input": "Hello", "prompt_name": "a prompt that no model has"})
+    expect_effect(answer.status == 400, f"a prompt that does not exist is answered {answer}")
+    expect(answer.json["error"]["param"] == "prompt_name", f"it is refused for {answer.json['error']['param']!r}")

@@ -14,6 +14,7 @@ from schemathesis.checks import CHECKS
 from schemathesis.engine import events, from_schema
 
 from jan_ort_conformance.http.check_tools.asker import Asker
+from jan_ort_conformance.http.checks import profile_of
 from jan_ort_conformance.http.fuzzing.deviations import Deviations
 from jan_ort_conformance.http.fuzzing.findings import Findings
 from jan_ort_conformance.http.fuzzing.request_hooks import ANSWERS, hooks_of
@@ -108,6 +109,8 @@ def _level(name: str) -> Level:
 def _names(options: HttpOptions, operation: Operation) -> list[str]:
     """Return the checks whose cases are wanted."""
     only = options.only
+    if options.profiles and profile_of(operation.path) not in options.profiles:
+        return []
     return [name for name in _all_names() if not only or any(fnmatchcase(_id(operation, name), each) for each in only)]
 
 

@@ -24,6 +24,7 @@ from jan_ort_conformance.http.check_tools.asker import (
 )
 from jan_ort_conformance.http.check_tools.habits import habits_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
+from jan_ort_conformance.http.check_tools.profile import BASE
 from jan_ort_conformance.http.judging.excuses import excuse, lists_undeclared
 from jan_ort_conformance.http.server.declaration import Standing, is_known
 from jan_ort_conformance.http.server.openai_fields import is_openais, is_owed
@@ -71,6 +72,7 @@ def run_checks(
             case = Case(entry.id, Verdict.SKIP, entry.level, f"not run, the server is gone: {gone}")
         else:
             case, gone = _run_one(entry, asker, server)
+        case = case if entry.profile == BASE else replace(case, profile=entry.profile)
         results.add(case)
         tell(case)
     return gone

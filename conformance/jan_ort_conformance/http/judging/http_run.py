@@ -11,7 +11,7 @@ import httpx
 
 from jan_ort_conformance.http.check_tools.asker import FREE, Asker, body_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
-from jan_ort_conformance.http.checks import registered, selected
+from jan_ort_conformance.http.checks import PROFILES, registered, selected
 from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.judging.http_judge import run_checks
 from jan_ort_conformance.http.server.api_key import hidden
@@ -21,7 +21,7 @@ from jan_ort_conformance.http.server.server_process import ServerGone, ServerPro
 from jan_ort_conformance.http.server.target import Target, TargetError
 from jan_ort_conformance.verdicts.results import Case, Results
 from jan_ort_conformance.verdicts.selection import require_matches, unmatched
-from jan_ort_conformance.verdicts.verdict import Level
+from jan_ort_conformance.verdicts.verdict import Level, Verdict
 
 NUM_TIMED_TOKENS = 16
 """Tokens of the answer by which the speed of a server is measured."""
@@ -64,17 +64,32 @@ def _run(options: HttpOptions, tell: Callable[[Case], None]) -> Results:
                 fuzz(options, seed, asker, server, results, tell, gone)
         except KeyboardInterrupt:
             results.interrupt()
+    results.about = {**results.about, **_profiles(results)}
     results.warnings += options.skips.warnings(case.id for case in results.cases)
     for pattern in unmatched((case.id for case in results.cases), options.only):
         results.warnings.append(f"--only {pattern!r} matches no case that was judged")
     return results
 
 
+def _profiles(results: Results) -> dict[str, str]:
+    """Say of each profile that was asked for whether it is served: nothing of one that is not is there to be judged."""
+    told = {}
+    for name in PROFILES:
+        verdicts = {case.verdict for case in results.cases if case.profile == name}
+        if verdicts:
+            told[name] = "judged" if verdicts - {Verdict.UNSUPPORTED, Verdict.SKIP} else "not served"
+    return {"profiles": ", ".join(f"{name} {what}" for name, what in told.items())} if told else {}
+
+
 def _checks(options: HttpOptions, only: tuple[str, ...] = ()) -> list[HttpCheck]:
     """Return the checks of a run; fuzzing by the document alone has none."""
     if options.pristine:
         return []
-    return [entry for entry in selected(options.level, only) if options.key is not None or not entry.needs_key]
+    return [
+        entry
+        for entry in selected(options.level, only, options.profiles)
+        if options.key is not None or not entry.needs_key
+    ]
 
 
 def _require_matches(options: HttpOptions) -> None:
