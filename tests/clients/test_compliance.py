@@ -15,7 +15,7 @@ from tests.e2e.server_process import ServerProcess, serve
 MODEL = "smollm2-135m-instruct"
 CANARY, COMPLY = shutil.which("compatcanary"), shutil.which("llm-comply")
 NOT_FOR_IT = {"chat-image-input", "chat-reasoning-summary"}
-"""The model reads no images, and the judge leaves thoughts to models that have them."""
+"""The model reads no images, and the judge leaves thoughts to models whose names it knows."""
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,8 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
         (CHAT, {"reasoning_effort": 5}, "reasoning_effort"),
         (CHAT, {"reasoning": {"effort": 5}}, "reasoning"),
         (CHAT, {"reasoning": {"max_tokens": 5}}, "reasoning"),
+        (CHAT, {"reasoning": {"summary": "concise"}}, "reasoning"),
+        (CHAT, {"reasoning": {"exclude": True}}, "reasoning"),
         (CHAT, {"reasoning": {"effort": "low"}, "reasoning_effort": "high"}, "reasoning"),
         (CHAT, {"thinking": {"type": "perhaps"}}, "thinking"),
         (CHAT, {"thinking": True}, "thinking"),
@@ -138,6 +140,7 @@ async def test_what_one_operation_cannot_honour_is_refused_by_name(
         {"continue_final_message": False, "add_generation_prompt": True, "skip_special_tokens": True},
         {"reasoning_effort": "low", "reasoning": {"effort": "low", "enabled": True}, "thinking": {"type": "enabled"}},
         {"enable_thinking": False, "thinking": {"type": "disabled"}, "reasoning": None},
+        {"reasoning_effort": "low", "reasoning": {"summary": "auto", "exclude": False}},
     ],
     ids=str,
 )

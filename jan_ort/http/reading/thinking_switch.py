@@ -13,6 +13,9 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _SWITCHES = ("enable_thinking", "thinking")
 """Variables of chat templates that turn thinking on and off: those of Qwen, and of DeepSeek and Granite."""
 
+_NOTHING_ASKED = {"summary": "auto", "exclude": False}
+"""Other members at the values at which a thought is given as it always is."""
+
 
 def thinking_variables(model: GenerativeModel, body: CreateChatCompletionRequest) -> dict[str, Any]:
     """Return the variables that tell the template, of those that it reads; without any, nothing is constrained.
@@ -78,6 +81,6 @@ def _object(body: CreateChatCompletionRequest, name: str, known: tuple[str, ...]
     if not isinstance(value, dict):
         raise bad_request(name, f"{name} must be an object")
     for key, each in value.items():
-        if key not in known and each is not None:
+        if key not in known and each is not None and each != _NOTHING_ASKED.get(key):
             raise bad_request(name, f"{name}.{key} is not supported; use {' or '.join(known)}")
     return value
