@@ -85,3 +85,37 @@ class NearTextsShareAVector(ReferenceSession):
             key = (len(text), *map(int, text[:16]))
             vectors[index] = kept.setdefault(key, vectors[index].copy())
         return vectors
+
+
+@fault("logits.know_the_last_token_id")
+class TokenZeroIsPadding(ReferenceSession):
+    def _run_row(self, row: SlotTokens) -> Any:
+        return super()._run_row(replace(row, token_ids=np.maximum(row.token_ids, 1)))
+
+
+@fault("embeddings.tell_near_texts_apart")
+class TextsOf32LoseTheirLast(ReferenceSession):
+    def embed(self, batch: Any) -> Any:
+        return super().embed([text[:-1] if len(text) == 32 else text for text in batch])
+
+
+@fault("slots.may_be_full")
+class LastPositionForgetsTheFirst(ReferenceSession):
+    def run(self, batch: Batch) -> StepOutput:
+        for row in batch:
+            if self.lengths[row.slot] + len(row.token_ids) == self.info.context_length and self.lengths[row.slot]:
+                self._caches[row.slot].values[:, 0] = 0.0
+        return super().run(batch)
+
+
+@fault("slots.forget_what_they_decoded")
+class DecodedLogitsAreKept(ReferenceSession):
+    """The logits of a decoded token are kept by slot, place and token."""
+
+    def run(self, batch: Batch) -> StepOutput:
+        kept, output = self.__dict__.setdefault("_kept", {}), super().run(batch)
+        for index, row in enumerate(batch):
+            if all(len(each.token_ids) == 1 and each.num_logits == 1 for each in batch):
+                key = (row.slot, self.lengths[row.slot], int(row.token_ids[0]))
+                output.logits[index] = kept.setdefault(key, output.logits[index].copy())
+        return output

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.conformance.kit.auth_faults import KEY
 from tests.conformance.kit.changes import each_choice
-from tests.conformance.kit.faults import Exchange, Fault, answering
+from tests.conformance.kit.faults import Exchange, Fault, answering, in_chunks
 from tests.conformance.kit.member_faults import CHAT
 from tests.conformance.kit.twin_faults import COMPLETIONS
 from tests.conformance.kit.wider_faults import asking, everywhere
@@ -62,6 +62,16 @@ def unescaped(_: Exchange, answer: Any) -> Any:
                 function = call.get("function") or {}
                 if function.get("arguments"):
                     function["arguments"] = function["arguments"].replace("\\n", "\\\\n")
+
+    return each_choice(answer, change)
+
+
+def first_index(_: Exchange, answer: Any) -> Any:
+    """Give every piece of a streamed call the index 0."""
+
+    def change(choice: Any) -> None:
+        for piece in (choice.get("delta") or {}).get("tool_calls") or ():
+            piece["index"] = 0
 
     return each_choice(answer, change)
 
@@ -200,6 +210,7 @@ CONVERSATION_FAULTS: list[Fault] = [
     asking("reads_nine_messages", "chat.long_histories_are_read", last_eight, CHAT),
     asking("drops_what_does_not_fit", "overflow.is_of_the_whole_history", fitting, CHAT),
     everywhere("escapes_arguments_twice", "tools.arguments_keep_their_escapes", unescaped),
+    in_chunks("streams_every_call_as_the_first", "tools.streamed_calls_are_told_apart", first_index),
     answering("numbers_calls_anew", "tools.ids_are_of_their_turn", numbered_calls),
     in_company("stops_like_its_neighbour", "stop.holds_in_company", COMPLETIONS, other_stop),
     in_company("streams_its_neighbours_text", "connection.streams_at_once_are_apart", COMPLETIONS, other_prompt),

@@ -31,28 +31,55 @@ def may_be_more_than_eight(fixture: Fixture) -> None:
 
 @check("logits.know_the_last_token_id", Capability.GENERATE)
 def know_the_last_token_id(fixture: Fixture) -> str | None:
-    """The last token id of the vocabulary is a token like any other, and not another one."""
+    """The first and the last token ids of the vocabulary are tokens like any other, and not other ones."""
     writer, size = fixture.writer, fixture.session.info.vocab_size
     rows = {}
-    for token_id in (size - 1, size - 2, size - 3, 0):
+    for token_id in (size - 1, size - 2, size - 3, 0, 1, 2):
         fixture.session.truncate(0, 0)
-        prompt = np.append(writer.text[:6], token_id)
-        rows[token_id] = writer.step([SlotTokens(0, prompt)])
-    if np.array_equal(rows[size - 2], rows[size - 3]):
-        return "the last token ids have no weights of their own"
-    for other in (size - 2, 0):
-        expect_rows_differ(rows[size - 1], rows[other], f"the token ids {size - 1} and {other} after one text")
+        rows[token_id] = writer.step([SlotTokens(0, np.append(writer.text[:6], token_id))])
+    if np.array_equal(rows[size - 2], rows[size - 3]) or np.array_equal(rows[1], rows[2]):
+        return "the last token ids, or the first, have no weights of their own"
+    for one, other in ((size - 1, size - 2), (size - 1, 0), (0, 1)):
+        expect_rows_differ(rows[one], rows[other], f"the token ids {one} and {other} after one text")
     return None
+
+
+@check("slots.forget_what_they_decoded", Capability.GENERATE)
+def forget_what_they_decoded(fixture: Fixture) -> None:
+    """A slot that is emptied and holds another text decodes the same token as a slot that never held the first."""
+    writer, same = fixture.writer, fixture.tolerances.same_kind
+    plain, turned = writer.text, writer.text[::-1].copy()
+    turned[10] = plain[10]
+    writer.append(0, 10, 1)
+    fixture.session.truncate(0, 0)
+    writer.text = turned
+    again, fresh = writer.append(0, 10, 1), writer.append(1, 10, 1)
+    expect_rows_equal(again, fresh, same, "a token decoded in a slot that decoded it after another text")
+
+
+@check("slots.may_be_full", Capability.GENERATE)
+def may_be_full(fixture: Fixture) -> None:
+    """The last token that fits has the logits that it has in a larger context."""
+    writer, size = fixture.writer, 64
+    small = fixture.open(num_slots=2, context_length=size)
+    size = min(small.session.info.context_length, len(small.text))
+    for chunks in ((size,), (size - 8, 8)):
+        small.session.truncate(0, 0)
+        fixture.session.truncate(0, 0)
+        full, same = small.append(0, *chunks), fixture.tolerances.same_kind
+        expect_rows_equal(full, writer.append(0, *chunks), same, f"a context of {size} tokens that is full")
 
 
 @check("embeddings.tell_near_texts_apart", Capability.EMBED)
 def tell_near_texts_apart(fixture: Fixture) -> None:
     """Texts that differ in one token, at the beginning, in the middle or at the end, or have one more, differ."""
-    text = np.random.default_rng(SEED).integers(1, MAX_EMBEDDING_TOKEN_ID, 24)
-    plain = fixture.session.embed([text])
-    for at in (0, 1, 12, 22, 23):
-        near = text.copy()
-        near[at] = near[at] % (MAX_EMBEDDING_TOKEN_ID - 1) + 1
-        expect_rows_differ(fixture.session.embed([near]), plain, f"two texts that differ in token {at} of 24")
-    for other in (text[:-1], np.append(text, text[-1])):
-        expect_rows_differ(fixture.session.embed([other]), plain, f"texts of 24 and of {len(other)} tokens")
+    context = fixture.session.info.context_length
+    for length in (each for each in (24, 32, 64) if each < context):
+        text = np.random.default_rng(SEED).integers(1, MAX_EMBEDDING_TOKEN_ID, length)
+        plain = fixture.session.embed([text])
+        for at in (0, 1, length // 2, length - 2, length - 1):
+            near = text.copy()
+            near[at] = near[at] % (MAX_EMBEDDING_TOKEN_ID - 1) + 1
+            expect_rows_differ(fixture.session.embed([near]), plain, f"two texts that differ in token {at} of {length}")
+        for other in (text[:-1], np.append(text, text[-1])):
+            expect_rows_differ(fixture.session.embed([other]), plain, f"texts of {length} and of {len(other)} tokens")

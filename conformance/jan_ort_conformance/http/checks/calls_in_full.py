@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.asker import CHAT, Asker, choice_of, tool
+from jan_ort_conformance.http.check_tools.asker import CHAT, TOKENIZE, Asker, choice_of, tool
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.structured_output import LONG
 from jan_ort_conformance.verdicts.verdict import expect
@@ -52,3 +52,19 @@ def ids_are_of_their_turn(server: Asker) -> None:
     ]
     ids += [piece["id"] for piece in pieces if piece.get("id")]
     expect(len(set(ids)) == len(ids) == 4, f"the ids of four answers' calls are {ids}")
+
+
+@check("tools.streamed_calls_are_told_apart", needs=[f"{CHAT} tools", f"{CHAT} tool_choice"])
+def streamed_calls_are_told_apart(server: Asker) -> None:
+    """A stream has as many indexes as it has calls, each with an id of its own."""
+    body: dict[str, Any] = {**LONG, "tools": [tool("look")], "tool_choice": "required"}
+    if server.declaration.has(TOKENIZE) and server.declaration.has(f"{CHAT} logit_bias"):
+        body["logit_bias"] = {str(server.token_ids("\n")[-1]): 100}  # in many formats it leads to the next call
+    chunks = server.stream(CHAT, **body)
+
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    pieces = [piece for choice in choices for piece in choice["delta"].get("tool_calls") or []]
+    begun = [(piece["index"], piece["id"]) for piece in pieces if piece.get("id")]
+    indexes = [index for index, _ in begun]
+    expect(indexes == [*range(len(begun))] and bool(begun), f"the calls of a stream have the indexes and ids {begun}")
+    expect(len({each for _, each in begun}) == len(begun), f"the calls of a stream have the indexes and ids {begun}")
