@@ -141,6 +141,7 @@ async def test_what_one_operation_cannot_honour_is_refused_by_name(
         {"reasoning_effort": "low", "reasoning": {"effort": "low", "enabled": True}, "thinking": {"type": "enabled"}},
         {"enable_thinking": False, "thinking": {"type": "disabled"}, "reasoning": None},
         {"reasoning_effort": "low", "reasoning": {"summary": "auto", "exclude": False}},
+        {"logprobs": False, "top_logprobs": 0},
     ],
     ids=str,
 )

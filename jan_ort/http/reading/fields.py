@@ -174,7 +174,7 @@ def _num_logprobs(body: GenerationBody, limit: int) -> int | None:
     if isinstance(body, CreateCompletionRequest):
         param, wanted = "logprobs", body.logprobs
     elif not body.logprobs:
-        if body.top_logprobs is not None:
+        if body.top_logprobs:  # none wanted is nothing asked
             raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")
         return None
     else:
