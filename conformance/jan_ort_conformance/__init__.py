@@ -1,3 +1,5 @@
 """The kit that judges any server with this API, and any backend plugin."""
 
-__version__ = "0.1.0.dev0"
+from jan_ort_conformance.verdicts.version import __version__
+
+__all__ = ["__version__"]

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from jan_ort_conformance import __version__
 from jan_ort_conformance.cli.judging_options import exit_not_run, judging, read_results, report, tell_case
 from jan_ort_conformance.http.check_tools.profile import BASE
 from jan_ort_conformance.http.checks import PROFILES, registered
@@ -24,6 +23,7 @@ from jan_ort_conformance.reports.theme_table import theme_table
 from jan_ort_conformance.verdicts.results import Results
 from jan_ort_conformance.verdicts.selection import PatternError
 from jan_ort_conformance.verdicts.verdict import Level
+from jan_ort_conformance.verdicts.version import __version__
 
 
 class KitGroup(click.Group):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from jan_ort_conformance import __version__
 from jan_ort_conformance.verdicts.skips import Skips
 from jan_ort_conformance.verdicts.verdict import Level
+from jan_ort_conformance.verdicts.version import __version__
 from jan_ort_openapi import load_spec
 
 
