@@ -159,6 +159,9 @@ def penalties_lower(server: Asker) -> None:
     for name in names:
         low, high = (len(set(server.drawn(COMPLETIONS, **LONG | {name: value}))) for value in (-2, 2))
         expect(low < high, f"of 60 tokens {low} differ with {name} -2, {high} with 2")
+        # Drawn, and not the likeliest, for a text that repeats itself unasked does so with a reward, too.
+        rewarded, free = (server.said(COMPLETIONS, **LONG | FREE | {"max_tokens": 60, name: by}) for by in (-2, 0))
+        expect(rewarded != free, f"with {name} -2 and 0 the same text is drawn: {free!r}")
 
 
 @check("sampling.best_of_is_the_likeliest", needs=[f"{COMPLETIONS} {name}" for name in ("best_of", "n", "logprobs")])

@@ -26,9 +26,10 @@ def seed(path: str, server: Asker) -> None:
     first, again, other, none, fresh = (server.said(path, **FREE | {"seed": each}) for each in (7, 7, 8, None, None))
     expect_effect(first == again, f"the same seed gives {first!r} and {again!r}")
     expect_effect(len({first, other, none, fresh}) == 4, f"seeds 7, 8 and none twice: {[first, other, none, fresh]}")
-    nought, repeated, far = (server.said(path, **FREE | {"seed": each}) for each in (0, 0, 7 + 2**16))
+    nought, repeated = (server.said(path, **FREE | {"seed": 0}) for _ in range(2))
     expect_effect(nought == repeated, f"the seed 0 gives {nought!r} and {repeated!r}")
-    expect_effect(far != first, f"the seeds 7 and {7 + 2**16} both give {far!r}")
+    for far in (7 + 1000, 7 + 2**16, 7 + 10**6):
+        expect_effect(server.said(path, **FREE | {"seed": far}) != first, f"the seeds 7 and {far} both give {first!r}")
 
 
 def _variety(path: str, server: Asker, **fields: object) -> int:
@@ -53,8 +54,13 @@ def top_k(path: str, server: Asker) -> None:
 
 @generation_field("top_p")
 def top_p(path: str, server: Asker) -> None:
-    """top_p 0 draws the likeliest token only, 1 any."""
+    """top_p 0 draws the likeliest token only, 1 any: also those that 0.95 leaves out."""
     _tighter(path, server, "top_p", 1, 0)
+    whole, most = (
+        [server.said(path, **FREE | {"temperature": 2, "top_p": at, "seed": seed}) for seed in range(8)]
+        for at in (1, 0.95)
+    )
+    expect_effect(whole != most, f"in eight seeds top_p 1 and 0.95 give the same texts: {whole}")
 
 
 @generation_field("min_p")
