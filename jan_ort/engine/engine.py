@@ -19,7 +19,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
-from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen, kill
+from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Batch, Scheduler
 from jan_ort.engine.sequence import TokenSequence
@@ -111,8 +111,10 @@ class Engine:
         if self._thread.ident is None:
             self._stop()
         else:
-            self._thread.join(min(timeout_s, KILL_S) if isinstance(self._runner.session, Killable) else timeout_s)
-            if self._thread.is_alive() and kill(self._runner.session):
+            session = self._runner.session
+            self._thread.join(min(timeout_s, KILL_S) if isinstance(session, Killable) else timeout_s)
+            if self._thread.is_alive() and isinstance(session, Killable):
+                session.kill()  # if it was gone by then, the thread is about to end
                 self._thread.join(timeout_s)
         return not self._thread.is_alive()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from jan_ort.engine import engine as engine_module
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.engine_errors import EngineFailed, EngineStopped, StepFailed
 from jan_ort.engine.events import SequenceOutput
@@ -223,6 +224,26 @@ def test_close_says_whether_the_thread_has_ended(held: HeldSession) -> None:
         held.release()
 
         assert (hangs, engine.close()) == (False, True)
+
+
+class EndingSession(HeldSession):
+    """Its process has just ended by itself when it is to be killed; the call that ran in it is about to raise."""
+
+    def kill(self) -> bool:
+        threading.Timer(0.1, self.release).start()
+        return False
+
+
+def test_close_waits_for_the_thread_of_a_session_that_has_ended_before_it_was_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_module, "KILL_S", 0.01)
+    session = EndingSession(num_slots=1)
+    with running(session, capabilities=PLAIN) as engine:
+        engine.submit(ask("Hello", SHORT))
+        session.entered.get(timeout=WAIT_S)
+
+        assert engine.close()
 
 
 def test_a_step_that_nobody_interrupted_and_says_so_has_failed() -> None:
