@@ -74,7 +74,7 @@ _OF_TEXT: Fields = {
     "grammar_triggers": ([],),
     # What is said to the model.
     **_named("system instructions guideline tool_prompt negative_prompt response_prefix memory context_prompt", ""),
-    **_named("input inputs input_ids input_embeds prompt_embeds raw_prompt penalty_prompt template", "", []),
+    **_named("inputs input_ids input_embeds prompt_embeds raw_prompt penalty_prompt template", "", []),
     **_named("input_prefix input_suffix input_extra context previous_response_id conversation", "", []),
     **_named("images image_data multimodal_data videos", []),
     **_named("raw safe_prompt enable_search", False),
@@ -146,7 +146,7 @@ REFUSED: Mapping[type[BaseModel], Fields] = {
     CreateChatCompletionRequest: {
         **_OF_TEXT,
         **_OF_CHAT_ALONE,
-        **_named("prompt suffix", ""),
+        "suffix": ("",),
         "echo": (False,),
         "best_of": (1,),
     },
@@ -169,7 +169,7 @@ REMEDIES: Mapping[str, str] = {
     **dict.fromkeys(("format", "response_schema", "response_json_schema", "output_format"), "use response_format"),
     **dict.fromkeys(("guided_json_object", "text"), "use response_format"),
     **dict.fromkeys(("system", "instructions"), "give it as a message"),
-    **dict.fromkeys(("input", "inputs", "texts"), "use the name that the API's document has"),
+    **dict.fromkeys(("inputs", "texts"), "use the name that the API's document has"),
     **dict.fromkeys(("options", "parameters", "sampling_params", "extra_body"), "put what it holds into the body"),
     **dict.fromkeys(("temperature_last", "samplers"), "the order is temperature, top_k, top_p, min_p"),
     "do_sample": "use temperature 0",
