@@ -239,6 +239,7 @@ def test_close_waits_for_the_thread_of_a_session_that_has_ended_before_it_was_ki
 ) -> None:
     monkeypatch.setattr(engine_module, "KILL_S", 0.01)
     session = EndingSession(num_slots=1)
+    session.held = True
     with running(session, capabilities=PLAIN) as engine:
         engine.submit(ask("Hello", SHORT))
         session.entered.get(timeout=WAIT_S)
