@@ -1,4 +1,4 @@
-"""Faults that show far from the start, beyond the eighth slot, at the last token id, or between near texts."""
+"""Faults that show far from the start, beyond the eighth slot or 64th row, at the last token id, or in near texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jan_ort_backends import SlotTokens, StepOutput
-from jan_ort_backends.reference import ReferenceSession
+from jan_ort_backends.reference import KVCache, ReferenceSession
 from jan_ort_backends.reference_transformer import VOCAB_SIZE, forward
 from tests.conformance.backend.broken import fault
 
@@ -35,6 +35,26 @@ class ForksCopy200(ReferenceSession):
         super().fork(source, target, length)
         if source != target:
             self._caches[target].values[:, 200:] = 0.0
+
+
+@fault("forks.may_be_long_and_apart")
+class LongForksShareACache(ReferenceSession):
+    """A fork of 64 tokens or more is its source until it is emptied: nothing is copied when one of them writes."""
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        self._own(target)
+        super().fork(source, target, length)
+        if length >= 64:
+            self._caches[target] = self._caches[source]
+
+    def truncate(self, slot: int, length: int) -> None:
+        super().truncate(slot, length)
+        if not length:
+            self._own(slot)
+
+    def _own(self, slot: int) -> None:
+        if any(cache is self._caches[slot] for index, cache in enumerate(self._caches) if index != slot):
+            self._caches[slot] = KVCache.empty(self.info.context_length)
 
 
 @fault("prefill.holds_at_borders")
@@ -99,6 +119,40 @@ class TextsOf32LoseTheirLast(ReferenceSession):
         return super().embed([text[:-1] if len(text) == 32 else text for text in batch])
 
 
+@fault("embeddings.read_to_the_end")
+class CutsTextsAt256(ReferenceSession):
+    def embed(self, batch: Any) -> Any:
+        super().embed([text[:1] if len(text) <= self.info.context_length else text for text in batch])  # refuses
+        return super().embed([text[:256] for text in batch])
+
+
+@fault("embeddings.read_to_the_end")
+class LosesTheEndOfTheContext(ReferenceSession):
+    def embed(self, batch: Any) -> Any:
+        last = self.info.context_length - 1
+        return super().embed([text[:-1] if len(text) == last + 1 else text for text in batch])
+
+
+@fault("top_logits.of_many_rows")
+class RowsBeyond64RepeatIts(ReferenceSession):
+    """The top logits of rows beyond the 64th of a step are the 64th's."""
+
+    def run(self, batch: Batch) -> StepOutput:
+        output = super().run(batch)
+        if output.top_logits is not None and output.top_token_ids is not None:
+            output.top_logits[64:], output.top_token_ids[64:] = output.top_logits[63:64], output.top_token_ids[63:64]
+        return output
+
+
+@fault("top_logits.of_many_rows")
+class IdsBeyond128AreTheFirst(ReferenceSession):
+    def run(self, batch: Batch) -> StepOutput:
+        output = super().run(batch)
+        if output.top_token_ids is not None:
+            output.top_token_ids[128:] = output.top_token_ids[:1]
+        return output
+
+
 @fault("slots.may_be_full")
 class LastPositionForgetsTheFirst(ReferenceSession):
     def run(self, batch: Batch) -> StepOutput:
@@ -119,3 +173,11 @@ class DecodedLogitsAreKept(ReferenceSession):
                 key = (row.slot, self.lengths[row.slot], int(row.token_ids[0]))
                 output.logits[index] = kept.setdefault(key, output.logits[index].copy())
         return output
+
+
+@fault("embeddings.leave_the_slots_alone")
+class LongTextsUseTheLastSlot(ReferenceSession):
+    def embed(self, batch: Any) -> Any:
+        if any(len(text) > 64 for text in batch):
+            self._caches[-1].keys[:, :3] = 1.0
+        return super().embed(batch)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import BadInput, Capability, ContextOverflow
+from jan_ort_backends import BadInput, Capability, ContextOverflow, SlotTokens
 from jan_ort_conformance.backend.check_tools.backend_check import check
 from jan_ort_conformance.backend.check_tools.expectations import expect_error, expect_rows_differ, expect_rows_equal
-from jan_ort_conformance.backend.check_tools.fixture import MAX_EMBEDDING_TOKEN_ID, SEED, Fixture
+from jan_ort_conformance.backend.check_tools.fixture import MAX_EMBEDDING_TOKEN_ID, NUM_SLOTS, SEED, Fixture
 from jan_ort_conformance.verdicts.verdict import Level, expect
 
 EMBED = Capability.EMBED
+LONG_TEXTS = (129, 257, 513)
+"""One token more than a limit that cuts in silence is likely to be; longer ones cost a large model too much."""
 
 
 def _texts(fixture: Fixture, *lengths: int) -> list[NDArray[np.int64]]:
@@ -104,12 +106,29 @@ def refuse_long_texts(fixture: Fixture) -> None:
 
 @check("embeddings.leave_the_slots_alone", EMBED, Capability.GENERATE)
 def leave_the_slots_alone(fixture: Fixture) -> None:
-    """Embedding between the steps of a sequence does not touch its slot."""
-    writer = fixture.writer
-    writer.append(0, 10)
-    expected = writer.append(1, 10, 5)
-    fixture.session.embed(_texts(fixture, 20, 3))
-    expect(
-        fixture.session.length(0) == 10, f"after embed the slot holds {fixture.session.length(0)} tokens, and held 10"
-    )
-    expect_rows_equal(writer.append(0, 5), expected, fixture.tolerances.same_kind, "a slot after embed")
+    """Embedding short and long texts between the steps of sequences touches no slot."""
+    writer, slots = fixture.writer, range(min(fixture.session.info.num_slots, NUM_SLOTS))
+    writer.step([SlotTokens(slot, writer.turned(7 * slot)[:10]) for slot in slots])
+    more = [SlotTokens(slot, writer.turned(7 * slot)[10:12]) for slot in slots]
+    expected = writer.step(more)
+    for lengths in ((3,), (20, 1, 2), (0, 9)):
+        for slot in slots:
+            fixture.session.truncate(slot, 10)
+        fixture.session.embed(_texts(fixture, *lengths))
+        expect(set(writer.lengths()) == {10}, f"after embed the slots hold {writer.lengths()} tokens, and held 10")
+        continued = writer.step(more)
+        for slot in slots:
+            expect_rows_equal(continued[slot], expected[slot], fixture.tolerances.same_kind, f"slot {slot} after embed")
+
+
+@check("embeddings.read_to_the_end", EMBED, level=Level.FULL)
+def read_to_the_end(fixture: Fixture) -> None:
+    """Long texts that differ in their last token alone differ, up to 513 tokens or the length of the context."""
+    session = fixture.open(num_slots=1, context_length=None).session
+    size = min(session.info.context_length, LONG_TEXTS[-1])
+    for length in sorted({size, *(each for each in LONG_TEXTS if each <= size)}):
+        text = np.random.default_rng(SEED).integers(1, MAX_EMBEDDING_TOKEN_ID, length)
+        near = text.copy()
+        near[-1] = near[-1] % (MAX_EMBEDDING_TOKEN_ID - 1) + 1
+        vectors = session.embed([text, near])
+        expect_rows_differ(vectors[0], vectors[1], f"two texts of {length} tokens that differ in the last")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import Capability
+from jan_ort_backends import Capability, SlotTokens
 from jan_ort_conformance.backend.check_tools.backend_check import check
 from jan_ort_conformance.backend.check_tools.expectations import expect_rows_alike, expect_rows_equal
 from jan_ort_conformance.backend.check_tools.fixture import SEED, Fixture, Writer
-from jan_ort_conformance.verdicts.verdict import Level, expect
+from jan_ort_conformance.verdicts.verdict import Level, NotThere, expect
 
 GENERATE = Capability.GENERATE
 LENGTH = 272
@@ -18,6 +18,9 @@ BORDERS = (31, 32, 33, 63, 64, 255, 256, 257)
 CHANGED = 8
 """Tokens that are changed at once, so that a rounding does not swallow what they say."""
 NUM_DECODED = 120
+FORKED = (65, 130, 258)
+"""One token, or two, beyond what is copied or shared in blocks of 64, 128 or 256."""
+NUM_NEXT = 8
 
 
 def _long(fixture: Fixture) -> Writer:
@@ -60,6 +63,34 @@ def forks_may_be_long(fixture: Fixture) -> None:
     expect_rows_equal(
         writer.append(0, 16, num_logits=8), whole, same, f"the source of forks of up to {size - 9} tokens"
     )
+
+
+@check("forks.may_be_long_and_apart", GENERATE, Capability.FORK, level=Level.FULL)
+def forks_may_be_long_and_apart(fixture: Fixture) -> None:
+    """A long fork and its source, which write different tokens in turn, each continue as if alone."""
+    writer, same = _long(fixture), fixture.tolerances.same_kind
+    session, plain = writer.session, writer.text
+    other = (plain + 1) % session.info.vocab_size
+    lengths = [length for length in FORKED if length + NUM_NEXT <= len(plain)]
+    if not lengths:
+        raise NotThere(f"the model holds {len(plain)} tokens, too few for a fork of {FORKED[0]}")
+
+    def next_of(slot: int, text: NDArray[np.int64], begin: int) -> NDArray[np.float32]:
+        part = text[begin : begin + NUM_NEXT // 2]
+        return writer.step([SlotTokens(slot, part, len(part))])
+
+    for length in lengths:
+        alone = {}
+        writer.append(0, length - session.length(0))
+        for name, text in (("the source", plain), ("the fork", other)):
+            alone[name] = [next_of(0, text, begin) for begin in (length, length + NUM_NEXT // 2)]
+            session.truncate(0, length)
+        session.fork(0, 1, length)
+        for turn, begin in enumerate((length, length + NUM_NEXT // 2)):
+            for slot, (name, text) in enumerate((("the source", plain), ("the fork", other))):
+                what = f"{name}, after a fork of {length} tokens and other tokens in the other slot"
+                expect_rows_equal(next_of(slot, text, begin), alone[name][turn], same, what)
+        session.truncate(0, length)
 
 
 @check("logits.follow_from_far_tokens", GENERATE, level=Level.FULL)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from jan_ort_backends import Capability, SlotTokens, StepOutput
 from jan_ort_conformance.backend.check_tools.backend_check import check
 from jan_ort_conformance.backend.check_tools.fixture import Fixture
-from jan_ort_conformance.verdicts.verdict import Lie, expect
+from jan_ort_conformance.verdicts.verdict import Level, Lie, expect
 
 NEEDS = (Capability.GENERATE, Capability.TOP_LOGITS)
 
@@ -47,6 +47,22 @@ def in_batch_order(fixture: Fixture) -> None:
     _expect_sorted(fixture.session.step(rows), "three first prompts")
     decoding = [SlotTokens(slot, text[length : length + 1]) for slot, length in ((2, 12), (4, 30), (0, 5))]
     _expect_sorted(fixture.session.step(decoding), "three decoded tokens")
+
+
+@check("top_logits.of_many_rows", *NEEDS, level=Level.FULL)
+def of_many_rows(fixture: Fixture) -> None:
+    """Each of 136 rows of one step, the 65th and the 129th too, has its own largest logits."""
+    text = fixture.writer.text
+    output = fixture.session.step([SlotTokens(0, text[:70], 70), SlotTokens(1, text[-66:], 66)])
+    top_logits, top_token_ids = _there(output)
+    k = top_logits.shape[1]
+    # Sorting whole rows, as for ties by token id, takes too long for so many of them.
+    largest = -np.sort(np.partition(-output.logits, k - 1, axis=1)[:, :k], axis=1)
+    at_their_ids = np.take_along_axis(output.logits, top_token_ids, axis=1)
+    for values, what in ((top_logits, "top_logits"), (at_their_ids, "the logits at top_token_ids")):
+        expect(values.shape == largest.shape, f"{what} of {len(largest)} rows have the shape {values.shape}")
+        wrong = np.flatnonzero((values != largest).any(axis=1))
+        expect(not len(wrong), f"{what} are not the {k} largest in {len(wrong)} of {len(largest)} rows: {wrong[:3]}")
 
 
 def _expect_sorted(output: StepOutput, what: str) -> None:
