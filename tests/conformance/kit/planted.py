@@ -39,6 +39,7 @@ from tests.conformance.kit.reasoning_faults import REASONING_FAULTS
 from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
 from tests.conformance.kit.smaller_servers import tell_no_length
 from tests.conformance.kit.text_faults import TEXT_FAULTS
+from tests.conformance.kit.together_faults import TOGETHER_FAULTS
 from tests.conformance.kit.twin_faults import TWIN_FAULTS
 from tests.conformance.kit.wider_faults import WIDER_FAULTS
 
@@ -54,6 +55,7 @@ FAULTS: list[Fault] = [
     *REASONING_FAULTS,
     *WIDER_FAULTS,
     *CONVERSATION_FAULTS,
+    *TOGETHER_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),

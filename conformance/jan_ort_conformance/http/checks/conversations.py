@@ -95,6 +95,23 @@ def long_histories_are_read(server: Asker) -> None:
         expect(_is_read(server, history, index), told)
 
 
+@check("chat.parts_are_read_in_every_role", needs=[f"{CHAT} messages"])
+def parts_are_read_in_every_role(server: Asker) -> None:
+    """A message of earlier turns given as one text part counts as its text does, whoever wrote it."""
+    history = [_said("system"), *HELLO, {"role": "assistant", "content": LONG}, *HELLO]
+    whole = _count(server, history)
+    for index, message in enumerate(history):
+        part = message | {"content": [{"type": "text", "text": message["content"]}]}
+        try:
+            count = _count(server, [*history[:index], part, *history[index + 1 :]])
+        except Refused as refusal:
+            if refusal.answer.status >= 500:
+                raise
+            continue
+        told = f"with the {message['role']} message as a text part a prompt has {count} tokens, with its text {whole}"
+        expect(count == whole, told)
+
+
 @check("overflow.is_of_the_whole_history", needs=[f"{CHAT} messages"])
 def overflow_is_of_the_whole_history(server: Asker) -> None:
     """Messages that are together longer than the context are refused as one such is; none is dropped in silence."""

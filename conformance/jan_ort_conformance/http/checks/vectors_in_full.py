@@ -76,3 +76,18 @@ def may_be_many(server: Asker) -> None:
     expect(len(many) == NUM_TEXTS, f"{NUM_TEXTS} texts have {len(many)} vectors")
     for index, vector in enumerate(many):
         expect(near(vector, alone[index % 3]), f"the vector at index {index} of {NUM_TEXTS} is not that of its text")
+
+
+@check("embeddings.of_large_batches_keep_their_order", needs=[EMBEDDINGS])
+def of_large_batches_keep_their_order(server: Asker) -> None:
+    """Texts of many lengths, thousands of letters in all, have each its own vector, or are refused."""
+    texts = [f"Text {index}: " + "deep water " * (index * 11 % 23) for index in range(24)]
+    try:
+        many = vectors_of(server, texts)
+    except Refused as refusal:
+        if refusal.answer.status < 500:
+            return
+        raise
+    for index in range(0, len(texts), 5):
+        alone = vectors_of(server, texts[index])[0]
+        expect(near(many[index], alone), f"the vector at index {index} of {len(texts)} is not that of its text")
