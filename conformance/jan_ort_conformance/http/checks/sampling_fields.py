@@ -56,11 +56,13 @@ def top_k(path: str, server: Asker) -> None:
 def top_p(path: str, server: Asker) -> None:
     """top_p 0 draws the likeliest token only, 1 any: also those that 0.95 leaves out."""
     _tighter(path, server, "top_p", 1, 0)
-    whole, most = (
-        [server.said(path, **FREE | {"temperature": 2, "top_p": at, "seed": seed}) for seed in range(8)]
-        for at in (1, 0.95)
-    )
-    expect_effect(whole != most, f"in eight seeds top_p 1 and 0.95 give the same texts: {whole}")
+
+    def drawn(at: float, seed: int) -> str:
+        return server.said(path, **FREE | {"temperature": 2, "top_p": at, "seed": seed})
+
+    # The first seeds tell a sound server; that all of 192 draws miss the last twentieth is one case in 20,000.
+    differ = any(drawn(1, seed) != drawn(0.95, seed) for seed in range(8))
+    expect_effect(differ, "in eight seeds top_p 1 and 0.95 give the same texts")
 
 
 @generation_field("min_p")
