@@ -53,31 +53,32 @@ def convert_sentence_transformers(
     weights = weight_files(source)[0]
     if not weights.exists():
         raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
-    model_type, asked = str(stated.get("model_type")), _asked_length(source)
+    shown, asked = name or source.resolve().name, _asked_length(source)
     around: SentenceTransformer | YesOrNo | None = None
-    if model_type in encoders():
+    if str(stated.get("model_type")) in encoders():
         model = _read_encoder(source, stated, tokenizer, task, pooling)
         length = min(asked or model.config.num_positions, model.config.num_positions)
         write_encoder(target, model, length, memory_limit_mb, report)
-    elif (layout := _layout(stated, task, name or source.resolve().name)) is not None:
-        decoder = HfCheckpoint(source, stated, layout, headless=task == EMBED or "score" in layout.tensors)
+    else:
+        decoder = _read_decoder(source, stated, task, shown)
         around = _read_around(source, decoder, tokenizer, task, pooling)
         length = write_reading_decoder(target, decoder, decoder.decoder, around, asked, memory_limit_mb, report)
-    else:
-        known = ", ".join([*encoders(), *(hf_layouts() if task == EMBED else ())])
-        raise ConversionError(f"{source}: architecture {model_type[:80]!r} is not supported; supported: {known}")
+    _write_tokenizer(source, target, tokenizer, length)
+    description = describe(name=shown, task=task, context_length=length, weights="float32", source=weights)
+    if isinstance(around, YesOrNo):
+        description["pair_template"] = around.template
+    write_json(target / "jan_ort.json", description)
+    report(STAGE, 1.0)
+
+
+def _write_tokenizer(source: Path, target: Path, tokenizer: dict[str, Any], length: int) -> None:
+    """Write the tokenizer, for texts of so many tokens, and the files that are taken as they are."""
     write_json(target / "tokenizer.json", tokenizer)
     limited = _read_optional(source / "tokenizer_config.json") | {"model_max_length": length}
     write_json(target / "tokenizer_config.json", limited)
     for copied in _COPIED:
         if (source / copied).exists():
             write_json(target / copied, read_json(source / copied))
-    shown = name or source.resolve().name
-    description = describe(name=shown, task=task, context_length=length, weights="float32", source=weights)
-    if isinstance(around, YesOrNo):
-        description["pair_template"] = around.template
-    write_json(target / "jan_ort.json", description)
-    report(STAGE, 1.0)
 
 
 def _read_encoder(
@@ -92,6 +93,15 @@ def _read_encoder(
         separator = pair_separator(tokenizer, source / "tokenizer.json") if typed else None
         return EncoderModel(encoder, config, weights, None, separator)
     return EncoderModel(encoder, config, weights, read_sentence_transformer(source, pooling))
+
+
+def _read_decoder(source: Path, stated: dict[str, Any], task: Task, name: str) -> HfCheckpoint:
+    """Return the checkpoint of a decoder that is read for the task. Raises: ConversionError if none is."""
+    if (layout := _layout(stated, task, name)) is None:
+        known = ", ".join([*encoders(), *(hf_layouts() if task == EMBED else ())])
+        model_type = str(stated.get("model_type"))
+        raise ConversionError(f"{source}: architecture {model_type[:80]!r} is not supported; supported: {known}")
+    return HfCheckpoint(source, stated, layout, headless=task == EMBED or "score" in layout.tensors)
 
 
 def _layout(stated: dict[str, Any], task: Task, name: str) -> HfLayout | None:
