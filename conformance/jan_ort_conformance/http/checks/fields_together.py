@@ -21,10 +21,11 @@ from jan_ort_conformance.http.check_tools.asker import (
     choice_of,
 )
 from jan_ort_conformance.http.check_tools.http_check import check
+from jan_ort_conformance.http.checks.echoed_texts import FEW
+from jan_ort_conformance.http.checks.silent_limits import served_or_refused
 from jan_ort_conformance.http.checks.structured_output import LONG
 from jan_ort_conformance.verdicts.verdict import expect
 
-FEW = GREEDY | {"max_tokens": 4, "min_tokens": 4}
 WIDE = "aé☃😀b"
 """Letters of one to four bytes, which take more tokens than chunks of a stream."""
 SHARED = (8, 16, 64, 128, 250)
@@ -140,11 +141,10 @@ def goes_on_behind_a_null_character(server: Asker) -> None:
     """What stands behind U+0000 is a part of a prompt, or the prompt is refused."""
     counts = []
     for end in ("", "one two three four five six seven eight"):
-        answer = server.post(COMPLETIONS, body_of(COMPLETIONS, **FEW) | {"prompt": f"a\0{end}"})
-        if answer.status != 200:
-            expect(answer.status < 500, f"a prompt with U+0000 is answered {answer}")
+        answer = served_or_refused(server, COMPLETIONS, **FEW, prompt=f"a\0{end}")
+        if answer is None:
             return
-        counts.append(answer.json["usage"]["prompt_tokens"])
+        counts.append(answer["usage"]["prompt_tokens"])
     expect(
         counts[1] - counts[0] >= 8, f"eight words behind U+0000 change the count of {counts[0]} tokens to {counts[1]}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import bytes_of, joined, readings, text_of, tokens_of
 from jan_ort_conformance.http.check_tools.asker import (
@@ -83,20 +84,25 @@ def _stops(text: str) -> list[str]:
     return [text[start : start + length] for start in (0, len(text) // 2, len(text) - 1) for length in (1, 3)]
 
 
+def expect_stopped(
+    server: Asker, path: str, whole: str, stop: str, *, plain: object, streamed: object, **fields: Any
+) -> None:
+    """Expect that the text ends before ``stop``, where it is sent as ``plain``, and as ``streamed`` for a stream."""
+    expected = whole.partition(stop)[0]
+    said = server.said(path, **GREEDY | fields, stop=plain)
+    pieces = joined(server.stream(path, **GREEDY | fields, stop=streamed))
+    told = f"{NAMES[path]}: {whole!r} stopped by {plain!r}"
+    expect(said == expected, f"{told} is {said!r}")
+    expect(pieces == expected, f"{told} is streamed as {pieces!r}")
+
+
 @check("stop.never_leaks", level=Level.CORE, needs=EITHER)
 def stop_never_leaks(server: Asker) -> None:
     """The text ends before the first occurrence of a stop string, in plain answers and streams."""
     for path in server.generating():
         whole = server.said(path, **GREEDY)
         for stop in filter(None, _stops(whole)):
-            expected = whole[: whole.index(stop)]
-
-            plain = server.said(path, **GREEDY, stop=stop)
-            streamed = joined(server.stream(path, **GREEDY, stop=[stop]))
-
-            told = f"{NAMES[path]}: {whole!r} stopped at {stop!r}"
-            expect(plain == expected, f"{told} is {plain!r}")
-            expect(streamed == expected, f"{told} is streamed as {streamed!r}")
+            expect_stopped(server, path, whole, stop, plain=stop, streamed=[stop])
 
 
 @check("stop.earliest_wins", needs=EITHER)

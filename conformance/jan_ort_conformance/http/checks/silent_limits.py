@@ -28,7 +28,7 @@ NUM_PROMPTS = 20
 NUM_WORDS = 160
 
 
-def _served(server: Asker, path: str, **fields: Any) -> Any:
+def served_or_refused(server: Asker, path: str, **fields: Any) -> Any:
     """Return the answer, or None where the question is refused by a 4xx, which is no silence."""
     answer = server.post(path, body_of(path, **fields))
     expect(answer.status == 200 or 400 <= answer.status < 500, f"{NAMES[path]} {fields} is answered {answer}")
@@ -51,7 +51,7 @@ def temperature_has_no_ceiling(server: Asker) -> None:
 def choices_may_be_many(server: Asker) -> None:
     """n 12 gives twelve choices, or is refused."""
     for path in server.generating():
-        answer = _served(server, path, **FREE | ONE, n=MANY_CHOICES)
+        answer = served_or_refused(server, path, **FREE | ONE, n=MANY_CHOICES)
         count = MANY_CHOICES if answer is None else len(answer["choices"])
         expect(count == MANY_CHOICES, f"{NAMES[path]}: n {MANY_CHOICES} gives {count} choices")
 
@@ -61,7 +61,7 @@ def choices_of_many_prompts(server: Asker) -> None:
     """Twenty prompts have twenty choices, each of its own prompt, or are refused."""
     prompts = ["1, 2, 3, 4", "The", "Once upon a time", "It was"]
     alone = [server.said(COMPLETIONS, **GREEDY | ONE, prompt=each) for each in prompts]
-    answer = _served(server, COMPLETIONS, **GREEDY | ONE, prompt=[prompts[i % 4] for i in range(NUM_PROMPTS)])
+    answer = served_or_refused(server, COMPLETIONS, **GREEDY | ONE, prompt=[prompts[i % 4] for i in range(NUM_PROMPTS)])
     if answer is not None:
         expected = [alone[i % 4] for i in range(NUM_PROMPTS)]
         expect(texts(answer) == expected, f"{NUM_PROMPTS} prompts give {texts(answer)}; each alone {alone}")
@@ -73,7 +73,7 @@ def logprobs_are_as_many_as_asked(server: Asker) -> None:
     for path in server.generating():
         most = MOST_ALTERNATIVES[path]
         wanted = {"logprobs": most} if path == COMPLETIONS else {"logprobs": True, "top_logprobs": most}
-        answer = _served(server, path, **GREEDY | {"max_tokens": 3, "min_tokens": 3}, **wanted)
+        answer = served_or_refused(server, path, **GREEDY | {"max_tokens": 3, "min_tokens": 3}, **wanted)
         if answer is not None:
             logprobs = answer["choices"][0]["logprobs"]
             tops = [each["top_logprobs"] for each in logprobs["content"]] if path == CHAT else logprobs["top_logprobs"]
@@ -90,7 +90,7 @@ def logit_bias_is_not_cut(server: Asker) -> None:
         text = server.said(COMPLETIONS, **fields, logit_bias=bias)
         expect(text.count(letter) > 4, f"the bias {bias} should force {letter!r}; the text is {text!r}")
     others = [str(token_id) for token_id in range(160) if str(token_id) not in (x, y)][:149]
-    long = _served(server, COMPLETIONS, **fields, logit_bias={**dict.fromkeys(others, -100), x: 100})
+    long = served_or_refused(server, COMPLETIONS, **fields, logit_bias={**dict.fromkeys(others, -100), x: 100})
     if long is not None:
         expect(
             texts(long)[0].count("x") > 4, f"the last of 150 biases should force 'x'; the text is {texts(long)[0]!r}"

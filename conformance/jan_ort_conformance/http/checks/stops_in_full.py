@@ -7,24 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.answers import bytes_of, joined, text_of
+from jan_ort_conformance.http.check_tools.answers import bytes_of, text_of
 from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, EITHER, GREEDY, NAMES, Asker, expect_effect
 from jan_ort_conformance.http.check_tools.http_check import check
+from jan_ort_conformance.http.checks.plain_answers import expect_stopped
 from jan_ort_conformance.verdicts.verdict import Level, expect
 
 LETTERS = "naïve ☃ 𝄞 Привет, 世界 end"
 STOPS_OF_ANY_LETTERS = ("ï", "☃ 𝄞", "Привет, 世", "𝄞 Привет")
 TOLERANCE = 2e-3
-
-
-def _expect_stopped(server: Asker, path: str, whole: str, stop: str, given: object, **fields: Any) -> None:
-    """Expect that the text ends before ``stop``, plain and streamed, where ``given`` is sent."""
-    expected = whole.partition(stop)[0]
-    plain = server.said(path, **GREEDY | fields, stop=given)
-    streamed = joined(server.stream(path, **GREEDY | fields, stop=given))
-    told = f"{NAMES[path]}: {whole!r} stopped by {given!r}"
-    expect(plain == expected, f"{told} is {plain!r}")
-    expect(streamed == expected, f"{told} is streamed as {streamed!r}")
 
 
 @check("stop.may_be_long", needs=EITHER)
@@ -35,7 +26,8 @@ def may_be_long(server: Asker) -> None:
         for start, length in ((2, 9), (7, 15), (4, 30)):
             stop = whole[start : start + length]
             if stop:
-                _expect_stopped(server, path, whole, stop, [stop, "\u2603" * length])
+                given = [stop, "\u2603" * length]
+                expect_stopped(server, path, whole, stop, plain=given, streamed=given)
 
 
 @check("stop.is_of_any_letters", needs=[f"{COMPLETIONS} grammar"])
@@ -43,7 +35,7 @@ def is_of_any_letters(server: Asker) -> None:
     """A stop string of letters outside ASCII ends the text before it, and one that is not there does not."""
     fields = {"grammar": f'root ::= "{LETTERS}"', "max_tokens": 120, "min_tokens": 0}
     for stop in (*STOPS_OF_ANY_LETTERS, "Пока", "\u2604"):
-        _expect_stopped(server, COMPLETIONS, LETTERS, stop, stop, **fields)
+        expect_stopped(server, COMPLETIONS, LETTERS, stop, plain=stop, streamed=stop, **fields)
 
 
 @check("stop.gives_back_what_it_held", needs=EITHER)
@@ -52,7 +44,8 @@ def gives_back_what_it_held(server: Asker) -> None:
     for path in server.generating():
         whole = server.said(path, **GREEDY)
         for begun in (whole[-2:], whole[5:9]):
-            _expect_stopped(server, path, whole, f"{begun}\u2603", [f"{begun}\u2603"])
+            stop = f"{begun}\u2603"
+            expect_stopped(server, path, whole, stop, plain=[stop], streamed=[stop])
 
 
 @check("stop.holds_in_company", needs=EITHER)

@@ -9,12 +9,22 @@ import struct
 from jan_ort_conformance.http.check_tools.asker import EMBEDDINGS, Asker, Refused
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.models_tokens_embeddings import near, vectors_of
-from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
+from jan_ort_conformance.verdicts.verdict import Level, expect
 
 NUM_TEXTS = 100
 LONG = "The quick brown fox jumps over the lazy dog. " * 600
 """More words than the context of most models of embeddings."""
 PAIRS = (("a cat", "a cat."), ("The price is 10 euros", "The price is 11 euros"), ("not good", "good not"))
+
+
+def _vectors_or_refused(server: Asker, texts: str | list[str]) -> list[list[float]] | None:
+    """Return the vectors, None where the texts are refused by a 4xx. Raises: Refused, by what is no refusal."""
+    try:
+        return vectors_of(server, texts)
+    except Refused as refusal:
+        if refusal.answer.status >= 500:
+            raise
+        return None
 
 
 def _is_half(number: float) -> bool:
@@ -51,14 +61,9 @@ def tell_near_texts_apart(server: Asker) -> None:
 @check("embeddings.long_texts_are_not_cut", needs=[EMBEDDINGS])
 def long_texts_are_not_cut(server: Asker) -> None:
     """A text of 5,400 words is read to its end, or refused; two that differ at their ends have two vectors."""
-    vectors = []
-    for end in ("It was a cat.", "12345 67890"):
-        try:
-            vectors.append(vectors_of(server, LONG + end)[0])
-        except Refused as refusal:
-            if refusal.answer.status < 500:
-                return
-            raise Violation(f"a text of {len(LONG.split())} words is answered {refusal.answer}") from refusal
+    vectors = [_vectors_or_refused(server, LONG + end) for end in ("It was a cat.", "12345 67890")]
+    if None in vectors:
+        return
     expect(vectors[0] != vectors[1], f"texts of {len(LONG.split())} words that end in two ways have one vector")
 
 
@@ -67,12 +72,9 @@ def may_be_many(server: Asker) -> None:
     """A hundred texts have a hundred vectors in their order, or are refused."""
     words = ("a cat", "12345 67890", "deep")
     alone = [vectors_of(server, each)[0] for each in words]
-    try:
-        many = vectors_of(server, [words[index % 3] for index in range(NUM_TEXTS)])
-    except Refused as refusal:
-        if refusal.answer.status < 500:
-            return
-        raise
+    many = _vectors_or_refused(server, [words[index % 3] for index in range(NUM_TEXTS)])
+    if many is None:
+        return
     expect(len(many) == NUM_TEXTS, f"{NUM_TEXTS} texts have {len(many)} vectors")
     for index, vector in enumerate(many):
         expect(near(vector, alone[index % 3]), f"the vector at index {index} of {NUM_TEXTS} is not that of its text")
@@ -82,12 +84,9 @@ def may_be_many(server: Asker) -> None:
 def of_large_batches_keep_their_order(server: Asker) -> None:
     """Texts of many lengths, thousands of letters in all, have each its own vector, or are refused."""
     texts = [f"Text {index}: " + "deep water " * (index * 11 % 23) for index in range(24)]
-    try:
-        many = vectors_of(server, texts)
-    except Refused as refusal:
-        if refusal.answer.status < 500:
-            return
-        raise
+    many = _vectors_or_refused(server, texts)
+    if many is None:
+        return
     for index in range(0, len(texts), 5):
         alone = vectors_of(server, texts[index])[0]
         expect(near(many[index], alone), f"the vector at index {index} of {len(texts)} is not that of its text")
