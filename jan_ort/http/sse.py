@@ -6,7 +6,8 @@ Source: WHATWG HTML, section 9.2 "Server-sent events".
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -30,3 +31,24 @@ def frame(event: Any) -> bytes:
     return (
         b"data: " + _to_json(event).encode(errors="replace") + b"\n\n"
     )  # an error here would cut the stream without a word
+
+
+def named_frame(event: Any) -> bytes:
+    """Return one event's frame with its ``type`` as its name, by which some protocols' clients tell events apart."""
+    return f"event: {event['type']}\n".encode() + frame(event)
+
+
+class StreamFormat(NamedTuple):
+    """How a protocol's chunks become bytes.
+
+    ``ping`` goes out when nothing else has for long; ``end`` after the last chunk: a stream without it was cut.
+    """
+
+    headers: Mapping[str, str]
+    frame: Callable[[Any], bytes]
+    ping: bytes
+    end: bytes
+
+
+UNNAMED_EVENTS = StreamFormat(HEADERS, frame, PING, DONE)
+NAMED_EVENTS = StreamFormat(HEADERS, named_frame, PING, DONE)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jan_ort.http.sse import DONE, PING, frame
+from jan_ort.http.sse import DONE, PING, frame, named_frame
 
 
 @pytest.mark.parametrize("text", ["", "plain", "two\nlines\r\nand\r", "\u2028\u2029\x85", "☃ 👩‍🚀", '"quoted" \\'])
@@ -28,3 +28,7 @@ def test_done_and_ping_are_whole_frames() -> None:
     assert DONE == b"data: [DONE]\n\n"
     assert PING.startswith(b":")
     assert PING.endswith(b"\n\n")
+
+
+def test_a_named_event_has_its_type_as_its_name() -> None:
+    assert named_frame({"type": "ping"}) == b'event: ping\ndata: {"type":"ping"}\n\n'

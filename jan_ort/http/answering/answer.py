@@ -19,6 +19,7 @@ from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.bug_records.failed_requests import Note, failure_note
 from jan_ort.http.connection import AnswerCut, at_end
 from jan_ort.http.error_table import to_api_error
+from jan_ort.http.sse import StreamFormat
 
 MAX_LOGPROBS_HELD = 2**23
 """Log-probabilities of an answer that is not streamed: each takes about a hundred bytes until all are there."""
@@ -26,6 +27,8 @@ MAX_LOGPROBS_HELD = 2**23
 
 class AnswerShape(Protocol):
     """How a protocol writes the events of a run: whole, or as the chunks of a stream."""
+
+    stream_format: StreamFormat = sse.UNNAMED_EVENTS
 
     @property
     def is_complete(self) -> bool:
@@ -44,9 +47,17 @@ class AnswerShape(Protocol):
         """Take the next event and return its chunks; whoever answers whole leaves them."""
         ...
 
+    async def complete(self) -> None:
+        """Do what is to be done once all is taken, before the answer's end is told: for most, nothing."""
+        return
+
     def last_chunks(self) -> list[dict[str, Any]]:
         """Return what a stream ends with, after all that was generated."""
         ...
+
+    def failed_chunks(self, failure: ApiError) -> list[dict[str, Any]]:
+        """Return what a stream ends with that has failed; it is cut after that."""
+        return [failure.body]
 
     def whole(self) -> dict[str, Any]:
         """Return the answer that is not streamed, of all that was taken, for ``json_answer``."""
@@ -70,6 +81,7 @@ async def _whole(run: GenerationRun, shape: AnswerShape) -> Response:
             if shape.is_complete:
                 break
     run.log()
+    await shape.complete()
     return await json_answer(shape.whole, weight)
 
 
@@ -84,7 +96,7 @@ async def _stream(run: GenerationRun, shape: AnswerShape) -> Response:
     results = run.outputs(each_token=True, ping_interval_s=sse.PING_INTERVAL_S)
     await anext(results)  # the engine has it now, or this raised while the answer can still be an error
     at_end(results.aclose)  # a client that goes before the first frame leaves the frames' generator unbegun
-    response = Response(_frames(run, shape, results, failure_note()), headers=sse.HEADERS)
+    response = Response(_frames(run, shape, results, failure_note()), headers=dict(shape.stream_format.headers))
     response.timeout = None  # the default cuts a stream after a minute, silently
     return response
 
@@ -92,8 +104,9 @@ async def _stream(run: GenerationRun, shape: AnswerShape) -> Response:
 async def _frames(
     run: GenerationRun, shape: AnswerShape, results: AsyncGenerator[Sequence[SequenceOutput], None], note: Note
 ) -> AsyncIterator[bytes]:
+    written = shape.stream_format
     try:
-        yield b"".join(map(sse.frame, shape.first_chunks()))  # nothing, too: the answer's head goes out with it
+        yield b"".join(map(written.frame, shape.first_chunks()))  # nothing, too: the answer's head goes out with it
         sent_at = time.monotonic()
         async for outputs in results:
             if len(outputs) == 1 and shape.weight(outputs[0]) < LARGE:  # the usual case, as quick as can be
@@ -102,16 +115,18 @@ async def _frames(
                 frames = await beside(sum(map(shape.weight, outputs)), partial(_frames_of, shape, outputs))
             # Events may have nothing to show for long, as the text of a call whose end is not there yet.
             if frames or not outputs or time.monotonic() - sent_at > sse.PING_INTERVAL_S:
-                yield frames or sse.PING
+                yield frames or written.ping
                 sent_at = time.monotonic()
             if shape.is_complete:
                 break
-        yield b"".join(map(sse.frame, shape.last_chunks())) + sse.DONE
+        await shape.complete()
+        yield b"".join(map(written.frame, shape.last_chunks())) + written.end
         run.log()
     except Exception as error:
         failure = to_api_error(error)
         note(failure)
-        yield sse.frame(failure.body)  # and no [DONE], which some clients take for success
+        # and no end, which some clients take for success
+        yield b"".join(map(written.frame, shape.failed_chunks(failure)))
         raise AnswerCut from error
     finally:
         # Whoever closes this stream closes the engine's too: an abort must not wait for the garbage collector.
@@ -119,4 +134,4 @@ async def _frames(
 
 
 def _frames_of(shape: AnswerShape, outputs: Sequence[SequenceOutput]) -> bytes:
-    return b"".join([sse.frame(chunk) for output in outputs for chunk in shape.take(output)])
+    return b"".join([shape.stream_format.frame(chunk) for output in outputs for chunk in shape.take(output)])

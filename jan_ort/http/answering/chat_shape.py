@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jan_ort.engine.events import SequenceOutput
+from jan_ort.http.answering.answer import AnswerShape
 from jan_ort.http.answering.chat_answer import ChatAnswer
 from jan_ort.http.answering.chat_reader import ChatReader
 from jan_ort.http.answering.run import GenerationRun
@@ -13,8 +14,8 @@ from jan_ort.http.reading.chat import ChatPlan
 _CHUNK = "chat.completion.chunk"
 
 
-class ChatShape:
-    """An :class:`~jan_ort.http.answering.answer.AnswerShape`: one :class:`ChatAnswer` a choice."""
+class ChatShape(AnswerShape):
+    """A :class:`ChatAnswer` for each choice."""
 
     def __init__(self, plan: ChatPlan, run: GenerationRun) -> None:
         self._plan = plan

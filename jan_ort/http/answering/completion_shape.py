@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
+from jan_ort.http.answering.answer import AnswerShape
 from jan_ort.http.answering.echo import EchoedPrompt
 from jan_ort.http.answering.json_answer import VALUE_CHARACTERS
 from jan_ort.http.answering.logprobs import completion_logprobs
@@ -31,8 +32,8 @@ class _Choice:
         self.finish_reason = output.finish_reason
 
 
-class CompletionShape:
-    """An :class:`~jan_ort.http.answering.answer.AnswerShape`: each prompt's choices, or the best of them."""
+class CompletionShape(AnswerShape):
+    """Each prompt's choices, or the best of them."""
 
     def __init__(self, plan: CompletionPlan, run: GenerationRun) -> None:
         self._plan = plan

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 
 
 class GenerationRun:
-    """Submits a plan and counts what comes; ``kind`` begins the id.
+    """Submits a plan and counts what comes; ``prefix`` begins the id, of 128 random bits.
 
     ``on_end`` is called once every sequence has ended, though a slow client may still read.
     """
 
-    def __init__(self, plan: GenerationPlan, kind: str, on_end: Callable[[], None]) -> None:
+    def __init__(self, plan: GenerationPlan, prefix: str, on_end: Callable[[], None]) -> None:
         self.plan = plan
         self._on_end = on_end
-        self.id = f"{kind}-{uuid.uuid4().hex}"
+        self.id = f"{prefix}{secrets.token_hex(16)}"
         self.created = int(time.time())
         weights = plan.model.weights_hash
         self._fingerprint = None if weights is None else f"fp_{weights[:16]}"

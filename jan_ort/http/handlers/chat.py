@@ -21,5 +21,5 @@ async def create_chat_completion(server: Server, body: CreateChatCompletionReque
     check_as_openai(server, GENERATE, body)
     lease = await borrow(server.lend(GENERATING, body.model))
     plan = await read_chat(body, lease.model, server.settings)
-    run = GenerationRun(plan, "chatcmpl", lease.release)  # at the last event: a slow reader keeps no model
+    run = GenerationRun(plan, "chatcmpl-", lease.release)  # at the last event: a slow reader keeps no model
     return await answer(run, ChatShape(plan, run))

@@ -21,5 +21,5 @@ async def create_completion(server: Server, body: CreateCompletionRequest) -> Re
     check_as_openai(server, GENERATE, body)
     lease = await borrow(server.lend(GENERATING, body.model))
     plan = await read_completion(body, lease.model, server.settings)
-    run = GenerationRun(plan, "cmpl", lease.release)
+    run = GenerationRun(plan, "cmpl-", lease.release)
     return await answer(run, CompletionShape(plan, run))

@@ -1,0 +1,54 @@
+"""What a protocol calls the fields of the chat that its body is read as: a client is told of its own names (hop 3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from jan_ort.chat.template import ChatTemplateError
+from jan_ort.http.api_error import ApiError
+from jan_ort.http.error_table import to_api_error
+from jan_ort_openapi import SchemaViolation
+
+_MESSAGE = re.compile(r"messages\.(\d+)")
+
+
+class OwnNames:
+    """Tells of errors in a protocol's own names.
+
+    ``fields`` has the name of each field of a chat that the protocol spells otherwise, with or without members;
+    ``places`` where each message of the chat comes from.
+    """
+
+    def __init__(self, fields: Mapping[str, str], places: Sequence[str] = ()) -> None:
+        self._fields = fields
+        self._places = places
+        names = "|".join(map(re.escape, sorted(fields, key=len, reverse=True)))
+        self._known = re.compile(rf"(?<![\w.])(?:{_MESSAGE.pattern}|{names})(?!\w)")
+
+    def told(self, text: str) -> str:
+        """Return the text, a parameter or a message, with this protocol's names."""
+        return self._known.sub(self._own, text)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Have what is wrong with the chat told in this protocol's names. Raises: ApiError."""
+        try:
+            yield
+        except (ApiError, ChatTemplateError, SchemaViolation) as error:
+            failure = to_api_error(error)
+            own = ApiError(
+                failure.status,
+                self.told(failure.message),
+                param=None if failure.param is None else self.told(failure.param),
+                code=failure.code,
+            )
+            own.headers, own.detail = failure.headers, failure.detail
+            raise own from error
+
+    def _own(self, found: re.Match[str]) -> str:
+        if found[1] is None:
+            return self._fields[found[0]]
+        at = int(found[1])
+        return self._places[at] if at < len(self._places) else found[0]
