@@ -44,7 +44,7 @@ RULES: Mapping[str, Rule] = {
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "cli": ("http", "serving", "plugins", "models", "chat", "settings", "ground"),
-    "http": ("serving", "engine", "sampling", "structured", "chat", "models", "settings", "ground"),
+    "http": ("serving", "engine", "sampling", "structured", "chat", "images", "models", "settings", "ground"),
     "serving": ("engine", "structured", "chat", "plugins", "models", "settings", "ground"),
     "engine": ("sampling", "structured"),
     "structured": ("models", "ground"),
@@ -52,6 +52,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "models": ("convert", "ground"),
     "convert": ("ground",),
     "chat": ("ground",),
+    "images": ("ground",),
     "sampling": (),
     "settings": ("ground",),
     "ground": (),
@@ -68,6 +69,7 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "jan_ort.http.handlers": ("jan_ort.http.routes",),
     "quart": ("jan_ort.http", "jan_ort.__init__"),
     "hypercorn": ("jan_ort.http",),
+    "PIL": ("jan_ort.images",),
 }
 """Who may import a part of a room, or what a room alone is written with."""
 
