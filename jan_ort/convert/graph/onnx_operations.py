@@ -184,6 +184,8 @@ class OnnxOperations:
             at |= {"do_rotary": 1, "rotary_interleaved": 0}
         elif rotary is not None:
             query, key = self._rotate(query, rotary), self._rotate(key, rotary)
+            # OpenVINO's flavour leaves two of the three products to the CPU where all come before the rotations.
+            self._writer.move_last(f"{name}_v.")
         inputs = [query, key, value, *past, "seqlens_k", "total_sequence_length", *tables]
         if attention.sinks:
             inputs += [""] * (_SINKS - len(inputs)) + [self._sinks(name, attention)]

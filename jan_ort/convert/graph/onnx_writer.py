@@ -122,6 +122,10 @@ class OnnxWriter:
         self._nodes.append(helper.make_node(operator, inputs, outputs, name=name, domain=domain, **at))
         return outputs[0]
 
+    def move_last(self, beginning: str) -> None:
+        """Put the nodes whose first output's name has this beginning behind all others, in the order that they have."""
+        self._nodes.sort(key=lambda node: node.output[0].startswith(beginning))
+
     def input(self, name: str, dtype: type[np.generic], shape: Shape) -> str:
         """Declare an input of the graph; a dimension is a number or the name of one that varies. Returns ``name``."""
         self._inputs.append(_value(name, dtype, shape))

@@ -180,6 +180,18 @@ def test_no_operator_is_left_that_a_provider_has_in_float32_only(weights: Weight
     assert len(nodes(folder, "Sigmoid")) == LAYERS
 
 
+@pytest.mark.parametrize("weights", ["fp16", "int4-fp16"])
+def test_a_layer_s_values_are_multiplied_after_queries_and_keys_are_rotated(weights: Weights, tmp_path: Path) -> None:
+    model = onnx.load(convert(TinyLlama(Type.Q4_1), tmp_path, weights) / "model.onnx", load_external_data=False)
+
+    written = [output for node in model.graph.node for output in node.output]
+
+    for layer in range(LAYERS):  # OpenVINO's flavour leaves two of three products before a rotation to the CPU
+        parts = [f"blk.{layer}.attn_{part}" for part in ("q.out.rotated", "k.out.rotated", "v.out")]
+        query, key, value = map(written.index, parts)
+        assert max(query, key) < value
+
+
 def test_the_sum_before_a_layer_norm_is_a_node_of_its_own(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
