@@ -120,7 +120,7 @@ def test_a_provider_computes_what_the_cpu_does_for_two_sequences_at_once(name: s
 
     theirs = logits(session)
 
-    assert nodes[used] >= 0.78 * sum(nodes.values())  # OpenVINO's flavour takes 26 of 33 in float16
+    assert nodes[used] >= 0.8 * sum(nodes.values())
     spreads = np.linalg.norm(mine - mine.mean(axis=1, keepdims=True), axis=1)
     assert (np.linalg.norm(theirs - mine, axis=1) < 0.06 * spreads).all()  # OpenVINO computes in bfloat16
 
