@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from jan_ort_backends import BackendError, DeviceLost, Interrupted, ModelError, OutOfMemory
@@ -35,6 +36,12 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
 
 _ABOUT_THE_FILE = (state.InvalidGraph, state.InvalidProtobuf, state.ModelLoaded, state.NoModel, state.NoSuchFile)
 """Those that no provider raises."""
+
+_NEWER_GRAPH = re.compile(
+    r"Unrecognized attribute: \w+ for operator|No Op registered for|is not a registered function/op"
+    r"|Unsupported model IR version|Opset \d+ is under development"
+)
+"""What is said of a graph that is written for a newer onnxruntime, by the file's reader whatever the provider."""
 
 _LIMIT = 100_000
 """Far more than a message has: what tells its kind may stand anywhere in it."""
@@ -80,6 +87,11 @@ def loading(model_path: Path, provider: str | None = None, remedy: str = "") -> 
             raise OutOfMemory(f"no memory for the weights of {model_path}: {message}") from error
         if failure is not None:
             raise failure from error
+        if _NEWER_GRAPH.search(message_line(error, _LIMIT)):
+            raise ModelError(
+                f"{model_path} is written for a newer onnxruntime than {onnxruntime.__version__}: {message}; upgrade "
+                "it, or convert the model with --weights fp16, whose operators are older"
+            ) from error
         if provider is not None and not isinstance(error, _ABOUT_THE_FILE):
             raise ModelError(f"{provider} cannot open {model_path}: {message}; {remedy}") from error
         raise ModelError(

@@ -4,9 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 
 from jan_ort_backends import Declines, ModelError, OpenOptions
@@ -82,6 +84,44 @@ def test_a_corrupt_graph_is_named(folder: Path, content: bytes) -> None:
 
     assert str(folder / "model.onnx") in message
     assert "convert or download the model again" in message
+
+
+def with_new_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[-1].op_type = "TopKOfTomorrow"
+
+
+def with_new_operator_of_its_own(model: onnx.ModelProto) -> None:
+    next(node for node in model.graph.node if node.domain).op_type = "AttentionOfTomorrow"
+
+
+def with_new_attribute(model: onnx.ModelProto) -> None:
+    product = next(node for node in model.graph.node if node.op_type == "MatMulNBits")
+    product.attribute.append(onnx.helper.make_attribute("of_tomorrow", 1))
+
+
+def with_new_format(model: onnx.ModelProto) -> None:
+    model.ir_version = 99
+
+
+def with_new_operator_set(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 99
+
+
+@pytest.mark.parametrize(
+    "change",
+    [with_new_operator, with_new_operator_of_its_own, with_new_attribute, with_new_format, with_new_operator_set],
+)
+def test_a_graph_for_a_newer_runtime_is_not_called_broken(
+    folder: Path, change: Callable[[onnx.ModelProto], None]
+) -> None:
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    change(model)
+    onnx.save(model, folder / "model.onnx")
+
+    message = refusal(folder)
+
+    assert f"is written for a newer onnxruntime than {onnxruntime.__version__}" in message
+    assert "--weights fp16" in message
 
 
 def test_missing_or_truncated_weights_are_named(folder: Path) -> None:
