@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from jan_ort.convert import convert_safetensors
 from jan_ort.convert.inputs.hf_wrapper import text_config
@@ -44,13 +45,19 @@ def weights_of(folder: Path, source: Path) -> bytes:
     return (target / "model.onnx.data").read_bytes()
 
 
-def retensor(source: Path, prefixes: dict[str, str], other: str) -> None:
-    """Rename the tensors of a checkpoint, and add one that is not text's."""
+def renamed_tensors(source: Path, prefixes: dict[str, str]) -> dict[str, NDArray[np.float32]]:
+    """Return copies: while a file is mapped, Windows does not remove it."""
     tensors = {}
     for name, tensor in read_shards(source).items():
         assert tensor.values is not None
         old = next((each for each in prefixes if name.startswith(each)), "")
         tensors[prefixes.get(old, "") + name.removeprefix(old)] = np.array(tensor.values, np.float32)
+    return tensors
+
+
+def retensor(source: Path, prefixes: dict[str, str], other: str) -> None:
+    """Rename the tensors of a checkpoint, and add one that is not text's."""
+    tensors = renamed_tensors(source, prefixes)
     tensors[f"{other}.weight"] = np.ones((4, 4), np.float32)
     for path in source.glob("model*"):
         path.unlink()
