@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import onnxruntime as ort
-
 from jan_ort_backends import OpenOptions
 from jan_ort_backends.memory import MemoryNeed
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
@@ -19,7 +17,7 @@ from jan_ort_onnxruntime.graphs.generation_graph import STATE_PLACES, Generation
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import read_graph
-from jan_ort_onnxruntime.providers.provider_devices import choose, look_around
+from jan_ort_onnxruntime.providers.proven_opening import comes_first
 from jan_ort_onnxruntime.providers.provider_table import CPU
 from jan_ort_onnxruntime.session_settings import SessionSettings
 
@@ -36,7 +34,7 @@ _ENCODER_BYTES = 2**24
 
 def memory_need(model_dir: Path, options: OpenOptions) -> MemoryNeed | None:
     """Return what the session takes when every slot is full; None where a device with memory of its own comes first."""
-    if not _is_in_host_memory(SessionSettings.parse(options.extra).provider):
+    if not comes_first(CPU, SessionSettings.parse(options.extra).provider):
         return None
     folder = OnnxFolder.read(model_dir)
     graph, weights = read_graph(folder), _weights_bytes(folder.file)
@@ -49,14 +47,6 @@ def memory_need(model_dir: Path, options: OpenOptions) -> MemoryNeed | None:
         _cache_bytes(graph, length, options.num_slots),
         _WORKING_BYTES + weights // _WORKING_SHARE,
     )
-
-
-def _is_in_host_memory(provider: str) -> bool:
-    try:
-        candidates = choose(look_around(ort, provider), provider)
-    except LookupError:
-        return False  # opening it says why
-    return bool(candidates) and candidates[0].provider == CPU and not candidates[0].devices
 
 
 def _weights_bytes(file: OnnxFile) -> int:

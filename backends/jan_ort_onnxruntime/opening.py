@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import onnxruntime as ort
 
-from jan_ort_backends import DeviceReport, ModelError, OpenOptions, Session
+from jan_ort_backends import BackendError, DeviceReport, ModelError, OpenOptions, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
-from jan_ort_onnxruntime.providers.proven_opening import open_proven
+from jan_ort_onnxruntime.providers.proven_opening import comes_first, open_proven
 from jan_ort_onnxruntime.providers.provider_table import CPU, built_in
+from jan_ort_onnxruntime.rewriting.graph_parts import NotExact
+from jan_ort_onnxruntime.rewriting.sharing import share_cache
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
 from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
 from jan_ort_onnxruntime.sessions.stateful_session import StatefulSession
+
+logger = logging.getLogger(__name__)
 
 
 def open_session(model_dir: Path, options: OpenOptions) -> Session:
@@ -33,12 +38,34 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
     task = graph.task if isinstance(graph, EmbeddingGraph) else "generate"
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
+    if isinstance(graph, DecoderGraph) and not graph.appends_in_place and comes_first(CPU, settings.provider):
+        shared = _open_sharing(folder, graph, settings, options)
+        if shared is not None:
+            return shared
     return open_proven(
         folder.file,
         settings,
         lambda session, device: _session_of(session, graph, folder, options, device),
         optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
     )
+
+
+def _open_sharing(
+    folder: OnnxFolder, graph: DecoderGraph, settings: SessionSettings, options: OpenOptions
+) -> Session | None:
+    """Open a decoder that concatenates its cache with attention over a shared one; None where that is not exact."""
+    try:
+        sharing = share_cache(folder.model_path, graph, settings.intra_op_num_threads)
+        return open_proven(
+            folder.file,
+            settings,
+            lambda session, device: sharing.proven(_session_of(session, sharing.decoder, folder, options, device)),
+            optimise=True,
+            content=sharing.content,
+        )
+    except (NotExact, BackendError) as error:  # as it is it may open, or say why not
+        logger.info("%s runs its sequences one at a time: %s", folder.model_path, error)
+        return None
 
 
 def _with_pooling(graph: Graph, settings: SessionSettings, folder: OnnxFolder) -> Graph:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort_onnxruntime.graphs.protobuf_wire import write_field, write_number
+
 _DTYPES = {"float32": 1, "float16": 10}
 _FLOAT = _DTYPES["float32"]
 _IR_VERSION, _OPSET = 8, 17  # old enough for every provider
@@ -34,39 +36,29 @@ def write_graph(
     dtype: str = "float32",
 ) -> bytes:
     """Return the graph as a model file has it; ``inputs`` and ``outputs``, of ``dtype``, name each one's dimensions."""
-    graph = b"".join(_field(1, _node(node)) for node in nodes) + _field(2, b"graph")
-    graph += b"".join(_field(5, _tensor(name, array)) for name, array in (initializers or {}).items())
-    graph += b"".join(_field(11, _value(name, shape, dtype)) for name, shape in inputs.items())
-    graph += b"".join(_field(12, _value(name, shape, dtype)) for name, shape in outputs.items())
-    return _number(1, _IR_VERSION) + _field(8, _number(2, _OPSET)) + _field(7, graph)
+    graph = b"".join(write_field(1, _node(node)) for node in nodes) + write_field(2, b"graph")
+    graph += b"".join(write_field(5, _tensor(name, array)) for name, array in (initializers or {}).items())
+    graph += b"".join(write_field(11, _value(name, shape, dtype)) for name, shape in inputs.items())
+    graph += b"".join(write_field(12, _value(name, shape, dtype)) for name, shape in outputs.items())
+    return write_number(1, _IR_VERSION) + write_field(8, write_number(2, _OPSET)) + write_field(7, graph)
 
 
 def _node(node: Node) -> bytes:
-    names = [_field(1, name.encode()) for name in node.inputs] + [_field(2, name.encode()) for name in node.outputs]
-    return b"".join(names) + _field(4, node.op_type.encode())
+    names = [write_field(1, name.encode()) for name in node.inputs] + [
+        write_field(2, name.encode()) for name in node.outputs
+    ]
+    return b"".join(names) + write_field(4, node.op_type.encode())
 
 
 def _tensor(name: str, array: NDArray[np.float32]) -> bytes:
-    dims = b"".join(_number(1, size) for size in array.shape)
-    return dims + _number(2, _FLOAT) + _field(8, name.encode()) + _field(9, array.astype("<f4").tobytes())
+    dims = b"".join(write_number(1, size) for size in array.shape)
+    return (
+        dims + write_number(2, _FLOAT) + write_field(8, name.encode()) + write_field(9, array.astype("<f4").tobytes())
+    )
 
 
 def _value(name: str, dims: Sequence[str], dtype: str) -> bytes:
-    shape = b"".join(_field(1, _field(2, dim.encode())) for dim in dims)
-    return _field(1, name.encode()) + _field(2, _field(1, _number(1, _DTYPES[dtype]) + _field(2, shape)))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
+    shape = b"".join(write_field(1, write_field(2, dim.encode())) for dim in dims)
+    return write_field(1, name.encode()) + write_field(
+        2, write_field(1, write_number(1, _DTYPES[dtype]) + write_field(2, shape))
+    )

@@ -1,4 +1,4 @@
-"""Reads the encoding of protocol buffers: the fields of a message, in place and without a schema.
+"""Reads and writes the encoding of protocol buffers: the fields of a message, in place and without a schema.
 
 Source: protobuf.dev/programming-guides/encoding.
 """
@@ -67,3 +67,21 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         shift += 7
         if shift > _MAX_SHIFT:
             raise ValueError("a number has more than 64 bits")
+
+
+def write_field(number: int, content: bytes | memoryview) -> bytes:
+    """Return a field that is a text, a nested message or bytes."""
+    return _written(number << 3 | 2) + _written(len(content)) + bytes(content)
+
+
+def write_number(number: int, value: int) -> bytes:
+    """Return a field that is a number; one below 0 has 64 bits."""
+    return _written(number << 3) + _written(value & 2**64 - 1)
+
+
+def _written(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])

@@ -115,15 +115,19 @@ def _check_same(session: Session, expected: NDArray[np.float32], values: NDArray
     complaint = f"{session.info.device.used} computes other logits {when}"
     if not np.array_equal(never, np.isneginf(values)):
         raise BackendError(f"{complaint}: other tokens have the logit -inf; choose another provider")
-    # float64, for the squares of large logits.
-    wanted, found = (np.where(never, 0, each).astype(np.float64) for each in (expected, values))
-    spread = np.linalg.norm(wanted - wanted.mean(axis=1, keepdims=True))
-    difference = np.linalg.norm(found - wanted) / max(spread, np.finfo(np.float32).tiny)
+    difference = relative_difference(*(np.where(never, 0, each) for each in (expected, values)))
     if difference > MAX_DIFFERENCE:
         raise BackendError(
             f"{complaint}: they differ by {difference:.2f} of their spread, more than {MAX_DIFFERENCE}; choose another "
             "provider"
         )
+
+
+def relative_difference(expected: NDArray[np.float32], values: NDArray[np.float32]) -> float:
+    """Return how far rows of logits are from those expected, over the spread of these."""
+    wanted, found = expected.astype(np.float64), values.astype(np.float64)  # for the squares of large logits
+    spread = np.linalg.norm(wanted - wanted.mean(axis=1, keepdims=True))
+    return float(np.linalg.norm(found - wanted) / max(spread, np.finfo(np.float32).tiny))
 
 
 def _check_numbers(session: Session, values: NDArray[np.float32], what: str) -> None:

@@ -40,14 +40,22 @@ class _Request:
     build: Build
     optimise: bool
     runtime: Any
+    content: bytes | None = None
 
 
 def open_proven(
-    file: OnnxFile, settings: SessionSettings, build: Build, *, optimise: bool = False, runtime: Any = ort
+    file: OnnxFile,
+    settings: SessionSettings,
+    build: Build,
+    *,
+    optimise: bool = False,
+    runtime: Any = ort,
+    content: bytes | None = None,
 ) -> Session:
     """Open a graph on the provider asked for, or on the first of all that a run of one token proves to work.
 
-    ``optimise``: let ONNX Runtime rewrite the graph, for one that was not written fused. With ``settings.strict`` the
+    ``optimise``: let ONNX Runtime rewrite the graph, for one that was not written fused. ``content``: what to load
+    instead of the file, whose weights it names; its cache is proven, too. With ``settings.strict`` the
     first provider that fails, and the first node that runs elsewhere, is an error.
     Raises: ModelError naming the option or the file and the remedy; OutOfMemory; DeviceLost; BackendError.
     """
@@ -56,7 +64,7 @@ def open_proven(
     if settings.strict and settings.provider == AUTO and machine.missing:
         told = "; ".join(f"{distribution}: {reason}" for distribution, reason in machine.missing.items())
         raise ModelError(f"strict is on, and what is installed cannot be used: {told}")
-    request = _Request(file, settings, build, optimise, runtime)
+    request = _Request(file, settings, build, optimise, runtime, content)
     declined = dict(machine.missing)
     for candidate in candidates:
         report = DeviceReport(
@@ -80,6 +88,15 @@ def check_provider(name: str, runtime: Any = ort) -> None:
     _candidates(look_around(runtime, name), name)
 
 
+def comes_first(provider: Provider, name: str, runtime: Any = ort) -> bool:
+    """Say whether the option ``name`` leads to this provider before any other."""
+    try:
+        candidates = choose(look_around(runtime, name), name)
+    except LookupError:
+        return False  # opening it says why
+    return bool(candidates) and candidates[0].provider == provider and not candidates[0].devices
+
+
 def _candidates(machine: Machine, name: str) -> tuple[Candidate, ...]:
     try:
         return choose(machine, name)
@@ -91,12 +108,12 @@ def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> S
     """Open on one provider and prove it; ``report`` is completed with where the nodes run."""
     path, settings, runtime = request.file.path, request.settings, request.runtime
     _check_operators(candidate.provider, request.file)
-    loaded = load_on(candidate, path, settings, optimise=request.optimise, runtime=runtime)
+    loaded = load_on(candidate, path, settings, optimise=request.optimise, runtime=runtime, content=request.content)
     nodes = count_nodes(loaded)
     check_placement(candidate.provider, nodes, path, settings)
     session = request.build(loaded, replace(report, nodes=nodes))
     try:
-        prove(session, with_cache=candidate.provider.ep_name != CPU_PROVIDER)
+        prove(session, with_cache=candidate.provider.ep_name != CPU_PROVIDER or request.content is not None)
         if settings.provider == AUTO and candidate.provider.ep_name != CPU_PROVIDER:
             _check_pace(session, candidate.provider, request)
     except BaseException:

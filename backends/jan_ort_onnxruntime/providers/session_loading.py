@@ -20,27 +20,39 @@ from jan_ort_onnxruntime.session_settings import SessionSettings
 
 logger = logging.getLogger(__name__)
 
+EXTERNAL_FOLDER_ENTRY = "session.model_external_initializers_file_folder_path"
+"""Where the weights are that a graph names which is given as bytes."""
+
 
 def load_on(
-    candidate: Candidate, model_path: Path, settings: SessionSettings, *, optimise: bool = False, runtime: Any = ort
+    candidate: Candidate,
+    model_path: Path,
+    settings: SessionSettings,
+    *,
+    optimise: bool = False,
+    runtime: Any = ort,
+    content: bytes | None = None,
 ) -> Any:
-    """Load a graph on one provider.
+    """Load a graph on one provider; ``content`` is what to load instead of the file, whose weights it names.
 
     Raises: ModelError naming the file or an option, or if the provider was dropped; OutOfMemory.
     """
     provider = candidate.provider
     preload_libraries(runtime, provider)
     options = _session_options(provider, settings, optimise, runtime)
+    if content is not None:
+        options.add_session_config_entry(EXTERNAL_FOLDER_ENTRY, str(model_path.parent))
+    model = model_path if content is None else content
     started = time.perf_counter()
     lock = device_lock(candidate.device_key) if provider.serial_runs else None
     blamed = None if provider.ep_name == CPU_PROVIDER else provider.ep_name
     with loading(model_path, blamed, provider.repair), lock or nullcontext():
         if candidate.devices:
             options.add_provider_for_devices(list(candidate.devices), _provider_options(provider, settings))
-            session = runtime.InferenceSession(model_path, options, enable_fallback=0)
+            session = runtime.InferenceSession(model, options, enable_fallback=0)
         else:
             chosen = [(provider.ep_name, _provider_options(provider, settings))]
-            session = runtime.InferenceSession(model_path, options, providers=chosen, enable_fallback=0)
+            session = runtime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
     if provider.ep_name not in session.get_providers():
         raise ModelError(f"{provider.ep_name} cannot be used here: onnxruntime left it out; {provider.repair}")
     logger.info("loaded %s in %.2f s", model_path, time.perf_counter() - started)

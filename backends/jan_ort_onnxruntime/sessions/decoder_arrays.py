@@ -43,6 +43,7 @@ def inputs_of_run(graph: DecoderGraph, run: Run) -> dict[str, NDArray[Any]]:
         "input_ids": run.token_ids,
         "attention_mask": (np.arange(total) <= ends).astype(np.int64),
         "position_ids": run.positions(),
+        "num_logits_to_keep": np.array([0]),  # all
         "seqlens_k": run.seqlens_k.astype(np.int64),
         "total_sequence_length": np.array([total]),
     }

@@ -105,7 +105,7 @@ def test_several_rows_of_several_tokens_with_a_past_are_refused(session: Session
 
 
 def test_a_step_whose_logits_cannot_be_ordered_changes_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = OnnxRuntimeBackend().open(write_folder("optimum", "llama", tmp_path / "folder"), OpenOptions(num_slots=2))
+    session = OnnxRuntimeBackend().open(write_folder("float16", "llama", tmp_path / "folder"), OpenOptions(num_slots=2))
 
     def fail(logits: object) -> None:
         raise ValueError("no order")
