@@ -23,6 +23,7 @@ from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, 
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Batch, Scheduler
 from jan_ort.engine.sequence import TokenSequence
+from jan_ort.engine.statistics import EngineLoad, EngineStatistics
 from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import Capability, DeviceReport, Session
 
@@ -70,6 +71,7 @@ class Engine:
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)
+        self.statistics = EngineStatistics()
         self._generations: dict[int, Generation] = {}  # by sequence id
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -123,6 +125,18 @@ class Engine:
         """The number of sequences that are queued or running."""
         with self._lock:
             return self._admission.num_queued
+
+    @property
+    def load(self) -> EngineLoad:
+        """How busy it is now."""
+        running, info = list(self._scheduler.running), self._runner.session.info
+        num_tokens = sum(each.num_computed for each in running)
+        return EngineLoad(
+            num_running=len(running),
+            num_waiting=max(0, self.num_queued - len(running)),
+            num_slots=info.num_slots,
+            cache_usage=num_tokens / (info.num_slots * info.context_length),
+        )
 
     @property
     def failure(self) -> EngineFailed | None:
@@ -194,15 +208,17 @@ class Engine:
                 self._generations[generation.sequence.id] = generation
                 self._scheduler.add(generation.sequence)
 
-    def _forget(self, request_id: str) -> None:
+    def _forget(self, request_id: str, reason: str = "abort") -> None:
         for sequence in self._scheduler.abort(request_id):
-            self._drop(sequence)
+            self._drop(sequence, reason)
         self._runner.forget(request_id)
 
-    def _drop(self, sequence: TokenSequence) -> Generation:
+    def _drop(self, sequence: TokenSequence, reason: str) -> Generation:
         with self._lock:
             self._admission.end(sequence.request_id)
-        return self._generations.pop(sequence.id)
+        generation = self._generations.pop(sequence.id)
+        self.statistics.end(generation, reason)
+        return generation
 
     def _forward(self, batch: Batch) -> Iterator[Computed]:
         """Run the session, the grammars' masks beside it, and end what failed by itself."""
@@ -225,15 +241,17 @@ class Engine:
     def _post_process(self, sampled: Sequence[Sampled]) -> list[tuple[Any, SequenceOutput]]:
         """Detokenize, look for the end, free the slots of what ended, and return the step's events."""
         events: list[tuple[Any, SequenceOutput]] = []
+        now = time.perf_counter()
         for generation, drawn, logprobs in sampled:
             event = generation.accept(drawn, logprobs, self._eos)
+            self.statistics.advance(generation, now)
             if event is None:
                 continue
             events.append((generation.sink, event))
             if event.is_last:
                 end = self._scheduler.finish if event.error is None else self._scheduler.fail
                 end(generation.sequence)
-                self._drop(generation.sequence)
+                self._drop(generation.sequence, event.finish_reason or "error")
         return events
 
     def _fail(self, sequences: Sequence[TokenSequence], error: BaseException) -> None:
@@ -246,7 +264,7 @@ class Engine:
         events = []
         for sequence in sequences:
             self._scheduler.fail(sequence)
-            generation = self._drop(sequence)
+            generation = self._drop(sequence, "error")
             events.append((generation.sink, generation.fail(failed)))
         self._deliver(events)
 
@@ -264,7 +282,7 @@ class Engine:
         events = []
         for generation in list(self._generations.values()):
             events.append((generation.sink, generation.fail(error)))
-            self._forget(generation.sequence.request_id)
+            self._forget(generation.sequence.request_id, "error")
         self._scheduler.slots.clear()
         if events:
             self._deliver(events)

@@ -50,6 +50,16 @@ class GenerationRequest:
     sink: Any = field(repr=False)
     stream: bool = False
     prompt_logprobs: bool = False
+    submitted_at: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(slots=True)
+class TokenClock:
+    """When a sequence's tokens came, and how many of them are counted; seconds of ``time.perf_counter``."""
+
+    submitted_at: float
+    last_token_at: float | None = None
+    num_counted: int = 0
 
 
 class Generation:
@@ -65,6 +75,8 @@ class Generation:
             prompt.token_ids, request.id, prompt.index, wants_prompt_logits=request.prompt_logprobs
         )
         self.sink = request.sink
+        self.num_prompt_tokens = len(prompt.token_ids)
+        self.clock = TokenClock(request.submitted_at)
         self.params = prompt.params
         self.sampler = SamplerState(prompt.params, prompt.token_ids, choice=prompt.choice)
         self.constraint = None if prompt.grammar is None else prompt.grammar.start()

@@ -17,13 +17,15 @@ from jan_ort.http.connection import BODIES, TidyConnection, current_body
 from jan_ort.http.error_answers import answer_error
 from jan_ort.http.front.front import Front
 from jan_ort.http.keys import ApiKeys
+from jan_ort.http.metrics.answered import count_answer
+from jan_ort.http.metrics.scrape import Metrics, MetricsAddressError, listen_apart
 from jan_ort.http.routes import (
     EXTENSION,
     HANDLERS,
     KEYS,
-    answer_document,
-    answer_root,
+    METRICS,
     bind_operation,
+    bind_operators,
     check_path,
 )
 from jan_ort.http.shutdown import UNKNOWN_GRACE_S, stop_when_told
@@ -38,6 +40,9 @@ from jan_ort_openapi import operations
 
 STOPPER = "jan_ort_stopper"
 """Where it keeps the task that hears of a shutdown."""
+
+CLOSE_METRICS = "jan_ort_close_metrics"
+"""Where it keeps what ends the address of the metrics alone."""
 
 HASTENER = "jan_ort_hastener"
 """Where it keeps the task that ends the wait for bodies then."""
@@ -85,6 +90,12 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
         app.extensions[KEYS] = ApiKeys(server.settings)
+        app.extensions[METRICS] = metrics = Metrics(server)
+        try:
+            app.extensions[CLOSE_METRICS] = listen_apart(metrics, server.settings)
+        except MetricsAddressError:
+            await server.stop()
+            raise
         app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
         app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
         keep_failed(app, server)
@@ -101,15 +112,16 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         for each in (STOPPER, HASTENER):
             if each in app.extensions:
                 app.extensions[each].cancel()
+        await asyncio.to_thread(app.extensions[CLOSE_METRICS])
         await app.extensions[EXTENSION].stop()
 
     unknown_fields = UnknownFields()
     for operation in operations():
         bind_operation(app, operation, HANDLERS[operation.operation_id], unknown_fields)
-    app.add_url_rule("/openapi.json", "openapi", answer_document, methods=["GET"], provide_automatic_options=False)
-    app.add_url_rule("/", "root", answer_root, methods=["GET"], provide_automatic_options=False)
+    bind_operators(app)
     app.before_request(check_path)
     app.register_error_handler(Exception, answer_error)
+    app.after_request(_count)
     app.after_request(_leave_if_stopping)
     app.asgi_app = Front(app.asgi_app, lambda: app.extensions[EXTENSION].settings)  # type: ignore[method-assign]
     return app
@@ -126,6 +138,12 @@ def _guard_hypercorn(server: Server) -> None:
     from jan_ort.http.protocol.installation import install
 
     install(server.settings.max_connections, server.drained)
+
+
+async def _count(response: Response) -> Response:
+    metrics: Metrics = current_app.extensions[METRICS]
+    count_answer(metrics.answered, response)
+    return response
 
 
 async def _leave_if_stopping(response: Response) -> Response:

@@ -12,7 +12,7 @@ from jan_ort.http.api_error import ApiError
 from jan_ort.http.asker import logged_asker
 from jan_ort.http.bug_records.failed_requests import failure_note
 from jan_ort.http.error_table import to_api_error
-from jan_ort.http.front.paths import not_found
+from jan_ort.http.front.paths import POLLED, not_found
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,8 @@ async def answer_error(error: Exception) -> Response:
     answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
     # Without the message, which may repeat what the client sent.
     about = answer.status, answer.code, quoted(answer.param) if answer.param else None, logged_asker()
-    logger.info("%s %s is answered %d (code %s, param %s)%s", request.method, quoted(request.path, 200), *about)
+    level = logging.DEBUG if request.path in POLLED else logging.INFO
+    logger.log(level, "%s %s is answered %d (code %s, param %s)%s", request.method, quoted(request.path, 200), *about)
     failure_note()(answer)
     response = jsonify(answer.body)
     response.status_code = answer.status

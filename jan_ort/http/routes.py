@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from jan_ort.http.bug_records.failed_requests import begin_request
 from jan_ort.http.connection import current_body, take_request
 from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models, reranking
 from jan_ort.http.keys import ApiKeys
+from jan_ort.http.metrics.scrape import Metrics
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.server import Server
@@ -27,6 +29,9 @@ EXTENSION = "jan_ort"
 
 KEYS = "jan_ort_keys"
 """Where it keeps its :class:`ApiKeys`."""
+
+METRICS = "jan_ort_metrics"
+"""Where it keeps its :class:`Metrics`."""
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -101,12 +106,37 @@ def _check_content_encoding(encoding: str | None) -> None:
         raise error
 
 
-async def answer_document() -> Response:
-    """Answer with the document that is served."""
+def bind_operators(app: Quart) -> None:
+    """Add the routes that no document describes: what this is, and what operators and their tools ask."""
+
+    async def metrics() -> Response:
+        server: Server = app.extensions[EXTENSION]
+        _check_asker(server, app.extensions[KEYS], changes_server=False)
+        scraped: Metrics = app.extensions[METRICS]
+        return await asyncio.to_thread(scraped.answer, request.headers.get("Accept", ""))
+
+    async def liveness() -> Response:
+        return await health.get_liveness(app.extensions[EXTENSION])
+
+    async def readiness() -> Response:
+        return await health.get_health(app.extensions[EXTENSION])
+
+    views: dict[str, Callable[[], Awaitable[Response]]] = {
+        "/": _answer_root,
+        "/openapi.json": _answer_document,
+        "/livez": liveness,
+        "/readyz": readiness,
+        "/metrics": metrics,
+    }
+    for path, view in views.items():
+        app.add_url_rule(path, path, view, methods=["GET"], provide_automatic_options=False)
+
+
+async def _answer_document() -> Response:
     return Response(spec_bytes(), content_type="application/json")
 
 
-async def answer_root() -> Response:
+async def _answer_root() -> Response:
     """Say what this is, to whoever only looks whether anything is here."""
     about = {"name": "jan-ort", "version": __version__, "object": "server"}
     return jsonify(about | {"base_url": "/v1", "document": "/openapi.json", "health": "/health"})

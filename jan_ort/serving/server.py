@@ -57,6 +57,7 @@ class Server:
         self._checked = checked
         self.status = Status.LOADING
         self.failure: Exception | None = None
+        self._stage = ""
         self.roster = Roster()
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
@@ -119,7 +120,7 @@ class Server:
     def check_ready(self) -> None:
         """Refuse while no request can be taken. Raises: NotServing."""
         if self.status is not Status.READY:
-            raise NotServing(self.status, self.failure)
+            raise NotServing(self.status, self.failure, self._stage if self.status is Status.LOADING else "")
 
     def take_request(self) -> Callable[[], None]:
         """Count a request, which a stop then lets finish; return what to call at its end. Raises: NotServing."""
@@ -184,13 +185,19 @@ class Server:
         if self.settings.load == "start":
             # What cannot be made smaller comes first, for the others take no more than is left.
             for each in sorted(self.roster.residents, key=lambda each: each.choice.task.takes_context_length):
+                self._stage = f"opening {each.name}"
                 await each.open()
 
     def _find_models(self, deliver: Callable[..., None]) -> Roster:
         discovered, choices = self._checked or check_settings(self.settings)
         loader = ModelLoader(self.settings, discovered, deliver, lambda: self.status is Status.STOPPING)
         residents = [Resident(choice, loader, max_waiting=self.settings.max_queued) for choice in choices]
-        with show_progress() as progress:
+        with show_progress() as shown:
+
+            def progress(stage: str, fraction: float, /) -> None:
+                self._stage = f"{stage}, {fraction:.0%}"
+                shown(stage, fraction)
+
             for each in residents:
                 try:
                     each.find(progress)

@@ -16,8 +16,9 @@ class NotServing(ServingError):
 
     retry_after_s = 2
 
-    def __init__(self, status: str, failure: Exception | None) -> None:
-        super().__init__(f"loading failed: {failure}" if failure else f"the server is {status}")
+    def __init__(self, status: str, failure: Exception | None, stage: str = "") -> None:
+        doing = f"the server is {status}" + (f": {stage}" if stage else "")
+        super().__init__(f"loading failed: {failure}" if failure else doing)
         self.status = status
 
 

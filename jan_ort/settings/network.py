@@ -54,6 +54,12 @@ class NetworkSettings(BaseSettings):
         description="Origin whose pages may use this server from a browser, as http://localhost:3000 or "
         "tauri://localhost; * is any, and needs a key. May be given several times; in a variable, separated by commas.",
     )
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address for --metrics-port; whoever reaches it needs no key to read the metrics."
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port that serves /metrics alone, beside the one of the API."
+    )
     root_path: str = Field(
         "", description="Prefix of every path, as /llm, behind a proxy that leaves it there; paths without it go on."
     )

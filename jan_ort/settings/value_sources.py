@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -81,11 +82,15 @@ def _unknown(key: str, known: Iterable[str]) -> str:
     return f"there is no setting {key!r}; {remedy}"
 
 
+_OF_KUBERNETES = re.compile(r"service_(host|port)|port_\d")
+"""How the variables begin that a pod gets for a service named jan-ort."""
+
+
 def check_variables(known: Collection[str]) -> None:
     """Check that no variable is a misspelt setting, which would be ignored. Raises: SettingsError."""
     for variable, value in os.environ.items():
         name = variable.upper().removeprefix(PREFIX).lower()
-        if not value or not variable.upper().startswith(PREFIX) or name in known:
+        if not value or not variable.upper().startswith(PREFIX) or name in known or _OF_KUBERNETES.match(name):
             continue
         if close := get_close_matches(name, known, n=1, cutoff=_ALIKE):
             raise SettingsError(f"the variable {variable} is no setting; did you mean {PREFIX}{close[0].upper()}?")

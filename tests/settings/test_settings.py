@@ -51,7 +51,10 @@ def test_a_misspelt_variable_is_refused_with_the_right_one(
         Settings.read()
 
 
-@pytest.mark.parametrize("variable", ["JAN_ORT_SERVICE_HOST", "JAN_ORT_PORT_8000_TCP", "JAN_ORT_KEY", "JAN_ORT_MINE"])
+@pytest.mark.parametrize(
+    "variable",
+    ["JAN_ORT_SERVICE_HOST", "JAN_ORT_SERVICE_PORT", "JAN_ORT_PORT_8000_TCP", "JAN_ORT_KEY", "JAN_ORT_MINE"],
+)
 def test_a_variable_of_something_else_is_left_alone(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "tcp://10.0.0.1:8000")
 

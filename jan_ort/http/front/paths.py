@@ -15,7 +15,10 @@ from jan_ort_openapi import operations
 _API = "/v1"
 _MODELS = "/v1/models/"
 
-SERVED = frozenset({"/", "/openapi.json", *(each.path for each in operations() if "{" not in each.path)})
+POLLED = frozenset({"/health", "/livez", "/readyz", "/metrics"})
+"""What is asked again and again by machines."""
+
+SERVED = frozenset({"/", "/openapi.json", *POLLED, *(each.path for each in operations() if "{" not in each.path)})
 """Every path that is served, but for those with a model's name."""
 
 _LENIENT = SERVED - {"/"} - {each.path for each in operations() if each.changes_server}
