@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import time
 from collections.abc import Callable
 
 # Control characters, ends of lines and paragraphs, marks and overrides of direction, halves of surrogate pairs.
@@ -78,6 +80,29 @@ def log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(ShownFormatter(_LINE))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+class JsonFormatter(ShownFormatter):
+    """Writes a record as one line of JSON: when, how grave, whose, what, and the ``fields`` that it was logged with."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {"time": f"{moment}.{int(record.msecs):03d}Z", "level": record.levelname.lower(), "logger": record.name}
+        line |= {"message": record.getMessage()} | getattr(record, "fields", {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def log_as(level: str | None, *, in_json: bool) -> None:
+    """Have the log of a process of our own written so, and from this level on; None leaves that as it is."""
+    root = logging.getLogger()
+    if level is not None:
+        root.setLevel(level.upper())
+    for handler in root.handlers:
+        if in_json and type(handler.formatter) is ShownFormatter:
+            handler.setFormatter(JsonFormatter())
 
 
 class _CleanedFormatter(ShownFormatter):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
 from functools import partial
 
 from quart import Quart, Response, current_app, request
 
-from jan_ort.ground.shown_text import show_log_lines_safely
+from jan_ort.ground.shown_text import log_as, log_to_stderr, show_log_lines_safely
 from jan_ort.http.auth import check_keys
 from jan_ort.http.body_budget import BodyBudget, allowed_bytes
 from jan_ort.http.bug_records.failed_requests import keep_failed
@@ -87,6 +88,8 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     @app.before_serving
     async def start() -> None:
         server = begin()
+        if hears_signals:
+            _log_unless_somebody_does(server.settings)
         app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
         app.extensions[EXTENSION] = server
         app.extensions[KEYS] = ApiKeys(server.settings)
@@ -132,6 +135,13 @@ async def _hasten(server: Server, bodies: BodyBudget) -> None:
     await server.draining.wait()
     await asyncio.sleep(BODY_GRACE_S)
     bodies.refuse_unfinished(NotServing(server.status, None))
+
+
+def _log_unless_somebody_does(settings: Settings) -> None:
+    """Set up the log where a server's own command has set up its own only, as hypercorn's does."""
+    if not logging.getLogger().handlers:
+        log_to_stderr(logging.INFO)
+        log_as(settings.log_level, in_json=settings.log_format == "json")
 
 
 def _guard_hypercorn(server: Server) -> None:

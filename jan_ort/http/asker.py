@@ -30,6 +30,13 @@ def name_key(name: str | None) -> None:
         asker.key_name = name
 
 
+def asker_fields() -> dict[str, str]:
+    """Return what is known of who asks, for a log of fields."""
+    asker = _asker.get(None) or Asker()
+    known = {"key": asker.key_name, "client_request": asker.request_id}
+    return {name: value for name, value in known.items() if value}
+
+
 def logged_asker() -> str:
     """Return what a line of the log says of who asks, at its end; nothing is known of most."""
     asker = _asker.get(None) or Asker()

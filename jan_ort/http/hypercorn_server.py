@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import socket
 from collections.abc import Sequence
 
@@ -10,6 +12,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config, Sockets
 
 from jan_ort.http.app import build_app
+from jan_ort.http.front.paths import POLLED
 from jan_ort.http.protocol.descriptors import ACCEPTED_A_TURN
 from jan_ort.serving.server import Server
 
@@ -17,6 +20,11 @@ KEEP_ALIVE_S = 75.0
 """Longer than the pools of common clients keep a connection, so that they close it first."""
 
 _GRACE_S = 2.0
+
+_COMBINED = '%(h)s %(l)s %(l)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(L)s'
+"""As Apache and nginx have it, and the seconds until the answer was whole."""
+
+_POLLED = re.compile(rf'"GET ({"|".join(POLLED)}) ')
 
 
 async def serve_until(ended: asyncio.Event, server: Server, listeners: Sequence[socket.socket], drain_s: float) -> None:
@@ -34,10 +42,17 @@ async def serve_until(ended: asyncio.Event, server: Server, listeners: Sequence[
     config.backlog = ACCEPTED_A_TURN
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.graceful_timeout = _GRACE_S
-    config.accesslog = None
+    config.accesslog = _access_log() if server.settings.access_log else None
+    config.access_log_format = _COMBINED
     config.errorlog = None
     config.include_server_header = False
     await serve(build_app(lambda: server, hears_signals=False), config, shutdown_trigger=shutdown)
+
+
+def _access_log() -> logging.Logger:
+    access_log = logging.getLogger("jan_ort.access")
+    access_log.addFilter(lambda record: not _POLLED.search(record.getMessage()))
+    return access_log
 
 
 class _Config(Config):

@@ -158,6 +158,16 @@ class Settings(NetworkSettings):
     max_biases: int = Field(
         1024, ge=0, description="Tokens whose logits a request may shift (logit_bias); each costs time at every step."
     )
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None, description="What is logged: this and what is graver; info if not given, or debug with -v."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How a line of the log is written; json has the figures of a request as fields."
+    )
+    access_log: bool = Field(
+        False,
+        description="Log each answer in the form that web servers have (combined), but for probes and metrics.",
+    )
     bug_records: Literal["filler", "prompts", "off"] = Field(
         "filler",
         description="What the cache folder keeps for 'jan-ort doctor --bundle': the last log, and the last requests "

@@ -10,6 +10,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.ground.shown_text import log_as
 from jan_ort.http.auth import check_exposure
 from jan_ort.http.bug_records.kept_log import keep_log
 from jan_ort.http.launcher import BindError, bind_all, launch
@@ -23,10 +24,12 @@ logger = logging.getLogger(__name__)
 
 @click.command()
 @setting_options()
-def serve(**flags: Any) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Log more, as before the command.")
+def serve(*, verbose: bool, **flags: Any) -> None:
     """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000."""
     with reported():
         settings = Settings.read(**flags)
+        log_as(settings.log_level or ("debug" if verbose else None), in_json=settings.log_format == "json")
         check_exposure(settings)
         allowed_connections(settings.max_connections)
         checked = check_settings(settings)

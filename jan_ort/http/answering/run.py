@@ -13,7 +13,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import Sink, run
 from jan_ort.ground.shown_text import quoted
-from jan_ort.http.asker import logged_asker
+from jan_ort.http.asker import asker_fields, logged_asker
 from jan_ort.http.reading.plan import GenerationPlan
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class GenerationRun:
         self._num_prompt_tokens = sum(len(token_ids) for token_ids in plan.prompts)
         self._num_cached_tokens = [0] * (len(plan.prompts) * plan.num_choices)
         self._num_completion_tokens = 0
+        self._ends: set[str] = set()
         self.num_reasoning_tokens: int | None = None
         """Tokens of thoughts, of answers that may have some; whoever reads them counts."""
         self._started = time.perf_counter()
@@ -95,16 +96,30 @@ class GenerationRun:
         """Log the line of a request that has been answered."""
         elapsed = time.perf_counter() - self._started
         usage = self.usage
+        first_s = self._first_token_s or elapsed
         logger.info(
             "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s%s",
             self.id,
             usage["prompt_tokens"],
             usage["prompt_tokens_details"]["cached_tokens"],
             usage["completion_tokens"],
-            self._first_token_s or elapsed,
+            first_s,
             usage["completion_tokens"] / elapsed,
             f", user {quoted(self.plan.user)}" if self.plan.user else "",
             logged_asker(),
+            extra={
+                "fields": {
+                    "request": self.id,
+                    "model": self.plan.model.name,
+                    "prompt_tokens": usage["prompt_tokens"],
+                    "cached_tokens": usage["prompt_tokens_details"]["cached_tokens"],
+                    "completion_tokens": usage["completion_tokens"],
+                    "first_token_s": round(first_s, 4),
+                    "tokens_per_s": round(usage["completion_tokens"] / elapsed, 2),
+                    "finish_reasons": sorted(self._ends),
+                    **asker_fields(),
+                }
+            },
         )
 
     def _request(self, *, stream: bool) -> GenerationRequest:
@@ -123,6 +138,8 @@ class GenerationRun:
         if self._first_token_s is None and output.first_token_at is not None:
             self._first_token_s = output.first_token_at - self._started
         self._num_completion_tokens += len(output.token_ids)
+        if output.finish_reason is not None:
+            self._ends.add(output.finish_reason)
         self._num_cached_tokens[output.index] = output.num_cached_tokens
 
 

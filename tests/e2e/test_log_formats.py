@@ -1,0 +1,61 @@
+"""What the log of a real server says, and how it is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.server_process import ServerProcess, hypercorn, serve
+
+BODY = {"prompt": "a", "max_tokens": 3, "temperature": 0}
+COMBINED = re.compile(
+    r'127\.0\.0\.1:\d+ - - \[[^]]+\] "POST /v1/completions 1\.1" 200 \d+ "-" "python-httpx/[^"]+" \d+\.\d+'
+)
+
+
+def asked(server: ServerProcess) -> str:
+    """Ask for one answer and a probe, end the server, and return its log."""
+    headers = {"X-Request-Id": "mine", "Authorization": "Bearer k"}
+    assert httpx.post(f"{server.url}/v1/completions", json=BODY, headers=headers, timeout=60).status_code == 200
+    for path in ("/livez", "/readyz", "/health", "/metrics"):
+        httpx.get(server.url + path)
+    server.end()
+    return server.log.read_text(encoding="utf-8")
+
+
+def test_json_has_the_figures_of_a_request_and_no_probe(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("ada:k\n", encoding="utf-8")
+    flags = ("--backend", "reference", "--log-format", "json", "--access-log", "--api-key-file", str(keys))
+    with serve(tmp_path, *flags) as server:
+        lines: list[dict[str, Any]] = [json.loads(line) for line in asked(server).splitlines()]
+
+    (request,) = [line for line in lines if "tokens_per_s" in line]
+    assert (request["level"], request["model"], request["completion_tokens"]) == ("info", "reference", 3)
+    assert (request["finish_reasons"], request["key"], request["client_request"]) == (["length"], "ada", "mine")
+    assert 0 < request["first_token_s"] < 60
+    assert request["prompt_tokens"] >= request["cached_tokens"] == 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", request["time"])
+    access = [line["message"] for line in lines if line["logger"] == "jan_ort.access"]
+    assert [bool(COMBINED.fullmatch(each)) for each in access] == [True]
+    assert [line for line in lines if "livez" in line["message"] or "metrics" in line["message"]] == []
+
+
+def test_a_level_leaves_out_what_is_less_grave(tmp_path: Path) -> None:
+    with hypercorn(tmp_path, JAN_ORT_BACKEND="reference", JAN_ORT_LOG_LEVEL="warning") as server:
+        log = asked(server)
+
+    assert " INFO jan_ort" not in log
+
+
+def test_hypercorn_shows_our_log_too(tmp_path: Path) -> None:
+    with hypercorn(tmp_path, JAN_ORT_BACKEND="reference", JAN_ORT_LOG_FORMAT="json") as server:
+        log = asked(server)
+
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [line["completion_tokens"] for line in lines if "tokens_per_s" in line] == [3]
+    assert any("ready after" in line["message"] for line in lines)
