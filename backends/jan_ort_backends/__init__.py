@@ -32,6 +32,7 @@ from jan_ort_backends.interface import (
 )
 from jan_ort_backends.memory import EstimatesMemory, MemoryNeed
 from jan_ort_backends.registry import Discovered, discover, register, unregister
+from jan_ort_backends.tokenizing import BackendTokenizer, OpensTokenizers, VocabularyToken
 
 __all__ = [
     "ABI",
@@ -40,6 +41,7 @@ __all__ = [
     "Available",
     "Backend",
     "BackendError",
+    "BackendTokenizer",
     "BadInput",
     "Capability",
     "ChecksOptions",
@@ -58,6 +60,7 @@ __all__ = [
     "Missing",
     "ModelError",
     "OpenOptions",
+    "OpensTokenizers",
     "OutOfMemory",
     "ProviderTruth",
     "Session",
@@ -65,6 +68,7 @@ __all__ = [
     "SlotTokens",
     "StepOutput",
     "Unsupported",
+    "VocabularyToken",
     "check_session",
     "discover",
     "register",

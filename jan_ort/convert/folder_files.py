@@ -14,7 +14,7 @@ from jan_ort.ground.task import Task
 
 if TYPE_CHECKING:
     from jan_ort.convert.inputs.gguf_file import GgufFile
-    from jan_ort.convert.tokenizers import GgufTokenizer
+    from jan_ort.convert.tokenizers.vocabulary import Vocabulary
 
 _FORMAT = 1
 
@@ -60,9 +60,9 @@ def write_chat_template(target: Path, model: GgufFile) -> bool:
     return True
 
 
-def write_configs(target: Path, tokenizer: GgufTokenizer, config: Mapping[str, Any]) -> None:
+def write_configs(target: Path, vocabulary: Vocabulary, config: Mapping[str, Any]) -> None:
     """Write the tokenizer's configuration, ``config`` with the special tokens, and how generation ends."""
-    special = tokenizer.vocabulary.special
-    write_json(target / "tokenizer_config.json", tokenizer.vocabulary.to_json(config["max_position_embeddings"]))
+    special = vocabulary.special
+    write_json(target / "tokenizer_config.json", vocabulary.to_json(config["max_position_embeddings"]))
     write_json(target / "config.json", {**config, "bos_token_id": special.bos, "eos_token_id": special.eos})
     write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})

@@ -67,7 +67,7 @@ def convert_gguf_encoder(
         write_reading_decoder(target, model, found.recipe, found.around, None, memory_limit_mb, report)
     found.tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
     stated = {"model_type": found.recipe.name, "hidden_size": found.size, "max_position_embeddings": found.length}
-    write_configs(target, found.tokenizer, stated)
+    write_configs(target, found.tokenizer.vocabulary, stated)
     shown = name or model.string("general.name", source.stem)
     description = describe(
         name=shown, task=found.task, context_length=found.length, weights="float32", source=source, sha256=sha256

@@ -51,7 +51,7 @@ def convert_gguf(
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     if not write_chat_template(target, model):
         logger.warning("%s has no chat template: only text completion will work", model.path)
-    write_configs(target, tokenizer, config.to_json(decoder))
+    write_configs(target, tokenizer.vocabulary, config.to_json(decoder))
     description = describe(
         name=name or model.string("general.name", source.stem),
         task=GENERATE,

@@ -29,3 +29,7 @@ class ModelTooLarge(ModelsError):
 
 class ConversionError(ModelsError):
     """Raised when a source model cannot be converted; the message names the file and the remedy."""
+
+
+class UnknownTokenizer(ConversionError):
+    """Raised when a file's tokenizer is of a kind that is not translated; what reads the file may know it."""

@@ -23,6 +23,7 @@ class ModelFolder:
     for any, and None for none. ``prompts`` are put before texts, by name, and ``default_prompt`` where none is named.
     ``score_activation`` is what a pair's score goes through, "sigmoid" or "identity"; ``pair_template`` is a text
     with ``{query}`` and ``{document}`` where a pair stands, None where the tokenizer puts pairs together.
+    ``backend_tokenizes``: there is no tokenizer.json, and the backend cuts texts by itself.
     """
 
     path: Path
@@ -39,13 +40,16 @@ class ModelFolder:
     default_prompt: str = ""
     score_activation: str = "sigmoid"
     pair_template: str | None = None
+    backend_tokenizes: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the folder's small files. Raises: ModelFolderError that lists what is missing or names what is wrong."""
         if not path.is_dir():
             raise ModelFolderError(f"the model folder {path} does not exist")
-        missing = [] if (path / "tokenizer.json").exists() else ["tokenizer.json"]
+        with _explained(path):
+            backend_tokenizes = FolderFiles(path).backend_tokenizes()
+        missing = [] if backend_tokenizes or (path / "tokenizer.json").exists() else ["tokenizer.json"]
         if not any((path / name).exists() for name in CONFIGURATIONS) and not _has_graph(path):
             missing.append(" or ".join(CONFIGURATIONS))
         if missing:
@@ -71,6 +75,7 @@ class ModelFolder:
             default_prompt=files.default_prompt(),
             score_activation=files.score_activation(),
             pair_template=files.pair_template(),
+            backend_tokenizes=files.backend_tokenizes(),
         )
 
 

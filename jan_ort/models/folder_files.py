@@ -115,6 +115,16 @@ class FolderFiles:
             )
         return stated or text_in(self.foundry, "Name")[:_MAX_NAME] or self.path.resolve().name
 
+    def backend_tokenizes(self) -> bool:
+        """Return whether the tokenizer is the backend's own, and no tokenizer.json is needed."""
+        stated = self.ours.get("tokenizer")
+        if stated not in (None, "backend"):
+            raise ModelFolderError(
+                f"{self.path / 'jan_ort.json'}: tokenizer is {str(stated)[:80]!r}; needed is 'backend', or nothing for "
+                "tokenizer.json"
+            )
+        return stated is not None
+
     def task(self) -> Task:
         """Return what the model is for."""
         stated = self.ours.get("task")

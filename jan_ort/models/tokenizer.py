@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.models.control_tokens import ControlTokens, MarkedText
@@ -86,7 +86,7 @@ class TextTokenizer:
         reads_marks: bool = True,
         pair_template: str | None = None,
     ) -> None:
-        self._tokenizer = read_tokenizer(path)
+        self._tokenizer = self._read(path)
         self._tokenizer.encode_special_tokens = not reads_marks
         self._bos = bos_token_id if add_bos else None
         self._add_special_tokens = add_special_tokens
@@ -104,6 +104,9 @@ class TextTokenizer:
         decoder = json.loads(self._tokenizer.decoder.__getstate__()) if self._tokenizer.decoder else {}
         self._byte_table = self._bytes_of(vocab, decoder)
         self._num_stripped = num_stripped(decoder)
+
+    def _read(self, path: Path) -> Tokenizer:
+        return read_tokenizer(path)
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""

@@ -15,13 +15,16 @@ from jan_ort_backends import (
     Accepts,
     Backend,
     BackendError,
+    BackendTokenizer,
     ChecksOptions,
     Declines,
     DiagnosesProviders,
     InstalledProvider,
     InstallsProviders,
     OpenOptions,
+    OpensTokenizers,
     ProviderTruth,
+    VocabularyToken,
 )
 from jan_ort_backends.failure_text import one_line, reason_of
 from jan_ort_backends.memory import EstimatesMemory, MemoryNeed
@@ -102,6 +105,24 @@ def ask_memory_need(
     except Exception as error:
         logger.debug("backend %s does not tell the memory of %s: %s", backend.name, model_dir, reason_of(error))
         return None
+
+
+def ask_tokenizer(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -> BackendTokenizer:
+    """Return the backend's own tokenizer of a folder. Raises: BackendError, PluginFault."""
+    if not isinstance(backend, OpensTokenizers):
+        raise BackendError(
+            f"{model_dir} leaves its tokenizer to the backend, and backend {backend.name!r} has none; "
+            "choose the one that reads its files, as --backend llama_cpp"
+        )
+    try:
+        opened = within(lambda: backend.open_tokenizer(model_dir), limit_s)
+        for token in (*opened.tokens[:1], *opened.tokens[-1:]):
+            checked("a token of its tokenizer", token, VocabularyToken)
+        return opened
+    except BackendError:
+        raise
+    except Exception as error:
+        raise PluginFault(f"backend {backend.name!r} has no tokenizer of {model_dir}: {reason_of(error)}") from error
 
 
 def why_not_options(backend: Backend, extra: Mapping[str, str], limit_s: float = LIMIT_S) -> str | None:

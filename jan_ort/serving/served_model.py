@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 
 from jan_ort.ground.task import EMBED, RERANK, Task
 from jan_ort.ground.worker_pool import WorkerPool
+from jan_ort.models.backend_text_tokenizer import BackendTextTokenizer
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.control_tokens import MarkedText
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import MAX_TEXT_BYTES, TextTokenizer, TextTooLong
 from jan_ort.plugins import guarded_session
+from jan_ort.plugins.asking import ask_tokenizer
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.plugins.isolation.isolated_session import open_isolated
 from jan_ort.serving.memory import trim_memory
@@ -172,9 +175,14 @@ def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -
     return (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
 
 
-def open_tokenizer(folder: ModelFolder, max_text_bytes: int = MAX_TEXT_BYTES) -> TextTokenizer:
-    """Read the tokenizer of a model folder. Raises: ModelFolderError."""
-    return TextTokenizer(
+def open_tokenizer(folder: ModelFolder, backend: Backend, max_text_bytes: int = MAX_TEXT_BYTES) -> TextTokenizer:
+    """Read the tokenizer of a model folder. Raises: ModelFolderError; BackendError if it is the backend's own."""
+    kind = (
+        partial(BackendTextTokenizer, own=ask_tokenizer(backend, folder.path))
+        if folder.backend_tokenizes
+        else TextTokenizer
+    )
+    return kind(
         folder.path / "tokenizer.json",
         bos_token_id=folder.bos_token_id,
         add_bos=folder.add_bos,

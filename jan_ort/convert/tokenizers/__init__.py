@@ -12,6 +12,7 @@ from jan_ort.convert.tokenizers.special_tokens import WAY_OUT
 from jan_ort.convert.tokenizers.unigram import Unigram
 from jan_ort.convert.tokenizers.vocabulary import Vocabulary
 from jan_ort.convert.tokenizers.wordpiece import WordPiece
+from jan_ort.ground.model_errors import UnknownTokenizer
 
 KINDS: tuple[TokenizerKind, ...] = (
     Bpe("gpt2", "byte-level BPE"),
@@ -59,5 +60,7 @@ def _kind_of(source: GgufFile) -> TokenizerKind:
     kinds = {kind.model: kind for kind in KINDS}
     if model not in kinds:
         supported = ", ".join(f"{kind.model} ({kind.title})" for kind in KINDS)
-        source.refuse(f"tokenizer model {model!r} is not supported; supported: {supported}; {WAY_OUT}")
+        raise UnknownTokenizer(
+            f"{source.path}: tokenizer model {model!r} is not supported; supported: {supported}; {WAY_OUT}"
+        )
     return kinds[model]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers.special_tokens import WAY_OUT
+from jan_ort.ground.model_errors import UnknownTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +240,10 @@ SPLITTINGS: Mapping[str, Splitting] = {
 
 
 def splitting_of(source: GgufFile, name: str | None = None) -> Splitting:
-    """Return the row of ``name``, by default the file's. Raises: ConversionError by ``source.refuse``."""
+    """Return the row of ``name``, by default the file's. Raises: UnknownTokenizer."""
     name = name or source.string("tokenizer.ggml.pre", "default")
     if name not in SPLITTINGS:
-        source.refuse(f"pre-tokenizer {name!r} is not supported; supported: {', '.join(SPLITTINGS)}; {WAY_OUT}")
+        raise UnknownTokenizer(
+            f"{source.path}: pre-tokenizer {name!r} is not supported; supported: {', '.join(SPLITTINGS)}; {WAY_OUT}"
+        )
     return SPLITTINGS[name]

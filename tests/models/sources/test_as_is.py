@@ -194,3 +194,18 @@ def test_a_file_that_embeds_is_converted_for_any_backend(tmp_path: Path, plugin:
     check_conversion(choice, settings, discovered)
 
     assert choice.task == EMBED
+
+
+@pytest.mark.parametrize("key", ["tokenizer.ggml.model", "tokenizer.ggml.pre"])
+def test_a_tokenizer_that_is_not_translated_is_left_to_the_backend(tmp_path: Path, key: str) -> None:
+    path = TinyLlama(metadata={key: "of-tomorrow"}).write(tmp_path / "tiny.gguf")
+
+    folder = ModelFolder.read(keep(path, tmp_path / "cache"))
+
+    assert folder.backend_tokenizes
+    assert not (folder.path / "tokenizer.json").exists()
+    assert folder.eos_token_ids == ModelFolder.read(keep(gguf_beside(path), tmp_path / "cache")).eos_token_ids
+
+
+def gguf_beside(path: Path) -> Path:
+    return TinyLlama().write(path.with_name("known.gguf"))

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jan_ort_backends import Accepts, Available, Capability, Declines, Missing, ModelError, OpenOptions, Session
+from jan_ort_backends import (
+    Accepts,
+    Available,
+    BackendTokenizer,
+    Capability,
+    Declines,
+    Missing,
+    ModelError,
+    OpenOptions,
+    Session,
+)
 from jan_ort_llama_cpp.gguf_path import find_gguf
 
 _DISTRIBUTION = "llama-cpp-python"
@@ -16,7 +26,7 @@ class LlamaCppBackend:
     """llama.cpp: generation from GGUF files, with one llama.cpp sequence for each slot."""
 
     name = "llama_cpp"
-    abi = "1.0"
+    abi = "1.1"
     capabilities = frozenset({Capability.GENERATE, Capability.FORK, Capability.INTERRUPT, Capability.MIXED_BATCH})
     builtin_models: Mapping[str, Path] = {}
 
@@ -39,10 +49,22 @@ class LlamaCppBackend:
 
     def open(self, model_dir: Path, options: OpenOptions) -> Session:
         """Load the model. Raises: ModelError naming the file or option; OutOfMemory."""
+        path = self._found(model_dir)
+        from jan_ort_llama_cpp.opening import open_session  # llama.cpp is loaded only now
+
+        return open_session(path, options)
+
+    def open_tokenizer(self, model_dir: Path) -> BackendTokenizer:
+        """Read the file's own tokenizer. Raises: ModelError."""
+        path = self._found(model_dir)
+        from jan_ort_llama_cpp.tokenizer import open_tokenizer  # as in open
+
+        return open_tokenizer(path)
+
+    def _found(self, model_dir: Path) -> Path:
+        """Return the file of a folder, if llama.cpp is there to read it. Raises: ModelError."""
         path = find_gguf(model_dir)
         status = self.probe()
         if isinstance(status, Missing):
             raise ModelError(f"llama.cpp cannot be used: {status.reason}; {status.remedy}")
-        from jan_ort_llama_cpp.opening import open_session  # llama.cpp is loaded only now
-
-        return open_session(path, options)
+        return path
