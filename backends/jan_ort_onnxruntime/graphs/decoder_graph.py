@@ -27,6 +27,9 @@ RANKS = {
 _ALIASES = {"logits_to_keep": "num_logits_to_keep", "total_seq_len": "total_sequence_length"}
 _GENAI_ROLES = ("input_ids", "attention_mask", "position_ids")
 _IN_PLACE_ROLES = {"input_ids", "attention_mask", "position_ids", "seqlens_k", "total_sequence_length"}
+_FORGETS = "Slice"
+"""The operator that gives a part: a cache that it computes may be shorter than the sequence."""
+
 _CACHE_DTYPES = ("float32", "float16")
 
 
@@ -70,6 +73,7 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
     logits = _names(folder, "outputs").get("logits", "logits")
     problems = [f"it has no output {logits!r}"] if logits not in file.outputs else []
     problems += [] if "input_ids" in roles else ["it has no input 'input_ids'"]
+    problems += [f"it takes {size} tokens a run and no other number" for size in _fixed_lengths(roles)]
     unknown = [name for name in file.inputs if name not in {value.name for value in roles.values()}]
     states = read_states(file, _names(folder, "inputs"), _names(folder, "outputs"))
     unknown = [name for name in unknown if not _cache_place(name, patterns) and name not in {s.past for s in states}]
@@ -83,17 +87,49 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
             f"{file.path}: the cache is of type {', '.join(sorted(dtypes))}; this backend keeps float32 or float16: "
             "export the model with one of these"
         )
-    caches = tuple(_cache(value, folder, patterns) for value in pasts)
+    every = tuple(_cache(value, folder, patterns) for value in pasts)
+    windows = _windows(folder, every, min(dtypes))
+    caches = tuple(cache for cache in every if cache.past not in {window.past for window in windows})
+    states += windows
     return DecoderGraph(
         inputs=roles,
         caches=caches,
         cache_dtype=dtypes.pop(),
         logits=logits,
         vocab_size=_vocab_size(folder, logits),
-        context_length=folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"]),
+        context_length=_context_length(folder),
         appends_in_place=not states and _appends_in_place(file, roles, caches, logits),
         states=states,
     )
+
+
+def _fixed_lengths(roles: Mapping[str, GraphValue]) -> list[int]:
+    """Return the number of tokens that a graph was built for, as for an NPU, if it takes no other."""
+    return [size for size in roles["input_ids"].shape[1:] if isinstance(size, int)] if "input_ids" in roles else []
+
+
+def _context_length(folder: OnnxFolder) -> int:
+    return folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"])
+
+
+def _windows(folder: OnnxFolder, caches: tuple[CacheTensor, ...], dtype: str) -> tuple[StateTensor, ...]:
+    """Return the caches of which the graph itself keeps the last positions only: what it forgot cannot be had again.
+
+    Raises: ModelError if genai_config.json leaves that to who runs the graph.
+    """
+    window = folder.stated_size("sliding_window") or _context_length(folder)
+    found = tuple(
+        StateTensor(cache.past, cache.present, (cache.num_heads, 0, cache.head_dim), dtype, window)
+        for cache in caches
+        if folder.file.made_by.get(cache.present) == _FORGETS
+    )
+    stated = folder.decoder.get("sliding_window")
+    if isinstance(stated, dict) and stated.get("slide_key_value_cache", True) and not found:
+        raise ModelError(
+            f"{folder.path / 'genai_config.json'}: sliding_window has slide_key_value_cache, so whoever runs the graph "
+            "is to cut its cache, which this backend does not; build the model with slide_key_value_cache false"
+        )
+    return found
 
 
 def _appends_in_place(

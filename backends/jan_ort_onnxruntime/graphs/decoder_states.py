@@ -18,17 +18,21 @@ _DTYPES = ("float32", "float16")
 
 @dataclass(frozen=True, slots=True)
 class StateTensor:
-    """One layer's state: ``past`` and ``present`` name the input and the output; ``shape`` is without the batch."""
+    """One layer's state: ``past`` and ``present`` name the input and the output; ``shape`` is without the batch.
+
+    Keys or values of a window begin with no positions, and ``window`` is how many there may be; else it is 0.
+    """
 
     past: str
     present: str
     shape: tuple[int, ...]
     dtype: str
+    window: int = 0
 
     @property
     def num_bytes(self) -> int:
         """The size of one sequence's."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        return math.prod(size or self.window for size in self.shape) * np.dtype(self.dtype).itemsize
 
 
 def read_states(file: OnnxFile, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> tuple[StateTensor, ...]:

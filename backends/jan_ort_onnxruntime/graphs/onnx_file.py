@@ -41,14 +41,15 @@ class GraphValue:
 class OnnxFile:
     """A graph's inputs and outputs, its operators with their numbers, its metadata, and the files of its weights.
 
-    ``needs`` are those of the operators that decide where it can run. ``external_files`` maps each file, relative to
-    the graph's own folder, to the bytes that it must have at least.
+    ``made_by`` is the operator that computes each output. ``needs`` are those of the operators that decide where it can
+    run. ``external_files`` maps each file, relative to the graph's own folder, to the bytes that it must have at least.
     """
 
     path: Path
     inputs: Mapping[str, GraphValue]
     outputs: Mapping[str, GraphValue]
     op_types: Mapping[str, int]
+    made_by: Mapping[str, str]
     needs: frozenset[OperatorNeed]
     metadata: Mapping[str, str]
     external_files: Mapping[str, int]
@@ -80,15 +81,16 @@ class OnnxFile:
         tensors = [list(read_fields(message)) for message in _messages(graph, 5)]
         weights = {as_text(each.get(8, b"")): _dtype(each.get(2), "") for each in map(dict, tensors)}
         inputs = [_read_value(message) for message in _messages(graph, 11)]
-        outputs = [_read_value(message) for message in _messages(graph, 12)]
+        outputs = {value.name: value for value in map(_read_value, _messages(graph, 12))}
         types = weights | {value.name: value.dtype for value in inputs}
         op_types = [next((as_text(value) for number, value in node if number == 4), "") for node in nodes]
         needs = (read_need(op_type, node, types) for op_type, node in zip(op_types, nodes, strict=True))
         return cls(
             path=path,
             inputs={value.name: value for value in inputs if value.name not in weights},  # old files list them, too
-            outputs={value.name: value for value in outputs},
+            outputs=outputs,
             op_types=Counter(op_types),
+            made_by={name: op_type for name, op_type in _made_by(nodes, op_types) if name in outputs},
             needs=frozenset(need for need in needs if need is not None),
             metadata=dict(_pair(message) for message in _messages(model, 14)),
             external_files=_external_files(tensors),
@@ -106,6 +108,12 @@ class OnnxFile:
             elif not os.access(path, os.R_OK):
                 problems.append(f"{shown} cannot be read: permission denied; change its mode")
         return problems
+
+
+def _made_by(nodes: Iterable[Fields], op_types: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name with the operator that computes it."""
+    for node, op_type in zip(nodes, op_types, strict=True):
+        yield from ((as_text(value), op_type) for number, value in node if number == 2)
 
 
 def _external_files(tensors: Iterable[Fields]) -> dict[str, int]:

@@ -132,7 +132,7 @@ class DecodingSession(Session):
             if present.shape()[2] != length:
                 raise BackendError(
                     f"{tensor.present} holds {present.shape()[2]} positions after {length} tokens; a graph that "
-                    "forgets, as one with a sliding window of its own, cannot be run here"
+                    "forgets some in this way cannot be run here: export the model with a cache of all positions"
                 )
         logits = outputs[0].numpy().reshape(-1, self.info.vocab_size).astype(np.float32, copy=False)
         return logits, _Held(length, tuple(caches), tuple(states), held.kept)
@@ -143,7 +143,7 @@ class DecodingSession(Session):
         if held.length == 0:
             shapes = [(1, tensor.num_heads, 0, tensor.head_dim) for tensor in self._graph.caches]
             return tuple(ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype)) for shape in shapes)
-        if held.caches[0].shape()[2] == held.length:
+        if not held.caches or held.caches[0].shape()[2] == held.length:
             return held.caches
         arrays = (np.ascontiguousarray(cache.numpy()[:, :, : held.length]) for cache in held.caches)
         return tuple(ort.OrtValue.ortvalue_from_numpy(array) for array in arrays)
