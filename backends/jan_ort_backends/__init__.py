@@ -1,5 +1,6 @@
 """The backend interface: what a plugin implements and what the server relies on (hop 6)."""
 
+from jan_ort_backends.answers import Accepts, Available, Declines, Missing
 from jan_ort_backends.checks import check_session, session_capabilities
 from jan_ort_backends.counted_session import CountedSession
 from jan_ort_backends.diagnosis import DiagnosesProviders, InstalledProvider, InstallsProviders, ProviderTruth
@@ -13,17 +14,14 @@ from jan_ort_backends.errors import (
     OutOfMemory,
     Unsupported,
 )
+from jan_ort_backends.images import EMBEDDED, Embedded, EmbeddedRun, ImageInput
 from jan_ort_backends.interface import (
     ABI,
     NUM_TOP_LOGITS,
-    Accepts,
-    Available,
     Backend,
     Capability,
     ChecksOptions,
-    Declines,
     DeviceReport,
-    Missing,
     OpenOptions,
     Session,
     SessionInfo,
@@ -36,6 +34,7 @@ from jan_ort_backends.tokenizing import BackendTokenizer, OpensTokenizers, Vocab
 
 __all__ = [
     "ABI",
+    "EMBEDDED",
     "NUM_TOP_LOGITS",
     "Accepts",
     "Available",
@@ -52,7 +51,10 @@ __all__ = [
     "DeviceReport",
     "DiagnosesProviders",
     "Discovered",
+    "Embedded",
+    "EmbeddedRun",
     "EstimatesMemory",
+    "ImageInput",
     "InstalledProvider",
     "InstallsProviders",
     "Interrupted",

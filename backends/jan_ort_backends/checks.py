@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends.errors import BackendError, BadInput, ContextOverflow, ModelError
+from jan_ort_backends.image_checks import check_runs
+from jan_ort_backends.images import EMBEDDED
 from jan_ort_backends.interface import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 
 METHODS: Mapping[Capability, tuple[str, ...]] = {
@@ -17,6 +19,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     Capability.FORK: ("fork",),
     Capability.INTERRUPT: ("interrupt",),
     Capability.EMBED: ("embed",),
+    Capability.IMAGES: ("encode_image",),
 }
 """The methods of Session that each capability obliges a backend to override."""
 
@@ -25,7 +28,8 @@ def session_capabilities(backend: Backend, session: Session) -> frozenset[Capabi
     """Return what ``session`` can do: what the backend declares, less what its model has no part in.
 
     A model without a language-modelling head has ``info.vocab_size`` 0 and only embeds; one whose
-    ``info.embedding_size`` is 0 only generates. One whose ``info.num_checkpoints`` is None needs no checkpoints.
+    ``info.embedding_size`` is 0 only generates. One whose ``info.num_checkpoints`` is None needs no checkpoints, and
+    one whose ``info.images`` is None reads text only.
     """
     capabilities = frozenset(backend.capabilities)
     if session.info.vocab_size == 0:
@@ -34,6 +38,8 @@ def session_capabilities(backend: Backend, session: Session) -> frozenset[Capabi
         capabilities -= {Capability.EMBED}
     if session.info.num_checkpoints is None:
         capabilities -= {Capability.CHECKPOINTS}
+    if session.info.images is None:
+        capabilities -= {Capability.IMAGES}
     return capabilities
 
 
@@ -44,11 +50,12 @@ def check_session(backend: Backend, session: Session) -> None:
     able = session_capabilities(backend, session)
     if not able & {Capability.GENERATE, Capability.EMBED}:
         raise BackendError(f"a session of backend {backend.name!r} can neither generate nor embed")
-    if session.info.num_checkpoints is not None and Capability.CHECKPOINTS not in backend.capabilities:
-        raise BackendError(
-            f"a session of backend {backend.name!r} has num_checkpoints without the capability "
-            f"{Capability.CHECKPOINTS.value}"
-        )
+    told = (("num_checkpoints", Capability.CHECKPOINTS), ("images", Capability.IMAGES))
+    for field, capability in told:
+        if getattr(session.info, field) is not None and capability not in backend.capabilities:
+            raise BackendError(
+                f"a session of backend {backend.name!r} has {field} without the capability {capability.value}"
+            )
     for capability, methods in METHODS.items():
         for method in methods:
             overridden = getattr(type(session), method) is not getattr(Session, method)
@@ -64,7 +71,8 @@ def check_batch(batch: Sequence[SlotTokens], lengths: Sequence[int], info: Sessi
     """Check a step's rows before anything is changed; ``lengths`` holds every slot's number of tokens.
 
     Raises: BadInput for an empty batch or row, a slot named twice or out of range, a token id outside the
-    vocabulary, or more logits than tokens; ContextOverflow for a row that does not fit its slot.
+    vocabulary, vectors that do not fit their places, or more logits than tokens; ContextOverflow for a row that does
+    not fit its slot.
     """
     if not batch:
         raise BadInput("batch", "is empty; a step needs at least one row")
@@ -74,7 +82,7 @@ def check_batch(batch: Sequence[SlotTokens], lengths: Sequence[int], info: Sessi
         if row.slot in seen:
             raise BadInput("slot", f"{row.slot} is named twice in one batch")
         seen.add(row.slot)
-        check_token_ids(row.token_ids, info.vocab_size)
+        check_row(row, info)
         num_tokens = len(row.token_ids)
         if not 0 <= row.num_logits <= num_tokens:
             raise BadInput("num_logits", f"{row.num_logits} is outside 0..{num_tokens}, the row's number of tokens")
@@ -101,6 +109,15 @@ def check_kind(batch: Sequence[SlotTokens], lengths: Sequence[int]) -> None:
                 f"slot {row.slot} holds {lengths[row.slot]} tokens, and several rows of several tokens need empty "
                 "slots; this backend does not declare mixed_batch",
             )
+
+
+def check_row(row: SlotTokens, info: SessionInfo) -> None:
+    """Check that a row's tokens are in the vocabulary, and that its vectors fit their places. Raises: BadInput."""
+    token_ids = row.token_ids
+    if row.embedded:
+        check_runs(token_ids, row.embedded, info.images)
+        token_ids = np.where(token_ids == EMBEDDED, 0, token_ids)
+    check_token_ids(token_ids, info.vocab_size)
 
 
 def check_token_ids(token_ids: NDArray[np.int64], vocab_size: int) -> None:

@@ -17,7 +17,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort_backends.answers import Accepts, Available, Declines, Missing
 from jan_ort_backends.errors import Unsupported
+from jan_ort_backends.images import Detail, Embedded, EmbeddedRun, ImageInput
 
 ABI = "1.1"
 """Version of this contract. A plugin states the one it was written for; another major number is not loaded."""
@@ -47,33 +49,8 @@ class Capability(StrEnum):
     """``embed`` works: the model turns a text into one vector, or a pair of texts into one number, if it ranks."""
     CHECKPOINTS = "checkpoints"
     """Some models have a state that is cut at checkpoints only: ``SessionInfo.num_checkpoints`` says so. Since 1.1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Available:
-    """The answer of ``probe`` when the backend can run here; ``detail`` is one line for the doctor's report."""
-
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """The answer of ``probe`` when the backend cannot run here: why, and the command or action that mends it."""
-
-    reason: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Accepts:
-    """The answer of ``accepts`` when the folder is one that the backend can open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declines:
-    """The answer of ``accepts`` when it cannot; the server prints every backend's own reason."""
-
-    reason: str
+    IMAGES = "images"
+    """Some models read images: ``SessionInfo.images`` says so, and ``encode_image`` works for these. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +93,8 @@ class SessionInfo:
     state that forgets what made it (a convolution's, a recurrence's), so they take 0, the slot's length, and the
     lengths of its checkpoints: the last ``num_checkpoints`` at which a row with ``keep`` ended. A cut forgets the
     checkpoints beyond it, and a fork copies those up to its length; any other length is refused with BadInput.
+
+    ``images`` None: the model reads text only. Since 1.1.
     """
 
     vocab_size: int
@@ -125,6 +104,7 @@ class SessionInfo:
     device: DeviceReport
     weights_hash: str
     num_checkpoints: int | None = None
+    images: ImageInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +114,16 @@ class SlotTokens:
     ``num_logits`` is the number of trailing positions whose logits are wanted: 0 for a prompt's inner chunk,
     1 to sample, n for the logprobs of the prompt. ``keep``: where the row ends is to be a checkpoint of the slot; a
     session that is cut anywhere does not look at it.
+
+    ``embedded``: where ``token_ids`` is ``EMBEDDED``, vectors stand in place of tokens, those of these runs in this
+    order; each whole, for neither a row's end nor a cut is ever inside of one. Empty for any row of text. Since 1.1.
     """
 
     slot: int
     token_ids: NDArray[np.int64]
     num_logits: int = 1
     keep: bool = False
+    embedded: tuple[EmbeddedRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +142,7 @@ class StepOutput:
 
 
 class Session:
-    """An open model. Not thread-safe, except ``interrupt``: the server calls it from one engine thread.
+    """An open model. Not thread-safe, except ``interrupt`` and ``encode_image``: the server calls it from one thread.
 
     A backend subclasses this and overrides what it declares. Slots are numbered from 0 and start empty.
     """
@@ -206,6 +190,15 @@ class Session:
         Raises: ContextOverflow if a row is longer than the context length.
         """
         raise Unsupported(Capability.EMBED)
+
+    def encode_image(self, pixels: NDArray[np.uint8], detail: Detail = "auto") -> Embedded:
+        """Return what stands in a prompt for an image: uint8 ``(height, width, 3)``, red, green, blue, as it came.
+
+        To resize, cut and normalise it as the model's own configuration says is part of this. Called from another
+        thread than ``step``, also while that runs, for one image at a time. The slots play no part.
+        Raises: BadInput for pixels of another form, and for an image whose shape the model cannot read.
+        """
+        raise Unsupported(Capability.IMAGES)
 
     def close(self) -> None:
         """Free everything. May be called twice; no other method is called afterwards."""

@@ -13,24 +13,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort_backends.answers import Accepts, Available, Declines, Missing
 from jan_ort_backends.checks import check_options, check_slot, check_token_ids
 from jan_ort_backends.counted_session import CountedSession
 from jan_ort_backends.errors import ContextOverflow, Interrupted, ModelError
+from jan_ort_backends.image_checks import check_pixels
+from jan_ort_backends.images import EMBEDDED, Detail, Embedded, ImageInput
 from jan_ort_backends.interface import (
     ABI,
     NUM_TOP_LOGITS,
-    Accepts,
-    Available,
     Capability,
-    Declines,
     DeviceReport,
-    Missing,
     OpenOptions,
     SessionInfo,
     SlotTokens,
     StepOutput,
 )
-from jan_ort_backends.reference_tokenizer import FOLDER, RERANKER_FOLDER
+from jan_ort_backends.reference_tokenizer import FOLDER, IMAGE_TOKEN_ID, IMAGES_FOLDER, RERANKER_FOLDER
 from jan_ort_backends.reference_transformer import (
     CONTEXT_LENGTH,
     HIDDEN_SIZE,
@@ -42,6 +41,7 @@ from jan_ort_backends.reference_transformer import (
     head,
     reference_weights,
 )
+from jan_ort_backends.reference_vision import embedded_image
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +77,12 @@ class ReferenceSession(CountedSession):
     def _run_row(self, row: SlotTokens) -> list[Float]:
         """Return the hidden states of the row's last ``num_logits`` positions. Raises: Interrupted."""
         past, states = self.lengths[row.slot], []
-        for offset, token_id in enumerate(row.token_ids):
+        vectors = (vector for run in row.embedded for vector in run.vectors.astype(np.float64))
+        for offset, token_id in enumerate(row.token_ids.tolist()):
             if self._interrupted.is_set():
                 raise Interrupted("the step was interrupted")
-            states.append(forward(self._weights, self._caches[row.slot], past + offset, int(token_id)))
+            token = next(vectors) if token_id == EMBEDDED else token_id
+            states.append(forward(self._weights, self._caches[row.slot], past + offset, token))
         return states[len(states) - row.num_logits :]
 
     def fork(self, source: int, target: int, length: int) -> None:
@@ -131,13 +133,30 @@ class ReferenceReranker(ReferenceSession):
         return scores
 
 
+class ReferenceImages(ReferenceSession):
+    """The same model, which reads images: each as the mean colours of its parts."""
+
+    def __init__(self, num_slots: int, context_length: int) -> None:
+        super().__init__(num_slots, context_length)
+        self.info = replace(self.info, images=ImageInput(IMAGE_TOKEN_ID, HIDDEN_SIZE, has_detail=True))
+
+    def encode_image(self, pixels: NDArray[np.uint8], detail: Detail = "auto") -> Embedded:
+        """Return the image's vectors: 16 in two runs, or with "low" 4 in one, and a token before and after them."""
+        check_pixels(pixels, detail)
+        return embedded_image(pixels, 2 if detail == "low" else 4)
+
+
 class ReferenceBackend:
     """The descriptor of the reference backend."""
 
     name = "reference"
     abi = ABI
     capabilities = frozenset(Capability)
-    builtin_models: Mapping[str, Path] = {"reference": FOLDER, "reference-reranker": RERANKER_FOLDER}
+    builtin_models: Mapping[str, Path] = {
+        "reference": FOLDER,
+        "reference-images": IMAGES_FOLDER,
+        "reference-reranker": RERANKER_FOLDER,
+    }
 
     def probe(self) -> Available | Missing:
         """Say that it runs everywhere."""
@@ -167,7 +186,8 @@ class ReferenceBackend:
         check_options(options, known=(), max_context_length=CONTEXT_LENGTH)
         logger.debug("opening the reference model with %d slots", options.num_slots)
         config = json.loads((model_dir / "config.json").read_bytes())
-        kind = ReferenceReranker if config.get("scores_pairs") is True else ReferenceSession
+        kinds = {"scores_pairs": ReferenceReranker, "reads_images": ReferenceImages}
+        kind = next((kind for key, kind in kinds.items() if config.get(key) is True), ReferenceSession)
         return kind(options.num_slots, options.context_length or CONTEXT_LENGTH)
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "reference_model"
 RERANKER_FOLDER = Path(__file__).parent / "reference_reranker"
-"""The model folder that the package carries."""
+IMAGES_FOLDER = Path(__file__).parent / "reference_images"
+"""The model folders that the package carries."""
 
 VOCAB_SIZE = 512
 CONTEXT_LENGTH = 512
@@ -23,6 +24,9 @@ SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<fim_prefix>",
 FIRST_SPECIAL_ID = VOCAB_SIZE - len(SPECIAL_TOKENS)
 BOS_TOKEN_ID = FIRST_SPECIAL_ID
 EOS_TOKEN_ID = FIRST_SPECIAL_ID + 2
+IMAGE_TOKENS = ("<image_start>", "<image_end>", "<image>")
+"""What the last special tokens are called in the model that reads images."""
+IMAGE_TOKEN_ID = VOCAB_SIZE - 1
 
 CORPUS = """\
 The server reads a question and writes an answer, one token at a time. What is a token? It is a piece of a word that
@@ -143,6 +147,18 @@ def reranker_files() -> dict[str, str]:
     return {name: json.dumps(document, indent=1) + "\n" for name, document in files.items()}
 
 
+def images_files() -> dict[str, str]:
+    """Return the text of every file of the folder of the model that reads images, except the chat template."""
+    renamed = dict(zip(SPECIAL_TOKENS[-len(IMAGE_TOKENS) :], IMAGE_TOKENS, strict=True))
+    text = json.dumps(tokenizer_files())
+    for name, other in renamed.items():
+        text = text.replace(name, other)
+    files = {name: json.loads(document) for name, document in json.loads(text).items()}
+    files["config.json"] |= {"reads_images": True, "image_token_id": IMAGE_TOKEN_ID}
+    files["jan_ort.json"] |= {"name": "reference-images"}
+    return {name: json.dumps(document, indent=1) + "\n" for name, document in files.items()}
+
+
 def _tokenizer(added: list[dict[str, object]]) -> dict[str, object]:
     """Return the document that ``tokenizers`` reads. Source: huggingface.co/docs/tokenizers."""
     shown = _byte_characters()
@@ -197,3 +213,4 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 if __name__ == "__main__":
     write_files(FOLDER)
     _write(RERANKER_FOLDER, reranker_files())
+    _write(IMAGES_FOLDER, images_files())

@@ -104,12 +104,12 @@ def _head_bias() -> Float:
     return bias
 
 
-def forward(weights: Weights, kv_cache: KVCache, position: int, token_id: int) -> Float:
-    """Run one token at ``position``; its keys and values are written there.
+def forward(weights: Weights, kv_cache: KVCache, position: int, token: int | Float) -> Float:
+    """Run one token, or a vector of an image's, at ``position``; its keys and values are written there.
 
     Returns: the last hidden state, ``(hidden_size,)``, normalised. Positions after this one are not read.
     """
-    hidden = weights.tokens[token_id] + weights.positions[position]
+    hidden = (weights.tokens[token] if isinstance(token, int) else token) + weights.positions[position]
     for index, layer in enumerate(weights.layers):
         query, key, value = _apply(layer.qkv, _rms_norm(hidden)).reshape(3, NUM_HEADS, HEAD_DIM)
         kv_cache.keys[index, position] = key

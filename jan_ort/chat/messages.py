@@ -37,12 +37,13 @@ class MessageError(Exception):
         self.param = param
 
 
-def template_messages(messages: Sequence[Messages]) -> list[dict[str, Any]]:
+def template_messages(messages: Sequence[Messages], image_mark: str | None = None) -> list[dict[str, Any]]:
     """Return role and content of each message, the assistant's calls, and whose result a tool's message is.
 
-    A result's ``name`` is that of the called function, if the call is in the conversation. Raises: MessageError.
+    A result's ``name`` is that of the called function, if the call is in the conversation. ``image_mark`` stands in the
+    content for an image; None is for a model that reads none. Raises: MessageError.
     """
-    reader = _Reader()
+    reader = _Reader(image_mark)
     return [reader.read(message, f"messages.{at}") for at, message in enumerate(messages)]
 
 
@@ -66,14 +67,15 @@ def with_thoughts(messages: Sequence[dict[str, Any]], field: str | None) -> list
 class _Reader:
     """Reads one conversation in order; remembers its calls, so that their results can be told apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, image_mark: str | None) -> None:
+        self._image_mark = image_mark
         self._names: dict[str, str] = {}
         self._num_legacy = 0
 
     def read(self, message: Any, param: str) -> dict[str, Any]:
         # The newer name of the system role is one that no template knows.
         role = "system" if message.role == "developer" else message.role
-        result: dict[str, Any] = {"role": role, "content": _text(getattr(message, "content", None), param)}
+        result: dict[str, Any] = {"role": role, "content": self._text(getattr(message, "content", None), param)}
         match message:
             case ChatCompletionRequestAssistantMessage():
                 calls = self._calls(message, param)
@@ -88,6 +90,25 @@ class _Reader:
         if name := getattr(message, "name", None):
             result.setdefault("name", name)
         return result
+
+    def _text(self, content: Any, param: str) -> str:
+        """Join the text parts of a message; no content is the empty text."""
+        if not isinstance(content, list):
+            return content if isinstance(content, str) else ""
+        texts = []
+        for at, part in enumerate(content):
+            if isinstance(part, ChatCompletionRequestMessageContentPartImage):
+                if self._image_mark is None:
+                    told = "this model reads text only; leave the image out"
+                    raise MessageError(f"{param}.content.{at}.image_url", told)
+                texts.append(self._image_mark)
+                continue
+            if isinstance(part, ChatCompletionRequestMessageContentPartRefusal):
+                texts.append(part.refusal)  # what the assistant said
+                continue
+            assert isinstance(part, ChatCompletionRequestMessageContentPartText), "the schema knows no other parts"
+            texts.append(part.text)
+        return "".join(texts)
 
     def _calls(self, message: ChatCompletionRequestAssistantMessage, param: str) -> list[dict[str, Any]]:
         given = message.tool_calls if isinstance(message.tool_calls, list) else []
@@ -145,19 +166,3 @@ def _arguments(text: str, param: str) -> dict[str, Any] | str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _text(content: Any, param: str) -> str:
-    """Join the text parts of a message; no content is the empty text."""
-    if not isinstance(content, list):
-        return content if isinstance(content, str) else ""
-    texts = []
-    for at, part in enumerate(content):
-        if isinstance(part, ChatCompletionRequestMessageContentPartImage):
-            raise MessageError(f"{param}.content.{at}.image_url", "this model reads text only; leave the image out")
-        if isinstance(part, ChatCompletionRequestMessageContentPartRefusal):
-            texts.append(part.refusal)  # what the assistant said
-            continue
-        assert isinstance(part, ChatCompletionRequestMessageContentPartText), "the schema knows no other parts"
-        texts.append(part.text)
-    return "".join(texts)

@@ -17,6 +17,7 @@ from jan_ort.engine.detokenizer import TokenBytes
 from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, as_told, step_failed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
+from jan_ort.engine.image_encoder import ImageEncoder
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
 from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen
@@ -61,6 +62,7 @@ class Engine:
     ) -> None:
         num_tokens = session.info.vocab_size if vocab_size is None else vocab_size
         self._runner = ModelRunner(session, num_tokens, can_interrupt=Capability.INTERRUPT in capabilities)
+        self.images = ImageEncoder(lambda: self._runner.session)
         self._tokens = tokens
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
@@ -288,9 +290,10 @@ class Engine:
             self._deliver(events)
 
     def _stop(self) -> None:
-        """End what is left; each of the four is done, whatever another one raises."""
+        """End what is left; each of the five is done, whatever another one raises."""
         with ExitStack() as last_first:
             last_first.callback(self._runner.session.close)
+            last_first.callback(self.images.close, CLOSE_S)
             last_first.callback(self._masks.close)
             last_first.callback(self._end_rest)
             self._take_commands(wait=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.detokenizer import Detokenizer, TokenBytes
+from jan_ort.engine.embedded import texts_only
 from jan_ort.engine.engine_errors import as_told
 from jan_ort.engine.events import FinishReason, SequenceOutput, TokenLogprobs
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.sampling.chain import Drawn
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
+from jan_ort_backends import EmbeddedRun
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
@@ -30,7 +32,8 @@ class Prompt:
 
     ``token_ids``: int64 ``(n,)``, n >= 1. ``index`` is its place in the request, ``choice`` the one among the choices
     of the same prompt. ``grammar`` is what its text must follow; ``shown_token_ids`` are special tokens that its text
-    shows by their names, where others stand for nothing.
+    shows by their names, where others stand for nothing. ``embedded`` are the runs of its images, by where they begin
+    (``engine/embedded.py``).
     """
 
     token_ids: NDArray[np.int64]
@@ -39,6 +42,7 @@ class Prompt:
     choice: int = 0
     grammar: CompiledGrammar | PrefacedGrammar | None = None
     shown_token_ids: frozenset[int] = frozenset()
+    embedded: Mapping[int, EmbeddedRun] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,17 @@ class Generation:
 
     def __init__(self, request: GenerationRequest, prompt: Prompt, tokens: TokenBytes) -> None:
         self.sequence = TokenSequence(
-            prompt.token_ids, request.id, prompt.index, wants_prompt_logits=request.prompt_logprobs
+            prompt.token_ids,
+            request.id,
+            prompt.index,
+            wants_prompt_logits=request.prompt_logprobs,
+            embedded=prompt.embedded,
         )
         self.sink = request.sink
         self.num_prompt_tokens = len(prompt.token_ids)
         self.clock = TokenClock(request.submitted_at)
         self.params = prompt.params
-        self.sampler = SamplerState(prompt.params, prompt.token_ids, choice=prompt.choice)
+        self.sampler = SamplerState(prompt.params, texts_only(prompt.token_ids), choice=prompt.choice)
         self.constraint = None if prompt.grammar is None else prompt.grammar.start()
         self._failure: BaseException | None = None  # of the constraint, beside a step
         self._detokenizer = Detokenizer(tokens, prompt.params.stop, prompt.shown_token_ids)

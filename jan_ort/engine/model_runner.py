@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jan_ort.engine.embedded import row_of
 from jan_ort.engine.row_sampling import within_vocabulary
 from jan_ort.engine.scheduler import Batch, Row
 from jan_ort.engine.sequence import TokenSequence
@@ -186,6 +187,7 @@ def _slot_tokens(row: Row) -> SlotTokens:
     assert sequence.slot is not None, "a scheduled row has a slot"
     if sequence.is_prefilled:
         token_ids = np.array(sequence.tail[-1:], dtype=np.int64)
-    else:
-        token_ids = sequence.prompt[sequence.num_computed : sequence.num_computed + row.num_tokens]
-    return SlotTokens(sequence.slot, token_ids, row.num_logits, row.keep)
+        return SlotTokens(sequence.slot, token_ids, row.num_logits, row.keep)
+    begin = sequence.num_computed
+    token_ids, runs = row_of(sequence.prompt, sequence.embedded, begin, begin + row.num_tokens)
+    return SlotTokens(sequence.slot, token_ids, row.num_logits, row.keep, runs)

@@ -98,9 +98,11 @@ def _keep_prompt_logprobs(generation: Generation, row: Row, output: StepOutput, 
     """Keep the log-probabilities of the prompt tokens that this chunk's logits, from row ``first``, predict."""
     sequence = row.sequence
     start = sequence.num_computed + 1
-    predicted = sequence.prompt[start : start + row.num_tokens].tolist()
-    logits = output.logits[first : first + len(predicted)]
+    following = sequence.prompt[start : start + row.num_tokens]
+    places = np.flatnonzero(following >= 0)  # nothing predicts an image
+    predicted = following[places].tolist()
     if predicted:
+        logits = output.logits[first + places]
         num_top = [generation.params.logprobs or 0] * len(predicted)
         for value in token_logprobs(logits, predicted, num_top):
             if isinstance(value, BackendError):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.batching import Batching
+from jan_ort.engine.embedded import uncut, uncut_from
 from jan_ort.engine.pace import Pace
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
@@ -197,7 +198,7 @@ class Scheduler:
 
     def _last_checkpoint(self, sequence: TokenSequence) -> int:
         """Return where the last chunk of a prompt ends that is kept, 0 if none is worth it."""
-        end = sequence.num_prompt_tokens - MIN_CHUNK
+        end = uncut(sequence.prompt, sequence.num_prompt_tokens - MIN_CHUNK)
         is_worth_it = end - sequence.num_cached >= self.batching.smallest_kept
         return end if self.batching.num_checkpoints and is_worth_it else 0
 
@@ -279,5 +280,18 @@ class Scheduler:
         num = min(remaining, max(budget, MIN_CHUNK))
         if remaining - num == 1:
             num = num - 1 if num > MIN_CHUNK else remaining
+        num = _whole_runs(sequence, num)
         ends = num == sequence.num_remaining
         return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends), keep=num_kept > 0)
+
+
+def _whole_runs(sequence: TokenSequence, num: int) -> int:
+    """Return about ``num`` of a prompt's next tokens: so many that no image's run is cut, and no single token left."""
+    if not sequence.embedded:
+        return num
+    begin = sequence.num_computed
+    fewer = uncut(sequence.prompt, begin + num) - begin
+    if fewer >= MIN_CHUNK:
+        return fewer
+    more = uncut_from(sequence.prompt, begin + num) - begin
+    return more if sequence.num_remaining - more != 1 else sequence.num_remaining

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jan_ort_backends import EmbeddedRun
 
 _ids = itertools.count()
 
@@ -18,7 +21,8 @@ class TokenSequence:
     ``prompt``: int64 ``(n,)``, n >= 1, what is to be computed in chunks; ``tail`` the tokens that were generated after
     it, of which all but the last are computed. ``num_computed`` counts the tokens whose keys and values are in the
     slot; ``num_cached`` the part of the prompt that was found there. ``index`` is the sequence's place in its request.
-    ``wants_prompt_logits``: every position of the prompt is computed anew, for its logits.
+    ``wants_prompt_logits``: every position of the prompt is computed anew, for its logits. ``embedded`` are the runs of
+    the prompt's images, by where they begin; in the prompt there are stand-ins (``embedded.py``).
     """
 
     prompt: NDArray[np.int64]
@@ -30,6 +34,7 @@ class TokenSequence:
     num_computed: int = 0
     num_cached: int = 0
     tail: list[int] = field(default_factory=list)
+    embedded: Mapping[int, EmbeddedRun] = field(default_factory=dict)
 
     @property
     def num_prompt_tokens(self) -> int:

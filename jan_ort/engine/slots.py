@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.engine.embedded import uncut
+
 _EMPTY = np.empty(0, dtype=np.int64)
 
 MIN_CHUNK = 2
@@ -23,7 +25,7 @@ def common_prefix_length(left: NDArray[np.int64], right: NDArray[np.int64]) -> i
 
 def reusable_length(prompt: NDArray[np.int64], cached: NDArray[np.int64]) -> int:
     """Return how much of ``prompt`` may come from ``cached``: the shared prefix, less a last chunk to compute."""
-    return max(0, min(common_prefix_length(prompt, cached), len(prompt) - MIN_CHUNK))
+    return uncut(prompt, max(0, min(common_prefix_length(prompt, cached), len(prompt) - MIN_CHUNK)))
 
 
 @dataclass(slots=True, eq=False)

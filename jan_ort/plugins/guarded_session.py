@@ -25,5 +25,7 @@ def check_info(backend: Backend, told: SessionInfo) -> None:
         least = int(generates and name in ("context_length", "num_slots"))
         if getattr(info, name) < least:
             raise PluginFault(f"{what} is wrong: {name} is {getattr(info, name)}; it must be an int from {least}")
+    if info.images is not None and (not generates or min(info.images.token_id, info.images.vector_size - 1) < 0):
+        raise PluginFault(f"{what} is wrong: images is {info.images}; a model that generates has it, with sizes from 1")
     if info.num_checkpoints is not None and info.num_checkpoints < 0:
         raise PluginFault(f"{what} is wrong: num_checkpoints is {info.num_checkpoints}; it must be None or from 0")

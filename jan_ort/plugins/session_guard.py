@@ -10,10 +10,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import Backend, Capability, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends import Backend, Capability, Embedded, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_output, check_session, check_vectors
-from jan_ort_backends.errors import BackendError, ModelError
+from jan_ort_backends.errors import BackendError, ModelError, Unsupported
 from jan_ort_backends.failure_text import message_line, one_line
+from jan_ort_backends.image_checks import check_image
+from jan_ort_backends.images import Detail
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,15 @@ class GuardedSession(Session):
     def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return one checked vector per row. Raises: BackendError."""
         return _guard(self._name, "embed", lambda: check_vectors(self._session.embed(batch), len(batch), self.info))
+
+    def encode_image(self, pixels: NDArray[np.uint8], detail: Detail = "auto") -> Embedded:
+        """Return what stands in a prompt for an image, checked. Raises: BackendError."""
+        images = self.info.images
+        if images is None:
+            raise Unsupported(Capability.IMAGES)
+        size = self.info.vocab_size
+        encode = self._session.encode_image
+        return _guard(self._name, "encode_image", lambda: check_image(encode(pixels, detail), images, size))
 
     def close(self) -> None:
         """Free everything; a plugin that fails to is only logged."""

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_template
+from jan_ort.chat.picture_parts import PictureForm, find_form
 from jan_ort.chat.reasoning import Thoughts, find_thoughts
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.engine.engine import Delivery, Engine
@@ -24,7 +25,7 @@ from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.serving.served_model import MAX_WAITING, ServedModel, open_session, open_tokenizer
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, DeviceReport
+from jan_ort_backends import Backend, DeviceReport, ImageInput
 
 if TYPE_CHECKING:
     from jan_ort.structured.grammar_pool import GrammarPool
@@ -40,8 +41,12 @@ class GenerativeModel(ServedModel):
     engine: Engine
     vocab_size: int
     """How many token ids tokenizer and model share."""
+    images: ImageInput | None = None
+    """How the model reads images, None if it reads text only."""
     rendering: WorkerPool = field(default_factory=lambda: WorkerPool("template", 2, MAX_WAITING))
     """The threads for chat templates, which are programs."""
+    encoding: WorkerPool = field(default_factory=lambda: WorkerPool("images", 1, MAX_WAITING))
+    """The thread for its image encoder, beside the step loop's."""
     making: threading.Lock = field(default_factory=threading.Lock)
     """Held while ``grammars`` is made."""
 
@@ -71,6 +76,17 @@ class GenerativeModel(ServedModel):
         source = self.folder.tool_use_template or self.folder.chat_template
         assert source is not None, "asked for conversations only"
         return read_template(source)
+
+    @cached_property
+    def picture_form(self) -> PictureForm:
+        """How the chat template takes images."""
+        assert self.template is not None, "asked for conversations only"
+        return find_form(self.template.render, self.image_text)
+
+    @cached_property
+    def image_text(self) -> str:
+        """What the chat template writes where an image is to stand."""
+        return "" if self.images is None else self.tokenizer.token_text(self.images.token_id)
 
     @cached_property
     def tool_format(self) -> ToolFormat:
@@ -109,6 +125,7 @@ class GenerativeModel(ServedModel):
     def close(self) -> bool:
         """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
         self.rendering.close()
+        self.encoding.close()
         if "grammars" in self.__dict__:  # made when the first one is asked for
             self.grammars.close()
         try:
@@ -150,6 +167,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         template=template,
         engine=engine,
         vocab_size=vocab_size,
+        images=session.info.images,
     )
 
 
@@ -183,12 +201,14 @@ def _template(folder: ModelFolder, tokenizer: TextTokenizer) -> ChatTemplate | N
 
 
 def _abilities(folder: ModelFolder | None, model: GenerativeModel | None) -> list[str]:
-    """Return what the model can be asked for; "insert" is known of a loaded one only."""
+    """Return what the model can be asked for; "insert" and "vision" are known of a loaded one only."""
     able = ["completion"]
     if folder is not None and folder.chat_template is not None:
         able += ["chat", "tools"]  # tools are described to a model whose template knows none
     if model is not None and model.fill_in_middle is not None:
         able.append("insert")
+    if model is not None and model.images is not None:
+        able.append("vision")
     return able
 
 

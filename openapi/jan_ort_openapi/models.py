@@ -283,6 +283,12 @@ class PromptTokensDetails(StrictModel):
     cached_tokens: Annotated[
         int, Field(description="Prompt tokens whose KV cache was reused.")
     ]
+    image_tokens: Annotated[
+        int | MISSING,
+        Field(
+            description="Prompt tokens that stand for images, of a model that reads images."
+        ),
+    ] = MISSING
 
 
 class StreamOptions(StrictModel):

@@ -32,7 +32,10 @@ def test_the_reference_keeps_what_it_declares() -> None:
 
     check_session(ReferenceBackend(), session)
 
-    assert session_capabilities(ReferenceBackend(), session) == frozenset(Capability) - {Capability.CHECKPOINTS}
+    assert session_capabilities(ReferenceBackend(), session) == frozenset(Capability) - {
+        Capability.CHECKPOINTS,
+        Capability.IMAGES,
+    }
 
 
 def test_a_declared_method_that_is_missing_is_named() -> None:

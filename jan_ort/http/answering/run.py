@@ -66,9 +66,16 @@ class GenerationRun:
             "prompt_tokens": self._num_prompt_tokens,
             "completion_tokens": self._num_completion_tokens,
             "total_tokens": self._num_prompt_tokens + self._num_completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": cached},
+            "prompt_tokens_details": {"cached_tokens": cached, **self._image_tokens},
             **details,
         }
+
+    @property
+    def _image_tokens(self) -> dict[str, int]:
+        """Return how many of the prompt's tokens are an image's, of a model that reads images."""
+        if self.plan.model.images is None:
+            return {}
+        return {"image_tokens": sum(len(run.vectors) for run in self.plan.embedded.values())}
 
     def weight(self, output: SequenceOutput) -> int:
         """Return about how many values an event's text and log-probabilities are in an answer."""
@@ -126,7 +133,13 @@ class GenerationRun:
         plan = self.plan
         prompts = tuple(
             Prompt(
-                token_ids, at * plan.num_choices + choice, plan.params[at], choice, plan.grammar, plan.shown_token_ids
+                token_ids,
+                at * plan.num_choices + choice,
+                plan.params[at],
+                choice,
+                plan.grammar,
+                plan.shown_token_ids,
+                plan.embedded,
             )
             for at, token_ids in enumerate(plan.prompts)
             for choice in range(plan.num_choices)

@@ -59,6 +59,7 @@ async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel, s
         with_logprobs=bool(body.logprobs),
         user=body.user,
         shown_token_ids=_marker_ids(model, calls),
+        embedded=prompt.embedded,
         is_piecewise=calls is not None and not calls.is_parallel,
         calls=calls,
         is_thinking=is_thinking,

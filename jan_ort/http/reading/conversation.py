@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,16 +11,19 @@ from numpy.typing import NDArray
 
 from jan_ort.chat.formats.call_history import has_text_arguments, with_object_arguments
 from jan_ort.chat.messages import MessageError, template_messages, with_instruction, with_thoughts
+from jan_ort.chat.picture_parts import image_mark, with_images
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
 from jan_ort.chat.tools import ToolError, ToolPlan, parse_tools
 from jan_ort.chat.turns import Turns, rendered_as_taken
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.client_texts import ClientTexts
+from jan_ort.http.reading.images import image_parts, placed_images
 from jan_ort.http.reading.prompts import fitting, starting_token
 from jan_ort.http.reading.template_options import TemplateOptions, template_options
 from jan_ort.models.control_tokens import MarkedText
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.serving.served_model import LONG_WORK
+from jan_ort_backends import EmbeddedRun
 from jan_ort_openapi.models import CreateChatCompletionRequest, ResponseFormatJsonSchema
 
 _MANY_MESSAGES = 1000
@@ -29,13 +34,14 @@ class EncodedConversation(NamedTuple):
     """The prompt of a conversation: its token ids, int64 ``(n,)``, its text, and what the request says about tools.
 
     In the text, names of control tokens that are a client's words have a stand-in. ``is_continued`` says that it ends
-    inside of the assistant's last message.
+    inside of the assistant's last message. ``embedded`` are its images' runs, as ``engine/embedded.py`` has them.
     """
 
     token_ids: NDArray[np.int64]
     text: str
     tools: ToolPlan | None
     is_continued: bool = False
+    embedded: Mapping[int, EmbeddedRun] = MappingProxyType({})
 
 
 async def encode_conversation(model: GenerativeModel, body: CreateChatCompletionRequest) -> EncodedConversation:
@@ -49,7 +55,10 @@ async def encode_conversation(model: GenerativeModel, body: CreateChatCompletion
     except (MessageError, ToolError) as error:
         raise bad_request(error.param, str(error)) from error
     token_ids = await fitting(model.encode_marked(prompt, fits=True), "messages")
-    return EncodedConversation(token_ids if len(token_ids) else starting_token(model), prompt.text, tools, is_continued)
+    token_ids, embedded = await placed_images(model, token_ids, image_parts(body))
+    if not len(token_ids):
+        token_ids = starting_token(model)
+    return EncodedConversation(token_ids, prompt.text, tools, is_continued, embedded)
 
 
 def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[MarkedText, ToolPlan | None, bool]:
@@ -64,17 +73,28 @@ def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[
             code="no_chat_template",
         )
     options = template_options(model, body)
-    messages = _messages(body)
+    mark = _image_mark(model, body)
+    messages = _messages(body, mark)
     described = [] if tools is None else [(tool.description, tool.parameters) for tool in tools.tools]
     client = ClientTexts(model, [messages, described])
     messages = with_thoughts(client.messages(messages), model.template_view.thought_field)
     shown = client.tools(tools)
-    text = _rendered(model, model.template, messages, shown, options, is_system_ours=_is_ours(body))
+    text = _rendered(model, model.template, messages, shown, options, mark, is_system_ours=_is_ours(body))
     return client.prompt(options.ended(text, messages)), tools, options.is_continued
 
 
-def _messages(body: CreateChatCompletionRequest) -> list[dict[str, Any]]:
-    plain = template_messages(body.messages)
+def _image_mark(model: GenerativeModel, body: CreateChatCompletionRequest) -> str | None:
+    """Return what stands for an image until the template is rendered, None for a model that reads none."""
+    if model.images is None:
+        return None
+    try:
+        return image_mark(body.model_dump_json())
+    except ValueError as error:
+        raise bad_request("messages", f"messages: {error}") from error
+
+
+def _messages(body: CreateChatCompletionRequest, mark: str | None) -> list[dict[str, Any]]:
+    plain = template_messages(body.messages, mark)
     described = body.response_format.json_schema if body.response_format is not None else None
     if isinstance(described, ResponseFormatJsonSchema) and isinstance(described.description, str):
         return with_instruction(plain, described.description)  # what the answer is for, as OpenAI's API says
@@ -97,6 +117,7 @@ def _rendered(
     messages: list[dict[str, Any]],
     tools: ToolPlan | None,
     options: TemplateOptions,
+    mark: str | None,
     *,
     is_system_ours: bool,
 ) -> str:
@@ -106,6 +127,8 @@ def _rendered(
 
     def render(turns: Turns) -> str:
         described = None if is_plain else model.tool_format.template_tools(tools)
+        if mark is not None:
+            turns = with_images(turns, mark, model.picture_form, model.image_text)
         return template.render(turns, tools=described, add_generation_prompt=prompted, **options.variables)
 
     def adapted(given: list[dict[str, Any]]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.serving.generative import GenerativeModel
+from jan_ort_backends import EmbeddedRun
 
 if TYPE_CHECKING:
     from jan_ort.structured.compiler import CompiledGrammar
@@ -23,7 +25,8 @@ class GenerationPlan:
     ``prompts`` are int64 ``(n,)``, with ``params`` for each. Each prompt gets ``num_choices`` choices; a choice's index
     is prompt x num_choices + choice. ``grammar`` is what every choice must follow. ``shown_token_ids`` are special
     tokens whose text the answer needs. ``is_piecewise`` wants each token's event although nothing is streamed: the
-    answer may be complete before the model thinks so.
+    answer may be complete before the model thinks so. ``embedded`` are the runs of the images in each prompt, of which
+    there is one then (``engine/embedded.py``).
     """
 
     model: GenerativeModel
@@ -38,3 +41,4 @@ class GenerationPlan:
     prompt_logprobs: bool = False
     shown_token_ids: frozenset[int] = frozenset()
     is_piecewise: bool = False
+    embedded: Mapping[int, EmbeddedRun] = field(default_factory=dict)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from jan_ort.plugins.guarded_session import check_info
 from jan_ort.plugins.isolation.session_process import ProcessEnded, SessionProcess
-from jan_ort_backends import Backend, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends import Backend, Embedded, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends.images import Detail
 from jan_ort_backends.registry import is_registered
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class IsolatedSession(Session):
 
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Run a step; its logits lie in memory that the next one overwrites."""
-        rows = [(row.slot, row.token_ids.tolist(), row.num_logits, row.keep) for row in batch]
+        rows = [(row.slot, row.token_ids.tolist(), row.num_logits, row.keep, row.embedded) for row in batch]
         logits, top_logits, top_token_ids = self._process.window.get(self._process.ask("step", rows))
         assert logits is not None, "the child has checked the output"
         return StepOutput(logits, top_logits, top_token_ids)
@@ -57,6 +58,11 @@ class IsolatedSession(Session):
         (vectors,) = self._process.window.get(told)
         assert vectors is not None, "the child has checked them"
         return vectors.copy()
+
+    def encode_image(self, pixels: NDArray[np.uint8], detail: Detail = "auto") -> Embedded:
+        """Return what stands in a prompt for an image; a step waits meanwhile, for the process has one thread."""
+        encoded: Embedded = self._process.ask("encode_image", pixels, detail)
+        return encoded
 
     def loss(self) -> ProcessEnded | None:
         """Return what the next call would raise because the process has ended; quick."""

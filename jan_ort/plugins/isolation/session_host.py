@@ -21,7 +21,16 @@ from jan_ort.ground.shown_text import log_to_stderr
 from jan_ort.plugins.isolation.array_window import ArrayWindow, Sent
 from jan_ort.plugins.isolation.error_crossing import told_error
 from jan_ort.plugins.session_guard import open_guarded
-from jan_ort_backends import BackendError, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, discover
+from jan_ort_backends import (
+    BackendError,
+    EmbeddedRun,
+    ModelError,
+    OpenOptions,
+    Session,
+    SessionInfo,
+    SlotTokens,
+    discover,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +54,12 @@ class SessionHost:
         plain = replace(device, nodes=dict(device.nodes), declined=dict(device.declined))
         return replace(self.session.info, device=plain)
 
-    def step(self, rows: Sequence[tuple[int, list[int], int, bool]]) -> list[Sent]:
+    def step(self, rows: Sequence[tuple[int, list[int], int, bool, tuple[EmbeddedRun, ...]]]) -> list[Sent]:
         """Run a step."""
-        batch = [SlotTokens(slot, np.array(ids, np.int64), num_logits, keep) for slot, ids, num_logits, keep in rows]
+        batch = [
+            SlotTokens(slot, np.array(token_ids, np.int64), num_logits, keep, embedded)
+            for slot, token_ids, num_logits, keep, embedded in rows
+        ]
         output = self.session.step(batch)
         return self._window.put((output.logits, output.top_logits, output.top_token_ids))
 

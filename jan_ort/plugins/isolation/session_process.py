@@ -38,12 +38,13 @@ class ProcessEnded(DeviceLost):
 class SessionProcess:
     """The process of one session of the backend ``name``.
 
-    ``ask`` and ``close`` are for one thread at a time, ``interrupt`` and ``kill`` for any. It ends with this object,
-    and with this process, however that ends.
+    ``close`` is for one thread at a time, the others for any: who asks waits until others are answered. It ends with
+    this object, and with this process, however that ends.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._asking = threading.Lock()
         self._sending = threading.Lock()
         self._num_interrupts = 0
         self._is_killed = False
@@ -65,9 +66,10 @@ class SessionProcess:
         """Return what the session's ``method`` does. Raises: ProcessEnded; what the session raises, in its kind."""
         assert self._process.stdout is not None
         try:
-            with self._sending:
-                self._send(method, arguments)
-            told, result = pickle.load(self._process.stdout)  # noqa: S301  (a plugin's process is as trusted as it is)
+            with self._asking:
+                with self._sending:
+                    self._send(method, arguments)
+                told, result = pickle.load(self._process.stdout)  # noqa: S301  (a process is as trusted as its plugin)
         except BaseException as error:  # of half an answer, too: nothing after it can be understood
             if not isinstance(error, Exception):
                 self.kill()

@@ -9,6 +9,7 @@ from tests.conformance.backend import (
     broken_checkpoints,
     broken_descriptors,
     broken_ends,
+    broken_images,
     broken_interrupts,
     broken_slots,
     broken_steps,
@@ -22,6 +23,7 @@ assert broken_caches, "imported for its faults, as the others"
 assert broken_checkpoints
 assert broken_descriptors
 assert broken_ends
+assert broken_images
 assert broken_interrupts
 assert broken_slots
 assert broken_steps

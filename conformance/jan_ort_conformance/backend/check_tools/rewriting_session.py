@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import Session, SlotTokens, StepOutput
+from jan_ort_backends import EMBEDDED, Embedded, EmbeddedRun, Session, SlotTokens, StepOutput
+from jan_ort_backends.images import Detail
 
 
 class RewritingSession(Session):
@@ -16,6 +17,7 @@ class RewritingSession(Session):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._written: dict[int, list[int]] = {}
+        self._runs: dict[int, list[EmbeddedRun]] = {}
         self.info = session.info
 
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
@@ -24,6 +26,7 @@ class RewritingSession(Session):
         output = self._session.step(batch)
         for row, token_ids in zip(batch, held, strict=True):
             token_ids.extend(row.token_ids.tolist())
+            self._runs.setdefault(row.slot, []).extend(row.embedded)
         return output
 
     def length(self, slot: int) -> int:
@@ -34,24 +37,35 @@ class RewritingSession(Session):
         """Cut a slot."""
         held = self._written.get(slot, [])
         if 0 < length < len(held):
-            self._rewrite(slot, held[:length])
+            self._rewrite(slot, slot, held[:length])
         else:
             self._session.truncate(slot, length)
             del held[length:]
+            self._runs[slot] = self._runs_of(slot, held)
 
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy a slot."""
         held = self._written.get(source, [])
         if 0 < length < len(held) and 0 <= target < self.info.num_slots:
-            self._rewrite(target, held[:length])
+            self._rewrite(source, target, held[:length])
         else:
             self._session.fork(source, target, length)
             self._written[target] = held[:length]
+            self._runs[target] = self._runs_of(source, held[:length])
 
-    def _rewrite(self, slot: int, token_ids: list[int]) -> None:
-        self._session.truncate(slot, 0)
-        self._session.step([SlotTokens(slot, np.array(token_ids), num_logits=0)])
-        self._written[slot] = token_ids
+    def _rewrite(self, source: int, target: int, token_ids: list[int]) -> None:
+        runs = self._runs_of(source, token_ids)
+        self._session.truncate(target, 0)
+        self._session.step([SlotTokens(target, np.array(token_ids), num_logits=0, embedded=tuple(runs))])
+        self._written[target], self._runs[target] = token_ids, runs
+
+    def _runs_of(self, slot: int, token_ids: list[int]) -> list[EmbeddedRun]:
+        """Return the runs of a slot whose places are in its first tokens."""
+        num_left, runs = token_ids.count(EMBEDDED), []
+        for run in self._runs.get(slot, []):
+            num_left -= len(run.vectors)
+            runs += [run] if num_left >= 0 else []
+        return runs
 
     def interrupt(self) -> None:
         """End a running step."""
@@ -60,6 +74,10 @@ class RewritingSession(Session):
     def embed(self, batch: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return vectors."""
         return self._session.embed(batch)
+
+    def encode_image(self, pixels: NDArray[np.uint8], detail: Detail = "auto") -> Embedded:
+        """Return an image's vectors."""
+        return self._session.encode_image(pixels, detail)
 
     def close(self) -> None:
         """Free everything."""
