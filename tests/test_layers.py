@@ -33,7 +33,9 @@ RULES: Mapping[str, Rule] = {
     INTERFACE: Rule("backends", third_party=frozenset({"numpy"})),
     CONTRACT: Rule("openapi", third_party=frozenset({"pydantic", "pydantic_core", "typing_extensions"})),
     "jan_ort_onnxruntime": Rule(
-        "backends", ours=frozenset({INTERFACE}), third_party=frozenset({"numpy", "onnxruntime", "windowsml"})
+        "backends",
+        ours=frozenset({INTERFACE}),
+        third_party=frozenset({"numpy", "onnxruntime", "PIL", "tokenizers", "windowsml"}),
     ),
     "jan_ort_llama_cpp": Rule(
         "backends/jan_ort_llama_cpp/src", ours=frozenset({INTERFACE}), third_party=frozenset({"numpy", "llama_cpp"})

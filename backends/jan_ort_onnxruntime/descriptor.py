@@ -27,6 +27,7 @@ class OnnxRuntimeBackend:
             Capability.TOP_LOGITS,
             Capability.EMBED,
             Capability.CHECKPOINTS,
+            Capability.IMAGES,
         }
     )
     builtin_models: Mapping[str, Path] = {}
@@ -39,9 +40,11 @@ class OnnxRuntimeBackend:
         """Accept a folder whose graph is one that this backend runs, with all its files; nothing is loaded."""
         from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder  # not for who only asks what is installed
         from jan_ort_onnxruntime.graphs.recognition import read_graph
+        from jan_ort_onnxruntime.images.image_parts import read_image_parts
 
         try:
-            read_graph(OnnxFolder.read(model_dir))
+            folder = OnnxFolder.read(model_dir)
+            read_image_parts(folder, read_graph(folder))
         except ModelError as error:
             return Declines(str(error))
         return Accepts()

@@ -17,6 +17,7 @@ from jan_ort_onnxruntime.graphs.generation_graph import STATE_PLACES, Generation
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import read_graph
+from jan_ort_onnxruntime.images.image_parts import read_image_parts
 from jan_ort_onnxruntime.providers.proven_opening import comes_first
 from jan_ort_onnxruntime.providers.provider_table import CPU
 from jan_ort_onnxruntime.session_settings import SessionSettings
@@ -38,6 +39,8 @@ def memory_need(model_dir: Path, options: OpenOptions) -> MemoryNeed | None:
         return None
     folder = OnnxFolder.read(model_dir)
     graph, weights = read_graph(folder), _weights_bytes(folder.file)
+    if (images := read_image_parts(folder, graph)) is not None:
+        weights += _weights_bytes(images.vision) + _weights_bytes(images.embed)
     if isinstance(graph, EmbeddingGraph):
         return MemoryNeed(weights, 0, _ENCODER_BYTES)
     is_half = graph.cache_dtype == "float16" and isinstance(graph, GenerationGraph)

@@ -15,14 +15,19 @@ from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
+from jan_ort_onnxruntime.images.image_parts import ImageParts, read_image_parts
+from jan_ort_onnxruntime.images.tower import ImageTower
 from jan_ort_onnxruntime.providers.proven_opening import comes_first, open_proven
+from jan_ort_onnxruntime.providers.provider_devices import Candidate
 from jan_ort_onnxruntime.providers.provider_table import CPU, built_in
+from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.rewriting.graph_parts import NotExact
 from jan_ort_onnxruntime.rewriting.sharing import share_cache
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
 from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
+from jan_ort_onnxruntime.sessions.image_session import ImageSession
 from jan_ort_onnxruntime.sessions.stateful_session import StatefulSession
 
 logger = logging.getLogger(__name__)
@@ -35,17 +40,19 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
     settings = SessionSettings.parse(options.extra)
     graph = _with_pooling(read_graph(folder), settings, folder)
     check_options(options, OPTION_NAMES, graph.context_length)
+    images = read_image_parts(folder, graph)
     task = graph.task if isinstance(graph, EmbeddingGraph) else "generate"
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
-    if isinstance(graph, DecoderGraph) and not graph.appends_in_place and comes_first(CPU, settings.provider):
+    concatenates = isinstance(graph, DecoderGraph) and not graph.appends_in_place and images is None
+    if isinstance(graph, DecoderGraph) and concatenates and comes_first(CPU, settings.provider):
         shared = _open_sharing(folder, graph, settings, options)
         if shared is not None:
             return shared
     return open_proven(
         folder.file,
         settings,
-        lambda session, device: _session_of(session, graph, folder, options, device),
+        lambda session, device: _session_of(session, graph, images, folder, options, device),
         optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
     )
 
@@ -59,7 +66,9 @@ def _open_sharing(
         return open_proven(
             folder.file,
             settings,
-            lambda session, device: sharing.proven(_session_of(session, sharing.decoder, folder, options, device)),
+            lambda session, device: sharing.proven(
+                _session_of(session, sharing.decoder, None, folder, options, device)
+            ),
             optimise=True,
             content=sharing.content,
         )
@@ -76,7 +85,12 @@ def _with_pooling(graph: Graph, settings: SessionSettings, folder: OnnxFolder) -
 
 
 def _session_of(
-    session: ort.InferenceSession, graph: Graph, folder: OnnxFolder, options: OpenOptions, device: DeviceReport
+    session: ort.InferenceSession,
+    graph: Graph,
+    images: ImageParts | None,
+    folder: OnnxFolder,
+    options: OpenOptions,
+    device: DeviceReport,
 ) -> Session:
     if isinstance(graph, EmbeddingGraph):
         return EmbeddingSession(session, graph, options, device, folder.weights_hash)
@@ -88,6 +102,26 @@ def _session_of(
     kind = SeparateSession if provider is not None and provider.separate_rows else GenerationSession
     if isinstance(graph, DecoderGraph) and graph.appends_in_place:
         return kind(session, shared_kv(graph), options, device, folder.weights_hash, decoder=graph)
+    if isinstance(graph, DecoderGraph) and images is not None:
+        return _image_session(session, graph, images, folder, options, device)
     if isinstance(graph, DecoderGraph):
         return DecodingSession(session, graph, options, device, folder.weights_hash)
     return kind(session, graph, options, device, folder.weights_hash)
+
+
+def _image_session(
+    session: ort.InferenceSession,
+    graph: DecoderGraph,
+    images: ImageParts,
+    folder: OnnxFolder,
+    options: OpenOptions,
+    device: DeviceReport,
+) -> Session:
+    """Load the two graphs beside the decoder, which stay on the CPU: their vectors go there and back with each row."""
+    settings = SessionSettings.parse(options.extra)
+    vision, embed = (
+        load_on(Candidate(CPU), file.path, replace(settings, memory_limit_mb=0), optimise=True)
+        for file in (images.vision, images.embed)
+    )
+    tower = ImageTower(vision, images, folder.path)
+    return ImageSession(session, graph, options, device, images, embed=embed, tower=tower)

@@ -1,7 +1,8 @@
 """From a picture's file to its pixels, whatever the file tries (hop 3).
 
-Only the first picture of an animation is read. EXIF says how a picture is turned; what else the file holds besides
-red, green and blue (alpha, a palette, four inks, sixteen bits) Pillow converts, as model authors' own code has it do.
+Only the first picture of an animation is read. EXIF says how a picture is turned, and white is behind what is
+transparent; what else the file holds besides red, green and blue (a palette, four inks, sixteen bits) Pillow converts.
+All as transformers' processors do.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def decode(file: ImageFile) -> NDArray[np.uint8]:
     try:
         with pillow.open(io.BytesIO(file.content), formats=[kind]) as image:
             _check_size(*image.size)
-            return np.array(_upright(image).convert("RGB"))
+            return np.array(_opaque(_upright(image)))
     except (ImageError, MemoryError):
         raise
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
@@ -78,6 +79,17 @@ def _upright(image: Image) -> Image:
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(image)
+
+
+def _opaque(image: Image) -> Image:
+    """Return the picture in red, green and blue, with white behind what is transparent."""
+    pillow = _library()
+    if "A" not in image.getbands() and image.info.get("transparency") is None:
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    white = pillow.new("RGBA", layer.size, (255, 255, 255, 255))
+    opaque: Image = pillow.alpha_composite(white, layer).convert("RGB")
+    return opaque
 
 
 def _reason(error: Exception) -> str:

@@ -45,6 +45,10 @@ class GenerativeModel(ServedModel):
     """How the model reads images, None if it reads text only."""
     rendering: WorkerPool = field(default_factory=lambda: WorkerPool("template", 2, MAX_WAITING))
     """The threads for chat templates, which are programs."""
+    image_hosts: tuple[str, ...] = ()
+    """Where images may be fetched from (--allow-image-url)."""
+    fetching: WorkerPool = field(default_factory=lambda: WorkerPool("fetch images", 4, MAX_WAITING))
+    """The threads that fetch images."""
     encoding: WorkerPool = field(default_factory=lambda: WorkerPool("images", 1, MAX_WAITING))
     """The thread for its image encoder, beside the step loop's."""
     making: threading.Lock = field(default_factory=threading.Lock)
@@ -125,6 +129,7 @@ class GenerativeModel(ServedModel):
     def close(self) -> bool:
         """End its requests and free it. May be called twice. Returns whether its engine's thread has ended."""
         self.rendering.close()
+        self.fetching.close()
         self.encoding.close()
         if "grammars" in self.__dict__:  # made when the first one is asked for
             self.grammars.close()
@@ -168,6 +173,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         engine=engine,
         vocab_size=vocab_size,
         images=session.info.images,
+        image_hosts=settings.allow_image_url,
     )
 
 

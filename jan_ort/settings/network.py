@@ -16,6 +16,7 @@ from jan_ort.settings.value_sources import separated
 ANY_ORIGIN = "*"
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@\\,*]+")
+_IMAGE_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?")
 _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
 
 
@@ -60,11 +61,16 @@ class NetworkSettings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Port that serves /metrics alone, beside the one of the API."
     )
+    allow_image_url: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Host that images may be fetched from, as example.org, *.example.org or example.org:8443; without "
+        "it only data: URLs are read. May be given several times; in a variable, separated by commas.",
+    )
     root_path: str = Field(
         "", description="Prefix of every path, as /llm, behind a proxy that leaves it there; paths without it go on."
     )
 
-    @field_validator("allowed_host", "cors_origin", mode="before")
+    @field_validator("allowed_host", "cors_origin", "allow_image_url", mode="before")
     @classmethod
     def _separate_hosts(cls, given: object) -> object:
         return separated(given)
@@ -73,6 +79,11 @@ class NetworkSettings(BaseSettings):
     @classmethod
     def _read_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(_host_name, given))
+
+    @field_validator("allow_image_url")
+    @classmethod
+    def _read_image_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_image_host, given))
 
     @field_validator("cors_origin")
     @classmethod
@@ -137,6 +148,13 @@ def _host_name(given: str) -> str:
     if not name or parts.netloc != given or not given.isascii() or set(given) & set("*@ "):
         raise ValueError(f"{given!r} is not the name of a host (example: host.docker.internal)")
     return name
+
+
+def _image_host(given: str) -> str:
+    """Return a host that images come from: a name, perhaps of all that end in it, perhaps with a port."""
+    if not _IMAGE_HOST.fullmatch(given.lower()):
+        raise ValueError(f"{given!r} is not the name of a host (examples: example.org, *.example.org)")
+    return given.lower()
 
 
 def _origin(given: str) -> str:

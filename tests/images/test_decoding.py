@@ -35,6 +35,15 @@ def test_exif_turns_a_picture() -> None:
     np.testing.assert_array_equal(decoded, np.rot90(pixels(), -1))
 
 
+def test_white_is_behind_what_is_transparent() -> None:
+    image = Image.new("RGBA", (2, 1), (10, 20, 30, 0))
+    image.putpixel((1, 0), (10, 20, 30, 255))
+
+    decoded = decode(ImageFile(encoded(image), "image/png"))
+
+    assert decoded.tolist() == [[[255, 255, 255], [10, 20, 30]]]
+
+
 def test_of_an_animation_the_first_picture_is_read() -> None:
     frames = [Image.fromarray(pixels(seed=seed)) for seed in range(3)]
 

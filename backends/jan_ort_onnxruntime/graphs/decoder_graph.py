@@ -14,6 +14,7 @@ from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 
 RANKS = {
     "input_ids": (2,),
+    "inputs_embeds": (3,),
     "attention_mask": (2,),
     "position_ids": (2, 3),
     "cache_position": (1,),
@@ -60,6 +61,11 @@ class DecoderGraph:
     appends_in_place: bool
     states: tuple[StateTensor, ...] = ()
 
+    @property
+    def takes_vectors(self) -> bool:
+        """Whether the graph takes vectors in place of token ids, as that of a model that reads images does."""
+        return "inputs_embeds" in self.inputs
+
 
 def is_decoder(folder: OnnxFolder) -> bool:
     """Say whether the graph takes a cache at all, under genai_config.json's names or the usual ones."""
@@ -72,7 +78,7 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
     roles = _roles(folder, patterns)
     logits = _names(folder, "outputs").get("logits", "logits")
     problems = [f"it has no output {logits!r}"] if logits not in file.outputs else []
-    problems += [] if "input_ids" in roles else ["it has no input 'input_ids'"]
+    problems += [] if roles.keys() & {"input_ids", "inputs_embeds"} else ["it has no input 'input_ids'"]
     problems += [f"it takes {size} tokens a run and no other number" for size in _fixed_lengths(roles)]
     unknown = [name for name in file.inputs if name not in {value.name for value in roles.values()}]
     states = read_states(file, _names(folder, "inputs"), _names(folder, "outputs"))
@@ -98,7 +104,7 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
         logits=logits,
         vocab_size=_vocab_size(folder, logits),
         context_length=_context_length(folder),
-        appends_in_place=not states and _appends_in_place(file, roles, caches, logits),
+        appends_in_place=not states and "input_ids" in roles and _appends_in_place(file, roles, caches, logits),
         states=states,
     )
 

@@ -14,16 +14,17 @@ from jan_ort_onnxruntime.sessions.step_plan import Run
 
 
 def inputs_alone(
-    graph: DecoderGraph, token_ids: NDArray[np.int64], past: int, num_logits: int
+    graph: DecoderGraph, tokens: NDArray[Any], past: int, num_logits: int
 ) -> dict[str, NDArray[np.generic]]:
-    """Return the graph's inputs by its own names, for ``token_ids`` ``(n,)`` after ``past`` tokens.
+    """Return the graph's inputs by its own names, for ``tokens`` after ``past``: ids ``(n,)`` or vectors ``(n, size)``.
 
     A sequence that runs alone needs no padding: the mask is all ones, and positions count on from ``past``.
     """
-    total = past + len(token_ids)
+    total = past + len(tokens)
     positions = np.arange(past, total)
     values: dict[str, NDArray[np.generic]] = {
-        "input_ids": token_ids[np.newaxis],
+        "input_ids": tokens[np.newaxis],
+        "inputs_embeds": tokens[np.newaxis],
         "attention_mask": np.ones((1, total), np.int64),
         "position_ids": positions[np.newaxis],
         "cache_position": positions,
@@ -59,7 +60,13 @@ def _by_name(graph: DecoderGraph, values: Mapping[str, NDArray[np.generic]]) -> 
 
 def _shaped(values: NDArray[np.generic], rank: int) -> NDArray[np.generic]:
     """Return a scalar of no dimensions; of three, positions in time, height and width, which in a text are one."""
-    return np.repeat(values[np.newaxis], 3, axis=0) if rank == 3 else values if rank else values.reshape(())
+    return (
+        np.repeat(values[np.newaxis], 3, axis=0)
+        if rank == 3 and values.ndim == 2
+        else values
+        if rank
+        else values.reshape(())
+    )
 
 
 def find_largest(logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -100,16 +101,23 @@ class DecodingSession(Session):
     def _run_row(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
         """Return the logits that ``row`` wants and what its slot will hold."""
         held = self._held[row.slot]
-        logits, held = self._run(held, row.token_ids, row.num_logits, run_options)
+        tokens = self._tokens(row, run_options)
+        logits, held = self._run(held, tokens, row.num_logits, run_options)
         if len(logits) < row.num_logits:  # a graph that computes only the last position's
-            return self._run_each(row, run_options)
+            return self._run_each(row, tokens, run_options)
         return logits[len(logits) - row.num_logits :], held
 
-    def _run_each(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
+    def _tokens(self, row: SlotTokens, run_options: ort.RunOptions) -> NDArray[Any]:
+        """Return a row's tokens as the graph takes them."""
+        return row.token_ids
+
+    def _run_each(
+        self, row: SlotTokens, tokens: NDArray[Any], run_options: ort.RunOptions
+    ) -> tuple[NDArray[np.float32], _Held]:
         """Run the wanted positions one by one, after the others together."""
-        held, first = self._held[row.slot], len(row.token_ids) - row.num_logits
-        chunks = [row.token_ids[:first]] if first else []
-        chunks += [row.token_ids[index : index + 1] for index in range(first, len(row.token_ids))]
+        held, first = self._held[row.slot], len(tokens) - row.num_logits
+        chunks = [tokens[:first]] if first else []
+        chunks += [tokens[index : index + 1] for index in range(first, len(tokens))]
         rows = []
         for chunk in chunks:
             logits, held = self._run(held, chunk, 1, run_options)
@@ -117,16 +125,16 @@ class DecodingSession(Session):
         return np.concatenate(rows[len(rows) - row.num_logits :]), held
 
     def _run(
-        self, held: _Held, token_ids: NDArray[np.int64], num_logits: int, run_options: ort.RunOptions
+        self, held: _Held, tokens: NDArray[Any], num_logits: int, run_options: ort.RunOptions
     ) -> tuple[NDArray[np.float32], _Held]:
         """Run the graph on one sequence; the logits are those that it returned, float32 ``(n, vocab_size)``."""
-        arrays = inputs_alone(self._graph, token_ids, held.length, num_logits)
+        arrays = inputs_alone(self._graph, tokens, held.length, num_logits)
         feeds = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         feeds |= {tensor.past: past for tensor, past in zip(self._graph.caches, self._pasts(held), strict=True)}
         feeds |= {state.past: past for state, past in zip(self._graph.states, self._past_states(held), strict=True)}
         assert self._session is not None  # the server does not step a closed session
         outputs = self._session.run_with_ort_values(self._outputs, feeds, run_options)
-        length = held.length + len(token_ids)
+        length = held.length + len(tokens)
         caches, states = outputs[1 : 1 + len(self._graph.caches)], outputs[1 + len(self._graph.caches) :]
         for tensor, present in zip(self._graph.caches, caches, strict=True):
             if present.shape()[2] != length:

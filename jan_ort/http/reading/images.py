@@ -12,6 +12,7 @@ from jan_ort.engine.embedded import Tokens, with_images
 from jan_ort.http.api_error import ApiError, bad_request, unsupported
 from jan_ort.images.data_url import ImageFile, read_base64, read_data_url
 from jan_ort.images.decoding import decode
+from jan_ort.images.fetching import fetch
 from jan_ort.images.image_errors import ImageError, ImagesNotInstalled
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_backends import BadInput, Embedded, EmbeddedRun
@@ -38,6 +39,11 @@ class ImagePart(NamedTuple):
     source: str
     media_type: str | None = None
     detail: Detail = "auto"
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is to be fetched."""
+        return self.media_type is None and self.source[:6].lower().startswith(("http:", "https:"))
 
 
 def image_parts(body: CreateChatCompletionRequest) -> list[ImagePart]:
@@ -91,20 +97,32 @@ def _check_all(model: GenerativeModel, parts: Sequence[ImagePart]) -> None:
 
 
 async def _encoded(model: GenerativeModel, part: ImagePart) -> Embedded:
+    file = await _fetched(model, part) if part.is_remote else None
     # Decoded as long work, so one at a time: the largest takes 200 MB meanwhile.
-    pixels = await model.rendering.run(lambda: read_pixels(part), is_long=True)
+    pixels = await model.rendering.run(lambda: read_pixels(part, file), is_long=True)
     try:
         return await model.encoding.run(lambda: model.engine.images.encode(pixels, part.detail))
     except BadInput as error:
-        raise bad_request(part.param, f"{part.param}: {error}", code="invalid_image") from error
+        raise _refusal(part, error) from error
 
 
-def read_pixels(part: ImagePart) -> NDArray[np.uint8]:
+async def _fetched(model: GenerativeModel, part: ImagePart) -> ImageFile:
+    try:
+        return await model.fetching.run(lambda: fetch(part.source, model.image_hosts))
+    except ImageError as error:
+        raise _refusal(part, error) from error
+
+
+def _refusal(part: ImagePart, error: Exception) -> ApiError:
+    return bad_request(part.param, f"{part.param}: {error}", code="invalid_image")
+
+
+def read_pixels(part: ImagePart, fetched: ImageFile | None = None) -> NDArray[np.uint8]:
     """Return a picture's pixels, uint8 ``(height, width, 3)``. Raises: ApiError 400 that names the part."""
     try:
-        return decode(_file(part))
+        return decode(fetched or _file(part))
     except ImageError as error:
-        raise bad_request(part.param, f"{part.param}: {error}", code="invalid_image") from error
+        raise _refusal(part, error) from error
     except ImagesNotInstalled as error:
         raise ApiError(400, str(error), param=part.param, code="images_not_installed") from error
 

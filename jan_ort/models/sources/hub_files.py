@@ -13,7 +13,7 @@ from jan_ort.convert.inputs.yes_or_no import ANSWERING
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.sources.download import offline_remedies
-from jan_ort_backends.graph_names import first_graph
+from jan_ort_backends.graph_names import first_graph, has_image_parts, image_graphs
 
 Kind = Literal["gguf", "sentence-transformers", "onnx", "safetensors"]
 
@@ -80,6 +80,8 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     weights = [name for name in names if _is_weights(name)]
     if task in _TEXT_TASKS and weights and _reads(names, model_type, task):
         return Selection("sentence-transformers", (*small, *weights))
+    if task == GENERATE and has_image_parts(names):
+        return Selection("onnx", (*small, *_image_files(reference, names)))
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
         return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
@@ -100,6 +102,17 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
         f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
         "or model.safetensors; for embeddings with it, a sentence-transformers model"
     )
+
+
+def _image_files(reference: HubId, names: Sequence[str]) -> list[str]:
+    """Return the three graphs of a model that reads images, with their weights. Raises: FetchError."""
+    try:
+        graphs = image_graphs(names)
+    except LookupError as error:
+        raise FetchError(f"{reference} reads images, but {error.args[0]}") from error
+    if not set(names) & {"preprocessor_config.json", "processor_config.json"}:
+        raise FetchError(f"{reference} reads images, and has no preprocessor_config.json that says how")
+    return [name for graph in graphs.values() for name in names if name.startswith(graph)]
 
 
 def _is_weights(name: str) -> bool:

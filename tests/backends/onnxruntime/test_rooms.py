@@ -14,11 +14,12 @@ PACKAGE = "jan_ort_onnxruntime"
 
 ROOMS: Mapping[str, set[str]] = {
     "__init__": {"descriptor"},
-    "descriptor": {"graphs", "memory_need", "opening", "providers", "session_settings"},
-    "memory_need": {"graphs", "providers", "session_settings"},
-    "opening": {"graphs", "providers", "rewriting", "session_settings", "sessions"},
+    "descriptor": {"graphs", "images", "memory_need", "opening", "providers", "session_settings"},
+    "memory_need": {"graphs", "images", "providers", "session_settings"},
+    "opening": {"graphs", "images", "providers", "rewriting", "session_settings", "sessions"},
     "rewriting": {"graphs", "providers", "sessions"},
-    "sessions": {"graphs", "kv", "providers"},
+    "sessions": {"graphs", "images", "kv", "providers"},
+    "images": {"graphs", "providers"},
     "kv": {"graphs", "providers"},
     "providers": {"graphs", "session_settings"},
     "graphs": set(),

@@ -98,7 +98,7 @@ async def test_words_are_no_image(client: Client) -> None:
         (data_url(bomb(60_000, 600)), "60000 × 600 pixels"),
         ("data:image/png;base64,%%%", "base64 is broken"),
         ("file:///etc/passwd", "no images from 'file' URLs"),
-        ("https://example.org/a.png", "no images from 'https' URLs"),
+        ("https://example.org/a.png", "fetches no images from 'example.org'"),
         ("nothing", "no images from 'nothing' URLs"),
     ],
 )

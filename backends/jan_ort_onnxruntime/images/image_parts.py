@@ -1,0 +1,140 @@
+"""The graphs and files of a model that reads images, found and understood before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from jan_ort_backends import ImageInput, ModelError
+from jan_ort_backends.graph_names import has_image_parts, image_graphs
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
+from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder, read_json
+from jan_ort_onnxruntime.graphs.recognition import Graph
+from jan_ort_onnxruntime.images.clip import ClipProcessor
+from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
+from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig
+
+_PIXELS = ("pixel_values", "pixel_attention_mask")
+_NEEDED = ("tokenizer.json", "config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageParts:
+    """What such a model has beside its decoder; ``weights_hash`` is of all three graphs."""
+
+    vision: OnnxFile
+    embed: OnnxFile
+    config: ProcessorConfig
+    processor: ImageProcessor
+    input: ImageInput
+    weights_hash: str
+
+
+def read_image_parts(folder: OnnxFolder, graph: Graph) -> ImageParts | None:
+    """Return what the graph of ``folder`` needs beside it to read images, None for a model of text.
+
+    Raises: ModelError naming what is missing or not known.
+    """
+    takes_vectors = isinstance(graph, DecoderGraph) and graph.takes_vectors
+    if not takes_vectors and not has_image_parts(_graph_names(folder)):
+        return None
+    if not takes_vectors:
+        raise ModelError(f"{folder.model_path} has graphs for images beside it, and no input inputs_embeds")
+    return _read(folder)
+
+
+def _read(folder: OnnxFolder) -> ImageParts:
+    if lacking := [name for name in _NEEDED if not (folder.path / name).is_file()]:
+        raise ModelError(f"{folder.path} lacks {' and '.join(lacking)}; download the whole repository again")
+    try:
+        names = image_graphs(_graph_names(folder))
+    except LookupError as error:
+        raise ModelError(f"{folder.path} reads images, but {error.args[0]}: download the whole repository") from error
+    vision, embed = (OnnxFile.read(folder.path / names[part]) for part in ("vision_encoder", "embed_tokens"))
+    for file in (vision, embed):
+        if missing := file.missing_files():
+            raise ModelError(f"{file.path} lacks its weights: {'; '.join(missing)}: download them again")
+    _check_inputs(vision, embed)
+    model, config = read_json(folder.path / "config.json", {}), ProcessorConfig.read(folder.path)
+    processor = _processor(folder, model, config)
+    hashes = [replace(folder, file=file).weights_hash for file in (folder.file, vision, embed)]
+    return ImageParts(
+        vision=vision,
+        embed=embed,
+        config=config,
+        processor=processor,
+        input=ImageInput(_image_token_id(folder, model), _vector_size(folder, embed), processor.has_detail),
+        weights_hash=sha256("/".join(hashes).encode()).hexdigest(),
+    )
+
+
+def _graph_names(folder: OnnxFolder) -> list[str]:
+    found = (*folder.path.glob("*.onnx"), *folder.path.glob("onnx/*.onnx"))
+    return [path.relative_to(folder.path).as_posix() for path in found]
+
+
+def _check_inputs(vision: OnnxFile, embed: OnnxFile) -> None:
+    unknown = [name for name in vision.inputs if name not in _PIXELS]
+    if unknown or "pixel_values" not in vision.inputs or len(vision.outputs) < 1:
+        raise ModelError(f"{vision.path}: its inputs are {', '.join(vision.inputs)}; known are {', '.join(_PIXELS)}")
+    if list(embed.inputs) != ["input_ids"]:
+        raise ModelError(f"{embed.path}: its inputs are {', '.join(embed.inputs)}; expected is input_ids alone")
+
+
+def _image_token_id(folder: OnnxFolder, model: Mapping[str, Any]) -> int:
+    found = model.get("image_token_id", model.get("image_token_index"))
+    if type(found) is not int or found < 0:
+        raise ModelError(f"{folder.path / 'config.json'} says no image_token_id; download the whole repository again")
+    return found
+
+
+def _vector_size(folder: OnnxFolder, embed: OnnxFile) -> int:
+    *_, width = next(iter(embed.outputs.values())).shape or (0,)
+    found = width if isinstance(width, int) and width > 0 else folder.stated_size("hidden_size")
+    if found is None:
+        raise ModelError(f"{embed.path} does not say how long its vectors are; add hidden_size to config.json")
+    return found
+
+
+def _processor(folder: OnnxFolder, model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcessor:
+    kind = model.get("model_type")
+    make = PROCESSORS.get(str(kind))
+    if make is None:
+        raise ModelError(f"{folder.path}: images of a {kind!r:.40} are not read; those of {', '.join(PROCESSORS)} are")
+    return make(model, config)
+
+
+def _idefics3(model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcessor:
+    side, patch = _vision(model, config, "image_size"), _vision(model, config, "patch_size")
+    factor = model.get("scale_factor", 2)
+    stated = config.whole.get("image_seq_len")
+    return Idefics3Processor(config, stated if type(stated) is int else (side // patch // factor) ** 2)
+
+
+def _llava(model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcessor:
+    processor = ClipProcessor.read(config)
+    stated = config.whole.get("patch_size")
+    patch = stated if type(stated) is int and stated > 0 else _vision(model, config, "patch_size")
+    whole = {"vision_feature_select_strategy": model.get("vision_feature_select_strategy", "default"), **config.whole}
+    extra = whole.get("num_additional_image_tokens") or 0
+    num_tokens = (processor.side // patch) ** 2 + extra - (whole["vision_feature_select_strategy"] == "default")
+    return replace(processor, text="<image>" * num_tokens)
+
+
+def _vision(model: Mapping[str, Any], config: ProcessorConfig, name: str) -> int:
+    part = model.get("vision_config")
+    value = part.get(name) if isinstance(part, dict) else None
+    if type(value) is not int or value < 1:
+        raise ModelError(f"{config.folder / 'config.json'}: vision_config has no {name}; download it again")
+    return value
+
+
+PROCESSORS: Mapping[str, Callable[[Mapping[str, Any], ProcessorConfig], ImageProcessor]] = {
+    "idefics3": _idefics3,
+    "smolvlm": _idefics3,
+    "llava": _llava,
+}
+"""How images are read, by config.json's model_type."""

@@ -1,0 +1,139 @@
+"""Random trios answer as transformers does, token for token; what is missing of one is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jan_ort_backends import (
+    EMBEDDED,
+    Accepts,
+    BadInput,
+    Declines,
+    Embedded,
+    ModelError,
+    OpenOptions,
+    Session,
+    SlotTokens,
+)
+from jan_ort_backends.checks import check_session
+from jan_ort_backends.image_checks import check_image
+from jan_ort_conformance.backend.judging.backend_run import run_backend
+from jan_ort_conformance.backend.subject import Subject
+from jan_ort_onnxruntime import backend
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "image_models"
+SIZES = {1: (30, 40), 2: (64, 20), 3: (9, 9)}
+IMAGES = {"one": (1,), "two": (2, 3), "turns": (1, 2), "text": ()}
+MODELS = ("idefics3", "llava")
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    """Return the image of ``scripts/record_image_models.py``."""
+    height, width = SIZES[seed]
+    coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
+    return np.repeat(np.repeat(coarse, -(-height // 3), 0), -(-width // 4), 1)[:height, :width]
+
+
+def opened(name: str) -> Session:
+    return backend.open(FIXTURES / name, OpenOptions(num_slots=2))
+
+
+def image_of(session: Session, encoded: Embedded) -> list[int]:
+    """Return an image's tokens as transformers has them."""
+    assert session.info.images is not None
+    return [session.info.images.token_id if each == EMBEDDED else each for each in encoded.token_ids.tolist()]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("conversation", IMAGES)
+def test_answers_are_those_of_transformers(name: str, conversation: str) -> None:
+    golden: Any = json.loads((FIXTURES / name / "golden.json").read_text())[conversation]
+    session = opened(name)
+    assert session.info.images is not None
+    encoded = [session.encode_image(picture(seed)) for seed in IMAGES[conversation]]
+    prompt = np.array(golden["prompt"])
+    row = np.where(prompt == session.info.images.token_id, EMBEDDED, prompt)
+
+    output = session.step([SlotTokens(0, row, embedded=tuple(run for each in encoded for run in each.runs))])
+    first, token_ids = output.logits[-1].copy(), []
+    for _ in golden["generated"]:
+        token_ids.append(int(output.logits[-1].argmax()))
+        output = session.step([SlotTokens(0, np.array(token_ids[-1:]))])
+
+    assert token_ids == golden["generated"]
+    np.testing.assert_allclose(first, golden["logits"], atol=1e-4)
+    told = ",".join(map(str, golden["prompt"]))
+    assert all(",".join(map(str, image_of(session, each))) in told for each in encoded)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_session_keeps_what_it_declares(name: str) -> None:
+    session = opened(name)
+
+    check_session(backend, session)
+    assert session.info.images is not None
+    for detail in ("auto", "low", "high") if session.info.images.has_detail else ("auto",):
+        check_image(session.encode_image(picture(1), detail), session.info.images, session.info.vocab_size)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_it_conforms(name: str) -> None:
+    subject = Subject(backend, FIXTURES / name, "onnxruntime")
+
+    results = run_backend(subject, only=("images.*", "slots.*", "forks.*", "batches.*"), time_limit_s=None)
+
+    assert {case.id: case.detail for case in results.cases if case.verdict.is_bad} == {}
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        ("onnx/vision_encoder.onnx", "there is no onnx/vision_encoder.onnx, nor a variant"),
+        ("onnx/embed_tokens.onnx", "there is no onnx/embed_tokens.onnx"),
+        ("tokenizer.json", "lacks tokenizer.json"),
+        ("processor_config.json", "has no preprocessor_config.json"),
+    ],
+)
+def test_what_is_missing_is_named_before_anything_is_loaded(tmp_path: Path, gone: str, told: str) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "idefics3", tmp_path / "model"))
+    (folder / gone).unlink()
+
+    answer = backend.accepts(folder)
+
+    assert isinstance(answer, Declines)
+    assert told in answer.reason
+    with pytest.raises(ModelError, match=told):
+        backend.open(folder, OpenOptions())
+
+
+def test_any_variant_of_each_part_is_taken(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "llava", tmp_path / "model"))
+    for part, variant in (("vision_encoder", "_fp16"), ("embed_tokens", "_quantized"), ("decoder_model_merged", "_q4")):
+        (folder / "onnx" / f"{part}.onnx").rename(folder / "onnx" / f"{part}{variant}.onnx")
+
+    assert isinstance(backend.accepts(folder), Accepts)
+    assert backend.open(folder, OpenOptions(num_slots=1)).info.images is not None
+
+
+def test_a_kind_whose_processor_is_not_known_is_named(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "llava", tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "strange_vl"}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    answer = backend.accepts(folder)
+
+    assert isinstance(answer, Declines)
+    assert "images of a 'strange_vl' are not read; those of idefics3, smolvlm, llava are" in answer.reason
+
+
+def test_an_image_that_scaling_would_make_huge_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="too thin"):
+        opened("llava").encode_image(np.zeros((1, 32_000, 3), np.uint8).repeat(1, 0)[:, :, :])

@@ -1,0 +1,50 @@
+"""Twenty odd images come to a tower as transformers' own processors bring them there, to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jan_ort.images.data_url import ImageFile
+from jan_ort.images.decoding import decode
+from jan_ort_onnxruntime.images.clip import ClipProcessor
+from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
+from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "odd_images"
+RECORDED: dict[str, Any] = json.loads((FOLDER / "processors.json").read_text())
+NAMES = sorted(path.name for path in FOLDER.iterdir() if path.suffix != ".json")
+TYPES = {"jpg": "jpeg"}
+
+
+def processor_of(kind: str) -> tuple[ImageProcessor, ProcessorConfig]:
+    config = ProcessorConfig(FOLDER, RECORDED[kind]["config"], {})
+    return (Idefics3Processor(config, 1) if "idefics3" in kind else ClipProcessor.read(config)), config
+
+
+def test_there_are_twenty() -> None:
+    assert len(NAMES) == 20
+    assert all(set(each["images"]) == set(NAMES) for each in RECORDED.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", RECORDED)
+def test_the_towers_values_are_those_of_transformers(kind: str, name: str) -> None:
+    ending = name.rpartition(".")[2]
+    pixels = decode(ImageFile((FOLDER / name).read_bytes(), f"image/{TYPES.get(ending, ending)}"))
+    processor, config = processor_of(kind)
+
+    frames = processor.views(pixels, "auto").frames
+
+    expected = RECORDED[kind]["images"][name]
+    planes = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
+    assert list(planes.shape) == expected["shape"]
+    assert hashlib.sha256(planes.tobytes()).hexdigest() == expected["sha256"]
+    normalised = config.normalised(frames)
+    assert normalised.dtype == np.float32
+    assert hashlib.sha256(normalised.tobytes()).hexdigest() == expected["normalised_sha256"]
