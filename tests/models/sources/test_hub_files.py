@@ -10,6 +10,8 @@ from jan_ort.models.sources.hub_files import HubId, Selection, select_files
 
 GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.json"]
 ONNX = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "tokenizer.json", "x.bin"]
+TRIO = ["onnx/vision_encoder_q4.onnx", "onnx/vision_encoder_fp16.onnx", "onnx/embed_tokens.onnx"]
+TRIO += ["onnx/embed_tokens.onnx_data", "onnx/decoder_model_merged_q4.onnx", "config.json", "preprocessor_config.json"]
 EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/model.onnx", "pytorch_model.bin"]
 
 
@@ -25,6 +27,22 @@ EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/
             HubId("o/m"),
             GENERATE,
             Selection("onnx", ("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data")),
+        ),
+        (
+            [*TRIO, "model.safetensors"],
+            HubId("o/m"),
+            GENERATE,
+            Selection(
+                "onnx",
+                (
+                    "config.json",
+                    "preprocessor_config.json",
+                    "onnx/vision_encoder_q4.onnx",
+                    "onnx/embed_tokens.onnx",
+                    "onnx/embed_tokens.onnx_data",
+                    "onnx/decoder_model_merged_q4.onnx",
+                ),
+            ),
         ),
         (
             ["additional_chat_templates/tool_use.jinja", "model.onnx", "sub/config.json"],
@@ -99,3 +117,16 @@ def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
 def test_a_repository_without_what_is_needed_says_what_it_has(names: list[str], reference: HubId, message: str) -> None:
     with pytest.raises(FetchError, match=message):
         select_files(names, reference, GENERATE)
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        ("onnx/embed_tokens.onnx", "o/m reads images, but there is no onnx/embed_tokens.onnx, nor a variant of it"),
+        ("onnx/decoder_model_merged_q4.onnx", "there is no onnx/decoder_model_merged.onnx"),
+        ("preprocessor_config.json", "has no preprocessor_config.json"),
+    ],
+)
+def test_what_a_model_that_reads_images_lacks_is_named(gone: str, told: str) -> None:
+    with pytest.raises(FetchError, match=told):
+        select_files([name for name in TRIO if name != gone], HubId("o/m"), GENERATE)
