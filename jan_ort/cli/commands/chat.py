@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from jan_ort.cli.saying import say
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
 from jan_ort.cli.terminal_chat.conversation import Conversation
 from jan_ort.cli.terminal_chat.exchange import ChatError, ChatServer
+from jan_ort.cli.terminal_chat.image_file import image_part
 from jan_ort.ground import progress
 from jan_ort.plugins.choice import BACKEND_LISTS
 from jan_ort.settings.schema import Settings
@@ -43,6 +45,13 @@ def _check_temperature(ctx: click.Context, param: click.Parameter, value: float 
     callback=_check_temperature,
     help="0 takes the likeliest token; the server's default if not given.",
 )
+@click.option(
+    "--image",
+    "images",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Picture for the first question, for a model that reads images. May be given several times.",
+)
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Length of an answer at most.")
 @setting_options(_SETTINGS)
 def chat(
@@ -52,6 +61,7 @@ def chat(
     system: str | None,
     temperature: float | None,
     max_tokens: int | None,
+    images: tuple[Path, ...],
     **flags: Any,
 ) -> None:
     """Chat with a model, or write its answer to QUESTION; "-" reads the question from standard input."""
@@ -62,8 +72,9 @@ def chat(
     options = {"temperature": temperature, "max_tokens": max_tokens}
     given = {name: value for name, value in options.items() if value is not None}
     question = _read_input() if question == "-" else question
+    parts = [image_part(path) for path in images]
     with reported(), _reported_chat(), _model(url, flags, given, quiet=quiet) as model:
-        conversation = Conversation(model, system)
+        conversation = Conversation(model, system, parts)
         if question is None:
             _edit_lines()
             conversation.run()

@@ -9,7 +9,7 @@ from typing import Any
 from jan_ort.cli.terminal_chat.exchange import Answer, ChatError, ChatServer
 from jan_ort.ground.task import GENERATE
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
 _MAX_ERROR_BYTES = 2**16
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import click
 
@@ -21,11 +23,12 @@ _UNSAFE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) no
 
 
 class Conversation:
-    """The messages so far, and the model that answers."""
+    """The messages so far, and the model that answers. ``images`` are content parts for the first question."""
 
-    def __init__(self, model: ChatModel, system: str | None = None) -> None:
+    def __init__(self, model: ChatModel, system: str | None = None, images: Sequence[dict[str, Any]] = ()) -> None:
         self._model = model
         self._system = system
+        self._images = list(images)
         self._messages: list[Message] = []
 
     def run(self) -> None:
@@ -42,7 +45,8 @@ class Conversation:
 
     def ask(self, question: str) -> bool:
         """Show the answer to one question; False if Ctrl-C ended it. Raises: ChatError."""
-        self._messages.append({"role": "user", "content": question})
+        content = [*self._images, {"type": "text", "text": question}] if self._images else question
+        self._messages.append({"role": "user", "content": content})
         shown: list[str] = []
         is_whole = True
         try:
@@ -58,6 +62,7 @@ class Conversation:
         finally:
             say()
         self._messages.append({"role": "assistant", "content": "".join(shown)})
+        self._images.clear()
         return is_whole
 
     def _answer(self, question: str) -> None:

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from jan_ort.cli.program import main
 from tests.cli.commands.running import add_plugin, last_error, run
 from tests.e2e.server_process import ServerProcess, environment, serve
+from tests.images.pictures import encoded
 from tests.signals import send_signal
 
 LOCAL = ("--backend", "reference")
@@ -150,3 +152,23 @@ def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Loading" not in result.stderr
+
+
+def test_images_go_with_the_first_question(tmp_path: Path) -> None:
+    paths = [tmp_path / "dark.png", tmp_path / "light.png"]
+    for path, shade in zip(paths, (10, 240), strict=True):
+        path.write_bytes(encoded(np.full((4, 4, 3), shade, np.uint8)))
+    model = (*LOCAL, "--model", "reference-images", *SHORT)
+
+    answers = [run("chat", "Hello", *model, "--image", str(path)) for path in paths]
+
+    assert [answer.exit_code for answer in answers] == [0, 0], answers[0].output
+    assert answers[0].stdout != answers[1].stdout
+
+
+@pytest.mark.parametrize(("name", "told"), [("a.txt", "ends in .png"), ("none.png", "cannot be read: No such file")])
+def test_a_file_that_is_no_picture_is_named_before_a_model_is_loaded(tmp_path: Path, name: str, told: str) -> None:
+    result = run("chat", "Hello", *LOCAL, "--image", str(tmp_path / name))
+
+    assert result.exit_code == 2
+    assert told in result.stderr
