@@ -27,8 +27,33 @@ COMMANDS = {
 }
 
 
+OTHER_NAMES = {
+    "run": ("chat",),
+    "start": ("serve",),
+    "pull": ("models", "pull"),
+    "ls": ("models", "list"),
+    "list": ("models", "list"),
+    "rm": ("models", "remove"),
+    "search": ("models", "search"),
+}
+"""What other servers' programs call some of our commands, which who comes from there types."""
+
+_PS = "What a running server has in memory is at its /v1/models: curl http://127.0.0.1:8000/v1/models"
+
+
 class Program(LazyGroup):
     """The commands as a program of their own: when they are done, the process ends, and errors are one line."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is meant and what is left of the arguments. Raises: UsageError."""
+        name, *rest = args
+        if name == "ps":
+            ctx.fail(f"No such command 'ps'. {_PS}")
+        if name == "run" and rest and not rest[0].startswith("-"):
+            rest.insert(0, "--model")
+        return super().resolve_command(ctx, [*OTHER_NAMES.get(name, (name,)), *rest])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for. Raises: ClickException, whose text steers no terminal."""

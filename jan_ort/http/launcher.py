@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import logging
 import math
 import os
+import shlex
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TextIO
 
+from jan_ort.ground.task import GENERATE
 from jan_ort.serving.choice import Checked
+from jan_ort.serving.resident import Resident
 from jan_ort.serving.server import Server
 from jan_ort.settings.schema import Settings
 
@@ -121,8 +125,30 @@ async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socke
         host, port = each.getsockname()[:2]
         logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     drain_s = default_drain_s() if settings.drain_s is None else settings.drain_s
-    await serve_models(Server(settings, checked=checked, on_failure=fail), listeners, ended, drain_s)
+    server = Server(settings, checked=checked, on_failure=fail)
+    told = asyncio.create_task(_tell_how_to_ask(server, settings, listeners[0].getsockname()[1]))
+    await serve_models(server, listeners, ended, drain_s)
+    told.cancel()
     return 1 if failures else 0
+
+
+async def _tell_how_to_ask(server: Server, settings: Settings, port: int) -> None:
+    """Log a line to paste into a shell, once it works."""
+    await asyncio.sleep(0)  # the server is started in this turn
+    chats = [each for each in server.roster.residents if _chats(each)] if await server.wait_loaded() else []
+    if not chats:
+        return
+    body = {"messages": [{"role": "user", "content": "Hello"}]}
+    asked = json.dumps(body if len(server.roster.residents) == 1 else {"model": chats[0].name} | body)
+    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.root_path}/v1/chat/completions"
+    key = ' -H "Authorization: Bearer $JAN_ORT_API_KEY"' if settings.needs_key else ""
+    data = shlex.quote(asked) if sys.platform != "win32" else json.dumps(asked)
+    logger.info('ask it: curl %s -H "Content-Type: application/json"%s -d %s', url, key, data)
+
+
+def _chats(resident: Resident) -> bool:
+    return resident.choice.task == GENERATE and resident.found is not None and bool(resident.found.folder.chat_template)
 
 
 def default_drain_s() -> float:

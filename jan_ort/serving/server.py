@@ -74,6 +74,12 @@ class Server:
         if self.settings.model_ttl_s:
             self._watching = asyncio.create_task(self._unload_idle(self.settings.model_ttl_s))
 
+    async def wait_loaded(self) -> bool:
+        """Return once loading is over: whether requests are taken now."""
+        assert self._loading is not None, "it was started"
+        await asyncio.wait({self._loading})
+        return self.status is Status.READY
+
     async def stop(self, drain_s: float = 0.0) -> None:
         """Refuse new requests, let those that were taken finish for ``drain_s``, end the rest, free everything.
 

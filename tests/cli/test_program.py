@@ -60,6 +60,31 @@ def test_what_cannot_be_right_is_refused_and_named(arguments: list[str], needles
     assert [needle for needle in needles if needle not in error] == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("ls", "--json"), "known"),
+        (("list", "--json"), "known"),
+        (("rm", "--help"), "models remove"),
+        (("pull", "--help"), "models pull"),
+        (("search", "--help"), "models search"),
+        (("start", "--help"), "serve [OPTIONS] [MODEL]"),
+        (("run", "--help"), "chat [OPTIONS]"),
+        (("run", "no-such-model"), "unknown model 'no-such-model'"),
+        (("ps",), "/v1/models"),
+    ],
+    ids=lambda value: value[0],
+)
+def test_what_other_programs_call_our_commands_is_understood(typed: tuple[str, ...], meant: str) -> None:
+    output = run(*typed).output
+
+    assert meant in output
+
+
+def test_a_model_may_stand_behind_serve() -> None:
+    assert "no-such-model" in run("serve", "no-such-model", "--port", "0").output
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     result = run("serve", "--port", "0", "--model", str(tmp_path))
 

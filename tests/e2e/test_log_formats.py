@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from tests.e2e.server_process import ServerProcess, hypercorn, serve
+from tests.e2e.server_process import ServerProcess, environment, hypercorn, serve
 
 BODY = {"prompt": "a", "max_tokens": 3, "temperature": 0}
 COMBINED = re.compile(
@@ -43,6 +47,18 @@ def test_json_has_the_figures_of_a_request_and_no_probe(tmp_path: Path) -> None:
     access = [line["message"] for line in lines if line["logger"] == "jan_ort.access"]
     assert [bool(COMBINED.fullmatch(each)) for each in access] == [True]
     assert [line for line in lines if "livez" in line["message"] or "metrics" in line["message"]] == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or sys.platform == "win32", reason="needs curl and a POSIX shell")
+@pytest.mark.parametrize("flags", [(), ("--host", "localhost", "--api-key", "k")])
+def test_the_line_to_ask_by_works_in_a_shell(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    models = ("--model", "reference", "--embedding-model", "reference")
+    with serve(tmp_path, "--backend", "reference", *models, *flags) as server:
+        (command,) = re.findall(r"ask it: (curl .*)", server.log.read_text(encoding="utf-8"))
+        env = environment(JAN_ORT_API_KEY="k")
+        told = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=True)  # noqa: S602
+
+    assert json.loads(told.stdout)["object"] == "chat.completion"
 
 
 def test_a_level_leaves_out_what_is_less_grave(tmp_path: Path) -> None:

@@ -23,11 +23,16 @@ logger = logging.getLogger(__name__)
 
 
 @click.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
 @setting_options()
 @click.option("-v", "--verbose", is_flag=True, help="Log more, as before the command.")
-def serve(*, verbose: bool, **flags: Any) -> None:
-    """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000."""
+def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
+    """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000.
+
+    MODEL is the same as --model MODEL.
+    """
     with reported():
+        flags["model"] = (*models, *(flags["model"] or ())) or None
         settings = Settings.read(**flags)
         log_as(settings.log_level or ("debug" if verbose else None), in_json=settings.log_format == "json")
         check_exposure(settings)
