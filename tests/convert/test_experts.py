@@ -139,7 +139,8 @@ def test_onnxruntime_has_no_experts_in_mxfp4_on_a_cpu() -> None:
     opsets = [helper.make_opsetid("", 24), helper.make_opsetid(MICROSOFT, 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=11).SerializeToString()
 
-    with pytest.raises(Exception, match="Float8E8M0"):  # the library's own errors derive from nothing else
+    none = "Float8E8M0|Could not find an implementation for QMoE"  # the latter before onnxruntime 1.31
+    with pytest.raises(Exception, match=none):  # the library's own errors derive from nothing else
         onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
 

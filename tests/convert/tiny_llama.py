@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.inputs.ggml_types import is_readable
+from tests.convert.runtime_needs import skip_without_its_experts
 
 HIDDEN, LAYERS, HEADS, KV_HEADS, HEAD_DIM, INNER = 64, 2, 4, 2, 32, 96
 BASE_TOKENS = sorted(map(chr, [*range(33, 127), *range(161, 173), *range(174, 324)]))
@@ -196,6 +197,7 @@ class LlamaSession:
     """Runs the graph of a model folder for one sequence."""
 
     def __init__(self, folder: Path, max_length: int = 512) -> None:
+        skip_without_its_experts(folder)
         self._session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
         self.metadata = self._session.get_modelmeta().custom_metadata_map
         self.inputs = {value.name: value for value in self._session.get_inputs()}

@@ -19,6 +19,7 @@ from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.weights.schemes import Weights
 from jan_ort.convert.weights.smoothing import LayerSmoothing
+from tests.convert.runtime_needs import needs_products_of_no_rows
 from tests.convert.tiny_llama import (
     HEAD_DIM,
     HEADS,
@@ -130,6 +131,7 @@ def test_a_cached_past_gives_the_same_logits_as_one_run(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate(chunks), whole)
 
 
+@needs_products_of_no_rows
 def test_logits_rows_choose_positions_and_may_be_empty(tmp_path: Path) -> None:
     folder = convert(TinyLlama(Type.Q8_0), tmp_path)
     whole, _, _ = LlamaSession(folder).step(TOKEN_IDS)
