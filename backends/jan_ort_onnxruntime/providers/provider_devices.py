@@ -55,6 +55,11 @@ class Machine:
     missing: Mapping[str, str] = field(default_factory=dict)
     by_windows: frozenset[str] = frozenset()
 
+    def why_missing(self, name: str) -> list[str]:
+        """Return what keeps the installed libraries of the provider ``name`` from being used, in either spelling."""
+        spelled = {library.lower().replace("-", ""): f"{library}: {reason}" for library, reason in self.missing.items()}
+        return [told for library, told in spelled.items() if name.replace("-", "") in library]
+
 
 def look_around(runtime: Any, name: str = AUTO) -> Machine:
     """Ask ``runtime``, the module onnxruntime, for its providers and devices, plugin libraries registered first.
@@ -83,8 +88,7 @@ def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
         return found
     known = next((each for each in BUILT_IN if each.name == name), None)
     usable = ", ".join(dict.fromkeys(each.provider.name for each in machine.candidates))
-    spelled = {library.lower().replace("-", ""): f"{library}: {reason}" for library, reason in machine.missing.items()}
-    reasons = [told for library, told in spelled.items() if name.replace("-", "") in library]
+    reasons = machine.why_missing(name)
     otherwise = windows_ml.why_none() if name == windows_ml.NAME else "the installed onnxruntime has no such provider"
     reason = "; ".join(reasons) or otherwise
     remedy = f"; {known.install}" if known not in (None, CPU) and not reasons else ""

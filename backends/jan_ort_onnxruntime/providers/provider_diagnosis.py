@@ -32,7 +32,7 @@ def diagnose(runtime: Any = ort) -> list[ProviderTruth]:
     truths += [
         ProviderTruth(each.name, False, False, "the installed onnxruntime has no such provider", each.install)
         for each in BUILT_IN
-        if each.ep_name not in found
+        if each.ep_name not in found and not machine.why_missing(each.name)  # else its library says why
     ]
     truths += [
         ProviderTruth(name, "is registered" in reason, False, reason, f"see the requirements of {name}")

@@ -25,6 +25,8 @@ from tests.backends.onnxruntime.weight_folders import tiny_llama
 
 GGML, OPENVINO, QNN, WEBGPU = "onnxruntime-ggml", "onnxruntime-ep-openvino", "onnxruntime-qnn", "onnxruntime-ep-webgpu"
 
+INTEL = "GenuineIntel" in (Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "GenuineIntel")
+
 HERE = {candidate.provider.name for candidate in look_around(ort).candidates}
 
 
@@ -72,6 +74,8 @@ def test_a_plugin_s_devices_are_found_again_and_again_and_never_taken_for_built_
 ) -> None:
     machines = [look_around(ort) for _ in range(2)]
 
+    if name == "openvino" and "offers no device here" in machines[0].missing.get(distribution, "") and not INTEL:
+        pytest.skip(f"{distribution} offers no processor of another maker than Intel")
     for machine in machines:
         assert name in {candidate.provider.name for candidate in machine.candidates if candidate.devices}
         assert distribution not in machine.missing
