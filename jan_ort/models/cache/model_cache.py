@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import secrets
@@ -107,6 +108,7 @@ class ModelCache:
                 target.rename(temporary / "damaged")
             model.rename(target)
         finally:
+            gc.collect()  # Windows removes no mapped file, and what has read one may be part of a circle
             shutil.rmtree(temporary, ignore_errors=True)  # what stays is removed at the next start
         return target
 
