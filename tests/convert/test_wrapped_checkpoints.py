@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from pathlib import Path
@@ -59,6 +60,7 @@ def retensor(source: Path, prefixes: dict[str, str], other: str) -> None:
     """Rename the tensors of a checkpoint, and add one that is not text's."""
     tensors = renamed_tensors(source, prefixes)
     tensors[f"{other}.weight"] = np.ones((4, 4), np.float32)
+    gc.collect()  # a conversion is a circle, and holds its files
     for path in source.glob("model*"):
         path.unlink()
     write_safetensors(source / "model.safetensors", tensors, "BF16")
