@@ -51,3 +51,21 @@ def test_llm_comply_finds_nothing_wrong(strict: ServerProcess) -> None:
     verdicts = {each["id"]: each["status"] for each in results if each["id"] not in NOT_FOR_IT}
     assert set(verdicts.values()) == {"passed"}, verdicts
     assert len(verdicts) == 7
+
+
+@pytest.mark.skipif(COMPLY is None, reason="llm-comply is not installed")
+def test_llm_comply_has_an_image_read(tmp_path_factory: pytest.TempPathFactory) -> None:
+    flags = ("--backend", "reference", "--model", "reference-images", "--embedding-model", "reference")
+    with serve(tmp_path_factory.mktemp("images"), *flags, "--api-key", KEY) as server:
+        command = [str(COMPLY), "-u", f"{server.url}/v1", "-k", KEY, "-m", "reference-images", "--json"]
+
+        run = subprocess.run(
+            [*command, "--format", "openai-chat", "--filter", "chat-image-input"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    results = json.loads(run.stdout)
+    results = results["results"] if isinstance(results, dict) else results
+    assert {each["status"] for each in results if each["id"] == "chat-image-input"} == {"passed"}

@@ -24,7 +24,13 @@ MAX_EXAMPLES = 10
 TIME_LIMIT_S, TIMEOUT_S = 1500.0, 60.0
 """Nothing is to be left out, and nobody to be called dead, because the machine is busy."""
 
-UNSUPPORTED = {"field.chat.images", "field.embeddings.dimensions"}
+IMAGES = {
+    "images.change_the_answer",
+    "images.keep_their_order",
+    "images.refuse_what_is_none",
+    "images.stand_where_they_are",
+}
+UNSUPPORTED = {"field.chat.images", "field.embeddings.dimensions", *IMAGES}
 """What none of these models can do."""
 
 RANKING = {

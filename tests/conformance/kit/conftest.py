@@ -20,6 +20,18 @@ def url(server: BrokenServer) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def image_server() -> BrokenServer:
+    """A server whose model reads images."""
+    return broken_server(model="reference-images")
+
+
+@pytest.fixture(scope="module")
+def image_url(image_server: BrokenServer) -> Iterator[str]:
+    with listening(image_server) as url:
+        yield url
+
+
 @pytest.fixture
 def sound_afterwards(server: BrokenServer) -> Iterator[None]:
     yield

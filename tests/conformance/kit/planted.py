@@ -34,6 +34,7 @@ from tests.conformance.kit.faults import (
     with_status,
     without_header,
 )
+from tests.conformance.kit.image_faults import IMAGE_FAULTS
 from tests.conformance.kit.member_faults import MEMBER_FAULTS
 from tests.conformance.kit.reasoning_faults import REASONING_FAULTS
 from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
@@ -52,6 +53,7 @@ FAULTS: list[Fault] = [
     *CHOICE_FAULTS,
     *SAMPLING_FAULTS,
     *TEXT_FAULTS,
+    *IMAGE_FAULTS,
     *REASONING_FAULTS,
     *WIDER_FAULTS,
     *CONVERSATION_FAULTS,

@@ -72,7 +72,7 @@ def test_a_file_of_checks_is_a_profile_by_naming_one(monkeypatch: pytest.MonkeyP
     entry = HttpCheck("toy.is_there", toy, Level.FULL, (), None, (), needs_key=False)
 
     assert entry.profile == "toy"
-    assert {each.profile for each in registered()} == {BASE, "rerank", "reasoning"}
+    assert {each.profile for each in registered()} == {BASE, "images", "rerank", "reasoning"}
 
 
 def test_a_profile_that_does_not_exist_is_a_wrong_command_line() -> None:
@@ -80,3 +80,10 @@ def test_a_profile_that_does_not_exist_is_a_wrong_command_line() -> None:
 
     assert result.exit_code == 2
     assert "'base', 'rea" in result.output
+
+
+def test_a_model_that_reads_images_is_judged_by_them(image_url: str) -> None:
+    run = judged(image_url, "images")
+
+    assert {case.id: case.detail for case in run.cases if case.verdict is not Verdict.PASS} == {}
+    assert len(run.cases) == 4

@@ -19,6 +19,7 @@ from jan_ort_conformance.http.checks import (
     fields_of_one_operation,
     fields_together,
     http_messages,
+    images,
     logprobs,
     models_tokens_embeddings,
     nested_fields,
@@ -75,6 +76,7 @@ IN_ORDER = (
     models_tokens_embeddings,
     tokens_embeddings_in_full,
     vectors_in_full,
+    images,
     ranking,
 )
 
