@@ -107,11 +107,15 @@ def ask_memory_need(
         return None
 
 
-def ask_tokenizer(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -> BackendTokenizer:
+def _shown(backend: Backend | None) -> str:
+    return "the server" if backend is None else f"backend {backend.name!r}"
+
+
+def ask_tokenizer(backend: Backend | None, model_dir: Path, limit_s: float = LIMIT_S) -> BackendTokenizer:
     """Return the backend's own tokenizer of a folder. Raises: BackendError, PluginFault."""
     if not isinstance(backend, OpensTokenizers):
         raise BackendError(
-            f"{model_dir} leaves its tokenizer to the backend, and backend {backend.name!r} has none; "
+            f"{model_dir} leaves its tokenizer to the backend, and {_shown(backend)} has none; "
             "choose the one that reads its files, as --backend llama_cpp"
         )
     try:
@@ -122,7 +126,7 @@ def ask_tokenizer(backend: Backend, model_dir: Path, limit_s: float = LIMIT_S) -
     except BackendError:
         raise
     except Exception as error:
-        raise PluginFault(f"backend {backend.name!r} has no tokenizer of {model_dir}: {reason_of(error)}") from error
+        raise PluginFault(f"{_shown(backend)} has no tokenizer of {model_dir}: {reason_of(error)}") from error
 
 
 def why_not_options(backend: Backend, extra: Mapping[str, str], limit_s: float = LIMIT_S) -> str | None:

@@ -121,7 +121,7 @@ def open_encoding(
     with ExitStack() as undo:  # what is open already, if a later part fails
         use = undo.enter_context(closing(ModelUse(folder.path)))
         opened = undo.enter_context(closing(open_session(folder.path, backend, settings, task)))
-        tokenizer = open_tokenizer(folder, backend, settings.max_text_bytes)
+        tokenizer = open_tokenizer(folder, settings.max_text_bytes, backend=backend)
         undo.pop_all()
     session = RecoveringEmbedder(opened, lambda: open_session(folder.path, backend, settings, task))
     return kind(

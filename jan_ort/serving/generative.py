@@ -144,7 +144,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
     with ExitStack() as undo:  # what is open already, if a later part fails
         use = undo.enter_context(closing(ModelUse(folder.path)))
         with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
-            reading = beside.submit(open_tokenizer, folder, backend, settings.max_text_bytes)
+            reading = beside.submit(open_tokenizer, folder, settings.max_text_bytes, backend=backend)
             session = undo.enter_context(closing(open_session(folder.path, backend, settings, GENERATE)))
         tokenizer = reading.result()
         vocab_size = _common_size(folder, tokenizer, session.info.vocab_size)

@@ -175,7 +175,9 @@ def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -
     return (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
 
 
-def open_tokenizer(folder: ModelFolder, backend: Backend, max_text_bytes: int = MAX_TEXT_BYTES) -> TextTokenizer:
+def open_tokenizer(
+    folder: ModelFolder, max_text_bytes: int = MAX_TEXT_BYTES, *, backend: Backend | None = None
+) -> TextTokenizer:
     """Read the tokenizer of a model folder. Raises: ModelFolderError; BackendError if it is the backend's own."""
     kind = (
         partial(BackendTextTokenizer, own=ask_tokenizer(backend, folder.path))

@@ -114,7 +114,7 @@ async def test_a_model_is_served_as_with_a_tokenizer_json(
 
 def test_a_backend_without_one_is_refused_with_the_remedy(folder: Path) -> None:
     with pytest.raises(BackendError, match="backend 'reference' has none; choose the one that reads its files"):
-        open_tokenizer(ModelFolder.read(folder), ReferenceBackend())
+        open_tokenizer(ModelFolder.read(folder), backend=ReferenceBackend())
 
 
 def test_a_folder_that_says_another_thing_is_refused(folder: Path) -> None:
