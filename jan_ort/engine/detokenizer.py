@@ -26,7 +26,7 @@ class Detokenizer:
     string. The deltas of a sequence, joined, are its text. Special tokens are no text, but for ``shown_token_ids``.
     """
 
-    __slots__ = ("_decoder", "_held", "_shown", "_stop", "_tokens", "stopped")
+    __slots__ = ("_decoder", "_held", "_shown", "_stop", "_tokens", "hit")
 
     def __init__(self, tokens: TokenBytes, stop: Sequence[str] = (), shown_token_ids: Collection[int] = ()) -> None:
         self._tokens = tokens
@@ -34,7 +34,13 @@ class Detokenizer:
         self._stop = tuple(stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
-        self.stopped = False
+        self.hit: str | None = None
+        """The stop string that has appeared."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has appeared: nothing after it is text."""
+        return self.hit is not None
 
     @property
     def num_held(self) -> int:
@@ -42,7 +48,7 @@ class Detokenizer:
         return len(self._held)
 
     def push(self, token_id: int) -> str:
-        """Take one token and return the text that is certain now; sets ``stopped`` when a stop string appeared."""
+        """Take one token and return the text that is certain now; sets ``hit`` to a stop string that appeared."""
         is_shown = token_id in self._shown
         token = self._tokens.token_name_bytes(token_id) if is_shown else self._tokens.token_bytes(token_id)
         return self._release(self._decoder.decode(token))
@@ -60,10 +66,10 @@ class Detokenizer:
             return new
         text = self._held + new
         # The one that is complete first, not the one that begins first: so the cut does not depend on the tokens' ends.
-        found = [(at + len(stop), at) for stop in self._stop if (at := text.find(stop)) >= 0]
+        found = [(at + len(stop), at, stop) for stop in self._stop if (at := text.find(stop)) >= 0]
         if found:
-            self.stopped, self._held = True, ""
-            return text[: min(found)[1]]
+            (_, at, self.hit), self._held = min(found), ""
+            return text[:at]
         keep = len(text) - max(longest_overlap(text, stop) for stop in self._stop)
         self._held = text[keep:]
         return text[:keep]

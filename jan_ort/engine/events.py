@@ -34,6 +34,8 @@ class SequenceOutput:
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[TokenLogprobs, ...] = ()
     finish_reason: FinishReason | None = None
+    stop_string: str | None = None
+    """The stop string that ended it, if one did."""
     error: Exception | None = None
     num_cached_tokens: int = 0
     first_token_at: float | None = None

@@ -211,6 +211,7 @@ class Generation:
             token_ids=tuple(self._token_ids),
             logprobs=self._take_logprobs(),
             finish_reason=finish_reason,
+            stop_string=self._detokenizer.hit,
             error=error,
             num_cached_tokens=self.sequence.num_cached,
             first_token_at=self._first_token_at,

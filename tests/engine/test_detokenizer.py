@@ -142,3 +142,21 @@ def test_no_more_is_held_back_than_may_become_a_stop_string(text: str, stop: lis
 
     assert held == "" or any(word.startswith(held) and word != held for word in stop)
     assert not any(word in "".join(shown) for word in stop)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "stop", "hit"),
+    [
+        (["ab", "STOP", "cd"], ["x", "STOP"], "STOP"),
+        (["one two"], ["two", "one t"], "one t"),  # the one complete first
+        (["abc"], ["c", "bc"], "bc"),  # complete together: the longer
+        (["abST"], ["STOP"], None),
+    ],
+)
+def test_the_stop_string_that_ended_the_text_is_known(pieces: list[str], stop: list[str], hit: str | None) -> None:
+    detokenizer = Detokenizer(Pieces([each.encode() for each in pieces]), stop)
+
+    for token_id in range(len(pieces)):
+        detokenizer.push(token_id)
+
+    assert detokenizer.hit == hit
