@@ -27,6 +27,12 @@ class ApiError(Exception):
         self.detail: list[Violation] | None = None
 
     @property
+    def named_message(self) -> str:
+        """The message with the field in it, for bodies that have no place of their own for that."""
+        is_named = self.param is None or self.param in self.message
+        return self.message if is_named else f"{self.param}: {self.message}"
+
+    @property
     def body(self) -> dict[str, Any]:
         """The JSON body: OpenAI's error object, and for a violated schema the list of violations."""
         kind = _TYPES.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")

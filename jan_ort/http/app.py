@@ -14,6 +14,7 @@ from jan_ort.ground.shown_text import log_as, log_to_stderr, show_log_lines_safe
 from jan_ort.http.auth import check_keys
 from jan_ort.http.body_budget import BodyBudget, allowed_bytes
 from jan_ort.http.bug_records.failed_requests import keep_failed
+from jan_ort.http.caller import KEYS
 from jan_ort.http.connection import BODIES, TidyConnection, current_body
 from jan_ort.http.error_answers import answer_error
 from jan_ort.http.front.front import Front
@@ -23,7 +24,6 @@ from jan_ort.http.metrics.scrape import Metrics, MetricsAddressError, listen_apa
 from jan_ort.http.routes import (
     EXTENSION,
     HANDLERS,
-    KEYS,
     METRICS,
     bind_operation,
     bind_operators,

@@ -11,6 +11,7 @@ from jan_ort.ground.shown_text import quoted
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.asker import logged_asker
 from jan_ort.http.bug_records.failed_requests import failure_note
+from jan_ort.http.error_bodies import told_as
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.front.paths import POLLED, not_found
 
@@ -25,8 +26,9 @@ async def answer_error(error: Exception) -> Response:
     level = logging.DEBUG if request.path in POLLED else logging.INFO
     logger.log(level, "%s %s is answered %d (code %s, param %s)%s", request.method, quoted(request.path, 200), *about)
     failure_note()(answer)
-    response = jsonify(answer.body)
-    response.status_code = answer.status
+    status, body = told_as(request.path, answer)
+    response = jsonify(body)
+    response.status_code = status
     response.headers.update(answer.headers)
     return response
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from jan_ort.ground.lock_share import LockShare
 from jan_ort.ground.worker_pool import WorkerPool
+from jan_ort.http.connection import current_body
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort_openapi import Operation, parse_body
 
@@ -24,6 +26,8 @@ _threads = WorkerPool("body", 2, 512)
 
 _share = LockShare()
 """Parsing holds the interpreter's lock for some 25 ms a megabyte: 60 bodies at once held all others up for seconds."""
+
+_Result = TypeVar("_Result")
 
 Step = Callable[[], AbstractContextManager[object]]
 
@@ -41,3 +45,14 @@ def _parsed(operation: Operation, raw: bytes, max_values: int, unknown_fields: U
     body = parse_body(operation.request_model, raw, max_values, step=step)
     unknown_fields.log(operation.operation_id, body)
     return body
+
+
+async def beside_bodies(work: Callable[[], _Result]) -> _Result:
+    """Return what ``work`` makes of the body of this task's request, which takes about as long as parsing it.
+
+    Raises: what ``work`` does; PoolBusy.
+    """
+    size = current_body().num_bytes
+    if size < LARGE_BODY_BYTES:
+        return work()
+    return await _threads.run(work, is_long=size >= LONG_BODY_BYTES)

@@ -11,13 +11,11 @@ from quart import Quart, Response, jsonify, request
 from jan_ort._version import __version__
 from jan_ort.ground.shown_text import quoted
 from jan_ort.http.api_error import ApiError
-from jan_ort.http.asker import name_key
-from jan_ort.http.auth import check_request, given_keys
 from jan_ort.http.body import read_body
 from jan_ort.http.bug_records.failed_requests import begin_request
+from jan_ort.http.caller import check_caller
 from jan_ort.http.connection import current_body, take_request
-from jan_ort.http.handlers import chat, completions, embeddings, extras, health, models, reranking
-from jan_ort.http.keys import ApiKeys
+from jan_ort.http.handlers import chat, completions, embeddings, extras, health, messages, models, ollama, reranking
 from jan_ort.http.metrics.scrape import Metrics
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
@@ -26,9 +24,6 @@ from jan_ort_openapi import Operation, spec_bytes
 
 EXTENSION = "jan_ort"
 """Where the app keeps its :class:`Server` in ``app.extensions``."""
-
-KEYS = "jan_ort_keys"
-"""Where it keeps its :class:`ApiKeys`."""
 
 METRICS = "jan_ort_metrics"
 """Where it keeps its :class:`Metrics`."""
@@ -41,6 +36,16 @@ HANDLERS: Mapping[str, Handler] = {
     "create_embedding_v1_embeddings_post": embeddings.create_embedding,
     "create_rerank_v1_rerank_post": reranking.create_rerank,
     "create_score_v1_score_post": reranking.create_score,
+    "create_message_v1_messages_post": messages.create_message,
+    "count_message_tokens_v1_messages_count_tokens_post": messages.count_message_tokens,
+    "ollama_chat_api_chat_post": ollama.chat,
+    "ollama_generate_api_generate_post": ollama.generate,
+    "ollama_embed_api_embed_post": ollama.embed,
+    "ollama_embeddings_api_embeddings_post": ollama.embeddings,
+    "ollama_show_api_show_post": ollama.show,
+    "ollama_tags_api_tags_get": ollama.tags,
+    "ollama_ps_api_ps_get": ollama.ps,
+    "ollama_version_api_version_get": ollama.version,
     "get_models_v1_models_get": models.get_models,
     "get_model_v1_models__model__get": models.get_model,
     "tokenize_extras_tokenize_post": extras.tokenize,
@@ -59,7 +64,7 @@ def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_f
     async def view(**path: str) -> Response:
         server: Server = app.extensions[EXTENSION]
         if operation.secured:
-            _check_asker(server, app.extensions[KEYS], changes_server=operation.changes_server)
+            check_caller(server, changes_server=operation.changes_server)
         if operation.request_model is None:
             if operation.secured:
                 take_request(server)
@@ -71,13 +76,6 @@ def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_f
 
     rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
     app.add_url_rule(rule, operation.operation_id, view, methods=[operation.method], provide_automatic_options=False)
-
-
-def _check_asker(server: Server, keys: ApiKeys, *, changes_server: bool) -> None:
-    headers, address = request.headers, request.scope.get("client")
-    given = given_keys(headers.get("Authorization"), headers.get("X-Api-Key"))
-    peer = address[0] if address else None
-    name_key(check_request(server.settings, keys, given, peer, headers.get("Host"), changes_server=changes_server))
 
 
 async def _read(operation: Operation, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
@@ -111,7 +109,7 @@ def bind_operators(app: Quart) -> None:
 
     async def metrics() -> Response:
         server: Server = app.extensions[EXTENSION]
-        _check_asker(server, app.extensions[KEYS], changes_server=False)
+        check_caller(server, changes_server=False)
         scraped: Metrics = app.extensions[METRICS]
         return await asyncio.to_thread(scraped.answer, request.headers.get("Accept", ""))
 

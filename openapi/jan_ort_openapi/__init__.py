@@ -4,7 +4,7 @@ from jan_ort_openapi.body_errors import ContractError, MalformedBody, SchemaViol
 from jan_ort_openapi.body_size import check_size
 from jan_ort_openapi.document import load_spec, spec_bytes
 from jan_ort_openapi.operations import Operation, operations
-from jan_ort_openapi.parse import parse_body
+from jan_ort_openapi.parse import parse_body, validated
 
 __all__ = [
     "ContractError",
@@ -18,4 +18,5 @@ __all__ = [
     "operations",
     "parse_body",
     "spec_bytes",
+    "validated",
 ]

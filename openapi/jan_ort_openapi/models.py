@@ -503,6 +503,930 @@ class ScoreResponse(StrictModel):
     usage: EmbeddingUsage
 
 
+class MessageTextBlock(StrictModel):
+    type: Literal["text"]
+    text: Annotated[str, Field(description="What is said.")]
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+
+
+class MessageImageSource(StrictModel):
+    type: Literal["base64", "url"]
+    media_type: Annotated[
+        str | None, Field(description="The image's kind, of base64.")
+    ] = None
+    data: Annotated[str | None, Field(description="The image in base64.")] = None
+    url: Annotated[str | None, Field(description="Where the image is.")] = None
+
+
+class MessageImageBlock(StrictModel):
+    type: Literal["image"]
+    source: MessageImageSource
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+
+
+class MessageToolUseBlock(StrictModel):
+    type: Literal["tool_use"]
+    id: Annotated[str, Field(description="What the result refers to.")]
+    name: Annotated[str, Field(description="The tool's name.")]
+    input: Annotated[dict[str, Any], Field(description="The arguments.")]
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+
+
+class MessageThinkingBlock(StrictModel):
+    type: Literal["thinking"]
+    thinking: Annotated[str, Field(description="What the model thought.")]
+    signature: Annotated[
+        str, Field(description="Accepted as it comes: nothing is signed here.")
+    ] = ""
+
+
+Content2 = TypeAliasType(
+    "Content2",
+    Annotated[MessageTextBlock | MessageImageBlock, Field(discriminator="type")],
+)
+
+
+class MessageToolResultBlock(StrictModel):
+    type: Literal["tool_result"]
+    tool_use_id: Annotated[str, Field(description="The id of the call.")]
+    content: Annotated[
+        str | list[Content2] | None, Field(description="What the tool has answered.")
+    ] = None
+    is_error: Annotated[
+        bool,
+        Field(
+            description="Whether the tool failed: its answer is told to the model as an error then."
+        ),
+    ] = False
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+
+
+Content3 = TypeAliasType(
+    "Content3",
+    Annotated[
+        MessageTextBlock
+        | MessageImageBlock
+        | MessageToolUseBlock
+        | MessageToolResultBlock
+        | MessageThinkingBlock,
+        Field(discriminator="type"),
+    ],
+)
+
+
+class MessageParam(StrictModel):
+    role: Annotated[Literal["user", "assistant"], Field(description="Who speaks.")]
+    content: Annotated[
+        str | list[Content3], Field(description="What is said, as text or blocks.")
+    ]
+
+
+class MessageTool(StrictModel):
+    type: Annotated[
+        str | None,
+        Field(description="custom; tools that run at Anthropic's are refused."),
+    ] = None
+    name: Annotated[str, Field(description="1 to 64 letters, digits, '_' and '-'.")]
+    description: Annotated[
+        str | None, Field(description="What it does and when to call it.")
+    ] = None
+    input_schema: Annotated[
+        dict[str, Any] | None,
+        Field(description="The JSON schema of its arguments; needed."),
+    ] = None
+    strict: Annotated[
+        bool | None,
+        Field(
+            description="Whether calls that the model makes of its own accord must satisfy the schema, too."
+        ),
+    ] = None
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+
+
+class MessageToolChoice(StrictModel):
+    type: Annotated[
+        Literal["auto", "any", "tool", "none"],
+        Field(
+            description="Whether a tool is called: as the model likes, some, the named one, or none."
+        ),
+    ]
+    name: Annotated[
+        str | None, Field(description="The tool's name, of the type tool.")
+    ] = None
+    disable_parallel_tool_use: Annotated[
+        bool, Field(description="Whether one answer may hold one call only.")
+    ] = False
+
+
+BudgetTokens = TypeAliasType(
+    "BudgetTokens",
+    Annotated[
+        int,
+        Field(
+            description="About how many tokens to think for, less than max_tokens; for chat templates that have a budget.",
+            ge=1,
+        ),
+    ],
+)
+
+
+class MessageThinking(StrictModel):
+    type: Annotated[
+        Literal["enabled", "disabled", "adaptive"],
+        Field(description="adaptive leaves it to the model's chat template."),
+    ]
+    budget_tokens: Annotated[
+        BudgetTokens | None,
+        Field(
+            description="About how many tokens to think for, less than max_tokens; for chat templates that have a budget."
+        ),
+    ] = None
+    display: Annotated[
+        Literal["summarized"] | None,
+        Field(description="Thoughts are given as they are."),
+    ] = None
+
+
+class MessageOutputFormat(StrictModel):
+    type: Literal["json_schema"]
+    schema_: Annotated[
+        dict[str, Any],
+        Field(alias="schema", description="The JSON schema that the text follows."),
+    ]
+
+
+class MessageOutputConfig(StrictModel):
+    format: Annotated[
+        MessageOutputFormat | None, Field(description="What the text must follow.")
+    ] = None
+    effort: Annotated[
+        Literal["low", "medium", "high", "max"] | None,
+        Field(
+            description="How much to think, where the model's chat template can be told."
+        ),
+    ] = None
+
+
+class MessageMetadata(StrictModel):
+    user_id: Annotated[str | None, Field(description="Who asks; for the log.")] = None
+
+
+class CreateMessageRequest(StrictModel):
+    model: Annotated[str | None, Field(description="The model to ask.")] = None
+    messages: Annotated[
+        list[MessageParam],
+        Field(
+            description="The conversation. A last message of the assistant with a text is continued.",
+            min_length=1,
+        ),
+    ]
+    system: Annotated[
+        str | list[MessageTextBlock] | None,
+        Field(description="The system prompt, as text or blocks of text."),
+    ] = None
+    tools: Annotated[
+        list[MessageTool] | None,
+        Field(description="Functions that the model may call."),
+    ] = None
+    tool_choice: Annotated[
+        MessageToolChoice | None,
+        Field(description="Whether tools are called, and how many at once."),
+    ] = None
+    thinking: Annotated[
+        MessageThinking | None,
+        Field(
+            description="Whether the model thinks first, where its chat template can be told."
+        ),
+    ] = None
+    output_config: Annotated[
+        MessageOutputConfig | None, Field(description="What the answer must be.")
+    ] = None
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+    max_tokens: Annotated[
+        int,
+        Field(
+            description="The most tokens to generate; more than the context has left is cut to what is left.",
+            ge=1,
+        ),
+    ]
+    stop_sequences: Annotated[
+        list[str] | None,
+        Field(
+            description="Texts that end the answer; the one that did is named in stop_sequence."
+        ),
+    ] = None
+    stream: Annotated[
+        bool, Field(description="Whether the answer comes as events.")
+    ] = False
+    temperature: Annotated[
+        float,
+        Field(
+            description="How random the choice of each token is; 0 takes the likeliest.",
+            ge=0.0,
+        ),
+    ] = 0.8
+    top_k: Annotated[
+        int,
+        Field(
+            description="Choose among so many of the likeliest tokens; 0 for all.", ge=0
+        ),
+    ] = 40
+    top_p: Annotated[
+        float,
+        Field(
+            description="Choose among the likeliest tokens that have so much probability together.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.95
+    min_p: Annotated[
+        float,
+        Field(
+            description="As for chat completions; not in Anthropic's API.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.05
+    repeat_penalty: Annotated[
+        float,
+        Field(description="As for chat completions; not in Anthropic's API.", ge=0.0),
+    ] = 1.1
+    seed: Annotated[
+        int | None,
+        Field(description="As for chat completions; not in Anthropic's API."),
+    ] = None
+    metadata: Annotated[
+        MessageMetadata | None, Field(description="About the request.")
+    ] = None
+    service_tier: Annotated[
+        Literal["auto", "standard_only"] | None,
+        Field(description="Accepted; there is one tier."),
+    ] = None
+
+
+class CountMessageTokensRequest(StrictModel):
+    model: Annotated[str | None, Field(description="The model to ask.")] = None
+    messages: Annotated[
+        list[MessageParam],
+        Field(
+            description="The conversation. A last message of the assistant with a text is continued.",
+            min_length=1,
+        ),
+    ]
+    system: Annotated[
+        str | list[MessageTextBlock] | None,
+        Field(description="The system prompt, as text or blocks of text."),
+    ] = None
+    tools: Annotated[
+        list[MessageTool] | None,
+        Field(description="Functions that the model may call."),
+    ] = None
+    tool_choice: Annotated[
+        MessageToolChoice | None,
+        Field(description="Whether tools are called, and how many at once."),
+    ] = None
+    thinking: Annotated[
+        MessageThinking | None,
+        Field(
+            description="Whether the model thinks first, where its chat template can be told."
+        ),
+    ] = None
+    output_config: Annotated[
+        MessageOutputConfig | None, Field(description="What the answer must be.")
+    ] = None
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Accepted; this server reuses what prompts share without being told."
+        ),
+    ] = None
+
+
+class CountMessageTokensResponse(StrictModel):
+    input_tokens: Annotated[
+        int, Field(description="As usage.input_tokens of the same request.")
+    ]
+
+
+class OutputTokensDetails(StrictModel):
+    thinking_tokens: int
+
+
+class MessageUsage(StrictModel):
+    input_tokens: Annotated[
+        int, Field(description="Tokens of the prompt, all of them.")
+    ]
+    output_tokens: Annotated[
+        int, Field(description="Tokens that were generated, thoughts included.")
+    ]
+    cache_creation: dict[str, Any] | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: Annotated[
+        int | None,
+        Field(description="null: what the server reuses is part of input_tokens."),
+    ] = None
+    inference_geo: str | None = None
+    server_tool_use: dict[str, Any] | None = None
+    service_tier: str | None = None
+    output_tokens_details: Annotated[
+        OutputTokensDetails | None, Field(description="Of these, tokens of thoughts.")
+    ] = None
+
+
+class MessageAnswerText(StrictModel):
+    type: Literal["text"]
+    text: str
+    citations: None | MISSING = MISSING
+
+
+class MessageAnswerThinking(StrictModel):
+    type: Literal["thinking"]
+    thinking: str
+    signature: str
+
+
+class MessageAnswerToolUse(StrictModel):
+    type: Literal["tool_use"]
+    id: str
+    name: str
+    input: dict[str, Any]
+    caller: dict[str, Any] | MISSING = MISSING
+
+
+class MessageResponse(StrictModel):
+    id: str
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str
+    content: list[MessageAnswerText | MessageAnswerThinking | MessageAnswerToolUse]
+    stop_reason: Annotated[
+        Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"] | None,
+        Field(description="null only at the beginning of a stream."),
+    ]
+    stop_sequence: Annotated[
+        str | None,
+        Field(description="The one of stop_sequences that ended the answer."),
+    ]
+    stop_details: None | MISSING = MISSING
+    container: None | MISSING = MISSING
+    usage: MessageUsage
+
+
+class MessageEvent(StrictModel):
+    event: Annotated[str, Field(description="The type of the data.")]
+    data: Annotated[
+        str,
+        Field(
+            json_schema_extra={
+                "contentMediaType": "application/json",
+                "contentSchema": {"$ref": "#/components/schemas/MessageEventData"},
+            }
+        ),
+    ]
+
+
+class MessageDelta(StrictModel):
+    type: (
+        Literal["text_delta", "thinking_delta", "signature_delta", "input_json_delta"]
+        | MISSING
+    ) = MISSING
+    text: str | MISSING = MISSING
+    thinking: str | MISSING = MISSING
+    signature: str | MISSING = MISSING
+    partial_json: str | MISSING = MISSING
+    stop_reason: (
+        Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"] | MISSING
+    ) = MISSING
+    stop_sequence: str | None = None
+    stop_details: None | MISSING = MISSING
+    container: None | MISSING = MISSING
+
+
+class MessageErrorObject(StrictModel):
+    type: Annotated[
+        str, Field(description="The class of the error, e.g. invalid_request_error.")
+    ]
+    message: Annotated[
+        str,
+        Field(description="What is wrong and what to do about it; it names the field."),
+    ]
+    param: Annotated[
+        str | None,
+        Field(
+            description="The request field that caused the error, if one did; not in Anthropic's API."
+        ),
+    ] = None
+    code: Annotated[
+        str | None,
+        Field(description="A stable code for programs; not in Anthropic's API."),
+    ] = None
+
+
+class MessageErrorResponse(StrictModel):
+    type: Literal["error"]
+    error: MessageErrorObject
+    request_id: str | None = None
+
+
+Temperature = TypeAliasType(
+    "Temperature",
+    Annotated[
+        float,
+        Field(
+            description="How random the choice of each token is; 0 takes the likeliest.",
+            ge=0.0,
+        ),
+    ],
+)
+
+
+NumPredict = TypeAliasType(
+    "NumPredict",
+    Annotated[
+        int,
+        Field(
+            description="The most tokens to generate; -1 and -2 for as many as the context has left.",
+            ge=-2,
+        ),
+    ],
+)
+
+
+TopK = TypeAliasType(
+    "TopK",
+    Annotated[
+        int,
+        Field(
+            description="Choose among so many of the likeliest tokens; 0 for all.", ge=0
+        ),
+    ],
+)
+
+
+TopP = TypeAliasType(
+    "TopP",
+    Annotated[
+        float,
+        Field(
+            description="Choose among the likeliest tokens that have so much probability together.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ],
+)
+
+
+MinP = TypeAliasType(
+    "MinP",
+    Annotated[
+        float,
+        Field(
+            description="The least probability of a token, relative to the likeliest.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ],
+)
+
+
+RepeatPenalty = TypeAliasType(
+    "RepeatPenalty",
+    Annotated[
+        float, Field(description="A penalty for tokens among the last 64.", ge=0.0)
+    ],
+)
+
+
+PresencePenalty2 = TypeAliasType(
+    "PresencePenalty2",
+    Annotated[
+        float,
+        Field(description="A penalty for tokens that have come.", ge=-2.0, le=2.0),
+    ],
+)
+
+
+FrequencyPenalty2 = TypeAliasType(
+    "FrequencyPenalty2",
+    Annotated[
+        float,
+        Field(
+            description="A penalty for each time that a token has come.",
+            ge=-2.0,
+            le=2.0,
+        ),
+    ],
+)
+
+
+Mirostat = TypeAliasType(
+    "Mirostat",
+    Annotated[
+        int, Field(description="The version of Mirostat, 0 for none.", ge=0, le=2)
+    ],
+)
+
+
+MirostatTau = TypeAliasType(
+    "MirostatTau",
+    Annotated[float, Field(description="Mirostat's target entropy.", ge=0.0, le=10.0)],
+)
+
+
+MirostatEta = TypeAliasType(
+    "MirostatEta",
+    Annotated[float, Field(description="Mirostat's learning rate.", ge=0.001, le=1.0)],
+)
+
+
+NumCtx = TypeAliasType(
+    "NumCtx",
+    Annotated[
+        int,
+        Field(
+            description="The context that is needed: refused where the model is served with less.",
+            ge=1,
+        ),
+    ],
+)
+
+
+class OllamaOptions(StrictModel):
+    temperature: Annotated[
+        Temperature | None,
+        Field(
+            description="How random the choice of each token is; 0 takes the likeliest."
+        ),
+    ] = None
+    num_predict: Annotated[
+        NumPredict | None,
+        Field(
+            description="The most tokens to generate; -1 and -2 for as many as the context has left."
+        ),
+    ] = None
+    stop: Annotated[
+        str | list[str] | None, Field(description="Texts that end the answer.")
+    ] = None
+    seed: Annotated[
+        int | None, Field(description="The same seed gives the same tokens.")
+    ] = None
+    top_k: Annotated[
+        TopK | None,
+        Field(description="Choose among so many of the likeliest tokens; 0 for all."),
+    ] = None
+    top_p: Annotated[
+        TopP | None,
+        Field(
+            description="Choose among the likeliest tokens that have so much probability together."
+        ),
+    ] = None
+    min_p: Annotated[
+        MinP | None,
+        Field(
+            description="The least probability of a token, relative to the likeliest."
+        ),
+    ] = None
+    repeat_penalty: Annotated[
+        RepeatPenalty | None,
+        Field(description="A penalty for tokens among the last 64."),
+    ] = None
+    presence_penalty: Annotated[
+        PresencePenalty2 | None,
+        Field(description="A penalty for tokens that have come."),
+    ] = None
+    frequency_penalty: Annotated[
+        FrequencyPenalty2 | None,
+        Field(description="A penalty for each time that a token has come."),
+    ] = None
+    mirostat: Annotated[
+        Mirostat | None, Field(description="The version of Mirostat, 0 for none.")
+    ] = None
+    mirostat_tau: Annotated[
+        MirostatTau | None, Field(description="Mirostat's target entropy.")
+    ] = None
+    mirostat_eta: Annotated[
+        MirostatEta | None, Field(description="Mirostat's learning rate.")
+    ] = None
+    num_ctx: Annotated[
+        NumCtx | None,
+        Field(
+            description="The context that is needed: refused where the model is served with less."
+        ),
+    ] = None
+
+
+class OllamaFunctionCall(StrictModel):
+    name: Annotated[str, Field(description="The tool's name.")]
+    arguments: Annotated[
+        dict[str, Any], Field(description="What it is called with.")
+    ] = {}
+
+
+class OllamaToolCall(StrictModel):
+    id: Annotated[str | None, Field(description="What a result may refer to.")] = None
+    function: OllamaFunctionCall
+
+
+class OllamaMessage(StrictModel):
+    role: Annotated[
+        Literal["system", "user", "assistant", "tool"], Field(description="Who speaks.")
+    ]
+    content: Annotated[str, Field(description="What is said.")] = ""
+    thinking: Annotated[
+        str | None, Field(description="What the assistant thought before.")
+    ] = None
+    images: Annotated[
+        list[str] | None,
+        Field(description="Pictures in base64; for models that read them."),
+    ] = None
+    tool_calls: Annotated[
+        list[OllamaToolCall] | None, Field(description="What the assistant has called.")
+    ] = None
+    tool_name: Annotated[str | None, Field(description="Whose result this is.")] = None
+    tool_call_id: Annotated[
+        str | None, Field(description="The id of the call whose result this is.")
+    ] = None
+
+
+class OllamaGenerateRequest(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The model to ask; ':latest' at its end is read over."),
+    ] = None
+    prompt: Annotated[
+        str, Field(description="What the user says; none only loads the model.")
+    ] = ""
+    system: Annotated[str | None, Field(description="The system prompt.")] = None
+    suffix: Annotated[
+        str | None, Field(description="What comes after the gap that is to be filled.")
+    ] = None
+    images: Annotated[
+        list[str] | None,
+        Field(description="Pictures in base64; for models that read them."),
+    ] = None
+    raw: Annotated[
+        bool,
+        Field(
+            description="Whether the prompt is continued as it is, without a chat template."
+        ),
+    ] = False
+    stream: Annotated[
+        bool, Field(description="Whether the answer comes in lines of JSON.")
+    ] = True
+    format: Annotated[
+        Literal["", "json"] | dict[str, Any] | None,
+        Field(
+            description="json for any JSON object, or the JSON schema that the text follows."
+        ),
+    ] = None
+    options: Annotated[
+        OllamaOptions | None,
+        Field(description="How to sample; what it has no use for is refused by name."),
+    ] = None
+    think: Annotated[
+        bool | Literal["low", "medium", "high"] | None,
+        Field(
+            description="Whether the model thinks first, or how much; for models that do."
+        ),
+    ] = None
+    keep_alive: Annotated[
+        str | float | None,
+        Field(
+            description="0 unloads the model after the answer, with the admin key where one is set; any other duration is accepted, for models stay loaded."
+        ),
+    ] = None
+
+
+Dimensions1 = TypeAliasType(
+    "Dimensions1",
+    Annotated[
+        int,
+        Field(description="How long the vectors are, of models that allow it.", ge=1),
+    ],
+)
+
+
+class OllamaEmbedRequest(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The model to ask; ':latest' at its end is read over."),
+    ] = None
+    input: Annotated[str | list[str], Field(description="A text, or several.")]
+    dimensions: Annotated[
+        Dimensions1 | None,
+        Field(description="How long the vectors are, of models that allow it."),
+    ] = None
+    options: Annotated[
+        OllamaOptions | None,
+        Field(description="How to sample; what it has no use for is refused by name."),
+    ] = None
+    keep_alive: Annotated[
+        str | float | None,
+        Field(
+            description="0 unloads the model after the answer, with the admin key where one is set; any other duration is accepted, for models stay loaded."
+        ),
+    ] = None
+
+
+class OllamaEmbeddingsRequest(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The model to ask; ':latest' at its end is read over."),
+    ] = None
+    prompt: Annotated[str, Field(description="A text.")]
+    options: Annotated[
+        OllamaOptions | None,
+        Field(description="How to sample; what it has no use for is refused by name."),
+    ] = None
+    keep_alive: Annotated[
+        str | float | None,
+        Field(
+            description="0 unloads the model after the answer, with the admin key where one is set; any other duration is accepted, for models stay loaded."
+        ),
+    ] = None
+
+
+class OllamaShowRequest(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The model to ask; ':latest' at its end is read over."),
+    ] = None
+    name: Annotated[str | None, Field(description="The older name of model.")] = None
+    verbose: Annotated[
+        bool, Field(description="Accepted; there is no more to tell.")
+    ] = False
+
+
+class OllamaDetails(StrictModel):
+    parent_model: str | MISSING = MISSING
+    format: str | MISSING = MISSING
+    family: str | MISSING = MISSING
+    families: list[str] | MISSING = MISSING
+    parameter_size: str | MISSING = MISSING
+    quantization_level: str | MISSING = MISSING
+
+
+class OllamaModel(StrictModel):
+    name: str
+    model: str
+    modified_at: str | MISSING = MISSING
+    size: Annotated[int, Field(description="Bytes on the disk.")]
+    digest: str
+    details: OllamaDetails
+    expires_at: str | MISSING = MISSING
+    size_vram: int | MISSING = MISSING
+    context_length: int | MISSING = MISSING
+
+
+class OllamaModels(StrictModel):
+    models: list[OllamaModel]
+
+
+class OllamaVersion(StrictModel):
+    version: Annotated[
+        str,
+        Field(
+            description="The version of Ollama whose API this is, which its clients look at."
+        ),
+    ]
+    server: Annotated[
+        str | MISSING, Field(description="This server's name and version.")
+    ] = MISSING
+
+
+class OllamaShowResponse(StrictModel):
+    modelfile: str | MISSING = MISSING
+    parameters: str | MISSING = MISSING
+    template: str | MISSING = MISSING
+    details: OllamaDetails
+    model_info: dict[str, Any]
+    capabilities: list[str]
+    modified_at: str | MISSING = MISSING
+
+
+class OllamaAnswerMessage(StrictModel):
+    role: str
+    content: str
+    thinking: str | MISSING = MISSING
+    tool_calls: list[OllamaToolCall] | MISSING = MISSING
+
+
+class OllamaChatResponse(StrictModel):
+    model: str
+    created_at: str
+    message: OllamaAnswerMessage
+    done: Annotated[bool, Field(description="Whether this is the end.")]
+    done_reason: Annotated[
+        str | None, Field(description="stop, length, load or unload.")
+    ] = None
+    total_duration: Annotated[int | None, Field(description="Nanoseconds in all.")] = (
+        None
+    )
+    load_duration: Annotated[
+        int | None, Field(description="Nanoseconds until the model was there.")
+    ] = None
+    prompt_eval_count: Annotated[
+        int | None, Field(description="Tokens of the prompt.")
+    ] = None
+    prompt_eval_duration: Annotated[
+        int | None, Field(description="Nanoseconds until the first token.")
+    ] = None
+    eval_count: Annotated[
+        int | None, Field(description="Tokens that were generated.")
+    ] = None
+    eval_duration: Annotated[int | None, Field(description="Nanoseconds for them.")] = (
+        None
+    )
+
+
+class OllamaGenerateResponse(StrictModel):
+    model: str
+    created_at: str
+    response: str
+    thinking: str | MISSING = MISSING
+    done: Annotated[bool, Field(description="Whether this is the end.")]
+    done_reason: Annotated[
+        str | None, Field(description="stop, length, load or unload.")
+    ] = None
+    total_duration: Annotated[int | None, Field(description="Nanoseconds in all.")] = (
+        None
+    )
+    load_duration: Annotated[
+        int | None, Field(description="Nanoseconds until the model was there.")
+    ] = None
+    prompt_eval_count: Annotated[
+        int | None, Field(description="Tokens of the prompt.")
+    ] = None
+    prompt_eval_duration: Annotated[
+        int | None, Field(description="Nanoseconds until the first token.")
+    ] = None
+    eval_count: Annotated[
+        int | None, Field(description="Tokens that were generated.")
+    ] = None
+    eval_duration: Annotated[int | None, Field(description="Nanoseconds for them.")] = (
+        None
+    )
+
+
+class OllamaEmbedResponse(StrictModel):
+    model: str
+    embeddings: list[list[float]]
+    total_duration: int | MISSING = MISSING
+    load_duration: int | MISSING = MISSING
+    prompt_eval_count: int | MISSING = MISSING
+
+
+class OllamaEmbeddingsResponse(StrictModel):
+    embedding: list[float]
+
+
+class OllamaError(StrictModel):
+    error: Annotated[
+        str,
+        Field(description="What is wrong and what to do about it; it names the field."),
+    ]
+    param: Annotated[
+        str | None,
+        Field(
+            description="The request field that caused the error, if one did; not in Ollama's API."
+        ),
+    ] = None
+    code: Annotated[
+        str | None,
+        Field(description="A stable code for programs; not in Ollama's API."),
+    ] = None
+
+
 class ChatCompletionLogprobToken(StrictModel):
     token: str
     logprob: float
@@ -991,6 +1915,72 @@ class CountTokensRequest(StrictModel):
     function_call: Annotated[
         Literal["none", "auto"] | ChatCompletionRequestFunctionCallOption | None,
         Field(description="As in a chat request; it may be part of the prompt."),
+    ] = None
+
+
+class MessageEventData(StrictModel):
+    type: Literal[
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+        "error",
+    ]
+    message: MessageResponse | MISSING = MISSING
+    index: Annotated[
+        int | MISSING, Field(description="Which block of the content.")
+    ] = MISSING
+    content_block: (
+        MessageAnswerText | MessageAnswerThinking | MessageAnswerToolUse | MISSING
+    ) = MISSING
+    delta: MessageDelta | MISSING = MISSING
+    usage: MessageUsage | MISSING = MISSING
+    error: MessageErrorObject | MISSING = MISSING
+
+
+class OllamaChatRequest(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The model to ask; ':latest' at its end is read over."),
+    ] = None
+    messages: Annotated[
+        list[OllamaMessage],
+        Field(
+            description="The conversation; none only loads the model.",
+            validate_default=True,
+        ),
+    ] = []
+    tools: Annotated[
+        list[ChatCompletionTool] | None,
+        Field(description="Functions that the model may call."),
+    ] = None
+    stream: Annotated[
+        bool, Field(description="Whether the answer comes in lines of JSON.")
+    ] = True
+    format: Annotated[
+        Literal["", "json"] | dict[str, Any] | None,
+        Field(
+            description="json for any JSON object, or the JSON schema that the text follows."
+        ),
+    ] = None
+    options: Annotated[
+        OllamaOptions | None,
+        Field(description="How to sample; what it has no use for is refused by name."),
+    ] = None
+    think: Annotated[
+        bool | Literal["low", "medium", "high"] | None,
+        Field(
+            description="Whether the model thinks first, or how much; for models that do."
+        ),
+    ] = None
+    keep_alive: Annotated[
+        str | float | None,
+        Field(
+            description="0 unloads the model after the answer, with the admin key where one is set; any other duration is accepted, for models stay loaded."
+        ),
     ] = None
 
 

@@ -39,9 +39,14 @@ def parse_body(
         check_size(body, [field.alias or name for name, field in model.model_fields.items()], max_values)
     with step():
         value = decode_json(body)
+    with step():
+        return validated(model, value)
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    """Return JSON that has been read as ``model``. Raises: SchemaViolation (422)."""
     try:
-        with step():
-            return model.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         raise _violation(error, value) from None
 

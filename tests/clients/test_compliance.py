@@ -14,7 +14,7 @@ from tests.e2e.server_process import ServerProcess, serve
 
 MODEL = "smollm2-135m-instruct"
 CANARY, COMPLY = shutil.which("compatcanary"), shutil.which("llm-comply")
-NOT_FOR_IT = {"chat-image-input", "chat-reasoning-summary"}
+NOT_FOR_IT = {"chat-image-input", "chat-reasoning-summary", "anth-image-input", "anth-thinking-display"}
 """The model reads no images, and the judge leaves thoughts to models whose names it knows."""
 
 
@@ -41,8 +41,9 @@ def test_compatcanary_gives_all_points(strict: ServerProcess) -> None:
 
 
 @pytest.mark.skipif(COMPLY is None, reason="llm-comply is not installed")
-def test_llm_comply_finds_nothing_wrong(strict: ServerProcess) -> None:
-    command = [str(COMPLY), "-u", f"{strict.url}/v1", "-k", KEY, "-m", MODEL, "--format", "openai-chat"]
+@pytest.mark.parametrize("shape", ["openai-chat", "anthropic"])
+def test_llm_comply_finds_nothing_wrong(strict: ServerProcess, shape: str) -> None:
+    command = [str(COMPLY), "-u", f"{strict.url}/v1", "-k", KEY, "-m", MODEL, "--format", shape]
 
     run = subprocess.run([*command, "--json", "--timeout", "120"], capture_output=True, text=True, timeout=900)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from jan_ort.http.body import RequestBody
 from jan_ort.http.keys import ApiKeys
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, operations
-from tests.http.handlers.serving import COMPLETIONS, serving
+from tests.http.handlers.serving import COMPLETIONS, serving, told
 
 
 def ask(
@@ -119,7 +120,7 @@ async def test_every_secured_operation_needs_the_key(operation: Operation) -> No
 
     assert (missing.status_code, wrong.status_code) == (401, 401)
     assert missing.headers["WWW-Authenticate"] == 'Bearer realm="jan-ort"'
-    assert right.status_code in (200, 422)
+    assert right.status_code in (200, 400 if path.startswith(("/v1/messages", "/api/")) else 422)
 
 
 async def test_the_key_is_checked_before_the_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +218,11 @@ def test_the_edge_needs_no_template_and_no_tokenizer() -> None:
     assert run.stdout.split() == []
 
 
+def _code(answer: dict[str, Any]) -> str | None:
+    code: str | None = told(answer)["code"] if "error" in answer else None
+    return code
+
+
 ADMIN = [operation for operation in SECURED if operation.path.startswith("/models/")]
 
 
@@ -235,7 +241,7 @@ async def test_with_an_admin_key_only_that_changes_the_server(operation: Operati
         async def ask(header: str | None) -> tuple[int, str | None]:
             headers = {"Content-Type": "application/json"} | ({"Authorization": header} if header else {})
             response = await client.open(path, method=operation.method, headers=headers, data=b'{"input": 5}')
-            return response.status_code, (await response.get_json()).get("error", {}).get("code")
+            return response.status_code, _code(await response.get_json() or {})
 
         refused = [await ask(header) for header in (None, "Bearer no", "adm1n", "Basic adm1n")]
         by_user, by_admin = await ask("Bearer k3y"), await ask("Bearer adm1n")

@@ -37,6 +37,41 @@ SAMPLING = {
     "presence_penalty": 0.5, "frequency_penalty": -0.5, "repeat_penalty": 1.0, "logit_bias": {"5": -1.5},
     "logit_bias_type": "tokens", "mirostat_mode": 2, "mirostat_tau": 4.5, "mirostat_eta": 0.2, "grammar": "root ::= x",
 }  # fmt: skip
+CACHE = {"cache_control": {"type": "ephemeral"}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "a", "url": None}, **CACHE}
+TEXT = {"type": "text", "text": "a", **CACHE}
+OPTIONS = {
+    "temperature": 0.5, "num_predict": -1, "stop": ["a"], "seed": 7, "top_k": 3, "top_p": 0.9, "min_p": 0.1,
+    "repeat_penalty": 1.0, "presence_penalty": 0.5, "frequency_penalty": -0.5, "mirostat": 2, "mirostat_tau": 4.5,
+    "mirostat_eta": 0.2, "num_ctx": 8,
+}  # fmt: skip
+COUNTED: dict[str, Any] = {
+    "system": "s",
+    "messages": [
+        {"role": "user", "content": [TEXT, IMAGE]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "t", "signature": "s"},
+                {"type": "tool_use", "id": "1", "name": "f", "input": {"n": 5}, **CACHE},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "1", "content": [TEXT, IMAGE], "is_error": True, **CACHE},
+                {"type": "tool_result", "tool_use_id": "1", "content": "5"},
+            ],
+        },
+    ],
+    "tools": [
+        {"type": "custom", "name": "f", "description": "d", "input_schema": {"type": "object"}, "strict": True, **CACHE}
+    ],
+    "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    "thinking": {"type": "enabled", "budget_tokens": 1, "display": "summarized"},
+    "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}, "effort": "low"},
+    **CACHE,
+}
 FULL: dict[str, list[dict[str, Any]]] = {
     "CreateCompletionRequest": [
         {**SAMPLING, "prompt": "p", "suffix": "s", "echo": True, "logprobs": 2, "best_of": 2},
@@ -67,6 +102,76 @@ FULL: dict[str, list[dict[str, Any]]] = {
         {"model": "m", "query": "a", "documents": ["b", {"text": "c"}], "top_n": 1, "return_documents": True},
     ],
     "CreateScoreRequest": [{"model": "m", "text_1": "a", "text_2": ["b", "c"]}, {"text_1": ["a"], "text_2": "b"}],
+    "CreateMessageRequest": [
+        {
+            **COUNTED,
+            "model": "m",
+            "max_tokens": 4,
+            "stop_sequences": ["a"],
+            "stream": False,
+            "temperature": 0.5,
+            "top_k": 3,
+            "top_p": 0.9,
+            "min_p": 0.1,
+            "repeat_penalty": 1.0,
+            "seed": 7,
+            "service_tier": "auto",
+        },
+        {"max_tokens": 4, "messages": [{"role": "user", "content": "a"}], "metadata": {"user_id": "u"}},
+    ],
+    "CountMessageTokensRequest": [
+        {"model": "m", "messages": [{"role": "user", "content": "a"}], "system": [{"type": "text", "text": "a"}]},
+        {
+            "messages": [{"role": "user", "content": "a"}],
+            "tools": [{"name": "f"}],
+            "tool_choice": {"type": "tool", "name": "f"},
+            "thinking": {"type": "disabled"},
+            "output_config": {"effort": "low"},
+            **CACHE,
+        },
+    ],
+    "OllamaChatRequest": [
+        {
+            "model": "m",
+            "stream": False,
+            "format": "json",
+            "options": OPTIONS,
+            "think": True,
+            "keep_alive": "5m",
+            "tools": [{"type": "function", "function": {"name": "f"}}],
+            "messages": [
+                {"role": "user", "content": "a", "images": ["a"]},
+                {
+                    "role": "assistant",
+                    "thinking": "t",
+                    "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"n": 5}}}],
+                },
+                {"role": "tool", "content": "5", "tool_name": "f", "tool_call_id": "1"},
+            ],
+        },
+        {"format": {"type": "object"}, "think": "low", "keep_alive": 0, "options": {"stop": "a"}},
+    ],
+    "OllamaGenerateRequest": [
+        {
+            "model": "m",
+            "prompt": "p",
+            "system": "s",
+            "suffix": "x",
+            "images": ["a"],
+            "raw": False,
+            "stream": True,
+            "format": "",
+            "options": {"seed": 7},
+            "think": False,
+            "keep_alive": 1.5,
+        },
+    ],
+    "OllamaEmbedRequest": [
+        {"model": "m", "input": ["a", "b"], "dimensions": 8, "options": {"num_ctx": 8}, "keep_alive": "5m"},
+        {"input": "a"},
+    ],
+    "OllamaEmbeddingsRequest": [{"model": "m", "prompt": "a", "options": {"num_ctx": 8}, "keep_alive": 0}],
+    "OllamaShowRequest": [{"model": "m", "name": "m", "verbose": True}],
     "ModelSelection": [{"model": "m"}],
     "CountTokensRequest": [
         {"model": "m", "input": "a"},

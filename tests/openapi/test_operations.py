@@ -12,7 +12,7 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
     expected = {(path, method.upper()) for path, item in load_spec()["paths"].items() for method in item}
 
     assert {(operation.path, operation.method) for operation in operations()} == expected
-    assert len(BY_ID) == len(operations()) == 13
+    assert len(BY_ID) == len(operations()) == 23
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,13 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
         ("create_embedding_v1_embeddings_post", models.CreateEmbeddingRequest),
         ("create_rerank_v1_rerank_post", models.CreateRerankRequest),
         ("create_score_v1_score_post", models.CreateScoreRequest),
+        ("create_message_v1_messages_post", models.CreateMessageRequest),
+        ("count_message_tokens_v1_messages_count_tokens_post", models.CountMessageTokensRequest),
+        ("ollama_chat_api_chat_post", models.OllamaChatRequest),
+        ("ollama_generate_api_generate_post", models.OllamaGenerateRequest),
+        ("ollama_embed_api_embed_post", models.OllamaEmbedRequest),
+        ("ollama_embeddings_api_embeddings_post", models.OllamaEmbeddingsRequest),
+        ("ollama_show_api_show_post", models.OllamaShowRequest),
         ("tokenize_extras_tokenize_post", models.TokenizeInputRequest),
         ("count_query_tokens_extras_tokenize_count_post", models.CountTokensRequest),
         ("detokenize_extras_detokenize_post", models.DetokenizeInputRequest),

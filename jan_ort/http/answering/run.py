@@ -77,6 +77,12 @@ class GenerationRun:
             return {}
         return {"image_tokens": sum(len(run.vectors) for run in self.plan.embedded.values())}
 
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The seconds since it began, and those until its first token."""
+        elapsed = time.perf_counter() - self._started
+        return elapsed, elapsed if self._first_token_s is None else self._first_token_s
+
     def weight(self, output: SequenceOutput) -> int:
         """Return about how many values an event's text and log-probabilities are in an answer."""
         num_values = 4 + len(output.text) // 4  # a parser of calls looks at each character

@@ -6,7 +6,7 @@ import base64
 import logging
 import time
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,31 @@ from jan_ort_openapi.models import CreateEmbeddingRequest
 logger = logging.getLogger(__name__)
 
 
+class Embedded(NamedTuple):
+    """What was embedded: float32 vectors ``(inputs, size)``, by which model, of how many tokens."""
+
+    model: str
+    vectors: NDArray[np.float32]
+    num_tokens: int
+
+
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
     check_as_openai(server, EMBED, body)
+    model, vectors, num_tokens = await embedded(server, body)
+    as_base64 = body.encoding_format == "base64"
+    usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}
+    data = (
+        {"object": "embedding", "index": index, "embedding": _encode(vector, as_base64=as_base64)}
+        for index, vector in enumerate(vectors)
+    )
+    return await json_answer(
+        lambda: {"object": "list", "model": model, "data": data, "usage": usage}, weight=vectors.size
+    )
+
+
+async def embedded(server: Server, body: CreateEmbeddingRequest) -> Embedded:
+    """Return the vectors that a request asks for. Raises: ApiError 400, ServingError."""
     with await server.lend(EMBEDDING, body.model) as model:
         inputs = await _read(body, model)
         started = time.perf_counter()
@@ -44,15 +66,7 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
         f", user {quoted(body.user)}" if body.user else "",
         logged_asker(),
     )
-    as_base64 = body.encoding_format == "base64"
-    usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}
-    data = (
-        {"object": "embedding", "index": index, "embedding": _encode(vector, as_base64=as_base64)}
-        for index, vector in enumerate(vectors)
-    )
-    return await json_answer(
-        lambda: {"object": "list", "model": model.name, "data": data, "usage": usage}, weight=vectors.size
-    )
+    return Embedded(model.name, vectors, num_tokens)
 
 
 async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDArray[np.int64]]:

@@ -8,11 +8,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from jan_ort_openapi.models import (
+    CountMessageTokensRequest,
     CreateChatCompletionRequest,
     CreateCompletionRequest,
     CreateEmbeddingRequest,
+    CreateMessageRequest,
     CreateRerankRequest,
     CreateScoreRequest,
+    OllamaChatRequest,
+    OllamaEmbeddingsRequest,
+    OllamaEmbedRequest,
+    OllamaGenerateRequest,
 )
 
 Fields = Mapping[str, tuple[Any, ...]]
@@ -141,6 +147,37 @@ _OF_RANKING: Fields = {
     **_named("use_activation activation", True),
 }
 
+_OF_OTHER_PROTOCOLS: Fields = {
+    **_OF_TEXT,
+    **_OF_CHAT_ALONE,
+    **{
+        name: (None if field.is_required() else field.default, [])
+        for name, field in CreateChatCompletionRequest.model_fields.items()
+        if name not in ("model", "user")
+    },
+    **_named("max_completion_tokens max_new_tokens n_predict repetition_penalty stop_token_ids"),
+    **_named("guided_json guided_regex guided_choice guided_grammar structured_outputs json_schema regex ebnf"),
+    **_named("chat_template_kwargs reasoning_effort reasoning"),
+    **_named("ignore_eos continue_final_message", False),
+    "add_generation_prompt": (True,),
+}
+"""A chat's own fields, and its further names, where a protocol says the same otherwise or not at all."""
+
+_OF_MESSAGES: Fields = {
+    **_OF_OTHER_PROTOCOLS,
+    **_named("container mcp_servers context_management", [], {}),
+    "speed": ("standard",),
+}
+
+_OF_OLLAMA: Fields = {
+    **_OF_OTHER_PROTOCOLS,
+    "context": ([],),
+    "shift": (True,),
+    "truncate": (False,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+}
+
 REFUSED: Mapping[type[BaseModel], Fields] = {
     CreateCompletionRequest: {**_OF_TEXT, **_OF_CHAT_ALONE, **_OF_COMPLETIONS},
     CreateChatCompletionRequest: {
@@ -153,13 +190,25 @@ REFUSED: Mapping[type[BaseModel], Fields] = {
     CreateEmbeddingRequest: _OF_EMBEDDINGS,
     CreateRerankRequest: _OF_RANKING,
     CreateScoreRequest: _OF_RANKING,
+    CreateMessageRequest: _OF_MESSAGES,
+    CountMessageTokensRequest: _OF_MESSAGES,
+    OllamaChatRequest: _OF_OLLAMA,
+    OllamaGenerateRequest: _OF_OLLAMA,
+    OllamaEmbedRequest: {**_OF_EMBEDDINGS, "truncate": (False,)},
+    OllamaEmbeddingsRequest: {**_OF_EMBEDDINGS, "truncate": (False,)},
 }
 
 MEMBERS: Mapping[str, Fields] = {
     "response_format": _named("value pattern regex grammar choice", "", []),
     "stream_options": {"continuous_usage_stats": (False,)},
     "messages": _named("images", []),
-    "tools": {"strict": (False,), "parameters": ()},
+    "tools": {
+        "strict": (False,),
+        "parameters": (),
+        "input_examples": ([],),
+        "defer_loading": (False,),
+        "allowed_callers": (["direct"], []),
+    },
 }
 """Members of these fields, or of each object in them: at a level where they have no effect."""
 

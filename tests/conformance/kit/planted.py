@@ -36,6 +36,8 @@ from tests.conformance.kit.faults import (
 )
 from tests.conformance.kit.image_faults import IMAGE_FAULTS
 from tests.conformance.kit.member_faults import MEMBER_FAULTS
+from tests.conformance.kit.messages_faults import MESSAGES_FAULTS
+from tests.conformance.kit.ollama_faults import OLLAMA_FAULTS
 from tests.conformance.kit.reasoning_faults import REASONING_FAULTS
 from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
 from tests.conformance.kit.smaller_servers import tell_no_length
@@ -58,6 +60,8 @@ FAULTS: list[Fault] = [
     *WIDER_FAULTS,
     *CONVERSATION_FAULTS,
     *TOGETHER_FAULTS,
+    *MESSAGES_FAULTS,
+    *OLLAMA_FAULTS,
     dropping("seed", "field.completions.seed"),
     replace(dropping("seed", "seed.repeats"), name="forgets_seeds"),
     dropping("n", "field.chat.n"),

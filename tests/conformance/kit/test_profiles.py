@@ -72,11 +72,11 @@ def test_a_file_of_checks_is_a_profile_by_naming_one(monkeypatch: pytest.MonkeyP
     entry = HttpCheck("toy.is_there", toy, Level.FULL, (), None, (), needs_key=False)
 
     assert entry.profile == "toy"
-    assert {each.profile for each in registered()} == {BASE, "images", "rerank", "reasoning"}
+    assert {each.profile for each in registered()} == {BASE, "images", "rerank", "reasoning", "messages", "ollama"}
 
 
 def test_a_profile_that_does_not_exist_is_a_wrong_command_line() -> None:
-    result = CliRunner().invoke(main, ["http", "http://127.0.0.1:9", "--profile", "messages"])
+    result = CliRunner().invoke(main, ["http", "http://127.0.0.1:9", "--profile", "speech"])
 
     assert result.exit_code == 2
     assert "'base', 'rea" in result.output

@@ -77,6 +77,12 @@ async def post(client: Client, path: str, body: Any, **headers: str) -> tuple[in
     return response.status_code, json.loads(await response.get_data(as_text=True))
 
 
+def told(answer: Any) -> dict[str, Any]:
+    """Return what an error says of itself, in whose shape it may be."""
+    found: dict[str, Any] = answer["error"] if isinstance(answer["error"], dict) else answer
+    return found
+
+
 async def complete(client: Client, **body: Any) -> Any:
     """Return the answer to a completion that must succeed; at temperature 0 unless the test says otherwise."""
     status, answer = await post(client, COMPLETIONS, {"prompt": "Hello", "temperature": 0} | body)

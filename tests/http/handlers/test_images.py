@@ -149,3 +149,21 @@ async def test_a_model_that_reads_images_says_so() -> None:
 
     assert Capability.IMAGES == "images"
     assert "vision" in str(models)
+
+
+async def test_other_protocols_say_what_a_chat_does_of_an_image(client: Client) -> None:
+    expected, data = await text_of(client, QUESTION, image(DARK)), DARK.partition("base64,")[2]
+    block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+    options = {"temperature": 0, "num_predict": 8}
+    turn = {"role": "user", "content": "What is it?", "images": [data]}
+
+    body = {"messages": said(QUESTION, block), "temperature": 0, "max_tokens": 8}
+    _, message = await post(client, "/v1/messages", body)
+    _, counted = await post(client, "/v1/messages/count_tokens", {"messages": body["messages"]})
+    _, chat = await post(client, "/api/chat", {"messages": [turn], "options": options, "stream": False})
+    prompt = {"prompt": "What is it?", "images": [data], "options": options, "stream": False}
+    _, prompted = await post(client, "/api/generate", prompt)
+
+    assert message["content"][0]["text"] == expected
+    assert message["usage"]["input_tokens"] == counted["input_tokens"] > NUM_VECTORS
+    assert chat["message"]["content"] == prompted["response"] == expected

@@ -16,6 +16,9 @@ COMPLETIONS = "/v1/completions"
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
 RERANK, SCORE = "/v1/rerank", "/v1/score"
+MESSAGES, COUNT_MESSAGE = "/v1/messages", "/v1/messages/count_tokens"
+OLLAMA_CHAT, OLLAMA_GENERATE, OLLAMA_EMBED = "/api/chat", "/api/generate", "/api/embed"
+OLLAMA_EMBEDDINGS, OLLAMA_SHOW = "/api/embeddings", "/api/show"
 MODELS = "/v1/models"
 TOKENIZE = "/extras/tokenize"
 COUNT = "/extras/tokenize/count"
@@ -50,6 +53,12 @@ _SMALL: dict[str, dict[str, Any]] = {
     EMBEDDINGS: {"input": PROMPT},
     RERANK: {"query": PROMPT, "documents": [PROMPT]},
     SCORE: {"text_1": PROMPT, "text_2": PROMPT},
+    MESSAGES: {"messages": HELLO, "max_tokens": 1},
+    COUNT_MESSAGE: {"messages": HELLO},
+    OLLAMA_CHAT: {"messages": HELLO, "options": {"num_predict": 1}},
+    OLLAMA_GENERATE: {"prompt": PROMPT, "options": {"num_predict": 1}},
+    OLLAMA_EMBED: {"input": PROMPT},
+    OLLAMA_EMBEDDINGS: {"prompt": PROMPT},
 }
 """The smallest question of each operation of a model."""
 

@@ -21,8 +21,10 @@ from jan_ort_conformance.http.checks import (
     http_messages,
     images,
     logprobs,
+    messages,
     models_tokens_embeddings,
     nested_fields,
+    ollama,
     plain_answers,
     ranking,
     reasoning,
@@ -78,6 +80,8 @@ IN_ORDER = (
     vectors_in_full,
     images,
     ranking,
+    messages,
+    ollama,
 )
 
 

@@ -20,6 +20,12 @@ TASKS = {
     "/v1/embeddings": "embed",
     "/v1/rerank": "rerank",
     "/v1/score": "rerank",
+    "/v1/messages": "generate",
+    "/v1/messages/count_tokens": "generate",
+    "/api/chat": "generate",
+    "/api/generate": "generate",
+    "/api/embed": "embed",
+    "/api/embeddings": "embed",
 }
 
 

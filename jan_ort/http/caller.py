@@ -1,0 +1,22 @@
+"""The check of who calls, for the operation that is asked, or for more than it lets everybody do (hop 1)."""
+
+from __future__ import annotations
+
+from quart import current_app, request
+
+from jan_ort.http.asker import name_key
+from jan_ort.http.auth import check_request, given_keys
+from jan_ort.http.keys import ApiKeys
+from jan_ort.serving.server import Server
+
+KEYS = "jan_ort_keys"
+"""Where an app keeps its :class:`ApiKeys` in ``app.extensions``."""
+
+
+def check_caller(server: Server, *, changes_server: bool) -> None:
+    """Let the request that is answered pass, and note whose key it has. Raises: ApiError 401 or 403."""
+    keys: ApiKeys = current_app.extensions[KEYS]
+    headers, address = request.headers, request.scope.get("client")
+    given = given_keys(headers.get("Authorization"), headers.get("X-Api-Key"))
+    peer = address[0] if address else None
+    name_key(check_request(server.settings, keys, given, peer, headers.get("Host"), changes_server=changes_server))
