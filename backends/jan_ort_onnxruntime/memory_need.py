@@ -61,8 +61,8 @@ def _cache_bytes(graph: GenerationGraph | DecoderGraph, length: int, num_slots: 
     """Return the KV cache of all slots; a graph that returns its cache longer has one sequence's twice for a moment."""
     item = _ITEM_BYTES[graph.cache_dtype]
     if isinstance(graph, GenerationGraph):
-        shape = (2 * graph.num_layers, num_slots, graph.num_key_value_heads, length, graph.head_dim)
-        return math.prod(shape) * item + num_slots * graph.state_bytes * (STATE_PLACES + (graph.num_checkpoints or 0))
+        cached = sum(math.prod(shape) for shape in graph.cache_shapes(num_slots, length))
+        return cached * item + num_slots * graph.state_bytes * (STATE_PLACES + (graph.num_checkpoints or 0))
     position = sum(cache.num_heads * cache.head_dim for cache in graph.caches) * item
     state = sum(state.num_bytes for state in graph.states)
     states = state * (num_slots * (1 + (num_checkpoints(state) or 0)) + 1)

@@ -26,18 +26,21 @@ CHECKPOINTS_BYTES = 2**26
 class GenerationGraph:
     """A decoder with a shared KV cache: graph "gqa-shared-kv/1", or "/2", which also takes each token's position.
 
+    ``caches`` are the key-value heads and their size, of each layer's keys and of its values alike.
     ``states`` are the shapes, without the batch, of what layers keep of a sequence that do not attend: float32.
     """
 
-    num_layers: int
-    num_key_value_heads: int
-    head_dim: int
+    caches: tuple[tuple[int, int], ...]
     vocab_size: int
     num_top_logits: int
     context_length: int
     cache_dtype: str = "float32"
     takes_positions: bool = False
     states: tuple[tuple[int, ...], ...] = ()
+
+    def cache_shapes(self, num_rows: int, length: int) -> list[tuple[int, int, int, int]]:
+        """Return the shape of each cached tensor, in the order of :func:`cache_names`."""
+        return [(num_rows, heads, length, head_dim) for heads, head_dim in self.caches for _ in range(2)]
 
     @property
     def state_bytes(self) -> int:
@@ -69,12 +72,10 @@ def is_generation(file: OnnxFile) -> bool:
 def read_generation(folder: OnnxFolder) -> GenerationGraph:
     """Read the sizes of the model and of its cache. Raises: ModelError naming one that is not there."""
     file = folder.file
-    past = file.inputs["past_key_values.0.key"]
+    num_layers = sum(name.endswith(".key") for name in file.inputs)
     pasts = (file.inputs[state_names(index)[0]] for index in range(_num_states(file)))
     return GenerationGraph(
-        num_layers=sum(name.endswith(".key") for name in file.inputs),
-        num_key_value_heads=_fixed(file, past.name, past.shape[1]),
-        head_dim=_fixed(file, past.name, past.shape[3]),
+        caches=tuple(_cache(file, layer) for layer in range(num_layers)),
         vocab_size=_fixed(file, "logits", file.outputs["logits"].shape[1]),
         num_top_logits=_fixed(file, "top_logits", file.outputs["top_logits"].shape[1]),
         context_length=folder.written_context_length(),
@@ -87,9 +88,7 @@ def read_generation(folder: OnnxFolder) -> GenerationGraph:
 def shared_kv(decoder: DecoderGraph) -> GenerationGraph:
     """Return the KV cache and sizes of a decoder that appends in place."""
     return GenerationGraph(
-        num_layers=len(decoder.caches) // 2,
-        num_key_value_heads=decoder.caches[0].num_heads,
-        head_dim=decoder.caches[0].head_dim,
+        caches=((decoder.caches[0].num_heads, decoder.caches[0].head_dim),) * (len(decoder.caches) // 2),
         vocab_size=decoder.vocab_size,
         num_top_logits=min(NUM_TOP_LOGITS, decoder.vocab_size),
         context_length=decoder.context_length,
@@ -105,6 +104,14 @@ def cache_names(index: int) -> tuple[str, str]:
 def state_names(index: int) -> tuple[str, str]:
     """Return the names of past and present of state ``index``."""
     return f"past_state.{index}", f"present_state.{index}"
+
+
+def _cache(file: OnnxFile, layer: int) -> tuple[int, int]:
+    """Return the key-value heads of a layer and their size. Raises: ModelError if values are of another shape."""
+    key, value = (file.inputs[f"past_key_values.{layer}.{part}"] for part in ("key", "value"))
+    if key.shape != value.shape or len(key.shape) != 4:
+        raise ModelError(f"{file.path}: {value.name} is not of the shape of {key.name}; convert the model again")
+    return _fixed(file, key.name, key.shape[1]), _fixed(file, key.name, key.shape[3])
 
 
 def _num_states(file: OnnxFile) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,19 +26,20 @@ class DeviceKVCache:
 
     def __init__(self, graph: GenerationGraph, num_rows: int, context_length: int, device_type: str) -> None:
         self._device_type = device_type
-        self._row_shape = (1, graph.num_key_value_heads, context_length, graph.head_dim)
+        self._shapes = graph.cache_shapes(1, context_length)
         self._dtype = np.dtype(graph.cache_dtype)
-        self._row_bytes = int(np.prod(self._row_shape)) * self._dtype.itemsize
-        self._tensors = [self._zeros(num_rows) for _ in range(2 * graph.num_layers)]
+        self._row_bytes = [math.prod(shape) * self._dtype.itemsize for shape in self._shapes]
+        self._tensors = [self._zeros(num_rows, shape) for shape in self._shapes]
         # Taken now, with the cache: a step in which memory is short is too late. Two rows are neighbours already.
-        self._spare_row = [self._zeros(1) for _ in self._tensors] if num_rows > 2 else []
+        self._spare_row = [self._zeros(1, shape) for shape in self._shapes] if num_rows > 2 else []
         self._copier = _open_copier(len(self._tensors), device_type, self._dtype)
 
     def bind(self, io_binding: Any, first_row: int, end_row: int) -> None:
         """Give the graph the rows as past and present, for each layer's keys and values."""
-        shape, dtype = (end_row - first_row, *self._row_shape[1:]), self._dtype.type
+        dtype = self._dtype.type
         for index, address in enumerate(self._row(first_row)):
             past, present = cache_names(index)
+            shape = (end_row - first_row, *self._shapes[index][1:])
             io_binding.bind_input(past, self._device_type, 0, dtype, shape, address)
             io_binding.bind_output(present, self._device_type, 0, dtype, shape, address)
 
@@ -77,27 +79,30 @@ class DeviceKVCache:
             raise
 
     def _row(self, row: int) -> list[int]:
-        return [tensor.data_ptr() + row * self._row_bytes for tensor in self._tensors]
+        both = zip(self._tensors, self._row_bytes, strict=True)
+        return [tensor.data_ptr() + row * row_bytes for tensor, row_bytes in both]
 
     def _copy(self, sources: list[int], targets: list[int]) -> None:
         dtype = self._dtype.type
         with running():
             binding = self._copier.io_binding()
             for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
-                binding.bind_input(f"source.{index}", self._device_type, 0, dtype, self._row_shape, source)
-                binding.bind_output(f"target.{index}", self._device_type, 0, dtype, self._row_shape, target)
+                binding.bind_input(f"source.{index}", self._device_type, 0, dtype, self._shapes[index], source)
+                binding.bind_output(f"target.{index}", self._device_type, 0, dtype, self._shapes[index], target)
             self._copier.run_with_iobinding(binding)
             binding.synchronize_outputs()
 
-    def _zeros(self, num_rows: int) -> Any:
+    def _zeros(self, num_rows: int, shape: tuple[int, ...]) -> Any:
         # Zeros, for what attention masks is still multiplied: by 0, which does not take away a NaN.
-        zeros = np.zeros((num_rows, *self._row_shape[1:]), self._dtype)
+        zeros = np.zeros((num_rows, *shape[1:]), self._dtype)
         return ort.OrtValue.ortvalue_from_numpy(zeros, self._device_type, 0)
 
 
 def _open_copier(num_tensors: int, device_type: str, dtype: np.dtype[Any]) -> ort.InferenceSession:
     """Return a graph that copies so many tensors at once on the device."""
-    sources = {f"source.{index}": ("rows", "heads", "positions", "head_dim") for index in range(num_tensors)}
+    sources = {
+        f"source.{index}": ("rows", f"heads.{index}", "positions", f"head_dim.{index}") for index in range(num_tensors)
+    }
     targets = {f"target.{index}": shape for index, shape in enumerate(sources.values())}
     nodes = [Node("Identity", (source,), (target,)) for source, target in zip(sources, targets, strict=True)]
     options = ort.SessionOptions()

@@ -6,6 +6,7 @@ import contextlib
 import math
 import mmap
 import sys
+from collections import Counter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, cache_n
 class HostKVCache:
     """Keys and values in the host's memory, in the type of the graph's cache.
 
-    Their shape is ``(2 * num_layers, num_rows, num_key_value_heads, context_length, head_dim)``.
+    Those of one shape are an array ``(tensors, num_rows, num_key_value_heads, context_length, head_dim)``.
     A graph that is given the address of a row as past and as present appends in place. Memory is taken by the pages
     that were written: a sequence of n tokens costs n positions, whatever the context length.
     """
@@ -26,28 +27,35 @@ class HostKVCache:
     travels: ClassVar[bool] = True
 
     def __init__(self, graph: GenerationGraph, num_rows: int, context_length: int) -> None:
-        heads, head_dim = graph.num_key_value_heads, graph.head_dim
-        shape = (2 * graph.num_layers, num_rows, heads, context_length, head_dim)
-        self._array = untouched_zeros(shape, np.dtype(graph.cache_dtype))
+        shapes = graph.cache_shapes(num_rows, context_length)
+        arrays = {
+            shape: untouched_zeros((count, *shape), np.dtype(graph.cache_dtype))
+            for shape, count in Counter(shapes).items()
+        }
+        self._arrays = list(arrays.values())
+        parts = {shape: iter(array) for shape, array in arrays.items()}
+        self._tensors: list[NDArray[Any]] = [next(parts[shape]) for shape in shapes]
 
     def bind(self, io_binding: Any, first_row: int, end_row: int) -> None:
         """Give the graph the rows as past and present, for each layer's keys and values."""
-        shape, dtype = (end_row - first_row, *self._array.shape[2:]), self._array.dtype.type
-        for index in range(self._array.shape[0]):
+        for index, tensor in enumerate(self._tensors):
             past, present = cache_names(index)
-            address = self._array.ctypes.data + index * self._array.strides[0] + first_row * self._array.strides[1]
+            shape, dtype = (end_row - first_row, *tensor.shape[1:]), tensor.dtype.type
+            address = tensor.ctypes.data + first_row * tensor.strides[0]
             io_binding.bind_input(past, "cpu", 0, dtype, shape, address)
             io_binding.bind_output(present, "cpu", 0, dtype, shape, address)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of row ``source`` over those of row ``target``."""
-        self._array[:, target, :, :length] = self._array[:, source, :, :length]
+        for array in self._arrays:
+            array[:, target, :, :length] = array[:, source, :, :length]
 
     def swap(self, first: int, second: int, first_length: int, second_length: int) -> None:
         """Swap the contents of two rows that hold so many positions; all memory that this needs is taken first."""
-        kept = self._array[:, first, :, :first_length].copy()
+        kept = [array[:, first, :, :first_length].copy() for array in self._arrays]
         self.copy(second, first, second_length)
-        self._array[:, second, :, :first_length] = kept
+        for array, each in zip(self._arrays, kept, strict=True):
+            array[:, second, :, :first_length] = each
 
 
 def untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -25,15 +25,17 @@ class RowKVCache:
     travels: ClassVar[bool] = False
 
     def __init__(self, graph: GenerationGraph, num_rows: int, context_length: int, device_type: str) -> None:
-        shape = (1, graph.num_key_value_heads, context_length, graph.head_dim)
+        shapes = graph.cache_shapes(1, context_length)
         # Zeros, for what attention masks is still multiplied: by 0, which does not take away a NaN.
-        zeros = np.zeros(shape, graph.cache_dtype)
+        zeros = {shape: np.zeros(shape, graph.cache_dtype) for shape in set(shapes)}
 
-        def tensor() -> Any:
-            own = zeros.copy() if device_type == "cpu" else zeros  # the host's OrtValue is the array itself
+        def tensor(shape: tuple[int, int, int, int]) -> Any:
+            own = (
+                zeros[shape].copy() if device_type == "cpu" else zeros[shape]
+            )  # the host's OrtValue is the array itself
             return ort.OrtValue.ortvalue_from_numpy(own, device_type, 0)
 
-        self._rows = [[tensor() for _ in range(2 * graph.num_layers)] for _ in range(num_rows)]
+        self._rows = [[tensor(shape) for shape in shapes] for _ in range(num_rows)]
 
     def bind(self, io_binding: Any, first_row: int, end_row: int) -> None:
         """Give the graph the row as past and present, for each layer's keys and values."""

@@ -21,7 +21,7 @@ from jan_ort_onnxruntime.kv.host_kv_cache import HostKVCache, untouched_zeros
 from jan_ort_onnxruntime.kv.kv_rows import make_kv_cache
 from jan_ort_onnxruntime.sessions import generation_session
 
-GRAPH = GenerationGraph(2, 2, 16, 300, 64, 128)
+GRAPH = GenerationGraph(((2, 16), (1, 32)), 300, 64, 128)
 
 
 def open_on(kind: type[HostKVCache] | type[DeviceKVCache], folder: Path, patch: pytest.MonkeyPatch) -> Session:
@@ -129,7 +129,7 @@ class FailingCopier:
 
 
 def filled_cache(failing: set[int]) -> tuple[DeviceKVCache, NDArray[np.float32]]:
-    cache = DeviceKVCache(GenerationGraph(1, 1, 4, 300, 64, 8), 3, 8, "cpu")
+    cache = DeviceKVCache(GenerationGraph(((1, 4),), 300, 64, 8), 3, 8, "cpu")
     content = np.random.default_rng(2).normal(size=(3, 1, 8, 4)).astype(np.float32)
     cache._tensors[0].update_inplace(content)
     cache._copier = FailingCopier(cache._copier, failing)
@@ -209,18 +209,21 @@ def test_a_device_whose_memory_cannot_be_had_is_told_as_a_typed_error(ep_name: s
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_rows_are_copied_and_swapped_alike_in_every_memory(dtype: str) -> None:
-    graph = GenerationGraph(1, 1, 4, 300, 64, 8, dtype)
+    graph = GenerationGraph(((1, 4), (2, 8)), 300, 64, 8, dtype)
     host, device = HostKVCache(graph, 3, 8), DeviceKVCache(graph, 3, 8, "cpu")
-    content = np.random.default_rng(2).normal(size=(3, 1, 8, 4)).astype(dtype)
-    host._array[0] = content
-    device._tensors[0].update_inplace(content)
+    random = np.random.default_rng(2)
+    contents = [random.normal(size=shape).astype(dtype) for shape in graph.cache_shapes(3, 8)]
+    for index, content in enumerate(contents):
+        host._tensors[index][...] = content
+        device._tensors[index].update_inplace(content)
 
     for cache in (host, device):
         cache.swap(0, 2, 8, 8)
         cache.copy(2, 1, 8)
 
-    assert np.array_equal(host._array[0], device._tensors[0].numpy())
-    assert np.array_equal(host._array[0], content[[2, 0, 0]])
+    for index, content in enumerate(contents):
+        assert np.array_equal(host._tensors[index], device._tensors[index].numpy())
+        assert np.array_equal(host._tensors[index], content[[2, 0, 0]])
 
 
 def test_host_memory_is_chosen_for_providers_that_read_it() -> None:
