@@ -26,6 +26,7 @@ WRAPPERS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str], str]] 
     # checkpoint, what the wrapper says, what its text_config says more, prefixes, a tensor that is not text's
     ("gemma3", {"model_type": "gemma3", "mm_tokens_per_image": 256}, {}, OLD, "vision_tower.a"),
     ("gemma3", {"model_type": "gemma3"}, {}, {"model.": "model.language_model."}, "model.multi_modal_projector.a"),
+    ("gemma4", {"model_type": "gemma4"}, {}, {"model.": "model.language_model."}, "model.audio_tower.a"),
     ("mistral", {"model_type": "mistral3", "spatial_merge_size": 2}, {}, OLD, "multi_modal_projector.a"),
     ("ministral3", {"model_type": "mistral3"}, {}, {"model.": "model.language_model."}, "model.vision_tower.a"),
     ("llama", {"model_type": "smolvlm"}, {}, {"model.": "model.text_model."}, "model.connector.a"),

@@ -13,6 +13,7 @@ from jan_ort.convert.architectures.falcon import FALCON, FALCON_HF
 from jan_ort.convert.architectures.gemma import GEMMA, GEMMA_HF
 from jan_ort.convert.architectures.gemma2 import GEMMA2, GEMMA2_HF
 from jan_ort.convert.architectures.gemma3 import GEMMA3, GEMMA3_HF
+from jan_ort.convert.architectures.gemma4 import GEMMA4, GEMMA4_HF
 from jan_ort.convert.architectures.gemma_embedding import GEMMA_EMBEDDING
 from jan_ort.convert.architectures.glm4 import GLM4, GLM4_HF
 from jan_ort.convert.architectures.gpt2 import GPT2, GPT2_HF
@@ -58,6 +59,7 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     GEMMA,
     GEMMA2,
     GEMMA3,
+    GEMMA4,
     GEMMA_EMBEDDING,
     QWEN2MOE,
     QWEN3MOE,
@@ -98,6 +100,7 @@ HF_LAYOUTS: tuple[HfLayout, ...] = (
     GEMMA_HF,
     GEMMA2_HF,
     GEMMA3_HF,
+    GEMMA4_HF,
     MIXTRAL_HF,
     QWEN2MOE_HF,
     QWEN3MOE_HF,

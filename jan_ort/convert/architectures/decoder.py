@@ -72,6 +72,9 @@ class DecoderTensors:
     A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value. A layer may have
     a ``router`` and experts, all of one kind in one tensor, and beside them a block for all tokens; a ``correction`` is
     added to what chooses. A ``latent`` vector is what keys and values are made of (see :mod:`architectures.latent`).
+    A ``layer_embedding`` has a token's vectors for all layers, side by side, and ``layer_context`` makes others of its
+    embedding; a layer adds what ``layer_output`` makes of its own, and multiplies all by the number ``layer_scale``,
+    which is a whole name.
     """
 
     embedding: str = "token_embd"
@@ -121,6 +124,13 @@ class DecoderTensors:
     decay_bias: str = ""
     state_scale: str = ""
     state_output: str = ""
+    layer_embedding: str = ""
+    layer_context: str = ""
+    layer_context_norm: str = ""
+    layer_gate: str = ""
+    layer_output: str = ""
+    layer_output_norm: str = ""
+    layer_scale: str = ""
 
     def of(self, layer: int) -> DecoderTensors:
         """Return the names of one layer."""
@@ -201,6 +211,10 @@ class Decoder:
     says, only draft tokens. ``experts``: layers may have some.
     ``latent``: keys and values of all heads are made of one vector.
     ``scales_embedding``: by the root of the hidden size. ``divides_logits``: by logit_scale, where others multiply.
+    ``layers_differ``: in the numbers of key-value heads and of hidden values in the feed-forward block, and those with
+    a window in the size of a head; the last ``attention.shared_kv_layers`` read the keys and values of earlier ones.
+    ``norms_values``: a head's values are normed, too, without a weight; a layer without values of its own takes its
+    keys. ``layer_embeddings``: a token may have a vector for each layer.
     ``wide_scale_layers``: in a model with so many layers scores are scaled by the hidden size's share of a head instead
     of the head's size. ``half_residual``: what the residual is multiplied by in a float16 graph, where it would be
     infinite otherwise.
@@ -240,6 +254,9 @@ class Decoder:
     divides_logits: bool = False
     half_residual: float = 1.0
     wide_scale_layers: int = 0
+    layers_differ: bool = False
+    norms_values: bool = False
+    layer_embeddings: bool = False
     tensors: DecoderTensors = DecoderTensors()
     keys: Mapping[str, float] = field(default_factory=dict)
     harmless_keys: frozenset[str] = frozenset()

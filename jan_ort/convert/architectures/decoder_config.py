@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
 from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes
 from jan_ort.convert.architectures.latent import LatentSizes, read_latent
+from jan_ort.convert.architectures.layer_heads import LayerHeads, read_layer_heads
 from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
 from jan_ort.convert.architectures.states import State, read_mixers
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
@@ -46,6 +47,9 @@ class DecoderConfig:
     ``windows``, ``rotaries`` and ``states`` have an entry for each layer: how many tokens attention sees, 0 for all,
     how queries and keys rotate, and what the layer has instead of attention, if it has. ``experts`` None: no layer has
     any. ``latent`` None: keys and values are projections of their own. ``causal`` False: tokens see those behind, too.
+    ``heads`` and ``widths`` are each layer's key-value heads and hidden values of its feed-forward block; the numbers
+    of the same meaning above are those of the first that attends, and the largest. ``layer_embedding_size``: of a
+    token's vector for each layer, 0 if there is none.
     """
 
     vocab_size: int
@@ -61,34 +65,21 @@ class DecoderConfig:
     windows: tuple[int, ...]
     rotaries: tuple[Rotary | None, ...]
     states: tuple[State | None, ...]
+    heads: tuple[LayerHeads, ...]
+    widths: tuple[int, ...]
     experts: ExpertSizes | None = None
     latent: LatentSizes | None = None
     causal: bool = True
+    layer_embedding_size: int = 0
 
-    @property
-    def attended_size(self) -> int:
-        """Width of what attention returns."""
-        return self.num_attention_heads * (self.latent.value if self.latent else self.head_dim)
-
-    @property
-    def rotated_size(self) -> int:
-        """How many values of a head the rotary tables are for."""
-        return self.latent.rotating if self.latent else self.head_dim
+    def attended_size(self, layer: int) -> int:
+        """Return the width of what a layer's attention returns."""
+        return self.num_attention_heads * (self.latent.value if self.latent else self.heads[layer].size)
 
     @property
     def attending(self) -> list[int]:
-        """The layers that attend, whose keys and values are cached in this order."""
-        return [layer for layer, state in enumerate(self.states) if state is None]
-
-    @property
-    def query_size(self) -> int:
-        """Width of the query projection."""
-        return self.num_attention_heads * self.head_dim
-
-    @property
-    def key_value_size(self) -> int:
-        """Width of the key projection, and of the value projection."""
-        return self.num_key_value_heads * self.head_dim
+        """The layers that attend to keys and values of their own, which are cached in this order."""
+        return [layer for layer, state in enumerate(self.states) if state is None and self.heads[layer].owner == layer]
 
     def temperatures(self) -> NDArray[np.float64] | None:
         """Return what queries are multiplied by at each position, float64 ``(context_length, 1)``; None: nothing."""
@@ -100,7 +91,19 @@ class DecoderConfig:
 
     def to_json(self, decoder: Decoder) -> dict[str, Any]:
         """Return config.json, without the token ids."""
-        left_out = ("norm_eps", "scales", "windows", "rotaries", "experts", "states", "latent", "causal")
+        left_out = {
+            "norm_eps",
+            "scales",
+            "windows",
+            "rotaries",
+            "experts",
+            "states",
+            "latent",
+            "causal",
+            "heads",
+            "widths",
+        }
+        left_out |= set() if self.layer_embedding_size else {"layer_embedding_size"}
         config: dict[str, Any] = {
             "architectures": [decoder.hf_class],
             "model_type": decoder.name,
@@ -128,28 +131,55 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
     _check_layers(source, decoder, num_layers)
     mixers = read_mixers(source, decoder, num_layers, num_heads)
     windows = _read_windows(source, decoder, num_layers)
+    heads = read_layer_heads(source, decoder, windows, mixers.num_key_value_heads, head_dim)
+    widths = _read_widths(source, decoder, num_layers)
     kind = "rms_epsilon" if decoder.norm == "rms" else "epsilon"
     config = DecoderConfig(
         vocab_size=source.num_rows(f"{decoder.tensors.embedding}.weight"),
         hidden_size=hidden_size,
         num_hidden_layers=num_layers,
         num_attention_heads=num_heads,
-        num_key_value_heads=mixers.num_key_value_heads,
-        head_dim=head_dim,
-        intermediate_size=source.integer(key("feed_forward_length")),
+        num_key_value_heads=heads[0].count,
+        head_dim=heads[0].size,
+        intermediate_size=max(widths),
         norm_eps=source.number(key(f"attention.layer_norm_{kind}")),
         max_position_embeddings=context_length,
         scales=_read_scales(source, decoder, hidden_size, num_layers, num_heads, head_dim),
         windows=windows,
-        rotaries=read_rotaries(source, decoder, windows, head_dim, context_length),
+        rotaries=read_rotaries(
+            source, decoder, windows, (head_dim, _inner_size(windows, heads, head_dim)), context_length
+        ),
         experts=read_expert_sizes(source, decoder),
         states=mixers.states,
+        heads=heads,
+        widths=widths,
+        layer_embedding_size=_read_layer_embedding_size(source, decoder),
         latent=read_latent(source, decoder),
         causal=source.boolean(key("attention.causal"), decoder.causal),
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)
     return config
+
+
+def _inner_size(windows: tuple[int, ...], heads: tuple[LayerHeads, ...], head_dim: int) -> int:
+    """Return the size of a head in layers with a window."""
+    return next((each.size for each, window in zip(heads, windows, strict=True) if window), head_dim)
+
+
+def _read_widths(source: Checkpoint, decoder: Decoder, num_layers: int) -> tuple[int, ...]:
+    key = decoder.key("feed_forward_length")
+    if not decoder.layers_differ:
+        return (source.integer(key),) * num_layers
+    widths = source.integer_per_layer(key, num_layers)
+    if not all(widths):
+        source.refuse(f"{source.spelled(key)} is 0 in a layer, which is not supported")
+    return tuple(widths)
+
+
+def _read_layer_embedding_size(source: Checkpoint, decoder: Decoder) -> int:
+    key = decoder.key("embedding_length_per_layer_input")
+    return source.integer(key, 0, low=0) if decoder.layer_embeddings else 0
 
 
 def _read_num_layers(source: Checkpoint, decoder: Decoder) -> int:
@@ -170,7 +200,7 @@ def _read_windows(source: Checkpoint, decoder: Decoder, num_layers: int) -> tupl
     windows = decoder.windows
     if windows is None or windows.num_layers not in (0, num_layers):
         return (0,) * num_layers
-    size = source.integer(decoder.key("attention.sliding_window"), windows.default, low=0)
+    size = source.integer(decoder.key("attention.sliding_window"), windows.default, low=int(decoder.layers_differ))
     local = source.pattern(decoder.key("attention.sliding_window_pattern"), windows.period, num_layers)
     return tuple(size if is_local else 0 for is_local in local)
 
@@ -209,22 +239,25 @@ def _check_layers(source: Checkpoint, decoder: Decoder, num_layers: int) -> None
 
 def _check(source: Checkpoint, decoder: Decoder, config: DecoderConfig) -> None:
     """Refuse what no graph could be built for."""
-    if config.num_attention_heads % config.num_key_value_heads:
-        source.refuse(
-            f"{config.num_attention_heads} attention heads cannot share {config.num_key_value_heads} key-value heads; "
-            "the file is damaged"
-        )
-    if config.hidden_size % GGML_BLOCK or config.head_dim % 8:
-        source.refuse(
-            f"embedding length {config.hidden_size} and head size {config.head_dim} must be multiples of "
-            f"{GGML_BLOCK} and 8; such a model is not supported"
-        )
+    for heads in set(config.heads):
+        if config.num_attention_heads % heads.count:
+            source.refuse(
+                f"{config.num_attention_heads} attention heads cannot share {heads.count} key-value heads; "
+                "the file is damaged"
+            )
+        if config.hidden_size % GGML_BLOCK or heads.size % 8:
+            source.refuse(
+                f"embedding length {config.hidden_size} and head size {heads.size} must be multiples of "
+                f"{GGML_BLOCK} and 8; such a model is not supported"
+            )
     if not config.causal and (config.latent or any(config.states) or config.scales.attention_cap):
         source.refuse(f"{source.spelled(decoder.key('attention.causal'))} is false, which is not supported here")
     own = () if config.latent else ("attention.value_length",)
-    for suffix in (*own, "attention.key_length_swa", "attention.value_length_swa"):
-        if source.integer(decoder.key(suffix), config.head_dim) != config.head_dim:
-            source.refuse(f"{decoder.key(suffix)} differs from the head size {config.head_dim}, which is not supported")
+    inner = () if decoder.layers_differ else ("attention.key_length_swa", "attention.value_length_swa")
+    for suffix in (*own, *inner):
+        size = source.integer(decoder.key("attention.key_length"), config.head_dim)
+        if source.integer(decoder.key(suffix), size) != size:
+            source.refuse(f"{decoder.key(suffix)} differs from the head size {size}, which is not supported")
     _check_sizes(source, decoder, config)
 
 
@@ -232,9 +265,11 @@ def _check_sizes(source: Checkpoint, decoder: Decoder, config: DecoderConfig) ->
     """Refuse sizes that the file's tensors do not bear out, before anything of that size is made."""
     tensors = decoder.tensors
     source.tensor(f"{tensors.embedding}.weight", (config.vocab_size, config.hidden_size))
-    first = tensors.of(config.attending[0])
-    source.tensor(f"{first.attention_output}.weight", (config.hidden_size, config.attended_size))
-    tables_bytes = config.max_position_embeddings * config.rotated_size * 4
+    first = config.attending[0]
+    output = f"{tensors.of(first).attention_output}.weight"
+    source.tensor(output, (config.hidden_size, config.attended_size(first)))
+    rotated = config.latent.rotating if config.latent else max(heads.size for heads in config.heads)
+    tables_bytes = config.max_position_embeddings * rotated * 4
     if tables_bytes > max(_SMALL_TABLES_BYTES, source.size_bytes):
         source.refuse(
             f"{config.max_position_embeddings} positions of heads of {config.head_dim} need rotary tables of "

@@ -109,15 +109,18 @@ class Rotary:
 
 
 def read_rotaries(
-    source: Checkpoint, decoder: Decoder, windows: tuple[int, ...], head_dim: int, context_length: int
+    source: Checkpoint, decoder: Decoder, windows: tuple[int, ...], head_dims: tuple[int, int], context_length: int
 ) -> tuple[Rotary | None, ...]:
-    """Return how each layer rotates, None if it does not. Raises: ConversionError."""
+    """Return how each layer rotates, None if it does not. Raises: ConversionError.
+
+    Args: head_dims: the size of a head, and that in layers with a window.
+    """
     if not decoder.rotates:
         return (None,) * len(windows)
-    whole = _read_rotary(source, decoder, head_dim, context_length)
+    whole = _read_rotary(source, decoder, head_dims[0], context_length)
     if _is_switched_off(source, decoder):
         return (None,) * len(windows)
-    local = _local(source, decoder, whole) if any(windows) else whole
+    local = _local(source, decoder, whole, head_dims) if any(windows) else whole
     outside = whole if not any(windows) or decoder.windows is None or decoder.windows.rotary_outside else None
     period = decoder.unrotated_period
     return tuple(
@@ -159,15 +162,20 @@ def _check_sections(source: Checkpoint, decoder: Decoder, size: int) -> None:
         source.refuse(f"{source.spelled(key)} is {sections!r:.80}, whose sections leave out some of {size // 2} pairs")
 
 
-def _local(source: Checkpoint, decoder: Decoder, whole: Rotary) -> Rotary:
+def _local(source: Checkpoint, decoder: Decoder, whole: Rotary, head_dims: tuple[int, int]) -> Rotary:
     """Return the rotation of layers with a window: the other layers' own, if it is the same."""
     assert decoder.windows is not None  # some layer has a window
     theta = source.number(decoder.key("rope.freq_base_swa"), decoder.windows.rotary_theta or whole.theta)
     scaling = whole.scaling if decoder.windows.scaled else None
     factors = whole.factors if decoder.windows.scaled else ""
-    if (theta, scaling, factors) == (whole.theta, whole.scaling, whole.factors):
+    size = whole.size
+    if decoder.layers_differ:
+        size = source.integer(decoder.key("rope.dimension_count_swa"), head_dims[1], high=head_dims[1])
+    if size % 2:
+        source.refuse(f"{decoder.key('rope.dimension_count_swa')} is {size}, which is odd; the file is damaged")
+    if (size, theta, scaling, factors) == (whole.size, whole.theta, whole.scaling, whole.factors):
         return whole
-    return Rotary("rotary.local", whole.size, theta, scaling, factors)
+    return Rotary("rotary.local", size, theta, scaling, factors)
 
 
 def _factors(source: Checkpoint, decoder: Decoder, context_length: int, scaling: Scaling | None) -> str:

@@ -65,6 +65,8 @@ def read_mixers(source: Checkpoint, decoder: Decoder, num_layers: int, num_heads
     key = decoder.key("attention.head_count_kv")
     if decoder.state == "short convolution":
         return _convolutions(source, decoder, num_layers)
+    if decoder.layers_differ:
+        return Mixers((None,) * num_layers, max(source.integer_per_layer(key, num_layers)))
     num_key_value_heads = source.integer(key, num_heads)
     if decoder.state is None:
         return Mixers((None,) * num_layers, num_key_value_heads)

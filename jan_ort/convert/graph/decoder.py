@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -74,8 +74,8 @@ class DecoderGraph:
         writer.input("seqlens_k", np.int32, ["batch"])
         writer.input("total_sequence_length", np.int32, [1])
         writer.input("logits_rows", np.int64, ["num_logits"])
-        for name in self._cache_names("past_key_values"):
-            writer.input(name, self._dtype, self._cache_shape())
+        for name, cached in self._caches("past_key_values"):
+            writer.input(name, self._dtype, cached)
 
     def _declare_outputs(self) -> None:
         writer = self._writer
@@ -83,17 +83,17 @@ class DecoderGraph:
         num_top = min(NUM_TOP_LOGITS, self._config.vocab_size)
         writer.output("top_logits", np.float32, ["num_logits", num_top])
         writer.output("top_token_ids", np.int64, ["num_logits", num_top])
-        for name in self._cache_names("present"):
-            writer.output(name, self._dtype, self._cache_shape())
+        for name, cached in self._caches("present"):
+            writer.output(name, self._dtype, cached)
         for index, shape in enumerate(self._operations.states):
             writer.output(f"present_state.{index}", np.float32, ["batch", *shape])
 
-    def _cache_names(self, prefix: str) -> list[str]:
-        caches = range(len(self._config.attending))
-        return [f"{prefix}.{cache}.{kind}" for cache in caches for kind in ("key", "value")]
-
-    def _cache_shape(self) -> list[int | str]:
-        return ["batch", self._config.num_key_value_heads, "max_length", self._config.head_dim]
+    def _caches(self, prefix: str) -> Iterator[tuple[str, list[int | str]]]:
+        """Yield the name and the shape of each layer's keys, and of its values."""
+        for cache, layer in enumerate(self._config.attending):
+            heads = self._config.heads[layer]
+            for kind in ("key", "value"):
+                yield f"{prefix}.{cache}.{kind}", ["batch", heads.count, "max_length", heads.size]
 
     def _head(self, hidden: str) -> None:
         """Add the logits of the positions in logits_rows, and the largest of each row in descending order."""

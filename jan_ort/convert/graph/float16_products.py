@@ -43,9 +43,10 @@ class Float16Products:
         self._experts = ExpertProducts(source, writer, self._matrices, weights)
         self._block_means: dict[str, str] = {}
 
-    def embed(self, tensor: str) -> str:
-        """Add the embedding."""
-        return self._writer.node("Gather", [self._table("embed.weight", tensor), "input_ids"], ["embed.out"], axis=0)
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:
+        """Add an embedding."""
+        table = self._table(f"{name}.weight", tensor, columns)
+        return self._writer.node("Gather", [table, "input_ids"], [f"{name}.out"], axis=0)
 
     def logits(self, rows: str, head: str, output: str) -> None:
         """Add the logits; a tied head reads the embedding's own bytes, for Gemm transposes at no cost."""
@@ -58,8 +59,8 @@ class Float16Products:
         product = self._writer.node("Gemm", inputs, ["logits.half"], transB=1)
         self._writer.node("Cast", [product], [output], to=TensorProto.FLOAT)
 
-    def _table(self, name: str, tensor: str) -> str:
-        shape = (self._config.vocab_size, self._config.hidden_size)
+    def _table(self, name: str, tensor: str, columns: int = 0) -> str:
+        shape = (self._config.vocab_size, columns or self._config.hidden_size)
         rows = map(self._halves, repeat(name), self._matrices.floats([Part(tensor, shape[0])], shape[1]))
         return self._writer.initializer_of_rows(name, np.float16, shape, rows)
 

@@ -13,6 +13,7 @@ from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.latent import LatentSizes
 from jan_ort.convert.architectures.states import DeltaNet, ShortConvolution
+from jan_ort.convert.graph.layer_embeddings import LayerEmbeddings
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, LatentAttention, Norm, Operations, Value
 from jan_ort.convert.inputs.checkpoint import Checkpoint
@@ -46,6 +47,7 @@ class Forward(Generic[Value]):
         self._temperatures = config.temperatures()
         self.residual = self._embed()
         self.pending: list[Value] = []
+        self._layer_embeddings = LayerEmbeddings(decoder, config, operations, shrinkage, self.residual)
 
     def _embed(self) -> Value:
         embedded = self._do.embed(self._decoder.tensors.embedding)
@@ -60,7 +62,18 @@ class Forward(Generic[Value]):
         names, smooth = self._decoder.tensors.of(layer), self._smoothing[layer]
         if self._is_parallel(names):
             self._parallel_blocks(layer, names, smooth)
-            return
+        else:
+            self._blocks(layer, names, smooth)
+        if self._config.layer_embedding_size:
+            self._settle(f"blk.{layer}.layer_gate")
+            said = self._layer_embeddings.read_by(layer, self.residual)
+            self._update(layer, "layer_embedding", said, names.layer_output_norm)
+        if names.layer_scale and self._source.has_tensor(names.layer_scale):
+            self._settle(f"blk.{layer}.scale")
+            factor = float(self._source.vector(names.layer_scale, 1)[0])
+            self.residual = self._do.scale(f"blk.{layer}.scale", self.residual, factor)
+
+    def _blocks(self, layer: int, names: DecoderTensors, smooth: LayerSmoothing) -> None:
         read = self._normed(layer, "attn_norm", names.attention_norm, smooth.attention)
         self._update(layer, "attn", self._mixed(layer, read), names.attention_post_norm)
         read = self._normed(layer, "ffn_norm", names.mlp_norm, smooth.mlp)
@@ -93,9 +106,13 @@ class Forward(Generic[Value]):
         if tensor:
             size, factor = self._config.hidden_size, self._shrinkage
             return self._norm(Norm(f"blk.{layer}.{name}", tensor, size, scale, read_factor=factor))
-        while self.pending:
-            self.residual = self._do.add(f"blk.{layer}.{name}", self.residual, self.pending.pop(0))
+        self._settle(f"blk.{layer}.{name}")
         return self.residual
+
+    def _settle(self, name: str) -> None:
+        """Add what is pending to the residual."""
+        while self.pending:
+            self.residual = self._do.add(name, self.residual, self.pending.pop(0))
 
     def _norm(self, norm: Norm) -> Value:
         if not self.pending:
@@ -129,24 +146,16 @@ class Forward(Generic[Value]):
             return self._latent_attention(layer, x, self._config.latent)
         config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
         order = self._order(layer)
-        norms = [
-            HeadNorm(f"{prefix}_{kind}_norm", tensor, heads, config.head_dim, order)
-            for kind, tensor, heads in (
-                ("q", names.query_norm, config.num_attention_heads),
-                ("k", names.key_norm, config.num_key_value_heads),
-            )
-            if self._has(tensor)
-        ]
-        parts = self._projected(names, order, self._smoothing[layer].attention)
-        apart = bool(norms) or self._temperatures is not None or self._decoder.gated_queries
+        parts = self._projected(layer, order, self._smoothing[layer].attention)
+        normed = self._has(names.query_norm) or self._has(names.key_norm)
+        apart = normed or self._temperatures is not None or self._decoder.gated_queries
         projections = do.projections(f"{prefix}_qkv", x, parts, config.hidden_size, apart=apart)
         gates = None
         if self._decoder.gated_queries:
-            query, gates = do.split(f"{prefix}_q_gates", projections[0], [config.query_size] * 2)
+            query, gates = do.split(f"{prefix}_q_gates", projections[0], [config.attended_size(layer)] * 2)
             projections = (query, *projections[1:])
-        if norms:
-            query, key, value = projections
-            projections = (do.head_norm(query, norms[0]), do.head_norm(key, norms[1]), value)
+        if normed:
+            projections = self._head_norms(layer, projections, order)
         if self._temperatures is not None:
             query, *others = projections
             projections = (do.temper(f"{prefix}_q", query, self._temperatures), *others)
@@ -154,7 +163,23 @@ class Forward(Generic[Value]):
         if gates is not None:
             attended = do.multiply(f"{prefix}_gated", attended, do.sigmoid(f"{prefix}_gates", gates))
         output = [Part(names.attention_output, config.hidden_size)]
-        return do.linear(f"{prefix}_output", attended, output, config.query_size)
+        return do.linear(f"{prefix}_output", attended, output, config.attended_size(layer))
+
+    def _head_norms(
+        self, layer: int, projections: tuple[Value, ...], order: NDArray[np.intp] | None
+    ) -> tuple[Value, ...]:
+        """Return queries, keys and values behind their norms; a layer without values of its own takes its keys."""
+        names, heads, prefix = self._decoder.tensors.of(layer), self._config.heads[layer], f"blk.{layer}.attn"
+
+        def norm(kind: str, x: Value, tensor: str, count: int, order: NDArray[np.intp] | None) -> Value:
+            return self._do.head_norm(x, HeadNorm(f"{prefix}_{kind}_norm", tensor, count, heads.size, order))
+
+        query, *cached = projections
+        query = norm("q", query, names.query_norm, self._config.num_attention_heads, order)
+        if not cached:
+            return (query,)
+        value = norm("v", cached[-1], "", heads.count, None) if self._decoder.norms_values else cached[-1]
+        return query, norm("k", cached[0], names.key_norm, heads.count, order), value
 
     def _short_convolution(self, layer: int, x: Value, state: ShortConvolution) -> Value:
         do, names, prefix, size = self._do, self._decoder.tensors.of(layer), f"blk.{layer}.conv", state.channels
@@ -207,33 +232,37 @@ class Forward(Generic[Value]):
         how = LatentAttention(layer, heads, sizes, rotary, names.latent_keys, names.latent_values, pairs)
         attended = do.attend_latent(prefix, (query, key, vector), how)
         output = [Part(names.attention_output, config.hidden_size)]
-        return do.linear(f"{prefix}_output", attended, output, config.attended_size)
+        return do.linear(f"{prefix}_output", attended, output, config.attended_size(layer))
 
     def _how(self, layer: int) -> Attention:
-        config = self._config
+        config, heads = self._config, self._config.heads[layer]
         return Attention(
-            cache=config.attending.index(layer),
+            cache=config.attending.index(heads.owner),
             num_heads=config.num_attention_heads,
-            num_key_value_heads=config.num_key_value_heads,
-            head_dim=config.head_dim,
+            num_key_value_heads=heads.count,
+            head_dim=heads.size,
             scale=config.scales.attention,
             rotary=config.rotaries[layer],
             window=config.windows[layer],
             cap=config.scales.attention_cap,
             sinks=self._decoder.tensors.of(layer).attention_sinks,
             causal=config.causal,
+            only_reads=heads.owner != layer,
         )
 
     def _order(self, layer: int) -> NDArray[np.intp] | None:
         rotary = self._config.rotaries[layer]
-        return None if rotary is None else rotary.order(self._config.head_dim, pairs=self._decoder.rotary_pairs)
+        return (
+            None if rotary is None else rotary.order(self._config.heads[layer].size, pairs=self._decoder.rotary_pairs)
+        )
 
-    def _projected(self, names: DecoderTensors, order: NDArray[np.intp] | None, scale: Scale | None) -> list[Part]:
-        """Return queries, keys and values: tensors of their own, or rows of one."""
-        query, key = self._config.query_size, self._config.key_value_size
+    def _projected(self, layer: int, order: NDArray[np.intp] | None, scale: Scale | None) -> list[Part]:
+        """Return queries, keys and values: tensors of their own, or rows of one; without values that are the keys."""
+        names, heads = self._decoder.tensors.of(layer), self._config.heads[layer]
+        query, key = self._config.attended_size(layer), heads.width
         if self._decoder.gated_queries:
             return [
-                Part(names.query, 2 * query, self._gates_behind(order), scale),
+                Part(names.query, 2 * query, self._gates_behind(layer, order), scale),
                 Part(names.key, key, order, scale),
                 Part(names.value, key, None, scale),
             ]
@@ -242,6 +271,10 @@ class Forward(Generic[Value]):
             Part(names.key, key, order, scale),
             Part(names.value, key, None, scale),
         ]
+        if heads.owner != layer:
+            return own[:1]
+        if self._decoder.norms_values and not self._has(names.value) and not self._has(names.qkv):
+            return own[:2] if order is None else [*own[:2], replace(own[2], name=names.key)]
         if not self._has(names.qkv):
             return own
         firsts, total = (0, query, query + key), query + 2 * key
@@ -250,9 +283,9 @@ class Forward(Generic[Value]):
             for part, first in zip(own, firsts, strict=True)
         ]
 
-    def _gates_behind(self, order: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    def _gates_behind(self, layer: int, order: NDArray[np.intp] | None) -> NDArray[np.intp]:
         """Return where rows come from so that all queries come before all their gates, which stand behind each head."""
-        size = self._config.head_dim
+        size = self._config.heads[layer].size
         heads = np.arange(self._config.num_attention_heads)[:, np.newaxis] * 2 * size
         queries = heads + (np.arange(size) if order is None else order)
         return np.concatenate([queries.reshape(-1), (heads + size + np.arange(size)).reshape(-1)])
@@ -261,7 +294,7 @@ class Forward(Generic[Value]):
         names, prefix = self._decoder.tensors.of(layer), f"blk.{layer}.ffn"
         sizes, kind = self._config.experts, self._decoder.experts
         if sizes is None or kind is None or layer < sizes.leading_dense:
-            return self._block(prefix, x, names, self._config.intermediate_size, scale, self._smoothing[layer].down)
+            return self._block(prefix, x, names, self._config.widths[layer], scale, self._smoothing[layer].down)
         chosen = self._do.experts(f"{prefix}_exps", x, Mixture(names, kind, sizes, self._config.hidden_size, scale))
         if not sizes.shared_width:
             return chosen

@@ -34,12 +34,13 @@ class NumpyOperations:
         self._subtracts_mean = norm == "layer"
         self._token_ids = token_ids
         self._matrices = Matrices(source, "int8")
+        self._cached: dict[int, list[Floats]] = {}
         self._tables: dict[str, tuple[Floats, Floats]] = {}
         self.inputs: dict[str, Floats] = {}
 
-    def embed(self, tensor: str) -> Floats:
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> Floats:
         """Return the embeddings of the tokens."""
-        shape = (self._config.vocab_size, self._config.hidden_size)
+        shape = (self._config.vocab_size, columns or self._config.hidden_size)
         return self._source.tensor(f"{tensor}.weight", shape).rows(self._token_ids)
 
     def position_embeddings(self, tensor: str) -> Floats:
@@ -78,10 +79,12 @@ class NumpyOperations:
 
     def head_norm(self, x: Floats, norm: HeadNorm) -> Floats:
         """Normalise all heads at once, or each."""
+        heads = x.reshape(len(x), norm.heads, norm.head_dim)
+        if not norm.tensor:
+            return self._normalized(heads).reshape(x.shape)
         shape = self._source.shape(f"{norm.tensor}.weight")
         weight = self._source.tensor(f"{norm.tensor}.weight", shape).dequantize().reshape(-1, norm.head_dim)
         weight = weight if norm.order is None else weight[:, norm.order]
-        heads = x.reshape(len(x), norm.heads, norm.head_dim)
         together = shape == (norm.heads * norm.head_dim,)
         normed = self._normalized(x).reshape(heads.shape) if together else self._normalized(heads)
         return (normed * weight).reshape(x.shape)
@@ -92,11 +95,15 @@ class NumpyOperations:
 
     def attend(self, name: str, projections: tuple[Floats, ...], attention: Attention) -> Floats:
         """Attend head by head."""
-        query, key, value = projections
+        query, *cached = projections
         group = attention.num_heads // attention.num_key_value_heads
         queries = self._heads(query, attention, attention.num_heads, attention.rotary)
-        keys = self._heads(key, attention, attention.num_key_value_heads, attention.rotary).repeat(group, axis=0)
-        values = self._heads(value, attention, attention.num_key_value_heads, None).repeat(group, axis=0)
+        if not attention.only_reads:
+            both = zip(cached, (attention.rotary, None), strict=True)
+            self._cached[attention.cache] = [
+                self._heads(each, attention, attention.num_key_value_heads, rotary) for each, rotary in both
+            ]
+        keys, values = (each.repeat(group, axis=0) for each in self._cached[attention.cache])
         scores = queries @ keys.swapaxes(1, 2) * np.float32(attention.scale)  # (heads, tokens, tokens)
         if attention.cap:
             scores = np.tanh(scores / np.float32(attention.cap)) * np.float32(attention.cap)
@@ -121,7 +128,8 @@ class NumpyOperations:
         sizes, heads = attention.sizes, attention.num_heads
         keys = self._source.tensor(f"{attention.keys}.weight", (heads, sizes.rank, sizes.still))
         values = self._source.tensor(f"{attention.values}.weight", (heads, sizes.value, sizes.rank))
-        weights, tables = (keys.dequantize(), values.dequantize()), self._rotary_tables(attention.rotary)
+        weights = keys.dequantize(), values.dequantize()
+        tables = self._rotary_tables(attention.rotary, sizes.rotating)
         return numpy_latent.attended(projections, attention, weights, tables)
 
     def _heads(self, x: Floats, attention: Attention, count: int, rotary: Rotary | None) -> Floats:
@@ -129,13 +137,13 @@ class NumpyOperations:
         heads = x.reshape(len(x), count, attention.head_dim).swapaxes(0, 1)
         if rotary is None:
             return np.ascontiguousarray(heads)
-        cosines, sines = self._rotary_tables(rotary)
+        cosines, sines = self._rotary_tables(rotary, attention.head_dim)
         first, second = np.split(heads, 2, axis=-1)
         return np.concatenate([first * cosines - second * sines, second * cosines + first * sines], axis=-1)
 
-    def _rotary_tables(self, rotary: Rotary) -> tuple[Floats, Floats]:
+    def _rotary_tables(self, rotary: Rotary, head_dim: int) -> tuple[Floats, Floats]:
         if rotary.name not in self._tables:
-            cosines, sines = rotary.tables(self._source, len(self._token_ids), self._config.rotated_size)
+            cosines, sines = rotary.tables(self._source, len(self._token_ids), head_dim)
             self._tables[rotary.name] = cosines.astype(np.float32), sines.astype(np.float32)
         return self._tables[rotary.name]
 

@@ -24,6 +24,7 @@ from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 
 POSITIONS = "position_ids"
+_KINDS = ("key", "value")
 _SINKS = 11  # which input of GroupQueryAttention they are
 
 _ACTIVATIONS: Mapping[Activation, tuple[str, str, Mapping[str, Any]]] = MappingProxyType(
@@ -70,13 +71,13 @@ class OnnxOperations:
         self._latent = OnnxLatent(source, writer, self._rotate_latent, self._constant)
         self._written: set[str] = set()
         # ONNX Runtime rotates inside of attention heads of whole sixteens only.
-        self._rotates_inside = dtype == np.float32 and config.head_dim % 16 == 0
+        self._rotates_inside = dtype == np.float32 and all(heads.size % 16 == 0 for heads in config.heads)
         self.takes_positions = not self._rotates_inside
         self.states: list[tuple[int, ...]] = []
 
-    def embed(self, tensor: str) -> str:
-        """Add the embedding."""
-        return self._products.embed(tensor)
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:
+        """Add an embedding."""
+        return self._products.embed(tensor, name, columns)
 
     def position_embeddings(self, tensor: str) -> str:
         """Add the rows of learned positions."""
@@ -94,10 +95,10 @@ class OnnxOperations:
             stem = name.removesuffix("qkv")
             return tuple(
                 self._products.linear(f"{stem}{kind}", x, [part], columns)
-                for kind, part in zip("qkv", parts, strict=True)
+                for kind, part in zip("qkv", parts, strict=False)
             )
         packed = self._products.linear(name, x, parts, columns)
-        if not apart:
+        if not apart or len(parts) == 1:
             return (packed,)
         return self.split(name, packed, [part.rows for part in parts])
 
@@ -143,9 +144,7 @@ class OnnxOperations:
     def head_norm(self, x: str, norm: HeadNorm) -> str:
         """Add a norm of all heads at once, or of each head between two changes of shape."""
         width = norm.heads * norm.head_dim
-        shape = self._source.shape(f"{norm.tensor}.weight")
-        weight = self._source.tensor(f"{norm.tensor}.weight", shape).dequantize().reshape(-1, norm.head_dim)
-        weight = weight if norm.order is None else weight[:, norm.order]
+        shape, weight = self._head_weight(norm)
         if shape == (width,) and norm.heads > 1:
             return self._normalized([x, self._constant(f"{norm.name}.weight", weight.reshape(-1))], f"{norm.name}.out")
         heads = self._reshaped(x, f"{norm.name}.heads", [0, 0, norm.heads, norm.head_dim])
@@ -155,6 +154,14 @@ class OnnxOperations:
         if len(weight) > 1:
             normed = self.multiply(f"{norm.name}.each", normed, self._constant(f"{norm.name}.each_weight", weight))
         return self._reshaped(normed, f"{norm.name}.out", [0, 0, width])
+
+    def _head_weight(self, norm: HeadNorm) -> tuple[tuple[int, ...], NDArray[Any]]:
+        """Return the weight's shape in the file, and the weight, a row for each head or one for all."""
+        if not norm.tensor:
+            return (norm.head_dim,), np.ones((1, norm.head_dim), np.float32)
+        shape = self._source.shape(f"{norm.tensor}.weight")
+        weight = self._source.tensor(f"{norm.tensor}.weight", shape).dequantize().reshape(-1, norm.head_dim)
+        return shape, weight if norm.order is None else weight[:, norm.order]
 
     def _reshaped(self, x: str, output: str, shape: list[int]) -> str:
         return self._writer.node(
@@ -176,21 +183,34 @@ class OnnxOperations:
         at: dict[str, Any] = {"num_heads": attention.num_heads, "kv_num_heads": attention.num_key_value_heads}
         at |= {"local_window_size": attention.window} if attention.window else {}
         at |= {"softcap": attention.cap} if attention.cap else {}
-        past = self._past(cache)
+        past = [f"present.{cache}.{kind}" for kind in _KINDS] if attention.only_reads else self._past(cache)
         query, key, value = (*projections, "", "")[:3]
+        if attention.only_reads:
+            key = value = self._no_keys(name, query, attention)
         tables: list[str] = []
         if rotary is not None and self._rotates_inside:
-            tables = self._tables(rotary)
+            tables = self._tables(rotary, attention.head_dim)
             at |= {"do_rotary": 1, "rotary_interleaved": 0}
         elif rotary is not None:
-            query, key = self._rotate(query, rotary), self._rotate(key, rotary)
+            query = self._rotate(query, rotary, attention.head_dim)
+            key = key if attention.only_reads else self._rotate(key, rotary, attention.head_dim)
             # OpenVINO's flavour leaves two of the three products to the CPU where all come before the rotations.
-            self._writer.move_last(f"{name}_v.")
+            self._writer.move_last(f"{name}_v")
         inputs = [query, key, value, *past, "seqlens_k", "total_sequence_length", *tables]
         if attention.sinks:
             inputs += [""] * (_SINKS - len(inputs)) + [self._sinks(name, attention)]
-        outputs = [f"{name}.out", f"present.{cache}.key", f"present.{cache}.value"]
+        outputs = [f"{name}.out", *(f"present.{cache}.{kind}" for kind in _KINDS)][: 1 if attention.only_reads else 3]
         return self._writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at, scale=attention.scale)
+
+    def _no_keys(self, name: str, query: str, attention: Attention) -> str:
+        """Add keys of no token: the operator then reads the cache as it is, and writes none."""
+        ends = np.array([0, attention.num_key_value_heads * attention.head_dim], np.int64)
+        zeros, axes = np.zeros(2, np.int64), np.array([1, 2], np.int64)
+        limits = [
+            self._writer.initializer(f"{name}.no_keys.{kind}", values)
+            for kind, values in (("starts", zeros), ("ends", ends), ("axes", axes))
+        ]
+        return self._writer.node("Slice", [query, *limits], [f"{name}.no_keys"])
 
     def attend_latent(self, name: str, projections: tuple[str, str, str], attention: LatentAttention) -> str:
         """Add attention to latent vectors."""
@@ -198,25 +218,24 @@ class OnnxOperations:
 
     def _rotate_latent(self, x: str, attention: LatentAttention) -> str:
         self.takes_positions = True
-        return self._rotate(x, attention.rotary, interleaved=int(attention.pairs))
+        return self._rotate(x, attention.rotary, attention.sizes.rotating, interleaved=int(attention.pairs))
 
     def _sinks(self, name: str, attention: Attention) -> str:
         return self._constant(f"{name}.sinks", self._source.vector(f"{attention.sinks}.weight", attention.num_heads))
 
     def _past(self, cache: int) -> list[str]:
         """Return the names of a cache by its number."""
-        return [f"past_key_values.{cache}.{kind}" for kind in ("key", "value")]
+        return [f"past_key_values.{cache}.{kind}" for kind in _KINDS]
 
-    def _rotate(self, x: str, rotary: Rotary, interleaved: int = 0) -> str:
-        inputs = [x, POSITIONS, *self._tables(rotary)]
+    def _rotate(self, x: str, rotary: Rotary, head_dim: int, interleaved: int = 0) -> str:
+        inputs = [x, POSITIONS, *self._tables(rotary, head_dim)]
         return self._writer.node("RotaryEmbedding", inputs, [f"{x}.rotated"], domain=MICROSOFT, interleaved=interleaved)
 
-    def _tables(self, rotary: Rotary) -> list[str]:
+    def _tables(self, rotary: Rotary, head_dim: int) -> list[str]:
         """Add cosines and sines, ``(context_length, head_dim / 2)``, the first time that they are used."""
         names = [f"{rotary.name}.cos", f"{rotary.name}.sin"]
         if not self._written.issuperset(names):
-            config = self._config
-            tables = rotary.tables(self._source, config.max_position_embeddings, config.rotated_size)
+            tables = rotary.tables(self._source, self._config.max_position_embeddings, head_dim)
             for name, table in zip(names, tables, strict=True):
                 self._once(name, table)
         return names

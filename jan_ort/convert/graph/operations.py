@@ -40,6 +40,7 @@ class Norm:
 class HeadNorm:
     """A norm of queries or keys, each head by itself, or of all ``heads`` at once where the weight is as wide.
 
+    ``tensor`` names the weight, "" for none.
     ``order`` is that of the values of a head (see :class:`Part`).
     """
 
@@ -56,6 +57,7 @@ class Attention:
 
     ``cache`` is the number of its keys and values among those of the layers that attend. ``sinks`` names the tensor of
     what each head attends to beside tokens, "" for nothing. ``causal`` False: half a window lies on either side.
+    ``only_reads``: an earlier layer has written this one's keys and values, too.
     """
 
     cache: int
@@ -68,6 +70,7 @@ class Attention:
     cap: float
     sinks: str = ""
     causal: bool = True
+    only_reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,8 @@ class LatentAttention:
 class Operations(Protocol[Value]):
     """Adds one operation; ``name`` begins the names of what it needs."""
 
-    def embed(self, tensor: str) -> Value:
-        """Return the embeddings of the tokens."""
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> Value:
+        """Return the embeddings of the tokens, of so many columns, 0 for the hidden size."""
         ...
 
     def position_embeddings(self, tensor: str) -> Value:

@@ -15,8 +15,11 @@ class Products(Protocol):
     the file come as an argument of their own, or in parts.
     """
 
-    def embed(self, tensor: str) -> str:
-        """Add the embedding of ``input_ids``, rows of ``tensor``."""
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:
+        """Add an embedding of ``input_ids``, rows of ``tensor`` with so many columns, 0 for the hidden size.
+
+        The first is the one that a head may share.
+        """
         ...
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:

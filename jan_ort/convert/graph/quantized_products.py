@@ -26,16 +26,18 @@ class QuantizedProducts:
         self._writer = writer
         self._matrices = Matrices(source, weights)
         self._experts = ExpertProducts(source, writer, self._matrices, weights)
+        self._embedding: StoredMatrix | None = None
         self._block_sums: dict[str, str] = {}
 
-    def embed(self, tensor: str) -> str:
-        """Add the embedding, of 8 bits."""
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:
+        """Add an embedding, of 8 bits."""
         config = self._config
-        blocks = self._matrices.embedding(tensor, config.vocab_size, config.hidden_size)
-        self._embedding = stored = store_matrix(self._writer, "embed", config.vocab_size, blocks, flat=True)
+        blocks = self._matrices.embedding(tensor, config.vocab_size, columns or config.hidden_size)
+        stored = store_matrix(self._writer, name, config.vocab_size, blocks, flat=True)
+        self._embedding = self._embedding or stored  # the first is what a tied head shares
         at = {"bits": 8, "block_size": stored.block_size, "gather_axis": 0, "quantize_axis": 1}
         inputs = [stored.codes, "input_ids", stored.scales]
-        return self._writer.node("GatherBlockQuantized", inputs, ["embed.out"], domain=MICROSOFT, **at)
+        return self._writer.node("GatherBlockQuantized", inputs, [f"{name}.out"], domain=MICROSOFT, **at)
 
     def logits(self, rows: str, head: str, output: str) -> None:
         """Add the logits of the hidden ``rows``."""
@@ -43,6 +45,7 @@ class QuantizedProducts:
             part = Part(head, self._config.vocab_size)
             self.linear("logits", rows, [part], self._config.hidden_size, output=output)
         else:  # tied: the same bytes in the file as the embedding's
+            assert self._embedding is not None  # it comes first
             self._product(rows, self._embedding.again(self._writer, "logits"), "", output)
 
     def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:

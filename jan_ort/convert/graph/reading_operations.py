@@ -26,11 +26,11 @@ class FloatProducts:
         self._writer = writer
         self._matrices = Matrices(source, "int8")
 
-    def embed(self, tensor: str) -> str:
-        """Add the embedding."""
-        shape = (self._config.vocab_size, self._config.hidden_size)
-        table = self._writer.initializer("embed.weight", self._source.tensor(f"{tensor}.weight", shape).dequantize())
-        return self._writer.node("Gather", [table, "input_ids"], ["embed.out"])
+    def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:
+        """Add an embedding."""
+        shape = (self._config.vocab_size, columns or self._config.hidden_size)
+        table = self._writer.initializer(f"{name}.weight", self._source.tensor(f"{tensor}.weight", shape).dequantize())
+        return self._writer.node("Gather", [table, "input_ids"], [f"{name}.out"])
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, and a sum if there is a bias."""
@@ -79,7 +79,7 @@ class ReadingOperations(OnnxOperations):
             return super().attend(name, projections, attention)
         query, key, value = projections
         if attention.rotary is not None:
-            query, key = self._rotate(query, attention.rotary), self._rotate(key, attention.rotary)
+            query, key = (self._rotate(each, attention.rotary, attention.head_dim) for each in (query, key))
         inputs = [query, *(self._repeated(each, attention) for each in (key, value)), "", "attention_mask.int32"]
         inputs += [self._window_bias(attention.window // 2)] if attention.window else []
         at = {"num_heads": attention.num_heads, "scale": attention.scale}

@@ -122,7 +122,7 @@ def _windows(keys: HfKeys, layout: HfLayout, fields: Mapping[str, Any]) -> dict[
         count = _size(keys, fields, "block_count") if size else 0
         types = types or ["sliding_attention" if layer >= first else "full_attention" for layer in range(count)]
     reach = size if fields.get("attention.causal", True) else size // 2
-    if reach >= _size(keys, fields, "context_length"):
+    if reach >= _size(keys, fields, "context_length") and not layout.decoder.layers_differ:
         size = 0
     windows: dict[str, Any] = {"attention.sliding_window": size}
     pattern = keys.take("sliding_window_pattern", keys.take("_sliding_window_pattern"))

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.inputs.hf_keys import HfKeys
 
-_TYPES = ("default", "linear", "llama3", "yarn", "longrope")
+_TYPES = ("default", "linear", "llama3", "yarn", "longrope", "proportional")
+_NEVER = 1e30
+"""What divides the frequency of values that do not rotate."""
+
 _DEFAULT_THETA = 10_000.0
 _MAX_HEAD_DIM = 2**14
 _SECTIONS = frozenset({"mrope_section", "mrope_interleaved"})
@@ -38,7 +41,9 @@ class HfRotary:
         share = whole.number("partial_rotary_factor", keys.number("partial_rotary_factor", self._share()))
         if share > 1 or head_dim > _MAX_HEAD_DIM:
             keys.refuse("head_dim", head_dim, f"{share} of it cannot rotate")
-        self._size, self._theta = int(head_dim * share), theta
+        self._num_turning = int(share * head_dim // 2)
+        is_proportional = whole.string("rope_type", "default") == "proportional"
+        self._size, self._theta = head_dim if is_proportional else int(head_dim * share), theta
         self.fields |= {"rope.freq_base": theta}
         if self._size != head_dim:
             self.fields["rope.dimension_count"] = self._size
@@ -76,6 +81,8 @@ class HfRotary:
             self.fields |= {"rope.scaling.type": "linear", "rope.scaling.factor": whole.number("factor")}
         elif kind == "llama3":
             self.factors["rotary_factors"] = self._llama3(whole)
+        elif kind == "proportional":
+            self.factors["rotary_factors"] = self._proportional(whole.number("factor", 1.0))
         elif kind == "yarn":
             self._add_yarn(whole)
         elif kind == "longrope":
@@ -95,6 +102,10 @@ class HfRotary:
         kept = np.clip((turns - low) / (high - low), 0, 1)
         divisors: NDArray[np.float64] = 1 / ((1 - kept) / factor + kept)
         return divisors
+
+    def _proportional(self, factor: float) -> NDArray[np.float64]:
+        """Return what each frequency is divided by: those of the whole head, of which the last ones rest."""
+        return np.where(np.arange(self._size // 2) < self._num_turning, factor or 1.0, _NEVER)
 
     def _add_yarn(self, whole: HfKeys) -> None:
         factor = whole.number("factor")
