@@ -21,6 +21,7 @@ from jan_ort.http.front.front import Front
 from jan_ort.http.keys import ApiKeys
 from jan_ort.http.metrics.answered import count_answer
 from jan_ort.http.metrics.scrape import Metrics, MetricsAddressError, listen_apart
+from jan_ort.http.responses.desk import RESPONSES, ResponseDesk
 from jan_ort.http.routes import (
     EXTENSION,
     HANDLERS,
@@ -99,6 +100,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
         except MetricsAddressError:
             await server.stop()
             raise
+        app.extensions[RESPONSES] = ResponseDesk(server.settings)
         app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
         app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
         keep_failed(app, server)
@@ -117,6 +119,7 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
                 app.extensions[each].cancel()
         await asyncio.to_thread(app.extensions[CLOSE_METRICS])
         await app.extensions[EXTENSION].stop()
+        app.extensions[RESPONSES].close()
 
     unknown_fields = UnknownFields()
     for operation in operations():

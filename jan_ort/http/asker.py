@@ -10,10 +10,14 @@ from jan_ort.ground.shown_text import quoted
 
 @dataclass(slots=True)
 class Asker:
-    """``request_id`` is what the client calls its request; ``key_name`` the holder of its key, if that has a name."""
+    """``request_id`` is what the client calls its request; ``key_name`` the holder of its key, if that has a name.
+
+    ``owner`` stands for the key itself: what is kept for one is not shown to another. Without keys it is "".
+    """
 
     request_id: str | None = None
     key_name: str | None = None
+    owner: str = ""
 
 
 _asker: ContextVar[Asker] = ContextVar("asker")
@@ -24,10 +28,15 @@ def begin_asker(request_id: str | None) -> None:
     _asker.set(Asker(request_id))
 
 
-def name_key(name: str | None) -> None:
-    """Note whose key the request has."""
+def name_key(name: str | None, owner: str) -> None:
+    """Note whose key the request has, and what stands for it."""
     if (asker := _asker.get(None)) is not None:
-        asker.key_name = name
+        asker.key_name, asker.owner = name, owner
+
+
+def current_owner() -> str:
+    """Return what stands for the key of this task's request."""
+    return (_asker.get(None) or Asker()).owner
 
 
 def asker_fields() -> dict[str, str]:

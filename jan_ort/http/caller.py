@@ -19,4 +19,5 @@ def check_caller(server: Server, *, changes_server: bool) -> None:
     headers, address = request.headers, request.scope.get("client")
     given = given_keys(headers.get("Authorization"), headers.get("X-Api-Key"))
     peer = address[0] if address else None
-    name_key(check_request(server.settings, keys, given, peer, headers.get("Host"), changes_server=changes_server))
+    holder = check_request(server.settings, keys, given, peer, headers.get("Host"), changes_server=changes_server)
+    name_key(holder, keys.owner(given))

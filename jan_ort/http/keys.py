@@ -25,6 +25,8 @@ class ApiKeys:
     def __init__(self, settings: Settings) -> None:
         own = () if settings.api_key is None else (settings.api_key.get_secret_value(),)
         self._own = {_digest(key.encode()): "" for key in own}
+        admin = () if settings.admin_key is None else (settings.admin_key.get_secret_value(),)
+        self._admin = {_digest(key.encode()) for key in admin}
         self._in_file: dict[bytes, str] = {}
         self._path = settings.api_key_file
         self._stamp: _Stamp | None = _UNREAD
@@ -38,6 +40,11 @@ class ApiKeys:
         digests = map(_digest, given)
         found = (self._own.get(each, self._in_file.get(each)) for each in digests)
         return next((name for name in found if name is not None), None)
+
+    def owner(self, given: Iterable[bytes]) -> str:
+        """Return what stands for the key that opens the API, of these: its digest, "" for none."""
+        known = {*self._own, *self._in_file, *self._admin}
+        return next((each.hex() for each in map(_digest, given) if each in known), "")
 
     def _read_again(self, path: Path) -> None:
         stamp, before = _stamp(path), self._stamp

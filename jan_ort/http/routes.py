@@ -15,7 +15,18 @@ from jan_ort.http.body import read_body
 from jan_ort.http.bug_records.failed_requests import begin_request
 from jan_ort.http.caller import check_caller
 from jan_ort.http.connection import current_body, take_request
-from jan_ort.http.handlers import chat, completions, embeddings, extras, health, messages, models, ollama, reranking
+from jan_ort.http.handlers import (
+    chat,
+    completions,
+    embeddings,
+    extras,
+    health,
+    messages,
+    models,
+    ollama,
+    reranking,
+    responses,
+)
 from jan_ort.http.metrics.scrape import Metrics
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
@@ -46,6 +57,11 @@ HANDLERS: Mapping[str, Handler] = {
     "ollama_tags_api_tags_get": ollama.tags,
     "ollama_ps_api_ps_get": ollama.ps,
     "ollama_version_api_version_get": ollama.version,
+    "create_response_v1_responses_post": responses.create_response,
+    "get_response_v1_responses__response_id__get": responses.get_response,
+    "delete_response_v1_responses__response_id__delete": responses.delete_response,
+    "list_input_items_v1_responses__response_id__input_items_get": responses.list_input_items,
+    "cancel_response_v1_responses__response_id__cancel_post": responses.cancel_response,
     "get_models_v1_models_get": models.get_models,
     "get_model_v1_models__model__get": models.get_model,
     "tokenize_extras_tokenize_post": extras.tokenize,
@@ -56,6 +72,13 @@ HANDLERS: Mapping[str, Handler] = {
     "get_health_health_get": health.get_health,
 }
 """The operations of the document, each with the function that answers it."""
+
+
+_PARAMETERS = {
+    "model": "path",  # a model's name may hold a slash
+    "response_id": "string(minlength=8)",  # shorter ones are no ids, but operations that others have, as "compact"
+}
+"""The parameters of paths, each with what the framework takes for it."""
 
 
 def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_fields: UnknownFields) -> None:
@@ -74,7 +97,9 @@ def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_f
         take_request(server)
         return await handler(server, await _read(operation, server.settings.max_body_values, unknown_fields))
 
-    rule = operation.path.replace("{model}", "<path:model>")  # a model's name may hold a slash
+    rule = operation.path
+    for name, parameter in _PARAMETERS.items():
+        rule = rule.replace(f"{{{name}}}", f"<{parameter}:{name}>")
     app.add_url_rule(rule, operation.operation_id, view, methods=[operation.method], provide_automatic_options=False)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
 
 from jan_ort.http.reading.other_names import HONOURED
+from jan_ort_openapi.models import CreateChatCompletionRequest, CreateResponseRequest
+
+_BORROWED: Mapping[type[BaseModel], type[BaseModel]] = {CreateResponseRequest: CreateChatCompletionRequest}
+"""Bodies that may also have the fields of another one."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +40,9 @@ def _unknown(value: Any, path: str) -> Iterator[str]:
     """Yield the paths of unknown fields below ``value``, without the places in arrays."""
     if isinstance(value, BaseModel):
         prefix = f"{path}." if path else ""
+        borrowed = _BORROWED.get(type(value), type(value)).model_fields
         for name in value.model_extra or ():
-            if f"{prefix}{name}" not in HONOURED:
+            if f"{prefix}{name}" not in HONOURED and name not in borrowed:
                 yield f"{prefix}{name}"
         for name in value.model_fields_set & type(value).model_fields.keys():
             yield from _unknown(getattr(value, name), f"{prefix}{name}")

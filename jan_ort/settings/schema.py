@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jan_ort.settings.network import NetworkSettings
+from jan_ort.settings.responses import ResponseSettings
 from jan_ort.settings.value_sources import (
     ConfigFileSource,
     SettingsError,
@@ -28,7 +29,7 @@ def default_cache_dir() -> Path:
     return Path(user_cache_dir("jan-ort", appauthor=False))
 
 
-class Settings(NetworkSettings):
+class Settings(ResponseSettings, NetworkSettings):
     """What the operator decides.
 
     A flag ``--num-slots`` is the field ``num_slots``, ``JAN_ORT_NUM_SLOTS`` and ``num_slots = 4`` in a file; a flag

@@ -1427,6 +1427,441 @@ class OllamaError(StrictModel):
     ] = None
 
 
+class ResponseContentPart(StrictModel):
+    type: Annotated[
+        str,
+        Field(
+            description="input_text, output_text, text, refusal, input_image, summary_text or reasoning_text; any other is refused by name."
+        ),
+    ]
+    text: Annotated[str | None, Field(description="What is said.")] = None
+    refusal: Annotated[
+        str | None, Field(description="What the assistant said in place of an answer.")
+    ] = None
+    image_url: Annotated[
+        str | None,
+        Field(
+            description="The image of an input_image, as a data URL or an address; models that read text refuse it."
+        ),
+    ] = None
+    detail: Annotated[
+        str | None, Field(description="How closely to look at an image.")
+    ] = None
+
+
+class ResponseInputItem(StrictModel):
+    type: Annotated[
+        str | None,
+        Field(
+            description="message, also where there is none; function_call, function_call_output, reasoning or item_reference. Any other is refused by name."
+        ),
+    ] = None
+    id: Annotated[
+        str | None,
+        Field(
+            description="The item's id; of an item_reference, that of an item of a stored response."
+        ),
+    ] = None
+    status: Annotated[
+        str | None, Field(description="How the item ended; it changes nothing.")
+    ] = None
+    role: Annotated[
+        str | None,
+        Field(
+            description="Who speaks in a message: user, assistant, system or developer."
+        ),
+    ] = None
+    phase: Annotated[
+        str | None,
+        Field(
+            description="What a message of the assistant was: commentary or final_answer; it changes nothing."
+        ),
+    ] = None
+    content: Annotated[
+        str | list[ResponseContentPart] | None,
+        Field(description="What a message says, or a reasoning item's thought."),
+    ] = None
+    call_id: Annotated[
+        str | None,
+        Field(
+            description="Which call a function_call is, or which one a function_call_output answers."
+        ),
+    ] = None
+    name: Annotated[str | None, Field(description="The called function.")] = None
+    arguments: Annotated[
+        str | None, Field(description="The call's arguments, as JSON text.")
+    ] = None
+    output: Annotated[
+        str | list[ResponseContentPart] | None,
+        Field(description="What the function returned."),
+    ] = None
+    summary: Annotated[
+        list[ResponseContentPart] | None,
+        Field(
+            description="A reasoning item's summary, read as its thought where it has no content."
+        ),
+    ] = None
+    encrypted_content: Annotated[
+        str | None,
+        Field(
+            description="A reasoning item's thought as this server gave it, which comes before its content."
+        ),
+    ] = None
+
+
+class ResponseTool(StrictModel):
+    type: Annotated[str, Field(description="function; any other is refused by name.")]
+    name: Annotated[str | None, Field(description="The function's name.")] = None
+    description: Annotated[str | None, Field(description="What the function does.")] = (
+        None
+    )
+    parameters: Annotated[
+        dict[str, Any] | None, Field(description="The JSON schema of its arguments.")
+    ] = None
+    strict: Annotated[
+        bool | None,
+        Field(
+            description="Whether calls that the model is free to make keep the parameters' schema."
+        ),
+    ] = None
+
+
+class ResponseAllowedTools(StrictModel):
+    type: Annotated[
+        str,
+        Field(
+            description="function, with the name of the one to call, or allowed_tools, with tools and a mode."
+        ),
+    ]
+    name: Annotated[str | None, Field(description="The function to call.")] = None
+    mode: Annotated[
+        str | None, Field(description="Of allowed tools: auto, required or none.")
+    ] = None
+    tools: Annotated[
+        list[ResponseTool] | None,
+        Field(
+            description="The tools of the request that may be called, by their names."
+        ),
+    ] = None
+
+
+class ResponseTextFormat(StrictModel):
+    type: Literal["text", "json_object", "json_schema"]
+    name: Annotated[str | None, Field(description="The schema's name.")] = None
+    description: Annotated[
+        str | None, Field(description="What the answer is for; the model is told.")
+    ] = None
+    schema_: Annotated[
+        dict[str, Any] | None,
+        Field(alias="schema", description="The JSON schema that the text follows."),
+    ] = None
+    strict: Annotated[
+        bool | None,
+        Field(description="It changes nothing: the text always follows the schema."),
+    ] = None
+
+
+class ResponseText(StrictModel):
+    format: Annotated[
+        ResponseTextFormat | None, Field(description="What the text follows.")
+    ] = None
+    verbosity: Annotated[
+        str | None,
+        Field(
+            description="How much to say; only medium, which is what a model does by itself."
+        ),
+    ] = None
+
+
+class ResponseReasoning(StrictModel):
+    effort: Annotated[
+        str | None,
+        Field(
+            description="How much to think: none, minimal, low, medium, high or xhigh."
+        ),
+    ] = None
+    summary: Annotated[
+        str | None,
+        Field(
+            description="auto or detailed: the thought is given as its summary, not as its content. concise is refused."
+        ),
+    ] = None
+
+
+class ResponseStreamOptions(StrictModel):
+    include_obfuscation: Annotated[
+        bool | None, Field(description="Only false: nothing is added to the events.")
+    ] = None
+
+
+class CreateResponseRequest(StrictModel):
+    model: Annotated[str | None, Field(description="The model to answer with.")] = None
+    input: Annotated[
+        str | list[ResponseInputItem] | None,
+        Field(description="What is said: a text of the user, or items."),
+    ] = None
+    instructions: Annotated[
+        str | None,
+        Field(
+            description="The system's message, before all others; it holds for this response alone."
+        ),
+    ] = None
+    previous_response_id: Annotated[
+        str | None,
+        Field(description="A stored response whose conversation goes on here."),
+    ] = None
+    store: Annotated[
+        bool | None,
+        Field(
+            description="Whether the response is kept, to be continued or asked for by its id; it is, unless this is false."
+        ),
+    ] = None
+    stream: Annotated[
+        bool | None, Field(description="Whether events are sent as they come.")
+    ] = None
+    stream_options: Annotated[
+        ResponseStreamOptions | None, Field(description="Options of a stream.")
+    ] = None
+    include: Annotated[
+        list[str] | None,
+        Field(
+            description="message.output_text.logprobs, and reasoning.encrypted_content, which is not encrypted: it lets a thought come back. Any other is refused by name."
+        ),
+    ] = None
+    tools: Annotated[
+        list[ResponseTool] | None,
+        Field(description="The functions that the model may call."),
+    ] = None
+    tool_choice: Annotated[
+        str | ResponseAllowedTools | None,
+        Field(description="none, auto, required, one function, or which are allowed."),
+    ] = None
+    parallel_tool_calls: Annotated[
+        bool | None,
+        Field(
+            description="Whether one response may have several calls; it may, unless this is false."
+        ),
+    ] = None
+    max_tool_calls: Annotated[
+        int | None,
+        Field(
+            description="The most calls of a response: only 1, which is the same as no parallel calls."
+        ),
+    ] = None
+    text: Annotated[
+        ResponseText | None, Field(description="What the text follows.")
+    ] = None
+    reasoning: Annotated[
+        ResponseReasoning | None,
+        Field(description="How much to think, and what to tell of it."),
+    ] = None
+    max_output_tokens: Annotated[
+        int | None,
+        Field(
+            description="The most tokens to generate, thoughts included; to the end of the context without it."
+        ),
+    ] = None
+    temperature: Annotated[
+        float | None, Field(description="As in chat completions, with their default.")
+    ] = None
+    top_p: Annotated[
+        float | None, Field(description="As in chat completions, with their default.")
+    ] = None
+    presence_penalty: Annotated[
+        float | None, Field(description="As in chat completions.")
+    ] = None
+    frequency_penalty: Annotated[
+        float | None, Field(description="As in chat completions.")
+    ] = None
+    top_logprobs: Annotated[
+        int | None,
+        Field(
+            description="How many of the likeliest tokens come with each token; log-probabilities are given where this is above 0."
+        ),
+    ] = None
+    truncation: Annotated[
+        str | None,
+        Field(
+            description="disabled: a conversation that is too long is an error. auto: its oldest items are left out."
+        ),
+    ] = None
+    metadata: Annotated[
+        dict[str, str] | None,
+        Field(description="Up to 16 texts, which are kept with the response."),
+    ] = None
+    background: Annotated[
+        bool | None,
+        Field(
+            description="Only false: a response is answered on the connection that asks for it."
+        ),
+    ] = None
+    service_tier: Annotated[
+        str | None, Field(description="auto or default, which are the same.")
+    ] = None
+    safety_identifier: Annotated[
+        str | None, Field(description="It changes nothing, and comes back.")
+    ] = None
+    prompt_cache_key: Annotated[
+        str | None,
+        Field(
+            description="It changes nothing, and comes back: prompts that begin alike share their cache anyway."
+        ),
+    ] = None
+    user: Annotated[str | None, Field(description="Who asks; the log has it.")] = None
+
+
+class TopLogprob(StrictModel):
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class Logprob(StrictModel):
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: list[TopLogprob] | MISSING = MISSING
+
+
+class ResponseOutputPart(StrictModel):
+    type: str
+    text: str | MISSING = MISSING
+    annotations: list[Any] | MISSING = MISSING
+    logprobs: list[Logprob] | MISSING = MISSING
+
+
+class ResponseOutputItem(StrictModel):
+    type: Literal["message", "function_call", "reasoning"]
+    id: str
+    status: str
+    role: str | MISSING = MISSING
+    content: list[ResponseOutputPart] | None = None
+    call_id: str | MISSING = MISSING
+    name: str | MISSING = MISSING
+    arguments: str | MISSING = MISSING
+    summary: list[ResponseOutputPart] | MISSING = MISSING
+    encrypted_content: Annotated[
+        str | None, Field(description="The thought, to be given back.")
+    ] = None
+
+
+class InputTokensDetails(StrictModel):
+    cached_tokens: Annotated[
+        int,
+        Field(
+            description="Tokens whose KV cache was reused, as of the response that is continued."
+        ),
+    ]
+
+
+class OutputTokensDetails1(StrictModel):
+    reasoning_tokens: int
+
+
+class ResponseUsage(StrictModel):
+    input_tokens: int
+    input_tokens_details: InputTokensDetails
+    output_tokens: int
+    output_tokens_details: OutputTokensDetails1
+    total_tokens: int
+
+
+class ResponseObject(StrictModel):
+    id: str
+    object: Literal["response"]
+    created_at: int
+    completed_at: int | None = None
+    status: Literal["in_progress", "completed", "incomplete", "failed", "cancelled"]
+    error: Annotated[
+        dict[str, Any] | None, Field(description="Why it failed: code and message.")
+    ] = None
+    incomplete_details: Annotated[
+        dict[str, Any] | None,
+        Field(description="Why it is incomplete: reason is max_output_tokens."),
+    ] = None
+    instructions: str | None = None
+    model: str
+    output: list[ResponseOutputItem]
+    previous_response_id: str | None = None
+    usage: ResponseUsage | None
+    tools: list[dict[str, Any]] | MISSING = MISSING
+    tool_choice: str | dict[str, Any] | MISSING = MISSING
+    parallel_tool_calls: bool | MISSING = MISSING
+    max_tool_calls: int | None = None
+    text: dict[str, Any] | MISSING = MISSING
+    reasoning: Annotated[
+        dict[str, Any] | None, Field(description="What was asked.")
+    ] = None
+    temperature: float | MISSING = MISSING
+    top_p: float | MISSING = MISSING
+    presence_penalty: float | MISSING = MISSING
+    frequency_penalty: float | MISSING = MISSING
+    top_logprobs: int | MISSING = MISSING
+    max_output_tokens: int | None = None
+    truncation: str | MISSING = MISSING
+    metadata: dict[str, Any] | MISSING = MISSING
+    store: Annotated[
+        bool,
+        Field(
+            description="Whether it can be asked for by its id; false, too, where it does not fit the store."
+        ),
+    ]
+    background: bool | MISSING = MISSING
+    service_tier: str | MISSING = MISSING
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    user: str | None = None
+
+
+class Logprob1(StrictModel):
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: list[TopLogprob] | MISSING = MISSING
+
+
+class ResponseStreamEvent(StrictModel):
+    type: Annotated[
+        str,
+        Field(
+            description="response.created, response.in_progress, response.output_item.added and .done, response.content_part.added and .done, response.output_text.delta and .done, response.function_call_arguments.delta and .done, response.reasoning_text.delta and .done, or with a summary response.reasoning_summary_part.added and .done and response.reasoning_summary_text.delta and .done; at last response.completed, response.incomplete or response.failed."
+        ),
+    ]
+    sequence_number: Annotated[
+        int, Field(description="From 0, one more with each event.", ge=0)
+    ]
+    response: ResponseObject | MISSING = MISSING
+    output_index: int | MISSING = MISSING
+    content_index: int | MISSING = MISSING
+    summary_index: int | MISSING = MISSING
+    item_id: str | MISSING = MISSING
+    item: ResponseOutputItem | MISSING = MISSING
+    part: ResponseOutputPart | MISSING = MISSING
+    delta: str | MISSING = MISSING
+    text: str | MISSING = MISSING
+    arguments: str | MISSING = MISSING
+    name: str | MISSING = MISSING
+    logprobs: list[Logprob1] | MISSING = MISSING
+
+
+class ResponseEvent(StrictModel):
+    data: Literal["[DONE]"] | str
+
+
+class ResponseItemList(StrictModel):
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class ResponseDeleted(StrictModel):
+    id: str
+    object: Literal["response"]
+    deleted: Literal[True]
+
+
 class ChatCompletionLogprobToken(StrictModel):
     token: str
     logprob: float

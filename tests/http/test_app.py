@@ -25,7 +25,7 @@ from tests.http.handlers.serving import (
     until,
 )
 
-POSTS = [operation for operation in operations() if operation.method == "POST"]
+POSTS = [operation for operation in operations() if operation.request_model is not None]
 
 
 def test_every_operation_of_the_document_has_a_handler() -> None:
@@ -152,14 +152,14 @@ async def test_an_unknown_path_is_a_json_404(client: Client, path: str) -> None:
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.operation_id)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 async def test_a_wrong_method_is_405_with_allow(client: Client, operation: Operation, method: str) -> None:
-    expected = operation.method
-    if method == expected:
+    expected = {each.method for each in operations() if each.path == operation.path}
+    if method in expected:
         method = "QUERY"
 
     response = await client.open(operation.path.replace("{model}", "m"), method=method)
 
     assert response.status_code == 405
-    assert expected in response.headers["Allow"].split(", ")
+    assert expected <= set(response.headers["Allow"].split(", "))
     assert told(await response.get_json())["code"] == "method_not_allowed"
 
 

@@ -8,7 +8,15 @@ from jan_ort.chat.template import ChatTemplateError
 from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.reading.own_names import OwnNames
 
-NAMES = OwnNames({"max_tokens": "limit", "response_format": "text.format", "messages": "input"}, ["system", "input.4"])
+NAMES = OwnNames(
+    {
+        "max_tokens": "limit",
+        "response_format": "text.format",
+        "messages": "input",
+        r"tools\.(\d+)\.function": r"tools.\1",
+    },
+    ["system", "input.4"],
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +27,7 @@ NAMES = OwnNames({"max_tokens": "limit", "response_format": "text.format", "mess
         ("messages.1.content.0.image_url", "input.4.content.0.image_url"),
         ("messages.7", "messages.7"),
         ("response_format.schema", "text.format.schema"),
+        ("tools.2.function.name", "tools.2.name"),
         ("top_k", "top_k"),
         ("min_max_tokens", "min_max_tokens"),
         (None, None),

@@ -31,6 +31,18 @@ MESSAGES = [
     {"role": "function", "content": "5", "name": "f"},
 ]
 FUNCTION = {"name": "f", "description": "A function.", "parameters": {"type": "object", "properties": {}, "n": 5}}
+ITEMS = [
+    {"type": "message", "id": "i", "status": "completed", "role": "assistant", "phase": "commentary", "content": "a"},
+    {
+        "role": "user",
+        "content": [{"type": "input_image", "text": "t", "refusal": "r", "image_url": "u", "detail": "low"}],
+    },
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "5"}]},
+    {"type": "function_call_output", "call_id": "c", "output": "5"},
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "s"}], "encrypted_content": "e"},
+]
+RESPONSE_TOOLS = [{"type": "function", "name": "f", "description": "d", "parameters": {"a": 1}, "strict": True}]
 SAMPLING = {
     "model": "m", "user": "u", "stream": False, "stream_options": {"include_usage": True}, "stop": ["a"],
     "min_tokens": 1, "max_tokens": 4, "temperature": 0.5, "top_p": 0.9, "min_p": 0.1, "top_k": 3, "n": 1, "seed": 7,
@@ -172,6 +184,42 @@ FULL: dict[str, list[dict[str, Any]]] = {
     ],
     "OllamaEmbeddingsRequest": [{"model": "m", "prompt": "a", "options": {"num_ctx": 8}, "keep_alive": 0}],
     "OllamaShowRequest": [{"model": "m", "name": "m", "verbose": True}],
+    "CreateResponseRequest": [
+        {
+            "model": "m",
+            "input": "a",
+            "instructions": "i",
+            "previous_response_id": "r",
+            "store": True,
+            "user": "u",
+            "stream": False,
+            "stream_options": {"include_obfuscation": False},
+            "include": ["a"],
+            "top_logprobs": 2,
+            "parallel_tool_calls": True,
+            "max_tool_calls": 1,
+            "reasoning": {"effort": "low", "summary": "auto"},
+            "max_output_tokens": 5,
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "presence_penalty": 0.5,
+            "truncation": "auto",
+            "frequency_penalty": 0.5,
+            "metadata": {"a": "b"},
+            "background": False,
+            "service_tier": "auto",
+            "safety_identifier": "s",
+            "prompt_cache_key": "k",
+        },
+        {"input": ITEMS, "tools": RESPONSE_TOOLS, "tool_choice": "auto"},
+        {"tool_choice": {"type": "allowed_tools", "name": "f", "mode": "auto", "tools": RESPONSE_TOOLS}},
+        {
+            "text": {
+                "verbosity": "low",
+                "format": {"type": "json_schema", "name": "a", "description": "d", "schema": {}, "strict": True},
+            }
+        },
+    ],
     "ModelSelection": [{"model": "m"}],
     "CountTokensRequest": [
         {"model": "m", "input": "a"},

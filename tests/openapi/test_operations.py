@@ -12,7 +12,7 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
     expected = {(path, method.upper()) for path, item in load_spec()["paths"].items() for method in item}
 
     assert {(operation.path, operation.method) for operation in operations()} == expected
-    assert len(BY_ID) == len(operations()) == 23
+    assert len(BY_ID) == len(operations()) == 28
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ def test_there_is_one_operation_for_each_method_of_each_path() -> None:
         ("ollama_embed_api_embed_post", models.OllamaEmbedRequest),
         ("ollama_embeddings_api_embeddings_post", models.OllamaEmbeddingsRequest),
         ("ollama_show_api_show_post", models.OllamaShowRequest),
+        ("create_response_v1_responses_post", models.CreateResponseRequest),
         ("tokenize_extras_tokenize_post", models.TokenizeInputRequest),
         ("count_query_tokens_extras_tokenize_count_post", models.CountTokensRequest),
         ("detokenize_extras_detokenize_post", models.DetokenizeInputRequest),

@@ -15,6 +15,7 @@ from jan_ort.http.auth import check_exposure
 from jan_ort.http.bug_records.kept_log import keep_log
 from jan_ort.http.launcher import BindError, bind_all, launch
 from jan_ort.http.protocol.descriptors import allowed_connections
+from jan_ort.http.responses.store import check_store
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.schema import Settings
 from jan_ort.settings.value_sources import config_files
@@ -37,6 +38,7 @@ def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
         log_as(settings.log_level or ("debug" if verbose else None), in_json=settings.log_format == "json")
         check_exposure(settings)
         allowed_connections(settings.max_connections)
+        check_store(settings)
         checked = check_settings(settings)
         try:
             listeners = bind_all(settings.host, settings.port)

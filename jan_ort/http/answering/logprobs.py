@@ -31,11 +31,12 @@ def chat_logprobs(
     tokenizer: TextTokenizer, content: Sequence[TokenLogprobs], thought: Sequence[TokenLogprobs] = ()
 ) -> dict[str, Any]:
     """Return the ``ChatCompletionLogprobs`` object, with its lists as iterators; those of thoughts have their own."""
-    thoughts = {"reasoning_content": _chat_tokens(tokenizer, thought)} if thought else {}
-    return {"content": _chat_tokens(tokenizer, content), "refusal": None} | thoughts
+    thoughts = {"reasoning_content": chat_tokens(tokenizer, thought)} if thought else {}
+    return {"content": chat_tokens(tokenizer, content), "refusal": None} | thoughts
 
 
-def _chat_tokens(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> Iterator[dict[str, Any]]:
+def chat_tokens(tokenizer: TextTokenizer, logprobs: Sequence[TokenLogprobs]) -> Iterator[dict[str, Any]]:
+    """Yield each token with its log-probability and the likeliest in its place, as chats and responses have them."""
     for each in logprobs:
         top = [_chat_token(tokenizer, token_id, logprob) for token_id, logprob in each.top]
         yield _chat_token(tokenizer, each.token_id, each.logprob) | {"top_logprobs": top}

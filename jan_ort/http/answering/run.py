@@ -40,6 +40,7 @@ class GenerationRun:
         """Tokens of thoughts, of answers that may have some; whoever reads them counts."""
         self._started = time.perf_counter()
         self._first_token_s: float | None = None
+        self._sink: _EndingSink | None = None
 
     async def outputs(
         self, *, each_token: bool, ping_interval_s: float | None = None
@@ -55,6 +56,11 @@ class GenerationRun:
                 for output in outputs:
                     self._count(output)
                 yield outputs
+
+    def wake(self) -> None:
+        """Have whoever reads the events look again whether more is wanted, though nothing has come."""
+        if self._sink is not None:
+            self._sink.put_nowait(SequenceOutput(0, "", num_cached_tokens=self._num_cached_tokens[0]))
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -150,8 +156,8 @@ class GenerationRun:
             for at, token_ids in enumerate(plan.prompts)
             for choice in range(plan.num_choices)
         )
-        sink = _EndingSink(len(prompts), self._on_end)
-        return GenerationRequest(self.id, prompts, sink, stream, plan.prompt_logprobs)
+        self._sink = _EndingSink(len(prompts), self._on_end)
+        return GenerationRequest(self.id, prompts, self._sink, stream, plan.prompt_logprobs)
 
     def _count(self, output: SequenceOutput) -> None:
         if self._first_token_s is None and output.first_token_at is not None:

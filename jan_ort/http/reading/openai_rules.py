@@ -15,13 +15,14 @@ from jan_ort_openapi.models import (
     CreateChatCompletionRequest,
     CreateCompletionRequest,
     CreateEmbeddingRequest,
+    CreateResponseRequest,
     Messages,
 )
 
+OpenAIBody = CreateChatCompletionRequest | CreateCompletionRequest | CreateEmbeddingRequest | CreateResponseRequest
 
-def check_as_openai(
-    server: Server, task: Task, body: CreateChatCompletionRequest | CreateCompletionRequest | CreateEmbeddingRequest
-) -> None:
+
+def check_as_openai(server: Server, task: Task, body: OpenAIBody) -> None:
     """Refuse a body as OpenAI's API does, if the settings say so. Raises: ModelNotFound, ApiError 400."""
     if not server.settings.strict_openai:
         return
@@ -31,10 +32,11 @@ def check_as_openai(
     if not any(is_named(each, body.model) for each in able):
         raise ModelNotFound(body.model, [each.name for each in able])
     if isinstance(body, CreateChatCompletionRequest):
-        _check_messages(body.messages)
+        check_messages(body.messages)
 
 
-def _check_messages(messages: Sequence[Messages]) -> None:
+def check_messages(messages: Sequence[Messages]) -> None:
+    """Refuse messages as OpenAI's API does. Raises: ApiError 400."""
     if not messages:
         raise bad_request("messages", "messages is empty; give one at least", code="empty_array")
     asked: frozenset[str] = frozenset()

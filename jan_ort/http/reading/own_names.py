@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from jan_ort.chat.template import ChatTemplateError
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.error_table import to_api_error
-from jan_ort_openapi import SchemaViolation
+from jan_ort_openapi import SchemaViolation, Violation
 
 _MESSAGE = re.compile(r"messages\.(\d+)")
 
@@ -17,15 +17,15 @@ _MESSAGE = re.compile(r"messages\.(\d+)")
 class OwnNames:
     """Tells of errors in a protocol's own names.
 
-    ``fields`` has the name of each field of a chat that the protocol spells otherwise, with or without members;
-    ``places`` where each message of the chat comes from.
+    ``fields`` has the name of each field of a chat that the protocol spells otherwise, with or without members: a
+    regular expression, and what its match becomes. ``places`` are where each message of the chat comes from.
     """
 
     def __init__(self, fields: Mapping[str, str], places: Sequence[str] = ()) -> None:
         self._fields = fields
         self._places = places
-        names = "|".join(map(re.escape, sorted(fields, key=len, reverse=True)))
-        self._known = re.compile(rf"(?<![\w.])(?:{_MESSAGE.pattern}|{names})(?!\w)")
+        names = "|".join(f"(?:{name})" for name in (_MESSAGE.pattern, *sorted(fields, key=len, reverse=True)))
+        self._known = re.compile(rf"(?<![\w.])(?:{names})(?!\w)")
 
     def told(self, text: str) -> str:
         """Return the text, a parameter or a message, with this protocol's names."""
@@ -44,11 +44,15 @@ class OwnNames:
                 param=None if failure.param is None else self.told(failure.param),
                 code=failure.code,
             )
-            own.headers, own.detail = failure.headers, failure.detail
+            own.headers = failure.headers
+            if isinstance(error, SchemaViolation):
+                place = (own.param or "").split(".")
+                own.detail = [Violation(loc=["body", *place], msg=own.message, type=error.detail[0]["type"])]
             raise own from error
 
     def _own(self, found: re.Match[str]) -> str:
-        if found[1] is None:
-            return self._fields[found[0]]
-        at = int(found[1])
-        return self._places[at] if at < len(self._places) else found[0]
+        if message := _MESSAGE.fullmatch(found[0]):
+            at = int(message[1])
+            return self._places[at] if at < len(self._places) else found[0]
+        matches = ((re.fullmatch(name, found[0]), own) for name, own in self._fields.items())
+        return next(match.expand(own) for match, own in matches if match)

@@ -14,6 +14,7 @@ from jan_ort_openapi.models import (
     CreateEmbeddingRequest,
     CreateMessageRequest,
     CreateRerankRequest,
+    CreateResponseRequest,
     CreateScoreRequest,
     OllamaChatRequest,
     OllamaEmbeddingsRequest,
@@ -178,6 +179,15 @@ _OF_OLLAMA: Fields = {
     "top_logprobs": (0,),
 }
 
+_OF_RESPONSES: Fields = {
+    **_named("messages functions function_call response_format stream_options tool_calls", [], {}),
+    **_named("max_tokens max_completion_tokens max_new_tokens n_predict logprobs", False),
+    **_named("conversation prompt context_management moderation", [], {}, ""),
+    "n": (1,),
+    "echo": (False,),
+}
+"""Fields of a chat that have another name in responses, and what OpenAI's servers keep."""
+
 REFUSED: Mapping[type[BaseModel], Fields] = {
     CreateCompletionRequest: {**_OF_TEXT, **_OF_CHAT_ALONE, **_OF_COMPLETIONS},
     CreateChatCompletionRequest: {
@@ -189,6 +199,7 @@ REFUSED: Mapping[type[BaseModel], Fields] = {
     },
     CreateEmbeddingRequest: _OF_EMBEDDINGS,
     CreateRerankRequest: _OF_RANKING,
+    CreateResponseRequest: _OF_RESPONSES,
     CreateScoreRequest: _OF_RANKING,
     CreateMessageRequest: _OF_MESSAGES,
     CountMessageTokensRequest: _OF_MESSAGES,
@@ -230,4 +241,7 @@ REMEDIES: Mapping[str, str] = {
     "output_dimension": "use dimensions",
     "embedding_type": "use encoding_format",
     "messages": "use /v1/chat/completions",
+    "response_format": "use text.format",
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_new_tokens", "n_predict"), "use max_output_tokens"),
+    "logprobs": "use top_logprobs",
 }

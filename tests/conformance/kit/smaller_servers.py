@@ -8,7 +8,16 @@ from typing import Any
 
 from tests.conformance.kit.faults import Exchange, Fault
 
-OPERATIONS = ("/extras/", "/models/", "/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/messages", "/api/")
+OPERATIONS = (
+    "/extras/",
+    "/models/",
+    "/v1/embeddings",
+    "/v1/rerank",
+    "/v1/responses",
+    "/v1/score",
+    "/v1/messages",
+    "/api/",
+)
 GENERATING = ("/v1/completions", "/v1/chat/completions")
 FIELDS = ("mirostat_mode", "mirostat_tau", "mirostat_eta", "logit_bias_type", "min_tokens", "best_of", "suffix", "user")
 REQUESTS = ("CreateCompletionRequest", "CreateChatCompletionRequest")

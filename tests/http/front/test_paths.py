@@ -58,7 +58,7 @@ def test_any_other_path_stays(path: str) -> None:
         ("/models//load", "/models/load"),
         ("/models/reference", "/v1/models/reference"),
         ("/v1/chat/completion", CHAT),
-        ("/v1/responses", "/openapi.json"),
+        ("/v1/threads", "/openapi.json"),
     ],
 )
 async def test_an_unknown_path_is_told_the_right_one(client: Client, path: str, named: str) -> None:
@@ -101,7 +101,7 @@ async def test_a_body_on_an_unknown_path_leaves_the_connection_usable() -> None:
         def ask() -> list[int]:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             found = []
-            for method, path in [("POST", "/v1/responses"), ("GET", MODELS), ("PUT", "/v1/x"), ("POST", CHAT)]:
+            for method, path in [("POST", "/v1/threads"), ("GET", MODELS), ("PUT", "/v1/x"), ("POST", CHAT)]:
                 body = json.dumps({"input": "hi" * 50_000}) if method != "GET" else None
                 connection.request(method, path, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()

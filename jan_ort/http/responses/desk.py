@@ -1,0 +1,109 @@
+"""Where responses are asked for: those that are kept, and those that are being answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jan_ort.http.api_error import ApiError, bad_request
+from jan_ort.http.asker import current_owner
+from jan_ort.http.responses.items import Item, response_of_item
+from jan_ort.http.responses.shape import Keep, ResponseShape
+from jan_ort.http.responses.store import ResponseStore
+from jan_ort.settings.schema import Settings
+
+RESPONSES = "jan_ort_responses"
+"""Where the app keeps its :class:`ResponseDesk` in ``app.extensions``."""
+
+
+class ResponseDesk:
+    """Finds responses for the key that asks; another key's are as if there were none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = ResponseStore(settings)
+        self._running: dict[str, tuple[str, ResponseShape]] = {}
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def keeper(self) -> Keep:
+        """Return what keeps a response for the key that has asked for it."""
+        owner = current_owner()
+
+        async def keep(identity: str, response: dict[str, Any], items: list[Item]) -> bool:
+            return await self._store.put(identity, owner, {"response": response, "items": items})
+
+        return keep
+
+    def begin(self, identity: str, shape: ResponseShape) -> None:
+        """Have a response found that is being answered from now on."""
+        self._running[identity] = current_owner(), shape
+
+    async def end(self, identity: str) -> None:
+        """Have it found no longer, unless it is kept."""
+        self._running.pop(identity, None)
+
+    async def items_before(self, identity: str | None) -> Sequence[Item]:
+        """Return the conversation of the response that is continued, none for none. Raises: ApiError 400."""
+        if identity is None:
+            return ()
+        record = await self._store.get(identity, current_owner())
+        if record is None:
+            message = f"there is no stored response {identity[:80]!r}; it may have expired, or was not stored"
+            raise bad_request("previous_response_id", message, code="previous_response_not_found")
+        items: list[Item] = record["items"]
+        return items
+
+    async def resolved(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return the items, with those that references name in their place. Raises: ApiError 400."""
+        if not any(item["type"] == "item_reference" for item in items):
+            return items
+        found: dict[str, Item] = {}
+        for at, item in enumerate(items):
+            if item["type"] == "item_reference" and item["id"] not in found:
+                record = await self._store.get(response_of_item(item["id"]), current_owner())
+                found |= {each["id"]: each for each in ([] if record is None else record["items"])}
+                if item["id"] not in found:
+                    message = f"there is no stored item {item['id'][:80]!r}; give the item itself"
+                    raise bad_request(f"input.{at}.id", message, code="item_not_found")
+        return [found[item["id"]] if item["type"] == "item_reference" else item for item in items]
+
+    async def response(self, identity: str) -> dict[str, Any]:
+        """Return a response. Raises: ApiError 404."""
+        if (shape := self._shape(identity)) is not None:
+            return shape.resource()
+        response: dict[str, Any] = (await self._record(identity))["response"]
+        return response
+
+    async def input_items(self, identity: str) -> list[Item]:
+        """Return the items from which a kept response was generated. Raises: ApiError 404."""
+        record = await self._record(identity)
+        items: list[Item] = record["items"]
+        return items[: len(items) - len(record["response"]["output"])]
+
+    async def cancel(self, identity: str) -> dict[str, Any]:
+        """End a response that is being answered, and return what there is of it. Raises: ApiError 404."""
+        if (shape := self._shape(identity)) is not None:
+            shape.cancel()
+        return await self.response(identity)
+
+    async def delete(self, identity: str) -> None:
+        """Forget a kept response. Raises: ApiError 404."""
+        if not await self._store.delete(identity, current_owner()):
+            raise _not_found(identity)
+
+    def _shape(self, identity: str) -> ResponseShape | None:
+        owner, shape = self._running.get(identity, ("", None))
+        return shape if owner == current_owner() else None
+
+    async def _record(self, identity: str) -> dict[str, Any]:
+        record = await self._store.get(identity, current_owner())
+        if record is None:
+            raise _not_found(identity)
+        return record
+
+
+def _not_found(identity: str) -> ApiError:
+    message = f"there is no stored response {identity[:80]!r}; it may have expired, or was not stored"
+    return ApiError(404, message, param="response_id", code="response_not_found")

@@ -1,0 +1,112 @@
+"""From the items of a conversation to the messages of a chat (hop 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jan_ort.http.api_error import bad_request, unsupported
+from jan_ort.http.responses.content import chat_parts, parts, text_of, thought_of
+
+Item = dict[str, Any]
+
+_ROLES = ("user", "assistant", "system", "developer")
+_KINDS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
+_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+
+
+def item_id(kind: str, response_id: str, at: int) -> str:
+    """Return the id of the item at a place of a response's conversation, from which the response's can be told."""
+    return f"{_PREFIXES[kind]}_{response_id.removeprefix('resp_')}_{at}"
+
+
+def response_of_item(identity: str) -> str:
+    """Return the id of the response that an item belongs to, if it has one of ours."""
+    return f"resp_{identity.partition('_')[2].partition('_')[0]}"
+
+
+def checked_item(item: Item, place: str) -> Item:
+    """Return an item as it is kept and answered, with its content as parts. Raises: ApiError 400 naming the place."""
+    kind = item.get("type") or "message"
+    if kind not in _KINDS:
+        raise unsupported(
+            f"{place}.type", f"{place}.type is {kind[:40]!r}, which is not supported; use {_one_of(_KINDS)}"
+        )
+    checked = item | {"type": kind}
+    match kind:
+        case "message":
+            role = item.get("role")
+            if role not in _ROLES:
+                raise bad_request(f"{place}.role", f"{place}.role is {str(role)[:40]!r}; use {_one_of(_ROLES)}")
+            checked["content"] = parts(item.get("content"), role, f"{place}.content")
+        case "function_call":
+            _need(item, ("call_id", "name", "arguments"), place)
+        case "function_call_output":
+            _need(item, ("call_id",), place)
+            checked["output"] = parts(item.get("output"), "output", f"{place}.output")
+        case "item_reference":
+            _need(item, ("id",), place)
+        case "reasoning":
+            thought_of(item, place)
+    return (
+        checked if kind in ("reasoning", "item_reference") else checked | {"status": item.get("status") or "completed"}
+    )
+
+
+def _need(item: Item, names: Sequence[str], place: str) -> None:
+    for name in names:
+        if not isinstance(item.get(name), str):
+            raise bad_request(f"{place}.{name}", f"{place}.{name} is missing; a {item['type']} needs it")
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+class Messages:
+    """The messages of a chat that items stand for, and the place that each comes from.
+
+    What the assistant thought, said and called in a row is one message.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.places: list[str] = []
+
+    def add(self, item: Item, place: str) -> None:
+        """Add a checked item."""
+        match item["type"]:
+            case "message" if item["role"] == "assistant":
+                self._of_assistant(place, content=text_of(item["content"]))
+            case "message":
+                self.say(item["role"], chat_parts(item["content"]), place)
+            case "reasoning":
+                self._of_assistant(place, reasoning_content=thought_of(item, place))
+            case "function_call":
+                function = {"name": item["name"], "arguments": item["arguments"]}
+                call = {"id": item["call_id"], "type": "function", "function": function}
+                self._of_assistant(place, tool_calls=[call])
+            case "function_call_output":
+                self.say("tool", chat_parts(item["output"]), place, tool_call_id=item["call_id"])
+
+    def say(self, role: str, content: str | list[dict[str, Any]] | None, place: str, **more: Any) -> None:
+        """Add a message."""
+        self.messages.append({"role": role, "content": content, **more})
+        self.places.append(place)
+
+    def _of_assistant(self, place: str, **more: Any) -> None:
+        last = self.messages[-1] if self.messages and self.messages[-1]["role"] == "assistant" else None
+        if last is None or not _goes_on(last, more):
+            self.say("assistant", None, place)
+            last = self.messages[-1]
+        for name, value in more.items():
+            last[name] = (last.get(name) or type(value)()) + value
+
+
+def _goes_on(message: dict[str, Any], more: dict[str, Any]) -> bool:
+    """Whether a message's next piece belongs to it: thoughts come first, then what is said, then calls."""
+    if "tool_calls" in more:
+        return True
+    if "content" in more:
+        return message["content"] is None and "tool_calls" not in message
+    return message["content"] is None and "tool_calls" not in message and "reasoning_content" not in message

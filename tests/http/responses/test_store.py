@@ -1,0 +1,133 @@
+"""What is kept of responses: within bounds, for whom it was given, in memory or in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jan_ort.http.responses.store import ResponseStore, check_store
+from jan_ort.settings.schema import Settings, SettingsError
+
+RECORD: dict[str, Any] = {"response": {"output": []}, "items": [{"id": "a", "text": "é"}]}
+
+
+def store(**given: Any) -> ResponseStore:
+    return ResponseStore(Settings.read(**given))
+
+
+async def test_a_record_is_found_by_its_owner_alone_until_it_is_deleted() -> None:
+    kept = store()
+
+    assert await kept.put("resp_1", "mine", RECORD)
+    assert await kept.get("resp_1", "mine") == RECORD
+    assert await kept.get("resp_1", "") is None
+    assert not await kept.delete("resp_1", "theirs")
+    assert await kept.delete("resp_1", "mine")
+    assert await kept.get("resp_1", "mine") is None
+    kept.close()
+
+
+async def test_what_was_not_used_for_the_longest_makes_room() -> None:
+    kept = store(max_stored_responses=2)
+
+    for name in ("a", "b"):
+        await kept.put(name, "", RECORD)
+    await kept.get("a", "")
+    await kept.put("c", "", RECORD)
+
+    assert [name for name in "abc" if await kept.get(name, "")] == ["a", "c"]
+    kept.close()
+
+
+async def test_the_bytes_of_all_are_bounded_and_one_that_never_fits_displaces_none() -> None:
+    kept = store(max_stored_response_mb=1)
+    large = {"text": "x" * 400_000}
+
+    for name in ("a", "b", "c"):
+        assert await kept.put(name, "", large)
+    assert not await kept.put("d", "", {"text": "x" * 2**20})
+
+    assert [name for name in "abcd" if await kept.get(name, "")] == ["b", "c"]
+    kept.close()
+
+
+async def test_what_nobody_uses_is_forgotten() -> None:
+    kept = store(stored_response_ttl_s=0.15)
+
+    await kept.put("a", "", RECORD)
+    for _ in range(4):
+        await asyncio.sleep(0.06)
+        assert await kept.get("a", "") == RECORD  # each use counts
+    await asyncio.sleep(0.25)
+
+    assert await kept.get("a", "") is None
+    kept.close()
+
+
+async def test_none_are_kept_where_none_are_wanted() -> None:
+    kept = store(max_stored_responses=0)
+
+    assert not await kept.put("a", "", RECORD)
+    kept.close()
+
+
+async def test_a_file_keeps_them_between_two_servers_for_its_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    first = store(response_store=path)
+    await first.put("a", "", RECORD)
+    first.close()
+
+    second = store(response_store=path)
+    assert await second.get("a", "") == RECORD
+    await second.delete("a", "")
+    second.close()
+
+    assert "é".encode() not in path.read_bytes()
+    if sys.platform != "win32":
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    path.touch()
+    path.chmod(0o644)
+
+    check_store(Settings.read(response_store=path))
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    text, other = tmp_path / "text", tmp_path / "other.db"
+    text.write_text("not a database, but as long as the header of one is: " * 9, encoding="utf-8")
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE mine (a)")
+    database.close()
+
+    for path in (text, other):
+        before = path.read_bytes()
+        with pytest.raises(SettingsError, match="choose another file"):
+            check_store(Settings.read(response_store=path))
+        assert path.read_bytes() == before
+
+
+def test_a_folder_and_a_file_in_no_folder_are_refused_as_settings(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none" / "responses.db"):
+        with pytest.raises(SettingsError, match="cannot be a file"):
+            Settings.read(response_store=path)
+
+
+async def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept = store(response_store=tmp_path / "responses.db")
+    kept._database.execute("PRAGMA max_page_count = 4")
+
+    assert not await kept.put("a", "", {"text": os.urandom(50_000).hex()})
+    assert "full" in caplog.text
+    kept.close()
