@@ -39,6 +39,7 @@ from tests.conformance.kit.member_faults import MEMBER_FAULTS
 from tests.conformance.kit.messages_faults import MESSAGES_FAULTS
 from tests.conformance.kit.ollama_faults import OLLAMA_FAULTS
 from tests.conformance.kit.reasoning_faults import REASONING_FAULTS
+from tests.conformance.kit.response_faults import RESPONSE_FAULTS
 from tests.conformance.kit.sampling_faults import SAMPLING_FAULTS
 from tests.conformance.kit.smaller_servers import tell_no_length
 from tests.conformance.kit.text_faults import TEXT_FAULTS
@@ -57,6 +58,7 @@ FAULTS: list[Fault] = [
     *TEXT_FAULTS,
     *IMAGE_FAULTS,
     *REASONING_FAULTS,
+    *RESPONSE_FAULTS,
     *WIDER_FAULTS,
     *CONVERSATION_FAULTS,
     *TOGETHER_FAULTS,

@@ -19,6 +19,7 @@ RERANK, SCORE = "/v1/rerank", "/v1/score"
 MESSAGES, COUNT_MESSAGE = "/v1/messages", "/v1/messages/count_tokens"
 OLLAMA_CHAT, OLLAMA_GENERATE, OLLAMA_EMBED = "/api/chat", "/api/generate", "/api/embed"
 OLLAMA_EMBEDDINGS, OLLAMA_SHOW = "/api/embeddings", "/api/show"
+RESPONSES = "/v1/responses"
 MODELS = "/v1/models"
 TOKENIZE = "/extras/tokenize"
 COUNT = "/extras/tokenize/count"
@@ -52,6 +53,7 @@ _SMALL: dict[str, dict[str, Any]] = {
     CHAT: {"messages": HELLO, "max_tokens": 1},
     EMBEDDINGS: {"input": PROMPT},
     RERANK: {"query": PROMPT, "documents": [PROMPT]},
+    RESPONSES: {"input": PROMPT, "max_output_tokens": 16},
     SCORE: {"text_1": PROMPT, "text_2": PROMPT},
     MESSAGES: {"messages": HELLO, "max_tokens": 1},
     COUNT_MESSAGE: {"messages": HELLO},

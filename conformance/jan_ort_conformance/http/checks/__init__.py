@@ -31,6 +31,7 @@ from jan_ort_conformance.http.checks import (
     refused_requests,
     repeated_prompts,
     requests_in_company,
+    responses,
     sampling_by_logprobs,
     sampling_fields,
     schema_keywords_and_calls,
@@ -82,6 +83,7 @@ IN_ORDER = (
     ranking,
     messages,
     ollama,
+    responses,
 )
 
 

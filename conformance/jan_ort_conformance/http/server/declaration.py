@@ -26,6 +26,7 @@ TASKS = {
     "/api/generate": "generate",
     "/api/embed": "embed",
     "/api/embeddings": "embed",
+    "/v1/responses": "generate",
 }
 
 

@@ -1,0 +1,135 @@
+"""Open Responses: items and events of /v1/responses, formats, calls, and responses that are continued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jan_ort_conformance.http.check_tools.asker import CHAT, RESPONSES, Asker, expect_effect
+from jan_ort_conformance.http.check_tools.http_check import check
+from jan_ort_conformance.http.check_tools.profile import Profile
+from jan_ort_conformance.http.server.events import events_of
+from jan_ort_conformance.verdicts.verdict import Level, expect
+
+PROFILE = Profile("responses", (RESPONSES,))
+
+ASKED: dict[str, Any] = {"input": "Tell me a story.", "temperature": 0, "max_output_tokens": 24}
+SCHEMA = {"type": "object", "properties": {"at": {"const": 1}}, "required": ["at"], "additionalProperties": False}
+TOOL = {"type": "function", "name": "tell", "parameters": SCHEMA}
+
+_TEXTS = "instructions previous_response_id truncation service_tier safety_identifier prompt_cache_key user model"
+_NUMBERS = "max_output_tokens max_tool_calls temperature top_p presence_penalty frequency_penalty top_logprobs"
+_PART = ("type", "text", "refusal", "image_url", "detail")
+_TOOL = ("type", "name", "description", "parameters", "strict")
+
+
+def _wrong() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each field and member with a body in which only its type is wrong."""
+    for name in _TEXTS.split():
+        yield name, {name: 5}
+    for name in (*_NUMBERS.split(), "store", "stream", "background", "parallel_tool_calls"):
+        yield name, {name: "x"}
+    for name in ("input", "include", "tools", "tool_choice", "text", "reasoning", "stream_options", "metadata"):
+        yield name, {name: 5}
+    for name in ("type", "role", "content", "id", "status", "phase", "call_id", "name", "arguments", "output"):
+        yield f"input.{name}", {"input": [{"role": "user", "content": "a"} | {name: 5}]}
+    for name in ("summary", "encrypted_content"):
+        yield f"input.{name}", {"input": [{"type": "reasoning", "summary": []} | {name: 5}]}
+    for field in ("content", "output", "summary"):
+        for name in _PART:
+            yield f"input.{field}.{name}", {"input": [{"role": "user", field: [{"type": "input_text"} | {name: 5}]}]}
+    for name in _TOOL:
+        yield f"tools.{name}", {"tools": [TOOL | {name: 5}]}
+        yield f"tool_choice.tools.{name}", {"tool_choice": {"type": "allowed_tools", "tools": [TOOL | {name: 5}]}}
+    for name in ("type", "name", "mode", "tools"):
+        yield f"tool_choice.{name}", {"tool_choice": {"type": "function", name: 5}}
+    for name in ("type", "name", "description", "schema", "strict"):
+        yield f"text.format.{name}", {"text": {"format": {"type": "text"} | {name: 5}}}
+    yield from ((f"text.{name}", {"text": {name: 5}}) for name in ("format", "verbosity"))
+    yield from ((f"reasoning.{name}", {"reasoning": {name: 5}}) for name in ("effort", "summary"))
+    yield "stream_options.include_obfuscation", {"stream_options": {"include_obfuscation": "x"}}
+
+
+WRONG = dict(_wrong())
+
+
+def responded(server: Asker, **fields: Any) -> Any:
+    """Return the response to a request that must be served."""
+    return server.answered(RESPONSES, ASKED | fields)
+
+
+def said(response: Any) -> str:
+    """Return the text of the response's messages."""
+    messages = [item for item in response["output"] if item["type"] == "message"]
+    return "".join(part["text"] for item in messages for part in item["content"])
+
+
+@check("responses.says_what_a_chat_says", level=Level.CORE, needs=[RESPONSES, CHAT])
+def responses_says_what_a_chat_says(server: Asker) -> None:
+    """At temperature 0 a response has the text and the tokens of a chat of the same conversation."""
+    asked = {"messages": [{"role": "user", "content": ASKED["input"]}], "temperature": 0, "max_tokens": 24}
+    chat, response = server.answered(CHAT, asked), responded(server, store=False)
+    expected = chat["choices"][0]["message"]["content"]
+    expect(said(response) == expected, f"the chat says {expected!r}, the response {said(response)!r}")
+    counts = [response["usage"][name] for name in ("input_tokens", "output_tokens")]
+    counted = [chat["usage"][name] for name in ("prompt_tokens", "completion_tokens")]
+    expect(counts == counted, f"the chat has {counted} tokens, the response {counts}")
+
+
+@check("responses.events_in_order", level=Level.CORE, needs=[RESPONSES])
+def responses_events_in_order(server: Asker) -> None:
+    """Events are numbered one by one, begin with response.created, and end with the response that is answered whole."""
+    whole = responded(server, store=False)
+    answer = server.served(RESPONSES, ASKED | {"stream": True, "store": False})
+    events = [json.loads(each) for each in events_of(answer.body) if each != "[DONE]"]
+    numbers = [event.get("sequence_number") for event in events]
+    expect(numbers == [*range(len(events))], f"the numbers are {numbers}")
+    kinds = [event["type"] for event in events]
+    expect(kinds[:2] == ["response.created", "response.in_progress"], f"the stream begins with {kinds[:2]}")
+    expect(kinds[-1] in ("response.completed", "response.incomplete"), f"the stream ends with {kinds[-1]}")
+    deltas = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    expect(deltas == said(events[-1]["response"]) == said(whole), f"the deltas say {deltas!r}, and all {said(whole)!r}")
+    for opened, closed in (("output_item.added", "output_item.done"), ("content_part.added", "content_part.done")):
+        counts = [kinds.count(f"response.{name}") for name in (opened, closed)]
+        expect(counts[0] == counts[1] > 0, f"{opened} and {closed} come {counts} times")
+
+
+@check("responses.format_and_call", needs=[RESPONSES])
+def responses_format_and_call(server: Asker) -> None:
+    """text.format holds the text to its schema, and a forced call has arguments that follow the tool's."""
+    form = {"type": "json_schema", "name": "at", "schema": SCHEMA}
+    text = said(responded(server, text={"format": form}, max_output_tokens=64))
+    expect(json.loads(text) == {"at": 1}, f"the text is {text!r}")
+    forced = responded(server, tools=[TOOL], tool_choice={"type": "function", "name": "tell"}, max_output_tokens=200)
+    calls = [item for item in forced["output"] if item["type"] == "function_call"]
+    expect([(call["name"], json.loads(call["arguments"])) for call in calls] == [("tell", {"at": 1})], f"it is {calls}")
+
+
+@check("responses.goes_on_by_id", needs=[RESPONSES])
+def responses_goes_on_by_id(server: Asker) -> None:
+    """previous_response_id says what its items would say, and store false keeps nothing."""
+    first = responded(server)
+    by_id = responded(server, input="And then?", previous_response_id=first["id"])
+    items = [{"role": "user", "content": ASKED["input"]}, *first["output"], {"role": "user", "content": "And then?"}]
+    by_items = responded(server, input=items, store=False)
+    expect_effect(said(by_id) == said(by_items), f"by id it says {said(by_id)!r}, by items {said(by_items)!r}")
+    lost = server.post(RESPONSES, ASKED | {"previous_response_id": by_items["id"]})
+    expect(lost.status in (400, 404), f"a response that was not stored is continued: {lost}")
+
+
+@check("responses.refuses_other_tools", needs=[RESPONSES])
+def responses_refuses_other_tools(server: Asker) -> None:
+    """A tool that is no function, and an item of an unknown type, are refused by name."""
+    for body, name in (({"tools": [{"type": "web_search"}]}, "tools"), ({"input": [{"type": "video_call"}]}, "input")):
+        answer = server.post(RESPONSES, ASKED | body)
+        param = answer.json["error"]["param"] if answer.status in (400, 422) else None
+        expect((param or "").startswith(name), f"{body} is answered {answer}")
+
+
+@check("responses.wrong_types_are_refused", level=Level.FULL, detects=[f"{RESPONSES} {name}" for name in WRONG])
+def responses_wrong_types_are_refused(server: Asker) -> None:
+    """A value of a wrong type is refused in each field and each member of one."""
+    for name, body in WRONG.items():
+        answer = server.post(RESPONSES, ASKED | body)
+        expect_effect(answer.status in server.invalid(RESPONSES), f"{name} of a wrong type is answered {answer}")
