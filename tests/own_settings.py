@@ -11,7 +11,7 @@ from platformdirs import user_config_path
 
 from jan_ort.settings.schema import default_cache_dir
 
-_KEPT = ("JAN_ORT_CACHE_DIR", "JAN_ORT_TEST_GGUF")
+_KEPT = ("JAN_ORT_CACHE_DIR", "JAN_ORT_TEST_GEMMA_TERMS", "JAN_ORT_TEST_GGUF")
 
 
 def without_own_settings(environ: Mapping[str, str]) -> dict[str, str]:
