@@ -14,7 +14,10 @@ from tests.e2e.server_process import ServerProcess, serve
 
 MODEL = "smollm2-135m-instruct"
 CANARY, COMPLY = shutil.which("compatcanary"), shutil.which("llm-comply")
-NOT_FOR_IT = {"chat-image-input", "chat-reasoning-summary", "anth-image-input", "anth-thinking-display"}
+NOT_FOR_IT = {"chat-image-input", "chat-reasoning-summary", "anth-image-input", "anth-thinking-display"} | {
+    "image-input",
+    "reasoning-summary",
+}
 """The model reads no images, and the judge leaves thoughts to models whose names it knows."""
 
 
@@ -26,11 +29,12 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.mark.skipif(CANARY is None, reason="compatcanary is not installed")
-def test_compatcanary_gives_all_points(strict: ServerProcess) -> None:
+@pytest.mark.parametrize("profile", ["chat", "modern"])
+def test_compatcanary_gives_all_points(strict: ServerProcess, profile: str) -> None:
     command = [str(CANARY), "scan", "--base-url", f"{strict.url}/v1", "--model", MODEL, "--api-key", KEY]
 
     run = subprocess.run(
-        [*command, "--profile", "chat", "--fail-on", "any", "--timeout", "120"],
+        [*command, "--profile", profile, "--fail-on", "any", "--timeout", "120"],
         capture_output=True,
         text=True,
         timeout=600,
@@ -41,8 +45,8 @@ def test_compatcanary_gives_all_points(strict: ServerProcess) -> None:
 
 
 @pytest.mark.skipif(COMPLY is None, reason="llm-comply is not installed")
-@pytest.mark.parametrize("shape", ["openai-chat", "anthropic"])
-def test_llm_comply_finds_nothing_wrong(strict: ServerProcess, shape: str) -> None:
+@pytest.mark.parametrize(("shape", "num_judged"), [("openai-chat", 7), ("anthropic", 7), ("open-responses", 11)])
+def test_llm_comply_finds_nothing_wrong(strict: ServerProcess, shape: str, num_judged: int) -> None:
     command = [str(COMPLY), "-u", f"{strict.url}/v1", "-k", KEY, "-m", MODEL, "--format", shape]
 
     run = subprocess.run([*command, "--json", "--timeout", "120"], capture_output=True, text=True, timeout=900)
@@ -51,7 +55,7 @@ def test_llm_comply_finds_nothing_wrong(strict: ServerProcess, shape: str) -> No
     results = results["results"] if isinstance(results, dict) else results
     verdicts = {each["id"]: each["status"] for each in results if each["id"] not in NOT_FOR_IT}
     assert set(verdicts.values()) == {"passed"}, verdicts
-    assert len(verdicts) == 7
+    assert len(verdicts) == num_judged
 
 
 @pytest.mark.skipif(COMPLY is None, reason="llm-comply is not installed")
