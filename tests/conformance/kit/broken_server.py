@@ -26,6 +26,7 @@ from tests.http.handlers.serving import EVERY_TASK, reference_settings
 KEY = "k3y"
 NUM_SLOTS = 4
 SLOW_S = 0.03
+WORKS_ON_S = 8.0
 GENERATING = ("/v1/completions", "/v1/chat/completions")
 
 
@@ -36,13 +37,14 @@ class BrokenServer:
         self.app = app
         self.fault: Fault | None = None
         self.num_leaked = 0
+        self.busy_until = 0.0
         self.num_requests = 0
         self.newest: object = None
         self.seen: set[Any] = set()
 
     def plant(self, fault: Fault | None) -> None:
         """Have this fault only."""
-        self.fault, self.num_leaked, self.newest = fault, 0, None
+        self.fault, self.num_leaked, self.newest, self.busy_until = fault, 0, None, 0.0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -146,7 +148,18 @@ class BrokenServer:
         if scope["path"] in GENERATING and self.num_leaked >= NUM_SLOTS:
             await _until_gone(receive)
             return
-        left = False
+        self.num_leaked += await self._is_left(scope, receive, send)
+
+    async def works_on_for_who_left(self, scope: Any, receive: Any, send: Any) -> None:
+        """Compute to its end what a client has left, and let the next one wait for that."""
+        if scope["path"] in GENERATING:
+            await asyncio.sleep(max(0.0, self.busy_until - time.monotonic()))
+        if await self._is_left(scope, receive, send):
+            self.busy_until = time.monotonic() + WORKS_ON_S
+
+    async def _is_left(self, scope: Any, receive: Any, send: Any) -> bool:
+        """Serve a connection, and return whether its client left before the end."""
+        left = done = False
 
         async def watched() -> Any:
             nonlocal left
@@ -154,17 +167,13 @@ class BrokenServer:
             left = left or message["type"] == "http.disconnect"
             return message
 
-        done = False
-
         async def sent(message: Any) -> None:
             nonlocal done
             done = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
-        try:
-            await self.app(scope, watched, sent)
-        finally:
-            self.num_leaked += left and not done
+        await self.app(scope, watched, sent)
+        return left and not done
 
     async def cuts_streams(self, scope: Any, receive: Any, send: Any) -> None:
         """End a running stream when another request comes."""

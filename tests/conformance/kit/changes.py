@@ -28,6 +28,13 @@ def usage(answer: Any, **added: int) -> Any:
     return answer
 
 
+def count_alike(_: Any, answer: Any) -> Any:
+    """Count nine tokens in any prompt."""
+    spent = answer.get("usage", {}).get("completion_tokens", 0)
+    counts = {"prompt_tokens": 9, "completion_tokens": spent, "total_tokens": 9 + spent}
+    return answer | {"usage": counts} if "usage" in answer else answer
+
+
 def each_choice(answer: Any, change: Callable[[Any], None]) -> Any:
     for choice in answer.get("choices", ()):
         change(choice)

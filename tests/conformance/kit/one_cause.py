@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tests.conformance.kit.broken_server import fault_named
+from tests.conformance.kit.changes import count_alike
 from tests.conformance.kit.faults import Exchange, Fault, answering
 from tests.conformance.kit.smaller_servers import rewritten
 
@@ -45,6 +46,33 @@ def _drift(exchange: Exchange) -> None:
         exchange.answer = json.dumps(answer).encode()
 
 
+def _repeat_itself(exchange: Exchange, answer: Any) -> Any:
+    """Say one text, whatever is asked and however it is sampled, and say that it has ended."""
+    for choice in answer.get("choices", ()):
+        choice |= {"text": _FIXED, "finish_reason": "stop"} if "text" in choice else {"finish_reason": "stop"}
+    return answer
+
+
+def _tell_no_param(exchange: Exchange) -> None:
+    """Refuse by errors that have no param."""
+    if exchange.status >= 400 and b'"error"' in exchange.answer:
+        answer = json.loads(exchange.answer)
+        answer["error"].pop("param", None)
+        exchange.answer = json.dumps(answer).encode()
+
+
+def _say_what_was_not_declared(exchange: Exchange) -> None:
+    """Answer by several texts, and declare no suffix."""
+
+    def undeclare(document: Any) -> None:
+        document["components"]["schemas"]["CreateCompletionRequest"]["properties"].pop("suffix", None)
+
+    rewritten(exchange, "/openapi.json", undeclare)
+    _drift(exchange)
+
+
+_FIXED = "All is well, and all of it is said."
+
 ONE_CAUSE: list[tuple[Fault, set[str], set[str]]] = [
     (answering("no_usage", "", _without_usage), {"usage.adds_up"}, {"usage.counts_every_token"}),
     (fault_named("ignores_n"), {"field.chat.n"}, {"tools.ids_are_unique", "usage.counts_every_choice"}),
@@ -53,8 +81,28 @@ ONE_CAUSE: list[tuple[Fault, set[str], set[str]]] = [
         {"field.completions.logprobs"},
         {"usage.counts_every_token", "field.chat.repeat_penalty"},
     ),
-    (fault_named("no_done"), {"stream.ends_with_done"}, {"stream.deltas_are_the_text", "stream.is_one_answer"}),
+    (
+        fault_named("no_done"),
+        {"stream.ends_with_done"},
+        {"stream.deltas_are_the_text", "connection.streams_are_independent"},
+    ),
     (Fault("no_lists", "", after=_refuse_lists), set(), {"field.completions.prompt", "usage.counts_every_prompt"}),
+    (
+        answering("one_text", "", _repeat_itself),
+        {"field.completions.temperature", "field.completions.stop", "stop.never_leaks"},
+        {"stop.earliest_wins", "stop.is_told", "field.completions.top_p", "sampling.temperature_has_no_ceiling"},
+    ),
+    (
+        answering("one_count_of_prompts", "", count_alike),
+        {"usage.counts_the_prompt"},
+        {"chat.developer_is_read", "chat.long_histories_are_read"},
+    ),
+    (
+        Fault("no_param", "", after=_tell_no_param),
+        {"refusal.is_an_openai_error"},
+        {"overflow.is_a_400", "field.completions.model", "field.completions.user"},
+    ),
+    (Fault("undeclared_by_chance", "", after=_say_what_was_not_declared), set(), {"field.completions.suffix"}),
     (Fault("no_unknown_fields", "", after=_name_what_is_unknown), set(), {"refusal.unknown_fields_are_accepted"}),
     (
         Fault("no_steady_text", "", after=_drift),

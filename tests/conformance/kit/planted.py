@@ -8,6 +8,7 @@ from tests.conformance.kit.auth_faults import AUTH_FAULTS
 from tests.conformance.kit.changes import (
     choice_edited,
     coerce,
+    count_alike,
     crash_on_text,
     cut_arguments,
     cut_prompt,
@@ -23,6 +24,7 @@ from tests.conformance.kit.changes import (
 )
 from tests.conformance.kit.choice_faults import CHOICE_FAULTS
 from tests.conformance.kit.conversation_faults import CONVERSATION_FAULTS
+from tests.conformance.kit.edge_faults import EDGE_FAULTS
 from tests.conformance.kit.faults import (
     Fault,
     answering,
@@ -61,6 +63,7 @@ FAULTS: list[Fault] = [
     *RESPONSE_FAULTS,
     *WIDER_FAULTS,
     *CONVERSATION_FAULTS,
+    *EDGE_FAULTS,
     *TOGETHER_FAULTS,
     *MESSAGES_FAULTS,
     *OLLAMA_FAULTS,
@@ -127,6 +130,7 @@ FAULTS: list[Fault] = [
     Fault("streams_as_json", "stream.is_server_sent_events", after=as_json),
     Fault("stores_streams", "stream.is_not_stored", after=without_header("cache-control")),
     answering("total_is_off", "usage.adds_up", lambda _, answer: usage(answer, total_tokens=1)),
+    answering("counts_nine_in_any_prompt", "usage.counts_the_prompt", count_alike),
     answering(
         "prompt_is_off",
         "usage.counts_what_tokenize_counts",

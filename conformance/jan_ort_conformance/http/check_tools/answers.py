@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Iterable
 from typing import Any
 
 from jan_ort_conformance.http.server.events import events_of
 from jan_ort_conformance.http.server.target import Answer
 from jan_ort_conformance.verdicts.verdict import Violation, expect
+
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
+"""What a check ends with that reads an answer of another shape."""
 
 
 def texts(answer: Any) -> list[str]:
@@ -51,14 +55,24 @@ def readings(pieces: Iterable[bytes]) -> set[str]:
     return {b"".join(each).decode(errors="replace") for each in (whole, plain)}
 
 
+class NoErrorObject(Violation):
+    """Raised when a refusal has no OpenAI error object, or one without some of its members."""
+
+
+class NoDone(Violation):
+    """Raised when a stream has no [DONE] at its end."""
+
+
 def error_of(answer: Answer) -> dict[str, Any]:
-    """Return the OpenAI error object. Raises: Violation if the answer has none."""
+    """Return the OpenAI error object. Raises: NoErrorObject if the answer has none."""
     try:
         error = answer.json["error"]
-        expect({"message", "type", "param", "code"} <= error.keys(), f"the error lacks a member: {error}")
-        expect(isinstance(error["message"], str) and bool(error["message"]), f"the error has no message: {error}")
+        missing = {"message", "type", "param", "code"} - error.keys()
+        told = isinstance(error.get("message"), str) and bool(error["message"])
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
-        raise Violation(f"the answer has no OpenAI error object: {answer}") from cause
+        raise NoErrorObject(f"the answer has no OpenAI error object: {answer}") from cause
+    if missing or not told:
+        raise NoErrorObject(f"the error lacks {sorted(missing) or 'a text as its message'}: {error}")
     return dict(error)
 
 
@@ -81,7 +95,8 @@ def read_chunks(answer: Answer) -> list[Any]:
 def parsed(payloads: list[str]) -> list[Any]:
     """Return the chunks of a stream's events, the last of which must be the only [DONE]."""
     last = payloads[-1] if payloads else "nothing"
-    expect(last == "[DONE]", f"the stream should end with [DONE] and ends with {last[:200]!r}")
+    if last != "[DONE]":
+        raise NoDone(f"the stream should end with [DONE] and ends with {last[:200]!r}")
     expect(payloads.count("[DONE]") == 1, "there should be one [DONE]")
     chunks = [json.loads(payload) for payload in payloads[:-1]]
     failed = [chunk for chunk in chunks if isinstance(chunk, dict) and "error" in chunk]

@@ -100,11 +100,14 @@ class Asker:
         """The fields of the bodies that the check has sent, as "/v1/completions seed"; "prompt[]" is a list as one."""
         self.has_compared = False
         """Whether the check has read texts, which it compares."""
+        self.has_unclear_stop = False
+        """Whether it has sent a stop string that holds U+FFFD, of which nobody can tell which bytes it stands for."""
         self._absent: dict[str, bool] = {}
 
     def begin(self, needs: Iterable[str]) -> None:
         """Take what a check asks from here on for its own: ``needs`` are the fields that it is about."""
-        self.needs, self.sent, self.has_compared = frozenset(needs), set(), False
+        self.needs, self.sent = frozenset(needs), set()
+        self.has_compared = self.has_unclear_stop = False
 
     def post(self, path: str, body: object, **options: Any) -> Answer:
         """Return the answer, whatever it is. The question names a model, and leaves out what is not declared."""
@@ -127,6 +130,7 @@ class Asker:
         fitting = self._fitting(path, body)
         self.sent |= {f"{path} {name}" for name in fitting}
         self.sent |= {f"{path} {name}[]" for name in ("prompt", "input") if isinstance(fitting.get(name), list)}
+        self.has_unclear_stop |= "\ufffd" in str(fitting.get("stop"))
         return fitting
 
     def _fitting(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def comes_as_it_is_written(server: Asker) -> None:
             if spread_s > max(KEPT * writing_s, BURST_S):
                 break
         else:
-            if max(writing_s for writing_s, _ in seen) < LEAST_S:
+            if sorted(writing_s for writing_s, _ in seen)[NUM_TRIES // 2] < LEAST_S:
                 raise Untold(f"{NAMES[path]}: a text that is written in {seen} s may well be sent at once")
             expect(False, f"{NAMES[path]}: what took {seen[0][0]:.3f} s to write came within {seen[0][1]:.3f} s")
 

@@ -63,6 +63,27 @@ def leaving_frees_the_slot(server: Asker) -> None:
     expect(took_s <= limit_s, f"after {NUM_LEAVING} clients left, a request took {took_s:.1f} s, not {limit_s:.1f}")
 
 
+def _wait_s(server: Asker) -> float:
+    started = time.monotonic()
+    server.ask(COMPLETIONS, **GREEDY | {"max_tokens": 1, "min_tokens": 1})
+    return time.monotonic() - started
+
+
+@check("connection.leaving_ends_the_work", level=Level.STRICT, needs=[f"{COMPLETIONS} n"])
+def leaving_ends_the_work(server: Asker) -> None:
+    """What was begun for a client that has left is not computed to its end: the next one finds the server free."""
+    undisturbed_s = min(_wait_s(server) for _ in range(3))
+    endless = GREEDY | {"max_tokens": None, "min_tokens": 10**6, "n": 8}
+    waits = []
+    for _ in range(NUM_LEAVING):
+        with server.opened(COMPLETIONS, **endless) as pieces:
+            next(pieces)
+        time.sleep(0.3)
+        waits.append(_wait_s(server))
+    told = f"after clients left, a token took {min(waits):.2f} s or more; undisturbed {undisturbed_s:.2f} s"
+    expect(min(waits) <= 0.5 + 8 * undisturbed_s, told)
+
+
 @check("connection.errors_leave_it_alive", level=Level.CORE, needs=[COMPLETIONS])
 def errors_leave_it_alive(server: Asker) -> None:
     """After refusals of every kind the server serves as before."""

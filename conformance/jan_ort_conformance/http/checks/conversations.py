@@ -7,7 +7,7 @@ from typing import Any
 from jan_ort_conformance.http.check_tools.answers import error_of
 from jan_ort_conformance.http.check_tools.asker import CHAT, GREEDY, HELLO, Asker, Refused, Untold, tool
 from jan_ort_conformance.http.check_tools.http_check import check
-from jan_ort_conformance.verdicts.verdict import Level, expect
+from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
 
 Messages = list[dict[str, Any]]
 
@@ -37,6 +37,15 @@ def _is_read(server: Asker, messages: Messages, index: int, **fields: Any) -> bo
     return counts[1] - counts[0] >= LEAST
 
 
+def _expect_read(server: Asker, messages: Messages, index: int, told: str) -> None:
+    """Expect that a message is a part of the prompt. Raises: Untold where usage counts no message in full."""
+    if _is_read(server, messages, index):
+        return
+    if not _is_read(server, [_said("user")], 0):
+        raise Untold("a longer message has no more prompt_tokens, whoever wrote it")
+    raise Violation(told)
+
+
 def _said(role: str) -> dict[str, Any]:
     return {"role": role, "content": SHORT}
 
@@ -56,9 +65,9 @@ def second_instructions_are_read(server: Asker) -> None:
 @check("chat.developer_is_read", needs=[f"{CHAT} messages"])
 def developer_is_read(server: Asker) -> None:
     """A developer message is a part of the prompt, first or beside a system message, or it is refused."""
-    expect(_is_read(server, [_said("developer"), *HELLO], 0), "a developer message is no part of the prompt")
+    _expect_read(server, [_said("developer"), *HELLO], 0, "a developer message is no part of the prompt")
     both = [_said("system"), _said("developer"), *HELLO]
-    expect(_is_read(server, both, 1), "a developer message after a system message is no part of the prompt")
+    _expect_read(server, both, 1, "a developer message after a system message is no part of the prompt")
 
 
 def _results() -> Messages:
@@ -91,8 +100,7 @@ def long_histories_are_read(server: Asker) -> None:
         raise Untold(f"{2 * NUM_TURNS + 1} messages may be longer than the context of {length} tokens")
     history = [_said("user"), _said("assistant")] * NUM_TURNS + [_said("user")]
     for index in (0, NUM_TURNS, NUM_TURNS + 1, len(history) - 1):
-        told = f"message {index + 1} of {len(history)} is no part of the prompt"
-        expect(_is_read(server, history, index), told)
+        _expect_read(server, history, index, f"message {index + 1} of {len(history)} is no part of the prompt")
 
 
 @check("chat.parts_are_read_in_every_role", needs=[f"{CHAT} messages"])
@@ -110,6 +118,21 @@ def parts_are_read_in_every_role(server: Asker) -> None:
             continue
         told = f"with the {message['role']} message as a text part a prompt has {count} tokens, with its text {whole}"
         expect(count == whole, told)
+
+
+@check("chat.parts_of_results_are_read", needs=[f"{CHAT} messages", f"{CHAT} tools"])
+def parts_of_results_are_read(server: Asker) -> None:
+    """The result of a call given as a list of text parts counts as its text does, or is refused."""
+    counts = []
+    for content in (LONG, [{"type": "text", "text": LONG}]):
+        messages = [*_results()[:-1], _results()[-1] | {"content": content}]
+        try:
+            counts.append(_count(server, messages, tools=[tool("look")]))
+        except Refused as refusal:
+            if refusal.answer.status >= 500:
+                raise
+            raise Untold(f"such a result is refused: {refusal.answer}") from refusal
+    expect(counts[0] == counts[1], f"with a result as text a prompt has {counts[0]} tokens, as a part {counts[1]}")
 
 
 @check("overflow.is_of_the_whole_history", needs=[f"{CHAT} messages"])

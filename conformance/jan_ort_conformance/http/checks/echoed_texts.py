@@ -38,6 +38,16 @@ def echo_offsets_begin_with_the_prompt(server: Asker) -> None:
         expect(logprobs["text_offset"] == places, told)
 
 
+@check("echo.of_token_ids_is_their_text", needs=[f"{COMPLETIONS} echo", f"{COMPLETIONS} prompt"])
+def echo_of_token_ids_is_their_text(server: Asker) -> None:
+    """A prompt given as token ids is echoed as its text is, alone and in a list."""
+    ids, fields = server.token_ids(PROMPT), FEW | {"echo": True}
+    plain = server.said(COMPLETIONS, **fields)
+    for prompt in (ids, [ids]):
+        text = server.said(COMPLETIONS, **fields, prompt=prompt)
+        expect(text == plain, f"the token ids {prompt} are echoed as {text!r}, their text as {plain!r}")
+
+
 @check("text.keeps_line_ends", needs=[f"{COMPLETIONS} grammar"])
 def text_keeps_line_ends(server: Asker) -> None:
     """A text with line ends of both kinds, tabs and spaces at its ends is given as it is, plain and streamed."""

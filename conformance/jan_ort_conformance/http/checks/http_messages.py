@@ -6,7 +6,7 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from jan_ort_conformance.http.check_tools.answers import text_of
-from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, GREEDY, MODELS, Asker, body_of
+from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, EITHER, GREEDY, MODELS, NAMES, Asker, body_of
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.server.api_key import OWN, filled
 from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
@@ -23,6 +23,15 @@ def body_may_come_in_chunks(server: Asker) -> None:
     expect(answer.status == 200, f"a body in chunks is answered {answer}")
     text = text_of(answer.json["choices"][0])
     expect(text == plain, f"with a length {plain!r}, in chunks {text!r}")
+
+
+@check("http.content_type_may_have_a_charset", needs=EITHER)
+def content_type_may_have_a_charset(server: Asker) -> None:
+    """A body of application/json; charset=utf-8, which many clients send, is read, and so is one in capitals."""
+    for path in server.generating():
+        for spelled in ("application/json; charset=utf-8", "Application/JSON"):
+            answer = server.post(path, body_of(path, **GREEDY), headers={"Content-Type": spelled})
+            expect(answer.status == 200, f"{NAMES[path]}: a body of {spelled} is answered {answer}")
 
 
 @check("http.length_is_of_bytes", needs=[f"{COMPLETIONS} grammar"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
+import time
 
 from jan_ort_conformance.http.check_tools.asker import (
     CHAT,
@@ -33,6 +34,16 @@ def are_listed(server: Asker) -> None:
     models = answer.json["data"]
     expect(bool(models), "no model is listed")
     expect(all(each["object"] == "model" and each["owned_by"] for each in models), f"the models are {models}")
+
+
+@check("models.keep_their_created", needs=[MODELS])
+def keep_their_created(server: Asker) -> None:
+    """A model's created is when it was made, and not when it is asked for."""
+    first = server.target.ask("GET", MODELS).json["data"]
+    time.sleep(1.1)
+    later = server.target.ask("GET", MODELS).json["data"]
+    created, again = ({each["id"]: each["created"] for each in models} for models in (first, later))
+    expect(created == again, f"created is {created}, and a second later {again}")
 
 
 @check("field.models.model", needs=[f"{MODELS}/{{model}}"], fields=[f"{MODELS}/{{model}} model"])

@@ -36,6 +36,18 @@ def usage_adds_up(server: Asker) -> None:
         expect(0 < usage["completion_tokens"] <= FREE["max_tokens"], f"{NAMES[path]}: max_tokens is 24; {usage}")
 
 
+@check("usage.counts_the_prompt", needs=EITHER)
+def usage_counts_the_prompt(server: Asker) -> None:
+    """A prompt that is sixteen words longer has eight tokens more, or more than that."""
+    for path in server.generating():
+        counts = []
+        begun = str(HELLO[0]["content"]) if path == CHAT else PROMPT
+        for text in (begun, f"{begun} {' '.join(['one'] * 16)}"):
+            question = {"messages": [{"role": "user", "content": text}]} if path == CHAT else {"prompt": text}
+            counts.append(server.ask(path, **FREE | question)["usage"]["prompt_tokens"])
+        expect(counts[1] >= counts[0] + 8, f"{NAMES[path]}: a prompt, and one longer by 16 words, have {counts} tokens")
+
+
 @check("usage.counts_what_tokenize_counts", needs=[COMPLETIONS, TOKENIZE])
 def usage_counts_what_tokenize_counts(server: Asker) -> None:
     """prompt_tokens is the number of tokens that /extras/tokenize makes of the prompt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import error_of
@@ -37,6 +38,16 @@ def malformed_json(server: Asker) -> None:
         for body in (b"{", b'{"a": "\xff"}', b"[" * 100_000, b"", b'{"input": NaN}'):
             answer = server.post(path, body)
             expect(400 <= answer.status < 500, f"POST {path} {body[:20]!r} is answered {answer}")
+
+
+@check("refusal.half_a_character_is_no_5xx", needs=EITHER)
+def half_a_character_is_no_5xx(server: Asker) -> None:
+    r"""A text with half of a surrogate pair, which JSON can spell (\ud83d) and UTF-8 cannot, is never a 5xx."""
+    bodies = {COMPLETIONS: r'{"prompt": "a\ud83d", ', CHAT: r'{"messages": [{"role": "user", "content": "a\ud83d"}], '}
+    for path in server.generating():
+        model = json.dumps(server.declaration.model_for(path))
+        answer = server.post(path, f'{bodies[path]}"model": {model}, "max_tokens": 1}}'.encode())
+        expect(answer.status < 500, f"{NAMES[path]}: half a surrogate pair is answered {answer}")
 
 
 @check("refusal.is_an_openai_error", level=Level.FULL)
@@ -166,7 +177,7 @@ def _overflow(server: Asker, path: str) -> dict[str, Any]:
     text = ("word " if length else "a ") * num_words
     body = {"prompt": text} if path == COMPLETIONS else {"messages": [{"role": "user", "content": text}]}
     answer = server.post(path, {**body, "max_tokens": 1})
-    if length is None and answer.status == 413:
+    if length is None and answer.status in (404, 413):
         raise Untold("the server does not tell its context_length, and takes no prompt of a million words")
     if length is None and answer.status == 200:
         count, least = (each["usage"]["prompt_tokens"] for each in (answer.json, server.ask(path, max_tokens=1)))

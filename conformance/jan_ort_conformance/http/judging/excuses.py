@@ -9,13 +9,26 @@ from fnmatch import fnmatchcase
 
 import httpx
 
-from jan_ort_conformance.http.check_tools.asker import GENERATING, Asker
+from jan_ort_conformance.http.check_tools.answers import NoDone, NoErrorObject
+from jan_ort_conformance.http.check_tools.asker import EMBEDDINGS, GENERATING, Asker
 from jan_ort_conformance.http.check_tools.habits import habits_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.verdicts.verdict import Level, Violation
 
-_ABOUT = {"n": ("field.*.n",), "logprobs": ("field.*.logprobs", "logprobs.*")}
+_ABOUT = {
+    "n": ("field.*.n",),
+    "logprobs": ("field.*.logprobs", "logprobs.*"),
+    "stop": ("field.*.stop", "stop.never_leaks"),
+}
 """Fields by which many checks look at an answer, and the checks that are about them."""
+_RESTS_ON = {
+    "max_tokens": ("stop.is_told", "finish.*", "stream.comes_as_it_is_written"),
+    "temperature": ("sampling.*", *(f"field.*.{name}" for name in ("top_p", "top_k", "min_p", "seed"))),
+    "encoding_format": ("embeddings.base64_*",),
+    "input": ("embeddings.read_long_texts_*", "embeddings.tell_near_*", "embeddings.long_texts_*", "embeddings.keep_*"),
+}
+"""Fields that many questions have, and the checks that show nothing where they have no effect."""
+_ABOUT_ERRORS, _ABOUT_DONE = ("refusal.is_an_openai_error",), ("stream.ends_with_done",)
 _ABOUT_REPEATING = ("seed.*", "field.*.seed")
 _ABOUT_USAGE = ("usage.adds_up",)
 
@@ -27,20 +40,34 @@ def excuse(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
     cause = violation.__cause__
     if isinstance(cause, KeyError) and cause.args == ("usage",) and not _is_any(entry, _ABOUT_USAGE):
         return "the answer tells no usage"
+    if asker.has_unclear_stop:
+        return "a stop string of U+FFFD stands for bytes that are no letter"
     sent, has_compared = set(asker.sent), asker.has_compared
     try:
         with habits_of(asker).aside():
-            told = _of_company(entry, asker, sent)
+            told = _of_company(entry, asker, sent) or _of_shape(entry, asker, violation)
             return told or (_of_steadiness(entry, asker) if has_compared else "")
     except httpx.HTTPError:
         return ""
 
 
 def _of_company(entry: HttpCheck, asker: Asker, sent: set[str]) -> str:
-    for path in GENERATING:
-        for name, checks in _ABOUT.items():
-            if f"{path} {name}" in sent and not _is_any(entry, checks) and habits_of(asker).is_idle(path, name):
+    for path in (*GENERATING, EMBEDDINGS):
+        met = {name for name, about in _ABOUT.items() if not _is_any(entry, about)}
+        met |= {name for name, resting in _RESTS_ON.items() if _is_any(entry, resting)}
+        for name in sorted(met):
+            if f"{path} {name}" in sent and habits_of(asker).is_idle(path, name):
                 return f"{name} has no effect at {path}"
+    return ""
+
+
+def _of_shape(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
+    """Return the shape of answers that the server never has, and that another check is about."""
+    habits = habits_of(asker)
+    if isinstance(violation, NoErrorObject) and not _is_any(entry, _ABOUT_ERRORS) and not habits.has_error_objects:
+        return "its errors are no OpenAI error objects"
+    if isinstance(violation, NoDone) and not _is_any(entry, _ABOUT_DONE) and not habits.has_done:
+        return "its streams have no [DONE]"
     return ""
 
 
@@ -48,6 +75,15 @@ def _of_steadiness(entry: HttpCheck, asker: Asker) -> str:
     if _is_any(entry, _ABOUT_REPEATING) or habits_of(asker).is_steady:
         return ""
     return "at temperature 0 one question has several answers"
+
+
+def shows_by_chance(asker: Asker) -> bool:
+    """Whether what a check has seen of a field may be what the server's texts do by themselves."""
+    try:
+        with habits_of(asker).aside():
+            return not habits_of(asker).is_steady
+    except httpx.HTTPError:
+        return True
 
 
 def _is_any(entry: HttpCheck, patterns: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from jan_ort_conformance.http.check_tools.answers import error_of
+from jan_ort_conformance.http.check_tools.answers import UNREADABLE, error_of
 from jan_ort_conformance.http.check_tools.asker import (
     ABSENT,
     EITHER,
@@ -25,7 +25,7 @@ from jan_ort_conformance.http.check_tools.asker import (
 from jan_ort_conformance.http.check_tools.habits import habits_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.http.check_tools.profile import BASE
-from jan_ort_conformance.http.judging.excuses import excuse, lists_undeclared
+from jan_ort_conformance.http.judging.excuses import excuse, lists_undeclared, shows_by_chance
 from jan_ort_conformance.http.server.declaration import Standing, is_known
 from jan_ort_conformance.http.server.openai_fields import is_openais, is_owed
 from jan_ort_conformance.http.server.server_process import ServerGone, ServerProcess
@@ -132,7 +132,7 @@ def judge_http_check(entry: HttpCheck, asker: Asker) -> Judged:
         return Judged(Verdict.UNSUPPORTED, f"not judged: {untold}")
     except Violation as violation:
         return _judge_violation(entry, violation, asker)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except UNREADABLE as error:
         # A check reads answers as the document says they are; what it cannot read is of another shape.
         misshapen = Violation(f"the answer is not of the document's shape: {_described(error)}")
         misshapen.__cause__ = error
@@ -151,9 +151,9 @@ def _needs(entry: HttpCheck, asker: Asker) -> list[str]:
 def _is_unasked(need: str, asker: Asker) -> bool:
     """Whether a need is nobody's but ours, and not declared: of others it is asked at the level strict only."""
     standing = asker.declaration.standing(need)
-    if standing is Standing.UNKNOWN:
-        return True
-    return standing is Standing.UNDECLARED and not is_openais(need) and " " in need and asker.level is not Level.STRICT
+    return standing is Standing.UNKNOWN or (
+        standing is Standing.UNDECLARED and not is_openais(need) and " " in need and asker.level is not Level.STRICT
+    )
 
 
 def _missing(asker: Asker) -> list[str]:
@@ -204,8 +204,10 @@ def _describes_all(asker: Asker) -> bool:
 def _judge_success(entry: HttpCheck, asker: Asker) -> Judged:
     """An operation was there; of fields, only those whose absence the check detects have shown an effect."""
     missing = _missing(asker)
-    shown = [need for need in missing if " " not in need or need in entry.fields]
-    if shown:
+    shown = [
+        need for need in missing if " " not in need or (need in entry.fields and asker.declaration.has_field(need))
+    ]
+    if shown and not (any(" " in need for need in shown) and shows_by_chance(asker)):
         return Judged(Verdict.LIES, f"present, but not declared: {', '.join(shown)}")
     if missing:
         return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(missing)}; the rest of it holds: {entry.promise}")
@@ -222,7 +224,7 @@ def _judge_refusal(entry: HttpCheck, refusal: Refused, asker: Asker) -> Judged:
         try:
             named = error_of(refusal.answer)["param"]
         except Violation as violation:
-            return Judged(Verdict.FAIL, str(violation))
+            return _judge_violation(entry, violation, asker)
         if str(named).partition(".")[0] == entry.optional:
             return Judged(Verdict.UNSUPPORTED, f"refused by name: {refusal.answer}")
     presumed = _presumed(asker)

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import cache
 from typing import Any
 
+from jan_ort_conformance.http.server.model_list import metadata_of, model_length_of, models_of, number_of, tasks_of
 from jan_ort_conformance.http.server.openai_fields import is_openais
 from jan_ort_conformance.http.server.target import Answer, Target, TargetError
 from jan_ort_openapi import load_spec
@@ -66,9 +67,36 @@ class Declaration:
         path, _, name = need.partition(" ")
         if self.tasks is not None and path in TASKS and TASKS[path] not in self.tasks:
             return Standing.UNDECLARED
-        if self.serves_document and (path not in self.document["paths"] or not name or self._request(path)):
+        described = path not in self.document["paths"] or not name or bool(self._request(path))
+        if self.serves_document and described and not self._is_open(path, name):
             return Standing.DECLARED if self._holds(path, name) else Standing.UNDECLARED
         return Standing.PRESUMED if is_openais(need) else Standing.UNKNOWN
+
+    def _is_open(self, path: str, name: str) -> bool:
+        """Whether a member is of an object, or of a list's items, of which the document says nothing."""
+        found = self._request(path) if path in self.document["paths"] else {}
+        for part in name.split(".")[:-1]:
+            schema = found.get(part)
+            if schema is None:
+                return False
+            found = self._properties(schema)
+            if not found:
+                return self._says_nothing(schema, 0)
+        return False
+
+    def _says_nothing(self, schema: Any, depth: int) -> bool:
+        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+            return schema is True
+        inner = [branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())]
+        inner += [schema["items"]] if "items" in schema else []
+        inner += [self._referred(schema)] if "$ref" in schema else []
+        is_open = schema.get("type", "object") == "object" and schema.get("additionalProperties") is not False
+        return any(self._says_nothing(each, depth + 1) for each in inner) if inner else is_open
+
+    def has_field(self, need: str) -> bool:
+        """Whether a need is no member of a field, or of one that may be asked for: of others it is no second lie."""
+        field_of, _, member = need.partition(".")
+        return not member or self.has(field_of)
 
     def describes(self, path: str) -> bool:
         """Whether the server's own document says what there is of an operation: that it has none, or its body."""
@@ -174,10 +202,10 @@ def read_declaration(target: Target, model: str | None = None) -> Declaration:
         if isinstance(served, dict) and isinstance(served.get("paths"), dict):
             document, serves = served, True
     listed = _parsed(models)
-    metadata = _metadata(listed)
-    numbers = _number(metadata, "context_length") or _model_length(listed), _number(metadata, "vocab_size")
-    names = _models(listed) | ({"generate": model} if model else {})
-    return Declaration(document, serves, _tasks(metadata), *numbers, oddity=_oddity(models, listed), models=names)
+    metadata = metadata_of(listed)
+    numbers = number_of(metadata, "context_length") or model_length_of(listed), number_of(metadata, "vocab_size")
+    names = models_of(listed) | ({"generate": model} if model else {})
+    return Declaration(document, serves, tasks_of(metadata), *numbers, oddity=_oddity(models, listed), models=names)
 
 
 def _parsed(answer: Answer) -> Any:
@@ -195,40 +223,3 @@ def _oddity(models: Answer, listed: Any) -> str:
         f"GET /v1/models gives no list of models but {models.status} with {kind}; "
         "is this the URL of an API of this kind? A path belongs into it too: http://host/path"
     )
-
-
-def _metadata(listed: Any) -> list[dict[str, Any]]:
-    """Return what the list of models tells of each, those that generate first; nothing if it tells nothing."""
-    try:
-        told = [model["metadata"] for model in listed["data"] if isinstance(model.get("metadata"), dict)]
-    except (KeyError, TypeError, AttributeError):
-        return []
-    told = [each for each in told if isinstance(each.get("tasks"), list)]
-    return sorted(told, key=lambda each: "generate" not in each["tasks"])
-
-
-def _models(listed: Any) -> dict[str, str]:
-    """Return the first model of each task; where tasks are not told, the first of all may have any."""
-    found: dict[str, str] = {}
-    for model in listed["data"] if isinstance(listed, dict) and isinstance(listed.get("data"), list) else ():
-        if isinstance(model, dict) and isinstance(model.get("id"), str):
-            metadata = model.get("metadata")
-            told = metadata.get("tasks") if isinstance(metadata, dict) else None
-            for task in told if isinstance(told, list) else ("generate", "embed"):
-                found.setdefault(str(task), model["id"])
-    return found
-
-
-def _tasks(metadata: list[dict[str, Any]]) -> frozenset[str] | None:
-    return frozenset(str(task) for each in metadata for task in each["tasks"]) if metadata else None
-
-
-def _model_length(listed: Any) -> int | None:
-    """Return the context length of the first model where the list tells it as vLLM's does."""
-    models = listed["data"] if isinstance(listed, dict) and isinstance(listed.get("data"), list) else []
-    return _number([each for each in models[:1] if isinstance(each, dict)], "max_model_len")
-
-
-def _number(metadata: list[dict[str, Any]], name: str) -> int | None:
-    found = metadata[0].get(name) if metadata else None
-    return found if isinstance(found, int) else None
