@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.clients.direct import KEY, MAX_STRUCTURED_TOKENS, MAX_TOKENS, REFERENCE, Capital
 from tests.e2e.server_process import ServerProcess
 
-TOOL = {
+TOOL: Any = {
     "type": "function",
     "name": "now",
     "description": "Get the time.",
@@ -46,7 +47,7 @@ def test_a_tools_round_trip_goes_on_by_id(client: openai.OpenAI) -> None:
     first = client.responses.create(
         model=REFERENCE,
         input="Hello",
-        tools=[TOOL],  # type: ignore[list-item]
+        tools=[TOOL],
         tool_choice="required",
         parallel_tool_calls=False,
         max_output_tokens=MAX_STRUCTURED_TOKENS,
