@@ -61,7 +61,9 @@ def convert_gguf_encoder(
         weights = EncoderWeights.of_gguf(model, found.recipe)
         around = None if isinstance(found.around, YesOrNo) else found.around
         config = read_gguf_encoder(model, found.recipe, scores=around is None)
-        encoder = EncoderModel(found.recipe, config, weights, around)
+        # llama.cpp gives all tokens the first type; a model was trained with two, as transformers gives them.
+        separator = found.tokenizer.type_separator if around is None else None
+        encoder = EncoderModel(found.recipe, config, weights, around, separator)
         write_encoder(target, encoder, found.length, memory_limit_mb, report)
     elif found.around is not None:
         write_reading_decoder(target, model, found.recipe, found.around, None, memory_limit_mb, report)

@@ -48,6 +48,18 @@ def sigmoid(odds: NDArray[np.float32]) -> NDArray[np.float32]:
     return result
 
 
+@pytest.fixture
+def one_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files that are written have the first type of tokens in place of the second: llama.cpp gives no other."""
+    add_tensor = GGUFWriter.add_tensor
+
+    def add(writer: GGUFWriter, name: str, values: NDArray[Any], **more: Any) -> None:
+        add_tensor(writer, name, values[[0, 0]] if name == "token_types.weight" else values, **more)
+
+    monkeypatch.setattr(GGUFWriter, "add_tensor", add)
+
+
+@pytest.mark.usefixtures("one_type")
 @pytest.mark.parametrize("name", RERANKERS)
 def test_a_file_scores_pairs_as_llama_cpp_does(name: str, tmp_path: Path) -> None:
     source, cache = find_source(str(write(name, tmp_path)), Known()), tmp_path / "cache"
@@ -59,15 +71,16 @@ def test_a_file_scores_pairs_as_llama_cpp_does(name: str, tmp_path: Path) -> Non
     np.testing.assert_allclose(shares, LLAMA_CPP[name], atol=NEAR[name])
 
 
-def test_a_file_scores_pairs_as_the_checkpoint_that_it_was_made_of(tmp_path: Path) -> None:
-    """XLM-RoBERTa, whose GGUF files have no rows for the positions that no token has."""
-    folder = encoder_models.write("xlm-roberta", tmp_path, scores=True)
+@pytest.mark.parametrize("name", ["bert", "xlm-roberta"])
+def test_a_file_scores_pairs_as_the_checkpoint_that_it_was_made_of(name: str, tmp_path: Path) -> None:
+    """BERT's texts of a pair have two types; XLM-RoBERTa's files have no rows for the positions that no token has."""
+    folder = encoder_models.write(name, tmp_path, scores=True)
     rows = tokenized(folder, encoder_models.pairs())
 
-    convert_gguf_encoder(_as_gguf(tmp_path / "made.gguf"), _empty(tmp_path / "target"))
+    convert_gguf_encoder(_as_gguf(name, tmp_path / "made.gguf"), _empty(tmp_path / "target"))
 
     found = np.concatenate([run(tmp_path / "target", [row]) for row in rows])[:, 0]
-    np.testing.assert_allclose(found, TORCH["xlm-roberta/scores"], atol=1e-5)
+    np.testing.assert_allclose(found, TORCH[f"{name}/scores"], atol=1e-5)
 
 
 def _empty(folder: Path) -> Path:
@@ -75,10 +88,14 @@ def _empty(folder: Path) -> Path:
     return folder
 
 
-def _as_gguf(path: Path) -> Path:
-    """Write the tensors of the small XLM-RoBERTa as llama.cpp calls them, around a vocabulary that nobody asks."""
-    config, heads = CONFIGURATIONS["xlm-roberta"], {"classifier.dense": "cls", "classifier.out_proj": "cls.output"}
+def _as_gguf(name: str, path: Path) -> Path:
+    """Write the tensors of a small checkpoint as llama.cpp calls them, around a vocabulary that nobody asks."""
+    config, unused = CONFIGURATIONS[name], 0 if name == "bert" else 2  # the positions that no token has
     names = {
+        "pooler.dense": "cls",
+        "classifier": "cls.output",
+        "classifier.dense": "cls",
+        "classifier.out_proj": "cls.output",
         "embeddings.word_embeddings": "token_embd",
         "embeddings.position_embeddings": "position_embd",
         "embeddings.token_type_embeddings": "token_types",
@@ -93,27 +110,27 @@ def _as_gguf(path: Path) -> Path:
         "output.LayerNorm": "layer_output_norm",
     }
     writer = GGUFWriter(path, "bert")
-    writer.add_context_length(config["max_position_embeddings"] - 2)
+    writer.add_context_length(config["max_position_embeddings"] - unused)
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
-    writer.add_layer_norm_eps(config["layer_norm_eps"])
+    writer.add_layer_norm_eps(config.get("layer_norm_eps", 1e-12))
     writer.add_causal_attention(False)
     writer.add_uint32("bert.pooling_type", 4)
     writer.add_tokenizer_model("bert")
     writer.add_token_list([f"t{at}" for at in range(config["vocab_size"])])
-    for kind in ("bos", "eos", "seperator", "unknown"):
-        writer.add_uint32(f"tokenizer.ggml.{kind}_token_id", 1)
-    shapes = json.loads(encoder_models.SHAPES.read_text(encoding="utf-8"))["xlm-roberta/scores"]
-    for name, values in encoder_models.tensors(shapes).items():
-        stem, _, kind = name.removeprefix("roberta.").rpartition(".")
+    for kind, token_id in (("bos", 1), ("eos", 1), ("seperator", 3), ("unknown", 1)):
+        writer.add_uint32(f"tokenizer.ggml.{kind}_token_id", token_id)
+    shapes = json.loads(encoder_models.SHAPES.read_text(encoding="utf-8"))[f"{name}/scores"]
+    for tensor, values in encoder_models.tensors(shapes).items():
+        stem, _, kind = tensor.removeprefix("roberta.").removeprefix("bert.").rpartition(".")
         if stem.startswith("encoder.layer."):
             layer, stem = stem.removeprefix("encoder.layer.").split(".", 1)
             writer.add_tensor(f"blk.{layer}.{names[stem]}.{kind}", values)
         else:
-            ours = heads.get(stem) or names[stem]
-            writer.add_tensor(f"{ours}.{kind}", values[2:] if ours == "position_embd" else values)
+            rows = values[unused:] if names[stem] == "position_embd" else values
+            writer.add_tensor(f"{names[stem]}.{kind}", rows)
     for write_part in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
         write_part()
     writer.close()

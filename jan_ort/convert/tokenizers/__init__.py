@@ -31,6 +31,12 @@ class GgufTokenizer:
         self._kind = _kind_of(source)
         self.vocabulary = Vocabulary(source, self._kind.defaults(source))
 
+    @property
+    def type_separator(self) -> int | None:
+        """The token behind which the second text of a pair has a type of its own; None: the kind knows one type."""
+        separates = self._kind.defaults(self._source).separates
+        return self.vocabulary.special.last if separates else None
+
     def build(self) -> Tokenizer:
         """Return the tokenizer. Special tokens in a text become their ids; decoding is byte-exact."""
         tokenizer = self._kind.build(self._source, self.vocabulary)
