@@ -75,16 +75,20 @@ def test_the_pass_of_the_calibration_is_that_of_llama_cpp(name: str, tmp_path: P
     assert layers[-1].down is None
 
 
-def keep_experts_as(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files that are written have experts of a type."""
-    write_matrix = Model.matrix
+def keep_experts_as(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files that are written have experts of a type, or of one each of gates, ways up and ways down."""
+    write_matrix, each = Model.matrix, kinds.split()
+    by_part = dict(zip(("gate", "up", "down"), each * 3 if len(each) == 1 else each, strict=False))
 
     def write_kind(model: Model, tensor: str, *shape: int, **more: Any) -> None:
-        if "_exps" in tensor and kind == "Q4_K":  # which the gguf package cannot make
-            blocks = model_blocks(Type.Q4_K, (math.prod(shape[:-1]), shape[-1]), 0)
-            model.writer.add_tensor(tensor, blocks.reshape(*shape[:-1], -1), raw_dtype=Type.Q4_K)
+        part, _, is_experts = tensor.partition("ffn_")[2].partition("_exps")
+        kind = by_part[part] if is_experts else ""
+        if kind.endswith("_K"):  # which the gguf package cannot make
+            stored = Type[kind]
+            blocks = model_blocks(stored, (math.prod(shape[:-1]), shape[-1]), [*by_part].index(part))
+            model.writer.add_tensor(tensor, blocks.reshape(*shape[:-1], -1), raw_dtype=stored)
             return
-        write_matrix(model, tensor, *shape, **more | ({"kind": kind} if "_exps" in tensor else {}))
+        write_matrix(model, tensor, *shape, **more | ({"kind": kind} if kind else {}))
 
     monkeypatch.setattr(Model, "matrix", write_kind)
 
@@ -100,7 +104,23 @@ def test_experts_keep_the_4_bits_that_their_operator_has(
     assert bits_of(experts_of(converted(written("qwen3moe", tmp_path, WHOLE_BLOCKS), "int4"))) == bits
 
 
-@pytest.mark.parametrize("kind", ["Q4_1", "Q4_K"])
+MIXED = ["Q4_0 Q4_0 Q4_1", "Q4_0 Q4_1 Q4_K", "Q4_K Q4_0 Q4_0", "Q4_K Q4_K Q4_1"]
+"""Gates, ways up and down; of Q4_0's files llama.cpp makes some ways down Q4_1."""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "bits"), [*((mixed, 4) for mixed in MIXED), ("Q4_K Q4_K Q6_K", 8), ("Q4_0 Q4_1 MXFP4", 8)]
+)
+def test_experts_of_several_types_have_4_bits_if_all_do(
+    kinds: str, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Q6_K's ways down, as Q4_K_M has them, are more: the operator has one width for all its matrices."""
+    keep_experts_as(kinds, monkeypatch)
+
+    assert bits_of(experts_of(converted(written("qwen3moe", tmp_path, WHOLE_BLOCKS), "int4"))) == bits
+
+
+@pytest.mark.parametrize("kind", ["Q4_1", "Q4_K", *MIXED])
 def test_experts_with_whole_zero_points_stay_near(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_experts_as(kind, monkeypatch)
     source = written("qwen3moe", tmp_path, WHOLE_BLOCKS)
@@ -110,10 +130,11 @@ def test_experts_with_whole_zero_points_stay_near(kind: str, tmp_path: Path, mon
     assert mean_kl(exact, ours) < 5e-3
 
 
+@pytest.mark.parametrize("kinds", ["Q4_1", *MIXED[:2]])
 def test_experts_with_zero_points_have_the_same_logits_in_company(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kinds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_experts_as("Q4_1", monkeypatch)
+    keep_experts_as(kinds, monkeypatch)
     source = written("qwen3moe", tmp_path, WHOLE_BLOCKS)
 
     proof = proof_of(recorded_logits("qwen3moe"), converted(source, "int4"))

@@ -19,7 +19,7 @@ from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.stored_matrix import store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
-from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
+from jan_ort.convert.inputs.ggml_codes import FOUR_BIT_TYPES, GGML_BLOCK
 from jan_ort.convert.weights.matrices import EIGHT_BIT_BLOCK, Matrices, Part
 from jan_ort.convert.weights.quantization import QuantizedMatrix, nearest_4bit, no_blocks
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
@@ -27,9 +27,6 @@ from jan_ort.convert.weights.schemes import SCHEMES, Weights
 _EVEN_4BIT = ("Q4_0", "MXFP4")
 """Types of 4 bits without a minimum: Q4_0 stays as it is. MXFP4's values lie on no even grid; the nearest one is taken,
 for the operator has no other on a CPU."""
-
-_UNEVEN_4BIT = ("Q4_1", "Q4_K")
-"""Types of 4 bits whose blocks have a minimum, which is no whole number of scales."""
 
 _ACCURACY_LEVEL = 4  # int8 activations, with the same bits in any company
 
@@ -68,15 +65,19 @@ class ExpertProducts:
         more: Literal[8, 16] = 8 if self._dtype == np.float32 else 16
         if self._source.rounds_to_4bit or (more == 16 and not self._source.has_4bit_tensors()):
             return 4
-        types = self._types(mixture)
+        types = self._types(mixture.gate, mixture.up, mixture.down)
         return 4 if types <= {*_EVEN_4BIT} or self._has_minimums(mixture) else more
 
-    def _types(self, mixture: Mixture) -> set[str]:
-        return {self._matrices.type_name(part(0)) for part in (mixture.gate, mixture.up, mixture.down)}
+    def _types(self, *parts: Callable[[int], Part]) -> set[str]:
+        return {self._matrices.type_name(part(0)) for part in parts}
 
     def _has_minimums(self, mixture: Mixture) -> bool:
-        """Say whether the matrices keep their 4 bits with zero points, which on a CPU were seen to be as fast."""
-        keeps = self._types(mixture) <= {*_UNEVEN_4BIT} and mixture.scale is None
+        """Say whether the matrices keep their 4 bits with zero points, which on a CPU were seen to be as fast.
+
+        Some blocks have a minimum then that is no whole number of scales; Q4_0 among them has 8 of them.
+        """
+        types = self._types(mixture.gate, mixture.up, mixture.down)
+        keeps = types <= {*FOUR_BIT_TYPES} and not types <= {*_EVEN_4BIT} and mixture.scale is None
         return keeps and self._dtype == np.float32 and self._block_size(mixture, 4) == GGML_BLOCK
 
     def _floats(self, name: str, rows: str, choice: str, mixture: Mixture, at: dict[str, Any]) -> str:
@@ -132,10 +133,12 @@ class ExpertProducts:
         """Add 4-bit experts: gates and ways up exactly, in the "cat" scheme; ways down with the nearest zero points.
 
         Nothing can be appended to what a way down reads: that is within the operator. It has a row of zeros for each
-        extra column, since outputs are as many as inputs.
+        extra column, since outputs are as many as inputs. Gates and ways up of Q4_0 need no extra column.
         """
         writer, count, hidden = self._writer, mixture.sizes.count, mixture.hidden
-        gate, up = (self._matrices.kept_4bit(mixture.all(part), hidden) for part in (mixture.gate, mixture.up))
+        first_parts = (mixture.gate, mixture.up)
+        has_residuals = self._types(*first_parts) != {"Q4_0"}
+        gate, up = (self._matrices.kept_4bit(mixture.all(part), hidden, has_residuals) for part in first_parts)
         assert gate is not None, "its type was asked for"
         assert up is not None
         both = map(self._side_by_side, gate, up)
@@ -144,9 +147,11 @@ class ExpertProducts:
         downs = self._downs(mixture, gates.extra_columns)
         down = store_matrix(writer, f"{name}.down", outputs * count, downs, experts=count)
         first, second = self._biases(name, mixture, gates.extra_columns)
-        x = self._with_sums(name, rows, mixture, gates.extra_columns)
+        x = self._with_sums(name, rows, mixture, gates.extra_columns) if gates.extra_columns else rows
         inputs = [x, choice, gates.codes, gates.scales, first, down.codes, down.scales, second]
         inputs += ["", "", "", gates.zero_points, down.zero_points]  # what would be the third matrix is in the first
+        if not gates.extra_columns:
+            return writer.node("QMoE", inputs, [f"{name}.experts"], domain=MICROSOFT, **at)
         said = writer.node("QMoE", inputs, [f"{name}.wide"], domain=MICROSOFT, **at)
         parts = writer.initializer(f"{name}.parts", np.array([hidden, gates.extra_columns], np.int64))
         writer.node("Split", [said, parts], [f"{name}.experts", f"{name}.nothing"], axis=1)
@@ -156,7 +161,8 @@ class ExpertProducts:
         """Yield the ways down, each with so many rows of zeros behind it."""
         for part in mixture.all(mixture.down):
             yield from self._matrices.nearest_4bit([part], mixture.sizes.width)
-            yield nearest_4bit(no_blocks(extra_rows, mixture.sizes.width))
+            if extra_rows:
+                yield nearest_4bit(no_blocks(extra_rows, mixture.sizes.width))
 
     def _with_sums(self, name: str, rows: str, mixture: Mixture, extra_columns: int) -> str:
         """Append to rows their sums over blocks; a product with ones would add up in an order that company changes."""

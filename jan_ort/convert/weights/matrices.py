@@ -88,13 +88,19 @@ class Matrices:
         quantize = quantize_8bit if bits == 8 else quantize_symmetric_4bit
         return computed_ahead(lambda block: quantize(_floats(*block), block_size), self._rows(parts, columns))
 
-    def kept_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix] | None:
-        """Return the parts' rows with the codes that they have in the file; None if any has other bits or is scaled."""
+    def kept_4bit(
+        self, parts: Sequence[Part], columns: int, has_residuals: bool | None = None
+    ) -> Iterator[QuantizedMatrix] | None:
+        """Return the parts' rows with the codes that they have in the file; None if any has other bits or is scaled.
+
+        ``has_residuals``: whether there are extra columns, as :func:`cat_4bit` has them; None: if a part needs them.
+        """
         pairs = self._pairs(parts, columns)
         if not all(_keeps_4bit(tensor, part) for tensor, part in pairs):
             return None
-        has_residuals = any(tensor.type_name != "Q4_0" for tensor, _ in pairs)
-        return computed_ahead(lambda block: cat_4bit(_blocks(*block), has_residuals), self._rows(parts, columns))
+        needs = any(tensor.type_name != "Q4_0" for tensor, _ in pairs)
+        extends = needs if has_residuals is None else has_residuals
+        return computed_ahead(lambda block: cat_4bit(_blocks(*block), extends), self._rows(parts, columns))
 
     def nearest_4bit(self, parts: Sequence[Part], columns: int) -> Iterator[QuantizedMatrix]:
         """Yield the parts' rows, which keep 4 bits in the file, with whole zero points."""
