@@ -8,20 +8,19 @@ import statistics
 import time
 from typing import Any
 
+from tests.http.every_protocol import PROTOCOLS, Conversation, Protocol
 from tests.http.handlers.serving import Client, serving
-from tests.http.test_protocols import PROTOCOLS, Protocol
 
+ASKED = Conversation(
+    (("user", "Hello"), ("assistant", "Hi. What is it?"), ("user", "Tell me of birds.")), system="Be brief."
+)
 GREEDY: dict[str, Any] = {"temperature": 0, "repeat_penalty": 1}
 NUM_TOKENS = 96
 
 
 async def cpu_s(client: Client, protocol: Protocol, num_tokens: int, *, stream: bool) -> float:
     """Return the CPU time of one request, the reference model's own included."""
-    body = protocol.body(GREEDY, False) | {"stream": stream}
-    if "options" in body:
-        body["options"] |= {"num_predict": num_tokens}
-    else:
-        body["max_tokens"] = num_tokens
+    body = protocol.body(ASKED, num_tokens, GREEDY) | {"stream": stream}
     started = time.process_time()
     response = await client.post(protocol.path, json=body)
     text = await response.get_data(as_text=True)
