@@ -1,4 +1,4 @@
-"""OpenAI's Agents SDK with its chat completions model: a tool round trip, plain and streamed."""
+"""OpenAI's Agents SDK with its chat completions and its Responses model: a tool round trip, plain and streamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import pytest
 
 pytest.importorskip("agents", reason="OpenAI's Agents SDK is not installed; run tox -e client-agents")
 
-from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, RunConfig, Runner, function_tool
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    function_tool,
+)
 
 from tests.clients.direct import CHAT, KEY
 from tests.clients.round_trip import (
@@ -24,6 +32,8 @@ from tests.clients.round_trip import (
 )
 from tests.e2e.server_process import ServerProcess
 
+TO_THE_END = 600
+"""The SDK takes no response that was cut at its limit."""
 UNTRACED = RunConfig(tracing_disabled=True)  # traces go to OpenAI
 
 
@@ -44,8 +54,11 @@ def _is_text(event: Any) -> bool:
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize(
+    ("model", "max_tokens"), [(OpenAIChatCompletionsModel, MAX_TOKENS), (OpenAIResponsesModel, TO_THE_END)]
+)
 @pytest.mark.parametrize("runner", [run, run_streamed])
-async def test_round_trip(weights: ServerProcess, runner: Any) -> None:
+async def test_round_trip(weights: ServerProcess, runner: Any, model: Any, max_tokens: int) -> None:
     cities: list[str] = []
 
     def tell(city: str) -> str:
@@ -58,15 +71,16 @@ async def test_round_trip(weights: ServerProcess, runner: Any) -> None:
         agent: Agent[None] = Agent(
             name="Weather",
             instructions=INSTRUCTIONS,
-            model=OpenAIChatCompletionsModel(CHAT, openai_client=client),
-            model_settings=ModelSettings(temperature=0, max_tokens=MAX_TOKENS, tool_choice="required"),
+            model=model(CHAT, openai_client=client),
+            model_settings=ModelSettings(temperature=0, max_tokens=max_tokens, tool_choice="required"),
             tools=[tool],
         )
         first = await runner(agent, EARLIER)
         told = list(cities)
-        free = agent.clone(model_settings=ModelSettings(temperature=0, max_tokens=MAX_TOKENS))
+        free = agent.clone(model_settings=ModelSettings(temperature=0, max_tokens=max_tokens))
         second = await runner(free, [*first.to_input_list(), {"role": "user", "content": FOLLOW_UP}])
 
     function = {"name": NAME, "description": DESCRIPTION, "parameters": tool.params_json_schema, "strict": True}
-    expected = expected_answers(weights, told, first.final_output, {"type": "function", "function": function})
+    offered = {"type": "function", "function": function}
+    expected = expected_answers(weights, told, first.final_output, offered, max_tokens=max_tokens)
     assert [first.final_output, second.final_output] == expected
