@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from jan_ort.convert import convert_gguf
+from jan_ort.convert import check_gguf, convert_gguf, convert_safetensors
 from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.graph.calibration import Calibration
@@ -26,6 +27,7 @@ from jan_ort.ground.model_errors import ConversionError
 from tests.convert.gguf_proof import mean_kl, proof_of, prove
 from tests.convert.inputs.random_blocks import model_blocks
 from tests.convert.tiny_llama import LlamaSession
+from tests.fixtures import hf_models
 from tests.fixtures.gguf_models import RECIPES, write
 from tests.fixtures.gguf_models.model import Model, Sizes
 from tests.fixtures.gguf_models.recordings import TOKEN_IDS, recorded_logits
@@ -200,6 +202,32 @@ def test_the_file_may_say_whether_weights_add_up_to_1(normalized: bool, order: l
 
     nodes = onnx.load(folder / "model.onnx", load_external_data=False).graph.node
     assert [node.op_type for node in nodes if node.op_type in ("TopK", "Softmax")][:2] == order
+
+
+NO_EXPERTS = (
+    r"{} is 128: gemma4 is not supported with experts \(26B-A4B\): .* GELU.*; take one without, an ONNX .*as-is"
+)
+
+
+def test_a_header_with_experts_that_cannot_be_computed_is_refused_with_the_ways_out(tmp_path: Path) -> None:
+    keys = {"expert_count": 128, "expert_used_count": 8, "expert_feed_forward_length": 704}
+    source = written("gemma4-large", tmp_path, RECIPES["gemma4-large"].sizes, **keys)
+
+    with pytest.raises(ConversionError, match=NO_EXPERTS.format(r"metadata key 'gemma4\.expert_count'")):
+        check_gguf(source, "int8")
+
+
+def test_a_checkpoint_with_experts_that_cannot_be_computed_is_refused_with_the_ways_out(tmp_path: Path) -> None:
+    folder = hf_models.write("gemma4-large", tmp_path)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"enable_moe_block": True, "num_experts": 128, "top_k_experts": 8, "moe_intermediate_size": 704}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    target = tmp_path / "target"
+    target.mkdir()
+
+    with pytest.raises(ConversionError, match=NO_EXPERTS.format(r"config\.json's 'num_experts'")):
+        convert_safetensors(folder, target)
 
 
 def test_more_experts_than_there_are_cannot_be_used(tmp_path: Path) -> None:

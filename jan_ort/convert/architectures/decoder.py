@@ -208,7 +208,7 @@ class Decoder:
     ``unit_eps``: what keeps a delta net's keys of length 1 from being divided by 0, if not the norms' epsilon.
     ``tiled_values``: its value heads that share a key lie apart. ``gated_queries``: each head of queries has a gate
     of its size behind it, for what the head sees. ``drafts_behind``: the last layers, as many as nextn_predict_layers
-    says, only draft tokens. ``experts``: layers may have some.
+    says, only draft tokens. ``experts``: layers may have some; ``why_no_experts`` ends the refusal of those that have.
     ``latent``: keys and values of all heads are made of one vector.
     ``scales_embedding``: by the root of the hidden size. ``divides_logits``: by logit_scale, where others multiply.
     ``layers_differ``: in the numbers of key-value heads and of hidden values in the feed-forward block, and those with
@@ -244,6 +244,7 @@ class Decoder:
     unrotated_period: int = 0
     windows: Windows | None = None
     experts: Experts | None = None
+    why_no_experts: str = ""
     state: StateKind | None = None
     unit_eps: float = 0.0
     tiled_values: bool = False

@@ -35,8 +35,14 @@ class ExpertSizes:
 def read_expert_sizes(source: Checkpoint, decoder: Decoder) -> ExpertSizes | None:
     """Return the numbers, None if the model has no experts. Raises: ConversionError."""
     key = decoder.key
-    if decoder.experts is None or not (count := source.integer(key("expert_count"), 0, low=0, high=_MAX_EXPERTS)):
+    if not (count := source.integer(key("expert_count"), 0, low=0, high=_MAX_EXPERTS)):
         return None
+    if decoder.experts is None:
+        source.refuse(
+            f"{source.spelled(key('expert_count'))} is {count}: {decoder.name} is not supported with experts"
+            f"{decoder.why_no_experts}; take one without, an ONNX repository of the model, or a GGUF file with "
+            "--backend llama_cpp --weights as-is"
+        )
     dense = source.integer(key("feed_forward_length"))
     width = source.integer(key("expert_feed_forward_length"), dense)
     return ExpertSizes(

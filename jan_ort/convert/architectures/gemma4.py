@@ -22,6 +22,7 @@ GEMMA4 = Decoder(
     layers_differ=True,
     norms_values=True,
     layer_embeddings=True,
+    why_no_experts=" (26B-A4B): their gates have GELU, which no operator of experts on a CPU has",
     tensors=DecoderTensors(
         **QUERY_KEY_NORMS,
         **POST_NORMS,
@@ -39,7 +40,7 @@ GEMMA4 = Decoder(
 _MAX_LAYERS = 4096
 _TAKEN = (
     *("global_head_dim", "num_global_key_value_heads", "per_layer_config", "use_double_wide_mlp", "attention_k_eq_v"),
-    *("moe_intermediate_size", "num_experts", "top_k_experts"),  # which count only with enable_moe_block
+    *("enable_moe_block", "moe_intermediate_size", "top_k_experts"),
 )
 _ROTARY = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
@@ -64,10 +65,12 @@ def _as_files(config: dict[str, Any]) -> dict[str, Any]:
     if own is None and config.get("attention_k_eq_v"):
         counts = counts[0], config.get("num_global_key_value_heads") or counts[0]
     width, shared = config.get("intermediate_size", 9216), config.get("num_kv_shared_layers", 0)
+    experts = config.get("num_experts") or 1 if config.get("enable_moe_block") else 0  # which count only then
     doubled = bool(config.get("use_double_wide_mlp")) and type(width) is int and type(shared) is int
     return {
         **{key: value for key, value in config.items() if key not in _TAKEN},
         "layer_types": types,
+        "num_experts": experts,
         "head_dim": head_dim,
         "window_head_dim": config.get("head_dim", 256),
         "num_key_value_heads": [counts[each == "full_attention"] for each in types],
@@ -94,6 +97,7 @@ GEMMA4_HF = HfLayout(
         "model.layers.{layer}.layer_scalar": "layer_scale",
     },
     keys={
+        "num_experts": "expert_count",
         "final_logit_softcapping": "final_logit_softcapping",
         "window_head_dim": "attention.key_length_swa",
         "num_kv_shared_layers": "attention.shared_kv_layers",
@@ -108,7 +112,7 @@ GEMMA4_HF = HfLayout(
         "max_position_embeddings": 131_072,
         "rms_norm_eps": 1e-6,
     },
-    neutral={"enable_moe_block": (False,), "use_bidirectional_attention": (None, "vision")},
+    neutral={"use_bidirectional_attention": (None, "vision")},
     harmless=frozenset({"vocab_size_per_layer_input"}),  # the embedding for layers has as many rows
     prepare=_as_files,
 )
