@@ -29,6 +29,15 @@ def shouting(exchange: Exchange, answer: Any) -> Any:
     return answer
 
 
+def without_input(exchange: Exchange, answer: Any) -> Any:
+    return answer | {"data": []} if exchange.path.endswith("/input_items") else answer
+
+
+def answer_deleted_ones(exchange: Exchange) -> None:
+    if exchange.status == 404 and exchange.path.startswith(f"{RESPONSES}/resp_"):
+        exchange.status = 200
+
+
 RESPONSE_FAULTS: list[Fault] = [
     answering("responses_say_something_else", "responses.says_what_a_chat_says", shouting),
     streaming(
@@ -38,6 +47,8 @@ RESPONSE_FAULTS: list[Fault] = [
     ),
     Fault("responses_ignore_the_format", "responses.format_and_call", before=sent("text", None)),
     Fault("responses_forget", "responses.goes_on_by_id", before=sent("previous_response_id", None)),
+    answering("responses_forget_their_input", "responses.are_kept_and_deleted", without_input),
+    Fault("responses_outlive_their_end", "responses.are_kept_and_deleted", after=answer_deleted_ones),
     Fault("responses_leave_tools_out", "responses.refuses_other_tools", before=sent("tools", None)),
     Fault("responses_take_any_metadata", "responses.wrong_types_are_refused", before=sent("metadata", None)),
 ]

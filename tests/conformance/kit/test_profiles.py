@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from jan_ort_conformance.cli.kit_program import main
-from jan_ort_conformance.http.check_tools.asker import RERANK
+from jan_ort_conformance.http.check_tools.asker import RERANK, RESPONSES
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.http.check_tools.profile import BASE, Profile
 from jan_ort_conformance.http.checks import profile_of, registered
@@ -52,12 +52,23 @@ def test_one_that_is_not_served_is_told_and_fails_nothing(without_ranking: str) 
     assert run.exit_status == 0
 
 
-def test_an_operation_is_fuzzed_with_its_profile() -> None:
-    options = HttpOptions("", profiles=("rerank",))
+@pytest.mark.parametrize(("profile", "path"), [("rerank", RERANK), ("responses", RESPONSES)])
+def test_an_operation_is_fuzzed_with_its_profile(profile: str, path: str) -> None:
+    options = HttpOptions("", profiles=(profile,))
 
     fuzzed = {each.path for each in operations() if _names(options, each)}
 
-    assert fuzzed == {each.path for each in operations() if profile_of(each.path) == "rerank"} > {RERANK}
+    assert fuzzed == {each.path for each in operations() if profile_of(each.path) == profile}
+    assert fuzzed > {path}
+    assert fuzzed >= {each.path for each in operations() if each.path.startswith(f"{path}/")}
+
+
+def test_an_operation_without_a_body_is_fuzzed_by_a_document_that_gives_it_none(url: str) -> None:
+    only = ("schema.post_v1_responses_response_id_cancel.*",)
+
+    cases = run_http(HttpOptions(url, key=KEY, level=Level.STRICT, only=only, seed=1, max_examples=5)).cases
+
+    assert {case.verdict for case in cases} == {Verdict.PASS}
 
 
 def test_a_file_of_checks_is_a_profile_by_naming_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +83,8 @@ def test_a_file_of_checks_is_a_profile_by_naming_one(monkeypatch: pytest.MonkeyP
     entry = HttpCheck("toy.is_there", toy, Level.FULL, (), None, (), needs_key=False)
 
     assert entry.profile == "toy"
-    assert {each.profile for each in registered()} == {BASE, "images", "rerank", "reasoning", "messages", "ollama"}
+    names = {BASE, "images", "rerank", "reasoning", "messages", "ollama", "responses"}
+    assert {each.profile for each in registered()} == names
 
 
 def test_a_profile_that_does_not_exist_is_a_wrong_command_line() -> None:

@@ -1,4 +1,4 @@
-"""Open Responses: items and events of /v1/responses, formats, calls, and responses that are continued."""
+"""Open Responses: items and events of /v1/responses, formats, calls, and responses that are stored and continued."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from jan_ort_conformance.http.check_tools.profile import Profile
 from jan_ort_conformance.http.server.events import events_of
 from jan_ort_conformance.verdicts.verdict import Level, expect
 
-PROFILE = Profile("responses", (RESPONSES,))
+STORED = f"{RESPONSES}/{{response_id}}"
+INPUT_ITEMS, CANCEL = f"{STORED}/input_items", f"{STORED}/cancel"
+PROFILE = Profile("responses", (RESPONSES, STORED, INPUT_ITEMS, CANCEL))
 
 ASKED: dict[str, Any] = {"input": "Tell me a story.", "temperature": 0, "max_output_tokens": 24}
 SCHEMA = {"type": "object", "properties": {"at": {"const": 1}}, "required": ["at"], "additionalProperties": False}
@@ -116,6 +118,23 @@ def responses_goes_on_by_id(server: Asker) -> None:
     expect_effect(said(by_id) == said(by_items), f"by id it says {said(by_id)!r}, by items {said(by_items)!r}")
     lost = server.post(RESPONSES, ASKED | {"previous_response_id": by_items["id"]})
     expect(lost.status in (400, 404), f"a response that was not stored is continued: {lost}")
+
+
+@check("responses.are_kept_and_deleted", needs=[RESPONSES, STORED, INPUT_ITEMS, CANCEL])
+def responses_are_kept_and_deleted(server: Asker) -> None:
+    """A stored response is given back with its input, is left as it is by cancel, and is gone once it is deleted."""
+    response = responded(server)
+    path = f"{RESPONSES}/{response['id']}"
+    questions = [("GET", path), ("POST", f"{path}/cancel"), ("GET", f"{path}/input_items")]
+    *kept, items = [server.target.ask(*question) for question in questions]
+    for answer in kept:
+        same = answer.status == 200 and all(answer.json[name] == response[name] for name in ("id", "status", "output"))
+        expect(same, f"{response} is kept as {answer}")
+    expect(items.status == 200 and ASKED["input"] in json.dumps(items.json["data"]), f"its input is {items}")
+    deleted = server.target.ask("DELETE", path)
+    expect(deleted.status == 200 and deleted.json["deleted"] is True, f"it is deleted with {deleted}")
+    statuses = [server.target.ask(*question).status for question in questions]
+    expect(statuses == [404] * 3, f"once it is deleted it is answered with {statuses}")
 
 
 @check("responses.refuses_other_tools", needs=[RESPONSES])

@@ -49,7 +49,7 @@ def fuzz(
         if gone:
             told = f"not run, the server is gone: {gone}"
             cases = [Case(_id(operation, ANSWERS), Verdict.SKIP, Level.CORE, told)]
-        elif not asker.declaration.describes(operation.path):
+        elif operation.request_model is not None and not asker.declaration.describes(operation.path):
             told = "the server's own document does not describe it; there is nothing to fuzz it by"
             cases = [Case(_id(operation, ANSWERS), Verdict.UNSUPPORTED, Level.CORE, told)]
         elif operation.path not in asker.declaration.document["paths"]:
