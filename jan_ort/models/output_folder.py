@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jan_ort.ground.let_go import let_go
 from jan_ort.ground.model_errors import ConversionError
 
 
@@ -24,8 +25,10 @@ def output_folder(target: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
+        let_go()
         if target.exists():
             target.rmdir()
         partial.rename(target)
     finally:
+        let_go()
         shutil.rmtree(partial, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import secrets
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from jan_ort.ground.let_go import let_go
 from jan_ort.ground.model_errors import CacheError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache.checksums import Checksums
@@ -104,11 +104,12 @@ class ModelCache:
             model.mkdir()
             build(work, model)
             write_manifest(model, key)
+            let_go()
             if target.exists():
                 target.rename(temporary / "damaged")
             model.rename(target)
         finally:
-            gc.collect()  # Windows removes no mapped file, and what has read one may be part of a circle
+            let_go()
             shutil.rmtree(temporary, ignore_errors=True)  # what stays is removed at the next start
         return target
 

@@ -2,25 +2,19 @@ import errno
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from jan_ort.convert import convert_gguf
 from jan_ort.ground.model_errors import CacheError
 from jan_ort.models.cache.cached_models import cached_models
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.folder_files import MANIFEST
 from jan_ort.settings.schema import default_cache_dir
-from tests.convert.tiny_llama import TinyLlama
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -50,27 +44,6 @@ def test_a_built_folder_is_found_again_without_building(tmp_path: Path) -> None:
     assert cache.get_or_build(KEY, never) == built == cache.find(KEY)
     folder = f"models/{KEY.folder_name}"
     assert files_under(tmp_path) == {f"{folder}/{name}" for name in ("model.onnx", "onnx/weights", MANIFEST)}
-
-
-def test_a_download_is_mapped_no_more_when_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    memmap, remove, made, alive = np.memmap, shutil.rmtree, [], []
-
-    def mapped(*arguments: Any) -> np.memmap:
-        made.append(weakref.ref(content := memmap(*arguments)))
-        return content
-
-    def removed(folder: Path, **how: Any) -> None:
-        alive.extend(each for each in made if each() is not None)  # Windows would keep the file of each
-        remove(folder, **how)
-
-    monkeypatch.setattr(np, "memmap", mapped)
-    monkeypatch.setattr(shutil, "rmtree", removed)
-    ModelCache(tmp_path).get_or_build(
-        KEY, lambda work, model: convert_gguf(TinyLlama().write(work / "download.gguf"), model, weights="int8")
-    )
-
-    assert made != []
-    assert alive == []
 
 
 def test_nothing_is_found_in_a_cache_that_does_not_exist(tmp_path: Path) -> None:
