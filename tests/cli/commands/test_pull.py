@@ -48,7 +48,12 @@ def start(hub: FakeHub, own_cache: Path) -> Start:
     def begin(*arguments: str, limit_bytes: int | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "jan_ort", "models", "pull", *arguments],
-            env=environment(HF_ENDPOINT=hub.url, JAN_ORT_CACHE_DIR=str(own_cache), HF_HUB_DISABLE_TELEMETRY="1"),
+            env=environment(
+                HF_ENDPOINT=hub.url,
+                JAN_ORT_CACHE_DIR=str(own_cache),
+                HF_HUB_DISABLE_TELEMETRY="1",
+                HF_HUB_DOWNLOAD_TIMEOUT="600",  # what stalls on purpose, while others start, is not asked for again
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
