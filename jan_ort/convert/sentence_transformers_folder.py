@@ -14,6 +14,7 @@ from jan_ort.convert.folder_files import check_empty, describe, write_json
 from jan_ort.convert.inputs.encoder_config import read_hf_encoder
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.hf_checkpoint import HfCheckpoint
+from jan_ort.convert.inputs.logit_score import read_saved_reranker
 from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, read_json, read_sentence_transformer
 from jan_ort.convert.inputs.yes_or_no import YesOrNo, answering_layout, hf_yes_or_no, ranks_by_answering
@@ -118,10 +119,9 @@ def _read_around(
     """Return what becomes of a decoder's hidden states."""
     if task == EMBED:
         return read_sentence_transformer(source, pooling)
-    if (source / "modules.json").exists():
-        raise ConversionError(f"{source / 'modules.json'}: modules are not supported of a decoder that ranks")
+    saved = read_saved_reranker(source) if (source / "modules.json").exists() else None
     vocabulary = object_in(object_in(tokenizer, "model"), "vocab")
-    return hf_yes_or_no(model, vocabulary, source)
+    return hf_yes_or_no(model, vocabulary, source, saved)
 
 
 def _read_optional(path: Path) -> dict[str, Any]:

@@ -77,13 +77,13 @@ def test_a_file_scores_pairs_as_the_checkpoint_that_it_was_made_of(name: str, tm
     folder = encoder_models.write(name, tmp_path, scores=True)
     rows = tokenized(folder, encoder_models.pairs())
 
-    convert_gguf_encoder(_as_gguf(name, tmp_path / "made.gguf"), _empty(tmp_path / "target"))
+    convert_gguf_encoder(_as_gguf(name, tmp_path / "made.gguf"), empty(tmp_path / "target"))
 
     found = np.concatenate([run(tmp_path / "target", [row]) for row in rows])[:, 0]
     np.testing.assert_allclose(found, TORCH[f"{name}/scores"], atol=1e-5)
 
 
-def _empty(folder: Path) -> Path:
+def empty(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
@@ -199,7 +199,7 @@ def test_a_decoder_that_was_made_a_classifier_gives_the_same_scores(tmp_path: Pa
     np.testing.assert_allclose(found, TORCH["qwen3/odds"], atol=1e-5)
     unnamed = folder.rename(tmp_path / "some-classifier")
     with pytest.raises(ConversionError, match="architecture 'qwen3' is not supported"):
-        convert_sentence_transformers(unnamed, _empty(tmp_path / "target"), task=RERANK)
+        convert_sentence_transformers(unnamed, empty(tmp_path / "target"), task=RERANK)
 
 
 def test_only_its_name_tells_a_decoder_that_ranks(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_tokenizer_without_an_answer_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace('"yes"', '"ja"'), encoding="utf-8")
 
     with pytest.raises(ConversionError, match="no tokens 'yes' and 'no'"):
-        convert_sentence_transformers(folder, _empty(tmp_path / "target"), task=RERANK)
+        convert_sentence_transformers(folder, empty(tmp_path / "target"), task=RERANK)
 
 
 def test_a_control_token_of_the_question_is_text_in_a_text(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def read_sentence_transformer(folder: Path, pooling: str | None = None) -> Sente
     if not states_pooling(folder):
         return SentenceTransformer(_unstated_pooling(folder, pooling), normalize=True)
     listed = (folder / "modules.json").exists()
-    modules = _read_modules(folder) if listed else [("Pooling", "1_Pooling"), ("Normalize", "")]
+    modules = read_modules(folder) if listed else [("Pooling", "1_Pooling"), ("Normalize", "")]
     places = dict(modules)
     if "Pooling" not in places:
         raise ConversionError(
@@ -96,21 +96,22 @@ def name_pooling(path: Path, names: list[str]) -> str:
     return known
 
 
-def _read_modules(folder: Path) -> list[tuple[str, str]]:
-    """Return each module's class name and folder, in their order, which is the only one that is supported."""
+def read_modules(folder: Path, supported: tuple[str, ...] = _SUPPORTED_MODULES) -> list[tuple[str, str]]:
+    """Return each module's class name and folder, in their order, which is the only one that is supported.
+
+    Raises: ConversionError for one that is not ``supported``.
+    """
     listed = _read(folder / "modules.json")
     listed = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     modules = [(str(each.get("type", "")).rpartition(".")[2], str(each.get("path", ""))) for each in listed]
     if outside := [path for _, path in modules if leaves_folder(path)]:
         raise ConversionError(f"{folder / 'modules.json'}: path {outside[0][:80]!r} leaves the folder; fetch it again")
-    unknown = [name for name, _ in modules if name not in _SUPPORTED_MODULES]
-    if unknown:
-        supported = ", ".join(_SUPPORTED_MODULES)
+    if unknown := [name for name, _ in modules if name not in supported]:
         raise ConversionError(
-            f"{folder / 'modules.json'}: module {unknown[0]!r} is not supported; supported: {supported}"
+            f"{folder / 'modules.json'}: module {unknown[0]!r} is not supported; supported: {', '.join(supported)}"
         )
     names = [name for name, _ in modules]
-    if names != sorted(names, key=_SUPPORTED_MODULES.index):
+    if names != sorted(names, key=supported.index):
         raise ConversionError(f"{folder / 'modules.json'}: the order {', '.join(names)[:200]} is not supported")
     return modules
 

@@ -30,12 +30,15 @@ ANSWERING = "qwen3"
 
 _NAME, _CLASSIFIER = "qwen3-reranker", "ForSequenceClassification"
 _GGUF_HEAD, _GGUF_TEMPLATE = "cls.output", "tokenizer.chat_template.rerank"
-_TEMPLATE = (
+
+INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
+PAGE = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
-    'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web '
-    f"search query, retrieve relevant passages that answer the query\n<Query>: {QUERY}\n"
-    f"<Document>: {DOCUMENT}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
+    f"<Instruct>: {INSTRUCTION}\n<Query>: {QUERY}\n<Document>: {DOCUMENT}<|im_end|>\n<|im_start|>assistant\n"
+    "<think>\n\n</think>\n\n"
 )
+"""How the model's page has it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,14 @@ class YesOrNo:
         rows = model.tensor(name, (model.num_rows(name), config.hidden_size)).rows([*self.rows])
         odds: NDArray[np.float32] = rows if len(rows) == 1 else rows[:1] - rows[1:]
         return odds
+
+
+@dataclass(frozen=True, slots=True)
+class SavedReranker:
+    """The question that a folder with modules.json asks, and the tokens of yes and no; None: the words."""
+
+    template: str
+    tokens: tuple[int, int] | None
 
 
 def answering_layout(config: dict[str, Any]) -> HfLayout | None:
@@ -85,7 +96,7 @@ def gguf_yes_or_no(model: Checkpoint, architecture: str) -> YesOrNo:
         )
     if (rows := model.num_rows(f"{_GGUF_HEAD}.weight")) != 2:
         model.refuse(f"its head gives {rows} numbers for a pair of texts; needed are those of yes and no")
-    template = model.string(_GGUF_TEMPLATE, _TEMPLATE)
+    template = model.string(_GGUF_TEMPLATE, PAGE)
     if template.count(QUERY) != 1 or template.count(DOCUMENT) != 1:
         model.refuse(f"{model.spelled(_GGUF_TEMPLATE)} does not say where {QUERY} and {DOCUMENT} stand, each once")
     labels = f"{architecture}.classifier.output_labels"
@@ -94,15 +105,22 @@ def gguf_yes_or_no(model: Checkpoint, architecture: str) -> YesOrNo:
     return YesOrNo(template, _GGUF_HEAD, (0, 1))
 
 
-def hf_yes_or_no(model: HfCheckpoint, vocabulary: dict[str, Any], source: Path) -> YesOrNo:
-    """Return how a checkpoint ranks; its embedding may be its head. Raises: ConversionError."""
+def hf_yes_or_no(
+    model: HfCheckpoint, vocabulary: dict[str, Any], source: Path, saved: SavedReranker | None = None
+) -> YesOrNo:
+    """Return how a checkpoint ranks, as its files say or its page; its embedding may be its head.
+
+    Raises: ConversionError.
+    """
+    template = PAGE if saved is None else saved.template
     names = model.decoder.tensors
     head = names.head if model.has_tensor(f"{names.head}.weight") else names.embedding
     if model.num_rows(f"{head}.weight") == 1:
-        return YesOrNo(_TEMPLATE, head, (0,))
-    yes, no = (vocabulary.get(word) for word in ("yes", "no"))
+        return YesOrNo(template, head, (0,))
+    stated = saved.tokens if saved is not None else None
+    yes, no = stated or (vocabulary.get(word) for word in ("yes", "no"))
     if type(yes) is not int or type(no) is not int or not 0 <= min(yes, no) <= max(yes, no) < 2**31:
         raise ConversionError(f"{source}: tokenizer.json has no tokens 'yes' and 'no', which such a model answers with")
     if max(yes, no) >= (rows := model.num_rows(f"{head}.weight")):
         raise ConversionError(f"{source}: the tokens 'yes' and 'no' are {yes} and {no}, and the model has {rows}")
-    return YesOrNo(_TEMPLATE, head, (yes, no))
+    return YesOrNo(template, head, (yes, no))

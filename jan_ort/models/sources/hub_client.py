@@ -49,6 +49,8 @@ def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
         path = hf_hub_download(
             reference.repo_id, _CONFIG, revision=repository.sha, local_dir=directory, endpoint=endpoint
         )
+        if any("_LogitScore/" in name for name in names):
+            return RERANK, "it has a module LogitScore"
         task, reason = _task_of(Path(path), reference)
         return (EMBED, "it is a sentence-transformers model") if has_modules and task == GENERATE else (task, reason)
 

@@ -26,7 +26,7 @@ _PART = re.compile(r"-\d{5}-of-\d{5}$")
 _NO_MODELS = ("mmproj", "imatrix")
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
-_DENSE = re.compile(r"\d_Dense/(config\.json|model\.safetensors)")
+_MODULES = re.compile(r"\d_(Dense/(config\.json|model\.safetensors)|LogitScore/config\.json)")
 _TEXT_TASKS = (EMBED, RERANK)
 _WEIGHTS = "model*.safetensors"  # not those of other programs: consolidated.safetensors, original/
 
@@ -76,7 +76,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
     small = [name for name in small if name.rpartition("/")[0] in ("", "1_Pooling", "additional_chat_templates")]
-    small += filter(_DENSE.fullmatch, names)
+    small += filter(_MODULES.fullmatch, names)
     weights = [name for name in names if _is_weights(name)]
     if task in _TEXT_TASKS and weights and _reads(names, model_type, task):
         return Selection("sentence-transformers", (*small, *weights))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.convert.architectures import encoders
+from jan_ort.convert.inputs.logit_score import has_logit_score
 from jan_ort.convert.inputs.yes_or_no import ranks_by_answering
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.json_object import read_object_or_empty, text_in
@@ -43,6 +44,8 @@ class SentenceTransformersSource(MadeSource):
             return None
         if (why := why_no_file(weights)) is not None:
             raise ModelReferenceError(f"{weights} {why}; the model's weights must be one")
+        if has_logit_score(path):
+            return cls(path, RERANK)
         task = read_task(path)
         fallback = EMBED if (path / "modules.json").exists() or not _answers(path) else RERANK
         return cls(path, fallback if task == GENERATE else task)
@@ -63,7 +66,7 @@ class SentenceTransformersSource(MadeSource):
             if (digest := sha256(path)) is None:
                 return None
             digests[path.relative_to(self.path).as_posix()] = digest
-        small = [*self.path.glob("*.json"), *self.path.glob("*/config.json")]
+        small = [*self.path.glob("*.json"), *self.path.glob("*.jinja"), *self.path.glob("*/config.json")]
         for path in sorted(filter(Path.is_file, small)):  # a pipe is refused by whoever reads it
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
         if wanted.pooling is not None and not (self.path / "modules.json").exists():

@@ -25,6 +25,11 @@ def config(*architectures: str) -> bytes:
 
 REPOSITORIES: dict[str, dict[str, bytes]] = {
     "org/modules": {"modules.json": b"[]", "config.json": config("Qwen3ForCausalLM")},
+    "org/logits": {
+        "modules.json": b"[]",
+        "1_LogitScore/config.json": b"{}",
+        "config.json": config("Qwen3ForCausalLM"),
+    },
     "org/pooling": {"1_Pooling/config.json": b"{}", "config.json": config("BertForMaskedLM")},
     "org/headless": {"config.json": config("BertModel"), "onnx/model.onnx": b""},
     "org/causal": {"config.json": config("LlamaForCausalLM"), "model.onnx": b""},
@@ -50,6 +55,7 @@ def hub() -> Iterator[FakeHub]:
     ("name", "expected"),
     [
         ("modules", EMBED),
+        ("logits", RERANK),
         ("pooling", EMBED),
         ("headless", EMBED),
         ("causal", GENERATE),
