@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,14 @@ class CacheKey:
     """What decides the content of a converted folder.
 
     ``name`` is the display name; ``source`` a sha256 that identifies the source; ``weights`` the scheme of weights.
+    ``any_name``: what was made of the same source under another name will do.
     """
 
     name: str
     source: str
     weights: str
     converter_version: int = CONVERTER_VERSION
+    any_name: bool = False
 
     @property
     def folder_name(self) -> str:
@@ -44,7 +46,19 @@ class CacheKey:
         slug = re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-.")[:60]
         if _DEVICE.match(slug):
             slug = f"model-{slug}"
-        return f"{slug}-{self.weights}-{self.source[:16]}-v{self.converter_version}"
+        return f"{slug}{self._ending}"
+
+    @property
+    def _ending(self) -> str:
+        return f"-{self.weights}-{self.source[:16]}-v{self.converter_version}"
+
+    def named_otherwise(self, models: Path) -> Iterator[Path]:
+        """Yield the whole folders in ``models`` that have another name and the same content."""
+        for folder in sorted(models.glob(f"*{self._ending}")):
+            manifest = read_object_or_empty(folder / MANIFEST)
+            is_same = (manifest.get("source"), manifest.get("weights")) == (self.source, self.weights)
+            if is_same and folder.name != self.folder_name and find_damage(folder) is None:
+                yield folder
 
 
 def is_current(folder: Path) -> bool:

@@ -44,8 +44,9 @@ class ModelCache:
         check_readable(self._root)
         versions = (replace(key, converter_version=version) for version in range(key.converter_version, 0, -1))
         folders = [folder for each in versions if (folder := self._models / each.folder_name).is_dir()]
+        others = key.named_otherwise(self._models) if key.any_name else iter(())
         if not folders or not (folders[0].name == key.folder_name or is_current(folders[0])):
-            return None
+            return next(others, None)
         folder = folders[0]
         if damage := find_damage(folder):
             logger.warning("the cached model %s is damaged (%s); it is made again", folder, damage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -14,6 +14,7 @@ from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
+from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
 from jan_ort_backends.small_files import why_no_file
 
@@ -79,7 +80,18 @@ class GgufSource(MadeSource):
             digests[path.name] = digest
         if wanted.task == EMBED and wanted.pooling is not None:
             digests["--pooling"] = wanted.pooling
-        return CacheKey(whole_name(self.path.stem), combined_sha256(digests), wanted.scheme)
+        # How a model embeds may be told by the file's name, and a file that is kept lies in the folder under its own.
+        shares = wanted.task == GENERATE and wanted.weights != AS_IS
+        return CacheKey(self._name, combined_sha256(digests), wanted.scheme, any_name=shares)
+
+    @property
+    def _name(self) -> str:
+        return whole_name(self.path.stem)
+
+    def read(self, path: Path) -> ModelFolder:
+        """Return what the folder says, under the file's own name: it may have been made of a copy with another."""
+        folder = MadeSource.read(self, path)
+        return replace(folder, name=self._name) if self._name.isprintable() else folder
 
     def present(self, wanted: Wanted, cache_dir: Path) -> Path | None:
         """Return the folder if the cache has it; then the file is not opened again."""
