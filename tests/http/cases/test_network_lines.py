@@ -126,7 +126,7 @@ async def a_connection_outlives_an_unknown_path(client: Client, line: Line) -> N
     def ask(port: int) -> list[int]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         found = []
-        for method, path in (("POST", "/v1/responses"), ("GET", MODELS)):
+        for method, path in (("POST", "/v1/unknown"), ("GET", MODELS)):
             connection.request(method, path, b'{"input": "hi"}' if method == "POST" else None)
             with connection.getresponse() as response:
                 response.read()
