@@ -1594,6 +1594,41 @@ class ResponseStreamOptions(StrictModel):
     ] = None
 
 
+TopP1 = TypeAliasType(
+    "TopP1",
+    Annotated[
+        float,
+        Field(
+            description="As in chat completions, with their default.", ge=0.0, le=1.0
+        ),
+    ],
+)
+
+
+PresencePenalty3 = TypeAliasType(
+    "PresencePenalty3",
+    Annotated[float, Field(description="As in chat completions.", ge=-2.0, le=2.0)],
+)
+
+
+FrequencyPenalty3 = TypeAliasType(
+    "FrequencyPenalty3",
+    Annotated[float, Field(description="As in chat completions.", ge=-2.0, le=2.0)],
+)
+
+
+TopLogprobs1 = TypeAliasType(
+    "TopLogprobs1",
+    Annotated[
+        int,
+        Field(
+            description="How many of the likeliest tokens come with each token; log-probabilities are given where this is above 0.",
+            ge=0,
+        ),
+    ],
+)
+
+
 class CreateResponseRequest(StrictModel):
     model: Annotated[str | None, Field(description="The model to answer with.")] = None
     input: Annotated[
@@ -1665,16 +1700,16 @@ class CreateResponseRequest(StrictModel):
         float | None, Field(description="As in chat completions, with their default.")
     ] = None
     top_p: Annotated[
-        float | None, Field(description="As in chat completions, with their default.")
+        TopP1 | None, Field(description="As in chat completions, with their default.")
     ] = None
     presence_penalty: Annotated[
-        float | None, Field(description="As in chat completions.")
+        PresencePenalty3 | None, Field(description="As in chat completions.")
     ] = None
     frequency_penalty: Annotated[
-        float | None, Field(description="As in chat completions.")
+        FrequencyPenalty3 | None, Field(description="As in chat completions.")
     ] = None
     top_logprobs: Annotated[
-        int | None,
+        TopLogprobs1 | None,
         Field(
             description="How many of the likeliest tokens come with each token; log-probabilities are given where this is above 0."
         ),
