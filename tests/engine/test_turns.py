@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,12 +12,13 @@ from jan_ort.engine import scheduler as scheduler_module
 from jan_ort.engine.admission import Admission
 from jan_ort.engine.batching import Batching
 from jan_ort.engine.engine_errors import QueueFull
+from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.scheduler import Scheduler
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.turns import MAX_LOOKED_AT
 from jan_ort.sampling.params import SamplingParams
-from tests.engine.running import HeldSession, ask, encode, outputs_of, request, running
+from tests.engine.running import HeldSession, ask, encode, outputs_of, put_all, request, running
 from tests.engine.schedules import Job, Run, placements, run
 
 
@@ -146,17 +150,23 @@ def test_a_large_request_keeps_no_other_out_and_is_itself_computed_whole() -> No
     session = HeldSession(num_slots=4)
     large, one = of(100, SamplingParams(5, seed=1, min_tokens=5)), ask("One", SamplingParams(1, seed=1))
 
-    with running(session, max_queued=8) as engine:
+    steps: list[int] = []
+
+    def deliver(events: Sequence[tuple[Any, SequenceOutput]]) -> None:
+        steps.extend(len(session.batches) for sink, _ in events if sink is one.sink)
+        put_all(events)
+
+    with running(session, max_queued=8, deliver=deliver) as engine:
         session.held = True
         engine.submit(large)
         engine.submit(one)
         session.release()
         (answered,) = outputs_of(one)
-        num_steps = len(session.batches)
         outputs = outputs_of(large)
 
     assert answered.error is None
-    assert num_steps <= 8
+    assert len(steps) == 1
+    assert steps[0] <= 8
     assert [(each.error, len(each.token_ids)) for each in outputs] == [(None, 5)] * 100
 
 
