@@ -41,12 +41,21 @@ def by_two_workers(directory: Path) -> Any:
     return hypercorn(directory, "--workers", "2", JAN_ORT_BACKEND="reference", JAN_ORT_DRAIN_S="0")
 
 
+def wait_for_every_worker(url: str) -> None:
+    """Return once ten connections in a row are answered by a worker that is ready; one may be ready before another."""
+    deadline, num_ready = time.monotonic() + 60, 0
+    while num_ready < 10:
+        assert time.monotonic() < deadline
+        num_ready = num_ready + 1 if httpx.get(f"{url}/health", timeout=5).status_code == 200 else 0
+
+
 @pytest.mark.parametrize("start", [by_cli, by_hypercorn, by_hypercorn_alone, by_two_workers])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_and_its_streams_in_order(
     tmp_path: Path, start: Callable[[Path], Any], number: signal.Signals
 ) -> None:
     with start(tmp_path) as server:
+        wait_for_every_worker(server.url)
         stream = Reading(server.url, LONG)
         assert stream.begun.wait(20)
 
