@@ -89,12 +89,16 @@ async def test_a_client_that_goes_is_an_abort(client: Client, app: Quart) -> Non
 async def test_answers_are_counted_by_what_was_asked_in_few_labels(client: Client) -> None:
     for path in ("/v1/models/reference", "/v1/models/none", "/v1/models/nothing", "/no/such/path", "/nor/this"):
         await client.get(path)
+    await client.get("/v1/responses/resp_of_nobody/input_items")
+    await client.get("/livez")
     await client.open("/v1/x", method="BREW")
     await complete(client)
     found = await scraped(client)
 
     assert found["jan_ort_http_requests_total method=GET path=/v1/models/{model} status=200"] == 1
     assert found["jan_ort_http_requests_total method=GET path=/v1/models/{model} status=404"] == 2
+    assert found["jan_ort_http_requests_total method=GET path=/v1/responses/{response_id}/input_items status=404"] == 1
+    assert found["jan_ort_http_requests_total method=GET path=/livez status=200"] == 1
     assert found["jan_ort_http_requests_total method=other path=other status=404"] == 3
     assert found["jan_ort_http_requests_total method=POST path=/v1/completions status=200"] == 1
 
