@@ -88,38 +88,11 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
 
     @app.before_serving
     async def start() -> None:
-        server = begin()
-        if hears_signals:
-            _log_unless_somebody_does(server.settings)
-        app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
-        app.extensions[EXTENSION] = server
-        app.extensions[KEYS] = ApiKeys(server.settings)
-        app.extensions[METRICS] = metrics = Metrics(server)
-        try:
-            app.extensions[CLOSE_METRICS] = listen_apart(metrics, server.settings)
-        except MetricsAddressError:
-            await server.stop()
-            raise
-        app.extensions[RESPONSES] = ResponseDesk(server.settings)
-        app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
-        app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
-        keep_failed(app, server)
-        leave_out_of_collections()
-        if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
-            _guard_hypercorn(server)
-        if hears_signals:
-            drain_s = server.settings.drain_s
-            stop = partial(server.stop, UNKNOWN_GRACE_S if drain_s is None else drain_s)
-            app.extensions[STOPPER] = asyncio.create_task(stop_when_told(stop))
+        await _start(app, begin(), hears_signals=hears_signals)
 
     @app.after_serving
     async def stop() -> None:
-        for each in (STOPPER, HASTENER):
-            if each in app.extensions:
-                app.extensions[each].cancel()
-        await asyncio.to_thread(app.extensions[CLOSE_METRICS])
-        await app.extensions[EXTENSION].stop()
-        app.extensions[RESPONSES].close()
+        await _stop(app)
 
     unknown_fields = UnknownFields()
     for operation in operations():
@@ -131,6 +104,41 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     app.after_request(_leave_if_stopping)
     app.asgi_app = Front(app.asgi_app, lambda: app.extensions[EXTENSION].settings)  # type: ignore[method-assign]
     return app
+
+
+async def _start(app: Quart, server: Server, *, hears_signals: bool) -> None:
+    """Give the app what its requests need of a server that has begun to load."""
+    if hears_signals:
+        _log_unless_somebody_does(server.settings)
+    app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
+    app.extensions[EXTENSION] = server
+    app.extensions[KEYS] = ApiKeys(server.settings)
+    app.extensions[METRICS] = metrics = Metrics(server)
+    try:
+        app.extensions[CLOSE_METRICS] = listen_apart(metrics, server.settings)
+    except MetricsAddressError:
+        await server.stop()
+        raise
+    app.extensions[RESPONSES] = ResponseDesk(server.settings)
+    app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
+    app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
+    keep_failed(app, server)
+    leave_out_of_collections()
+    if "hypercorn.asyncio.run" in sys.modules:  # it serves us, by our command or by its own
+        _guard_hypercorn(server)
+    if hears_signals:
+        drain_s = server.settings.drain_s
+        stop = partial(server.stop, UNKNOWN_GRACE_S if drain_s is None else drain_s)
+        app.extensions[STOPPER] = asyncio.create_task(stop_when_told(stop))
+
+
+async def _stop(app: Quart) -> None:
+    for each in (STOPPER, HASTENER):
+        if each in app.extensions:
+            app.extensions[each].cancel()
+    await asyncio.to_thread(app.extensions[CLOSE_METRICS])
+    await app.extensions[EXTENSION].stop()
+    app.extensions[RESPONSES].close()
 
 
 async def _hasten(server: Server, bodies: BodyBudget) -> None:
