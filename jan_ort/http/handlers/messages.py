@@ -11,8 +11,7 @@ from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.connection import borrow
 from jan_ort.http.messages.chat_fields import chat_fields
 from jan_ort.http.messages.message_shape import MessageShape
-from jan_ort.http.reading.as_chat import as_chat
-from jan_ort.http.reading.chat import read_chat
+from jan_ort.http.reading.as_chat import as_chat, read_as_chat
 from jan_ort.http.reading.conversation import encode_conversation
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.serving.generative import GENERATING
@@ -24,9 +23,7 @@ async def create_message(server: Server, body: CreateMessageRequest) -> Response
     """Answer with the assistant's message."""
     refuse_what_is_not_honoured(body)
     lease = await borrow(server.lend(GENERATING, body.model))
-    chat, names = await as_chat(partial(chat_fields, body))
-    with names.telling():
-        plan = await read_chat(chat, lease.model, server.settings)
+    plan = await read_as_chat(partial(chat_fields, body), lease.model, server.settings)
     run = GenerationRun(plan, "msg_", lease.release)
     return await answer(run, MessageShape(plan, run))
 

@@ -22,8 +22,7 @@ from jan_ort.http.ollama.keeping import leaving, meant_model, unload_soon
 from jan_ort.http.ollama.options import chat_options
 from jan_ort.http.ollama.shape import OllamaShape, Said, TextReader, as_message, as_response
 from jan_ort.http.ollama.wire import HEADERS, line, timestamp
-from jan_ort.http.reading.as_chat import as_chat
-from jan_ort.http.reading.chat import read_chat
+from jan_ort.http.reading.as_chat import read_as_chat
 from jan_ort.http.reading.completion import read_completion
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.serving.embedding import EMBEDDING
@@ -55,9 +54,7 @@ async def chat(server: Server, body: OllamaChatRequest) -> Response:
     if not body.messages:
         return await _only_loaded(server, body, leaver, as_message)
     lease, load_s = await _borrowed(server, body, leaver)
-    asked, names = await as_chat(partial(fields_of_chat, body, lease.model))
-    with names.telling():
-        plan = await read_chat(asked, lease.model, server.settings)
+    plan = await read_as_chat(partial(fields_of_chat, body, lease.model), lease.model, server.settings)
     run = GenerationRun(plan, "ollama-", lease.release)
     return await answer(run, OllamaShape(run, ChatReader(plan), as_message, load_s))
 
@@ -71,9 +68,7 @@ async def generate(server: Server, body: OllamaGenerateRequest) -> Response:
     lease, load_s = await _borrowed(server, body, leaver)
     if body.raw or body.suffix:
         return await _continued(server, body, lease, load_s)
-    asked, names = await as_chat(partial(fields_of_prompt, body, lease.model))
-    with names.telling():
-        plan = await read_chat(asked, lease.model, server.settings)
+    plan = await read_as_chat(partial(fields_of_prompt, body, lease.model), lease.model, server.settings)
     run = GenerationRun(plan, "ollama-", lease.release)
     return await answer(run, OllamaShape(run, ChatReader(plan), as_response, load_s))
 

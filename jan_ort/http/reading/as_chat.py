@@ -7,7 +7,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from jan_ort.http.parsing import beside_bodies
+from jan_ort.http.reading.chat import ChatPlan, read_chat
 from jan_ort.http.reading.own_names import OwnNames
+from jan_ort.serving.generative import GenerativeModel
+from jan_ort.settings.schema import Settings
 from jan_ort_openapi import validated
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
@@ -25,6 +28,13 @@ async def as_chat(translate: Callable[[], ChatFields]) -> tuple[CreateChatComple
     Raises: ApiError 400.
     """
     return await beside_bodies(partial(_translated, translate))
+
+
+async def read_as_chat(translate: Callable[[], ChatFields], model: GenerativeModel, settings: Settings) -> ChatPlan:
+    """Return the plan of the chat that ``translate`` makes of a request's body. Raises: ApiError 400."""
+    chat, names = await as_chat(translate)
+    with names.telling():
+        return await read_chat(chat, model, settings)
 
 
 def _translated(translate: Callable[[], ChatFields]) -> tuple[CreateChatCompletionRequest, OwnNames]:
