@@ -123,7 +123,7 @@ async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socke
     _on_signals(ended)
     for each in listeners:
         host, port = each.getsockname()[:2]
-        logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        logger.info("listening on %s", _url(host, port))
     drain_s = default_drain_s() if settings.drain_s is None else settings.drain_s
     server = Server(settings, checked=checked, on_failure=fail)
     told = asyncio.create_task(_tell_how_to_ask(server, settings, listeners[0].getsockname()[1]))
@@ -134,17 +134,20 @@ async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socke
 
 async def _tell_how_to_ask(server: Server, settings: Settings, port: int) -> None:
     """Log a line to paste into a shell, once it works."""
-    await asyncio.sleep(0)  # the server is started in this turn
     chats = [each for each in server.roster.residents if _chats(each)] if await server.wait_loaded() else []
     if not chats:
         return
     body = {"messages": [{"role": "user", "content": "Hello"}]}
     asked = json.dumps(body if len(server.roster.residents) == 1 else {"model": chats[0].name} | body)
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.root_path}/v1/chat/completions"
+    url = f"{_url(host, port)}{settings.root_path}/v1/chat/completions"
     key = ' -H "Authorization: Bearer $JAN_ORT_API_KEY"' if settings.needs_key else ""
     data = shlex.quote(asked) if sys.platform != "win32" else json.dumps(asked)
     logger.info('ask it: curl %s -H "Content-Type: application/json"%s -d %s', url, key, data)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _chats(resident: Resident) -> bool:
