@@ -113,9 +113,8 @@ class GenerationRun:
 
     def log(self) -> None:
         """Log the line of a request that has been answered."""
-        elapsed = time.perf_counter() - self._started
+        elapsed, first_s = self.seconds
         usage = self.usage
-        first_s = self._first_token_s or elapsed
         logger.info(
             "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s%s",
             self.id,
