@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.asker import COUNT_MESSAGE, MESSAGES, MODELS, Asker, expect_effect
@@ -16,6 +17,7 @@ from jan_ort_conformance.http.check_tools.message_values import (
     Fields,
     tool,
 )
+from jan_ort_conformance.http.check_tools.other_sampling import FREE, expect_sampling
 from jan_ort_conformance.http.check_tools.profile import Profile
 from jan_ort_conformance.http.server.target import Answer
 from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
@@ -23,7 +25,6 @@ from jan_ort_conformance.verdicts.verdict import Level, Violation, expect
 PROFILE = Profile("messages", (MESSAGES, COUNT_MESSAGE))
 
 BODY: Fields = {"messages": [SAID], "max_tokens": 24, "temperature": 0}
-FREE: Fields = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0, "repeat_penalty": 1, "seed": 7}
 
 
 def answered(server: Asker, **fields: Any) -> Any:
@@ -123,12 +124,7 @@ def messages_stop_sequences(server: Asker) -> None:
 @check("messages.sampling", needs=[f"{MESSAGES} {name}" for name in FREE])
 def messages_sampling(server: Asker) -> None:
     """The fields of sampling change the text, and a seed repeats it."""
-    free = said(server, **FREE)
-    expect(said(server, **FREE) == free, "the same seed gives another text")
-    expect_effect(said(server, **FREE | {"seed": 8}) != free, "another seed gives the same text")
-    likeliest = said(server, **FREE | {"temperature": 0})
-    for name, value in (("top_k", 1), ("top_p", 0), ("min_p", 1)):
-        expect_effect(said(server, **FREE | {name: value}) == likeliest, f"{name} {value} is not the likeliest text")
+    expect_sampling(partial(said, server))
     penalised = said(server, **FREE | {"temperature": 0, "repeat_penalty": 5, "max_tokens": 60})
     free_of_it = said(server, **FREE | {"temperature": 0, "max_tokens": 60})
     expect_effect(penalised != free_of_it, "repeat_penalty 5 changes nothing in 60 tokens")

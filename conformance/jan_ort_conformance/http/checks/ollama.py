@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.asker import (
@@ -26,6 +27,7 @@ from jan_ort_conformance.http.check_tools.ollama_values import (
     WRONG_IN_TEXTS,
     Fields,
 )
+from jan_ort_conformance.http.check_tools.other_sampling import expect_sampling
 from jan_ort_conformance.http.check_tools.profile import Profile
 from jan_ort_conformance.http.checks.models_tokens_embeddings import near
 from jan_ort_conformance.verdicts.verdict import Level, expect
@@ -36,7 +38,6 @@ PROFILE = Profile(
 )
 
 GREEDY: Fields = {"temperature": 0, "num_predict": 24}
-FREE: Fields = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0, "repeat_penalty": 1, "seed": 7}
 BODY: dict[str, Fields] = {
     OLLAMA_CHAT: {"messages": HELLO, "options": GREEDY},
     OLLAMA_GENERATE: {"prompt": PROMPT, "options": GREEDY},
@@ -98,12 +99,7 @@ def ollama_lines(server: Asker) -> None:
 @check("ollama.options", needs=[f"{OLLAMA_CHAT} options"])
 def ollama_options(server: Asker) -> None:
     """Options of sampling change the text, a seed repeats it, and a stop ends it."""
-    free = said(server, **FREE)
-    expect(said(server, **FREE) == free, "the same seed gives another text")
-    expect_effect(said(server, **FREE | {"seed": 8}) != free, "another seed gives the same text")
-    likeliest = said(server, **FREE | {"temperature": 0})
-    for name, value in (("top_k", 1), ("top_p", 0), ("min_p", 1)):
-        expect_effect(said(server, **FREE | {name: value}) == likeliest, f"{name} {value} is not the likeliest text")
+    expect_sampling(partial(said, server))
     whole = said(server)
     stop = whole[8:12]
     expect_effect(said(server, stop=[stop]) == whole[: whole.index(stop)], f"{stop!r} does not end {whole!r}")
