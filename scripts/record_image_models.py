@@ -225,7 +225,6 @@ def _turned(states: torch.Tensor) -> torch.Tensor:
     return torch.cat([-states[..., half:], states[..., :half]], dim=-1)
 
 
-VISION: dict[str, Any] = {"idefics3": Idefics3Vision, "llava": LlavaVision}
 MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {"idefics3": idefics3, "llava": llava}
 
 
@@ -233,25 +232,34 @@ def export(name: str, model: Any, folder: Path) -> None:
     """Write the three graphs."""
     onnx = folder / "onnx"
     onnx.mkdir(parents=True, exist_ok=True)
+    _export_embedding(model, onnx / "embed_tokens.onnx")
+    _export_decoder(model, onnx / "decoder_model_merged.onnx")
+    VISION[name](model, onnx / "vision_encoder.onnx")
+
+
+def _export_embedding(model: Any, path: Path) -> None:
+    _write(
+        Embedding(model),
+        (torch.ones(1, 4, dtype=torch.int64),),
+        path,
+        ["input_ids"],
+        ["inputs_embeds"],
+        {"input_ids": {0: "batch", 1: "sequence"}, "inputs_embeds": {0: "batch", 1: "sequence"}},
+    )
+
+
+def _export_decoder(model: Any, path: Path) -> None:
     text = model.config.text_config
     layers = range(text.num_hidden_layers)
     past = torch.zeros(1, text.num_key_value_heads, 3, text.head_dim)
     pasts = [f"past_key_values.{layer}.{part}" for layer in layers for part in ("key", "value")]
     presents = [each.replace("past_key_values", "present") for each in pasts]
     grows = {each: {0: "batch", 2: "past"} for each in pasts} | {each: {0: "batch", 2: "total"} for each in presents}
-    _write(
-        Embedding(model),
-        (torch.ones(1, 4, dtype=torch.int64),),
-        onnx / "embed_tokens.onnx",
-        ["input_ids"],
-        ["inputs_embeds"],
-        {"input_ids": {0: "batch", 1: "sequence"}, "inputs_embeds": {0: "batch", 1: "sequence"}},
-    )
     arrays = (torch.zeros(1, 2, text.hidden_size), torch.ones(1, 5, dtype=torch.int64), torch.tensor([[3, 4]]))
     _write(
         Decoder(model),
         (*arrays, *[past] * len(pasts)),
-        onnx / "decoder_model_merged.onnx",
+        path,
         ["inputs_embeds", "attention_mask", "position_ids", *pasts],
         ["logits", *presents],
         {
@@ -262,30 +270,37 @@ def export(name: str, model: Any, folder: Path) -> None:
             **grows,
         },
     )
+
+
+def _export_idefics3_vision(model: Any, path: Path) -> None:
     side = model.config.vision_config.image_size
-    if name == "idefics3":
-        arrays = (torch.rand(1, 3, 3, side, side), torch.ones(1, 3, side, side, dtype=torch.bool))
-        _write(
-            Idefics3Vision(model),
-            arrays,
-            onnx / "vision_encoder.onnx",
-            ["pixel_values", "pixel_attention_mask"],
-            ["image_features"],
-            {
-                "pixel_values": {0: "batch", 1: "images"},
-                "pixel_attention_mask": {0: "batch", 1: "images"},
-                "image_features": {0: "all"},
-            },
-        )
-    else:
-        _write(
-            LlavaVision(model),
-            (torch.rand(2, 3, side, side),),
-            onnx / "vision_encoder.onnx",
-            ["pixel_values"],
-            ["image_features"],
-            {"pixel_values": {0: "batch"}, "image_features": {0: "batch"}},
-        )
+    _write(
+        Idefics3Vision(model),
+        (torch.rand(1, 3, 3, side, side), torch.ones(1, 3, side, side, dtype=torch.bool)),
+        path,
+        ["pixel_values", "pixel_attention_mask"],
+        ["image_features"],
+        {
+            "pixel_values": {0: "batch", 1: "images"},
+            "pixel_attention_mask": {0: "batch", 1: "images"},
+            "image_features": {0: "all"},
+        },
+    )
+
+
+def _export_llava_vision(model: Any, path: Path) -> None:
+    side = model.config.vision_config.image_size
+    _write(
+        LlavaVision(model),
+        (torch.rand(2, 3, side, side),),
+        path,
+        ["pixel_values"],
+        ["image_features"],
+        {"pixel_values": {0: "batch"}, "image_features": {0: "batch"}},
+    )
+
+
+VISION: dict[str, Callable[[Any, Path], None]] = {"idefics3": _export_idefics3_vision, "llava": _export_llava_vision}
 
 
 def _write(module: Any, arrays: Any, path: Path, inputs: Any, outputs: Any, axes: Any) -> None:
