@@ -88,27 +88,30 @@ def empty(folder: Path) -> Path:
     return folder
 
 
+GGUF_NAMES = {
+    "pooler.dense": "cls",
+    "classifier": "cls.output",
+    "classifier.dense": "cls",
+    "classifier.out_proj": "cls.output",
+    "embeddings.word_embeddings": "token_embd",
+    "embeddings.position_embeddings": "position_embd",
+    "embeddings.token_type_embeddings": "token_types",
+    "embeddings.LayerNorm": "token_embd_norm",
+    "attention.self.query": "attn_q",
+    "attention.self.key": "attn_k",
+    "attention.self.value": "attn_v",
+    "attention.output.dense": "attn_output",
+    "attention.output.LayerNorm": "attn_output_norm",
+    "intermediate.dense": "ffn_up",
+    "output.dense": "ffn_down",
+    "output.LayerNorm": "layer_output_norm",
+}
+"""What llama.cpp calls the tensors of an encoder that ranks, without the number of the layer."""
+
+
 def _as_gguf(name: str, path: Path) -> Path:
     """Write the tensors of a small checkpoint as llama.cpp calls them, around a vocabulary that nobody asks."""
     config, unused = CONFIGURATIONS[name], 0 if name == "bert" else 2  # the positions that no token has
-    names = {
-        "pooler.dense": "cls",
-        "classifier": "cls.output",
-        "classifier.dense": "cls",
-        "classifier.out_proj": "cls.output",
-        "embeddings.word_embeddings": "token_embd",
-        "embeddings.position_embeddings": "position_embd",
-        "embeddings.token_type_embeddings": "token_types",
-        "embeddings.LayerNorm": "token_embd_norm",
-        "attention.self.query": "attn_q",
-        "attention.self.key": "attn_k",
-        "attention.self.value": "attn_v",
-        "attention.output.dense": "attn_output",
-        "attention.output.LayerNorm": "attn_output_norm",
-        "intermediate.dense": "ffn_up",
-        "output.dense": "ffn_down",
-        "output.LayerNorm": "layer_output_norm",
-    }
     writer = GGUFWriter(path, "bert")
     writer.add_context_length(config["max_position_embeddings"] - unused)
     writer.add_embedding_length(config["hidden_size"])
@@ -127,10 +130,10 @@ def _as_gguf(name: str, path: Path) -> Path:
         stem, _, kind = tensor.removeprefix("roberta.").removeprefix("bert.").rpartition(".")
         if stem.startswith("encoder.layer."):
             layer, stem = stem.removeprefix("encoder.layer.").split(".", 1)
-            writer.add_tensor(f"blk.{layer}.{names[stem]}.{kind}", values)
+            writer.add_tensor(f"blk.{layer}.{GGUF_NAMES[stem]}.{kind}", values)
         else:
-            rows = values[unused:] if names[stem] == "position_embd" else values
-            writer.add_tensor(f"{names[stem]}.{kind}", rows)
+            rows = values[unused:] if GGUF_NAMES[stem] == "position_embd" else values
+            writer.add_tensor(f"{GGUF_NAMES[stem]}.{kind}", rows)
     for write_part in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
         write_part()
     writer.close()
