@@ -33,6 +33,7 @@ SLOW = (
     "hostile/test_graphs.py",
     "models/sources/test_fetch_hub.py",
     "openapi/test_agreement.py",
+    "pages",
     "plugins/isolation",
     "plugins/test_processes.py",
     "serving/test_cycles.py",

@@ -133,16 +133,24 @@ async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socke
 
 
 async def _tell_how_to_ask(server: Server, settings: Settings, port: int) -> None:
-    """Log a line to paste into a shell, once it works."""
-    chats = [each for each in server.roster.residents if _chats(each)] if await server.wait_loaded() else []
-    if not chats:
+    """Log the page's address, and a line to paste into a shell, once they work."""
+    if not await server.wait_loaded():
         return
-    body = {"messages": [{"role": "user", "content": "Hello"}]}
-    asked = json.dumps(body if len(server.roster.residents) == 1 else {"model": chats[0].name} | body)
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    url = f"{_url(host, port)}{settings.root_path}/v1/chat/completions"
-    key = ' -H "Authorization: Bearer $JAN_ORT_API_KEY"' if settings.needs_key else ""
+    base = _url(host, port) + settings.root_path
+    if settings.pages:
+        logger.info("open %s/ in a browser", base)
+    residents = server.roster.residents
+    if chats := [each for each in residents if _chats(each)]:
+        _tell_of_curl(base, None if len(residents) == 1 else chats[0].name, with_key=settings.needs_key)
+
+
+def _tell_of_curl(base: str, model: str | None, *, with_key: bool) -> None:
+    body = {"messages": [{"role": "user", "content": "Hello"}]}
+    asked = json.dumps(body if model is None else {"model": model} | body)
+    key = ' -H "Authorization: Bearer $JAN_ORT_API_KEY"' if with_key else ""
     data = shlex.quote(asked) if sys.platform != "win32" else json.dumps(asked)
+    url = f"{base}/v1/chat/completions"
     logger.info('ask it: curl %s -H "Content-Type: application/json"%s -d %s', url, key, data)
 
 

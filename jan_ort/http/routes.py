@@ -28,6 +28,7 @@ from jan_ort.http.handlers import (
     responses,
 )
 from jan_ort.http.metrics.scrape import Metrics
+from jan_ort.http.pages.answers import answer_file, answer_page, wants_page
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.server import Server
@@ -144,8 +145,16 @@ def bind_operators(app: Quart) -> None:
     async def readiness() -> Response:
         return await health.get_health(app.extensions[EXTENSION])
 
-    views: dict[str, Callable[[], Awaitable[Response]]] = {
-        "/": _answer_root,
+    async def root() -> Response:
+        server: Server = app.extensions[EXTENSION]
+        return await answer_page("chat", server.settings) if wants_page(server.settings) else _about()
+
+    async def page_file(name: str) -> Response:
+        return await answer_file(name, app.extensions[EXTENSION].settings)
+
+    views: dict[str, Callable[..., Awaitable[Response]]] = {
+        "/": root,
+        "/pages/<path:name>": page_file,
         "/openapi.json": _answer_document,
         "/livez": liveness,
         "/readyz": readiness,
@@ -159,10 +168,12 @@ async def _answer_document() -> Response:
     return Response(spec_bytes(), content_type="application/json")
 
 
-async def _answer_root() -> Response:
+def _about() -> Response:
     """Say what this is, to whoever only looks whether anything is here."""
     about = {"name": "jan-ort", "version": __version__, "object": "server"}
-    return jsonify(about | {"base_url": "/v1", "document": "/openapi.json", "health": "/health"})
+    response = jsonify(about | {"base_url": "/v1", "document": "/openapi.json", "health": "/health"})
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 async def check_path() -> None:
