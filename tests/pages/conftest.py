@@ -15,6 +15,7 @@ from tests.e2e.server_process import ServerProcess, environment, serve
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
+NO_PLAYWRIGHT = "playwright is not installed; run tox -e pages"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OWN = ("http://127.0.0.1:", "data:", "blob:")
 """How the addresses begin that a page may ask: its server's, and what it holds itself."""
@@ -27,7 +28,7 @@ OpenPage = Callable[..., "Page"]
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium as the system has it, or as JAN_ORT_TEST_BROWSER names it."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run tox -e pages")
+    sync_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
     found = os.environ.get("JAN_ORT_TEST_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip("no Chromium is installed (Debian's package chromium, or JAN_ORT_TEST_BROWSER=PATH)")

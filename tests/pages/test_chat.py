@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page, expect
+import pytest
 
 from tests.e2e.server_process import ServerProcess
-from tests.pages.conftest import KEY, OpenPage, answer_with, ask, said, serious
+from tests.pages.conftest import KEY, NO_PLAYWRIGHT, OpenPage, answer_with, ask, said, serious
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from playwright.sync_api import Page, expect
 
 from tests.e2e.server_process import ServerProcess
-from tests.pages.conftest import OpenPage, answer_with, ask, said
+from tests.pages.conftest import NO_PLAYWRIGHT, OpenPage, answer_with, ask, said
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
 HOSTILE = [
     "<script>window.hit = 1</script>",
