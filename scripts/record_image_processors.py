@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "odd_images"
@@ -59,6 +60,10 @@ PROCESSORS: dict[str, Any] = {
         size={"longest_edge": 256}, max_image_size={"longest_edge": 64}, do_image_splitting=False
     ),
     "clip": CLIPImageProcessorPil(size={"shortest_edge": 40}, crop_size={"height": 48, "width": 48}),
+    "llava_onevision": LlavaOnevisionImageProcessorPil(
+        size={"height": 48, "width": 48},
+        image_grid_pinpoints=[[48 * rows, 48 * columns] for rows in range(1, 5) for columns in range(1, 5)],
+    ),
     "siglip": SiglipImageProcessorPil(size={"height": 56, "width": 56}),
 }
 
