@@ -8,14 +8,14 @@ import numpy as np
 
 from jan_ort_backends import BadInput
 from jan_ort_backends.images import Detail
-from jan_ort_onnxruntime.images.processor import Pixels, ProcessorConfig, Views, resized
+from jan_ort_onnxruntime.images.processor import ImageProcessor, Pixels, ProcessorConfig, Views, resized
 
 MAX_PIXELS = 2**25
 """Of an image whose shorter side has been scaled."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClipProcessor:
+class ClipProcessor(ImageProcessor):
     """``side`` is that of the square that the tower sees. Source: Radford et al. 2021, arXiv:2103.00020, part 2.4."""
 
     side: int
@@ -32,11 +32,6 @@ class ClipProcessor:
         shortest = config.size("size", "shortest_edge")
         is_cut = config.images.get("do_center_crop", True)
         return cls(config.size("crop_size", "height") if is_cut else shortest, shortest, config.resample)
-
-    @property
-    def has_detail(self) -> bool:
-        """There is one view only."""
-        return False
 
     def views(self, pixels: Pixels, detail: Detail) -> Views:
         """Return the one view."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from jan_ort_backends import BadInput
 from jan_ort_backends.images import Detail
-from jan_ort_onnxruntime.images.processor import Pixels, ProcessorConfig, Views, resized
+from jan_ort_onnxruntime.images.processor import ImageProcessor, Pixels, ProcessorConfig, Views, resized
 
 MAX_SIDE = 4096
 """Pixels of a resized image's longer side, whatever the configuration says."""
@@ -18,7 +18,7 @@ _MAX_TILES = 6
 """Rows and columns that the tokenizer has names for."""
 
 
-class Idefics3Processor:
+class Idefics3Processor(ImageProcessor):
     """``num_tokens`` is how many vectors a tile has. Source: Laurençon et al. 2024, arXiv:2408.12637, section 2.2."""
 
     def __init__(self, config: ProcessorConfig, num_tokens: int) -> None:
@@ -26,7 +26,12 @@ class Idefics3Processor:
         self._tile = config.size("max_image_size", "longest_edge")
         self._resample = config.resample
         self._num_tokens = num_tokens
-        self.has_detail = bool(config.images.get("do_image_splitting", True))
+        self._is_cut = bool(config.images.get("do_image_splitting", True))
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether images are cut."""
+        return self._is_cut
 
     def views(self, pixels: Pixels, detail: Detail) -> Views:
         """Return the tiles row by row and then the whole image; with "low", or if it is never cut, the latter alone."""

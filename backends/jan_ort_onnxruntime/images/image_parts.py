@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -15,21 +15,25 @@ from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder, read_json
 from jan_ort_onnxruntime.graphs.recognition import Graph
 from jan_ort_onnxruntime.images.clip import ClipProcessor
 from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
-from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig
+from jan_ort_onnxruntime.images.llava_onevision import read_onevision
+from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig, vision_size
 
-_PIXELS = ("pixel_values", "pixel_attention_mask")
 _NEEDED = ("tokenizer.json", "config.json")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageParts:
-    """What such a model has beside its decoder; ``weights_hash`` is of all three graphs."""
+    """What such a model has beside its decoder; ``weights_hash`` is of all three graphs.
+
+    ``vector_id`` is the token in whose place a vector stands, in what the processor writes for an image.
+    """
 
     vision: OnnxFile
     embed: OnnxFile
     config: ProcessorConfig
     processor: ImageProcessor
     input: ImageInput
+    vector_id: int
     weights_hash: str
 
 
@@ -57,16 +61,19 @@ def _read(folder: OnnxFolder) -> ImageParts:
     for file in (vision, embed):
         if missing := file.missing_files():
             raise ModelError(f"{file.path} lacks its weights: {'; '.join(missing)}: download them again")
-    _check_inputs(vision, embed)
     model, config = read_json(folder.path / "config.json", {}), ProcessorConfig.read(folder.path)
     processor = _processor(folder, model, config)
+    _check_inputs(vision, embed, processor.inputs)
     hashes = [replace(folder, file=file).weights_hash for file in (folder.file, vision, embed)]
     return ImageParts(
         vision=vision,
         embed=embed,
         config=config,
         processor=processor,
-        input=ImageInput(_image_token_id(folder, model), _vector_size(folder, embed), processor.has_detail),
+        input=ImageInput(
+            _token_id(folder, model, processor.place_keys), _vector_size(folder, embed), processor.has_detail
+        ),
+        vector_id=_token_id(folder, model, ImageProcessor.place_keys),
         weights_hash=sha256("/".join(hashes).encode()).hexdigest(),
     )
 
@@ -76,18 +83,18 @@ def _graph_names(folder: OnnxFolder) -> list[str]:
     return [path.relative_to(folder.path).as_posix() for path in found]
 
 
-def _check_inputs(vision: OnnxFile, embed: OnnxFile) -> None:
-    unknown = [name for name in vision.inputs if name not in _PIXELS]
+def _check_inputs(vision: OnnxFile, embed: OnnxFile, known: Collection[str]) -> None:
+    unknown = [name for name in vision.inputs if name not in known]
     if unknown or "pixel_values" not in vision.inputs or len(vision.outputs) < 1:
-        raise ModelError(f"{vision.path}: its inputs are {', '.join(vision.inputs)}; known are {', '.join(_PIXELS)}")
+        raise ModelError(f"{vision.path}: its inputs are {', '.join(vision.inputs)}; known are {', '.join(known)}")
     if list(embed.inputs) != ["input_ids"]:
         raise ModelError(f"{embed.path}: its inputs are {', '.join(embed.inputs)}; expected is input_ids alone")
 
 
-def _image_token_id(folder: OnnxFolder, model: Mapping[str, Any]) -> int:
-    found = model.get("image_token_id", model.get("image_token_index"))
+def _token_id(folder: OnnxFolder, model: Mapping[str, Any], keys: Sequence[str]) -> int:
+    found = next((model[key] for key in keys if model.get(key) is not None), None)
     if type(found) is not int or found < 0:
-        raise ModelError(f"{folder.path / 'config.json'} says no image_token_id; download the whole repository again")
+        raise ModelError(f"{folder.path / 'config.json'} says no {keys[0]}; download the whole repository again")
     return found
 
 
@@ -108,7 +115,7 @@ def _processor(folder: OnnxFolder, model: Mapping[str, Any], config: ProcessorCo
 
 
 def _idefics3(model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcessor:
-    side, patch = _vision(model, config, "image_size"), _vision(model, config, "patch_size")
+    side, patch = vision_size(model, config, "image_size"), vision_size(model, config, "patch_size")
     factor = model.get("scale_factor", 2)
     stated = config.whole.get("image_seq_len")
     return Idefics3Processor(config, stated if type(stated) is int else (side // patch // factor) ** 2)
@@ -117,24 +124,17 @@ def _idefics3(model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcess
 def _llava(model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcessor:
     processor = ClipProcessor.read(config)
     stated = config.whole.get("patch_size")
-    patch = stated if type(stated) is int and stated > 0 else _vision(model, config, "patch_size")
+    patch = stated if type(stated) is int and stated > 0 else vision_size(model, config, "patch_size")
     whole = {"vision_feature_select_strategy": model.get("vision_feature_select_strategy", "default"), **config.whole}
     extra = whole.get("num_additional_image_tokens") or 0
     num_tokens = (processor.side // patch) ** 2 + extra - (whole["vision_feature_select_strategy"] == "default")
     return replace(processor, text="<image>" * num_tokens)
 
 
-def _vision(model: Mapping[str, Any], config: ProcessorConfig, name: str) -> int:
-    part = model.get("vision_config")
-    value = part.get(name) if isinstance(part, dict) else None
-    if type(value) is not int or value < 1:
-        raise ModelError(f"{config.folder / 'config.json'}: vision_config has no {name}; download it again")
-    return value
-
-
 PROCESSORS: Mapping[str, Callable[[Mapping[str, Any], ProcessorConfig], ImageProcessor]] = {
     "idefics3": _idefics3,
     "smolvlm": _idefics3,
     "llava": _llava,
+    "llava_onevision": read_onevision,
 }
 """How images are read, by config.json's model_type."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from jan_ort_backends.images import Detail
 from jan_ort_onnxruntime.graphs.onnx_folder import read_json
 
 Pixels = NDArray[np.uint8]
+Vectors = NDArray[np.float32]
 
 _LANCZOS = 1
 _FILES = ("preprocessor_config.json", "processor_config.json")
@@ -24,24 +26,40 @@ _FILES = ("preprocessor_config.json", "processor_config.json")
 class Views(NamedTuple):
     """An image as its tower sees it, and as its prompt names it.
 
-    ``frames``: uint8 ``(num, height, width, 3)``; ``text`` is the prompt's, where each ``<image>`` is a vector.
+    ``frames``: uint8 ``(num, height, width, 3)``; ``text`` is the prompt's, where each token of the image is a vector.
+    ``pack`` makes these of the tower's vectors, ``(n, size)`` both, where they are not the same. ``grid`` is how many
+    rows and columns of vectors the image has, where positions follow them.
     """
 
     frames: Pixels
     text: str
+    grid: tuple[int, ...] = ()
+    pack: Callable[[Vectors], Vectors] | None = None
 
 
-class ImageProcessor(Protocol):
-    """One family's way from pixels to the tower. ``has_detail``: an image can be looked at from afar or closely."""
+class ImageProcessor(ABC):
+    """One family's way from pixels to the tower.
+
+    ``inputs``: the names that the tower's inputs may have. ``place_keys``: what config.json calls the token that the
+    chat template writes for an image.
+    """
+
+    __slots__ = ()
+    inputs: ClassVar[tuple[str, ...]] = ("pixel_values", "pixel_attention_mask")
+    place_keys: ClassVar[tuple[str, ...]] = ("image_token_id", "image_token_index")
 
     @property
     def has_detail(self) -> bool:
         """Whether "low" gives fewer vectors than "high"."""
-        ...
+        return False
 
+    @abstractmethod
     def views(self, pixels: Pixels, detail: Detail) -> Views:
         """Resize and cut an image. Raises: BadInput for a shape that cannot be read."""
-        ...
+
+    def feeds(self, values: NDArray[np.float32], views: Views) -> dict[str, NDArray[Any]]:
+        """Return the tower's inputs for normalised frames, float32 ``(num, 3, height, width)``."""
+        return {"pixel_values": values, "pixel_attention_mask": np.ones((len(values), *values.shape[2:]), np.bool_)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +120,12 @@ def resized(pixels: Pixels, height: int, width: int, resample: int) -> Pixels:
     except ImportError as error:
         raise ModelError('a model that reads images needs Pillow: pip install "jan-ort[images]"') from error
     return np.array(Image.fromarray(pixels).resize((width, height), resample=Image.Resampling(resample)))
+
+
+def vision_size(model: Mapping[str, Any], config: ProcessorConfig, name: str) -> int:
+    """Return a size of the tower that config.json, ``model``, says. Raises: ModelError."""
+    part = model.get("vision_config")
+    value = part.get(name) if isinstance(part, dict) else None
+    if type(value) is not int or value < 1:
+        raise ModelError(f"{config.folder / 'config.json'}: vision_config has no {name}; download it again")
+    return value

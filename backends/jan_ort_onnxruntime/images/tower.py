@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,24 +34,22 @@ class ImageTower:
         check_pixels(pixels, detail)
         views = self._parts.processor.views(pixels, detail)
         token_ids = np.array(self._tokenizer.encode(views.text, add_special_tokens=False).ids, np.int64)
-        is_vector = token_ids == self._parts.input.token_id
-        vectors = self._vectors(self._parts.config.normalised(views.frames))
+        is_vector = token_ids == self._parts.vector_id
+        vectors = self._vectors(self._parts.processor.feeds(self._parts.config.normalised(views.frames), views))
+        vectors = vectors if views.pack is None else views.pack(vectors)
         if len(vectors) != is_vector.sum():
             raise BackendError(f"{self._parts.vision.path} gave {len(vectors)} vectors for {is_vector.sum()} places")
         key = self._key(pixels, detail)
         ends = np.cumsum(_lengths(is_vector))[:-1]
-        runs = tuple(EmbeddedRun(f"{key}/{at}", part) for at, part in enumerate(np.split(vectors, ends)))
+        runs = tuple(EmbeddedRun(f"{key}/{at}", part, views.grid) for at, part in enumerate(np.split(vectors, ends)))
         return Embedded(np.where(is_vector, EMBEDDED, token_ids), runs)
 
-    def _vectors(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        inputs = self._parts.vision.inputs
-        feeds: dict[str, NDArray[Any]] = {"pixel_values": values}
-        if "pixel_attention_mask" in inputs:
-            feeds["pixel_attention_mask"] = np.ones((len(values), *values.shape[2:]), np.bool_)
-        ranks = {"pixel_values": 4, "pixel_attention_mask": 3}
+    def _vectors(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         feeds = {  # some graphs have a dimension more in front: several images of one prompt
-            name: (array if len(inputs[name].shape) == ranks[name] else array[np.newaxis]).astype(inputs[name].dtype)
-            for name, array in feeds.items()
+            name: (arrays[name] if len(value.shape) == arrays[name].ndim else arrays[name][np.newaxis]).astype(
+                value.dtype
+            )
+            for name, value in self._parts.vision.inputs.items()
         }
         with running():
             features = self._session.run([next(iter(self._parts.vision.outputs))], feeds)[0]

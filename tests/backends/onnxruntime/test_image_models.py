@@ -30,8 +30,9 @@ from jan_ort_onnxruntime import backend
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "image_models"
 SIZES = {1: (30, 40), 2: (64, 20), 3: (9, 9)}
-IMAGES = {"one": (1,), "two": (2, 3), "turns": (1, 2), "text": ()}
-MODELS = ("idefics3", "llava")
+IMAGES = {"one": (1,), "two": (2, 3), "turns": (1, 2), "small": (3,), "text": ()}
+MODELS = ("idefics3", "llava", "llava_onevision")
+GOLDEN: dict[str, Any] = {name: json.loads((FIXTURES / name / "golden.json").read_text()) for name in MODELS}
 
 
 def picture(seed: int) -> NDArray[np.uint8]:
@@ -51,13 +52,13 @@ def image_of(session: Session, encoded: Embedded) -> list[int]:
     return [session.info.images.token_id if each == EMBEDDED else each for each in encoded.token_ids.tolist()]
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("conversation", IMAGES)
+@pytest.mark.parametrize(("name", "conversation"), [(name, each) for name in MODELS for each in GOLDEN[name]])
 def test_answers_are_those_of_transformers(name: str, conversation: str) -> None:
-    golden: Any = json.loads((FIXTURES / name / "golden.json").read_text())[conversation]
+    golden = GOLDEN[name][conversation]
     session = opened(name)
     assert session.info.images is not None
-    encoded = [session.encode_image(picture(seed)) for seed in IMAGES[conversation]]
+    detail = golden.get("detail", "auto")
+    encoded = [session.encode_image(picture(seed), detail) for seed in IMAGES[conversation]]
     prompt = np.array(golden["prompt"])
     row = np.where(prompt == session.info.images.token_id, EMBEDDED, prompt)
 
@@ -131,9 +132,54 @@ def test_a_kind_whose_processor_is_not_known_is_named(tmp_path: Path) -> None:
     answer = backend.accepts(folder)
 
     assert isinstance(answer, Declines)
-    assert "images of a 'strange_vl' are not read; those of idefics3, smolvlm, llava are" in answer.reason
+    assert (
+        "images of a 'strange_vl' are not read; those of idefics3, smolvlm, llava, llava_onevision are" in answer.reason
+    )
 
 
 def test_an_image_that_scaling_would_make_huge_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="too thin"):
         opened("llava").encode_image(np.zeros((1, 32_000, 3), np.uint8).repeat(1, 0)[:, :, :])
+
+
+def test_without_the_end_of_a_row_an_image_is_seen_as_a_whole(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "llava_onevision", tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    del config["image_newline"]
+    (folder / "config.json").write_text(json.dumps(config))
+    session = backend.open(folder, OpenOptions(num_slots=1))
+
+    encoded = session.encode_image(picture(1))
+
+    assert session.info.images is not None
+    assert not session.info.images.has_detail
+    assert len(encoded.token_ids) == 16
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"image_newline": [0.5]}, "image_newline must be 64 numbers"),
+        ({"image_newline": ["a"] * 64}, "image_newline must be 64 numbers"),
+        ({"vision_aspect_ratio": "square"}, "vision_aspect_ratio is 'square'"),
+        ({"image_grid_pinpoints": [[32, 40]]}, "whole tiles of 32 pixels"),
+        ({"image_grid_pinpoints": 3}, "image_grid_pinpoints are 3"),
+    ],
+)
+def test_sizes_that_cannot_be_are_named(tmp_path: Path, changed: dict[str, Any], told: str) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "llava_onevision", tmp_path / "model"))
+    for name in ("config.json", "processor_config.json"):
+        said = json.loads((folder / name).read_text()) | changed
+        if "image_processor" in said:
+            said["image_processor"] |= changed
+        (folder / name).write_text(json.dumps(said))
+
+    answer = backend.accepts(folder)
+
+    assert isinstance(answer, Declines)
+    assert told in answer.reason
+
+
+def test_a_square_that_would_be_huge_is_refused() -> None:
+    with pytest.raises(BadInput, match="too long a side"):
+        opened("llava_onevision").encode_image(np.zeros((1, 32_000, 3), np.uint8), "low")

@@ -14,17 +14,30 @@ from jan_ort.images.data_url import ImageFile
 from jan_ort.images.decoding import decode
 from jan_ort_onnxruntime.images.clip import ClipProcessor
 from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
+from jan_ort_onnxruntime.images.llava_onevision import read_onevision
 from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "odd_images"
 RECORDED: dict[str, Any] = json.loads((FOLDER / "processors.json").read_text())
 NAMES = sorted(path.name for path in FOLDER.iterdir() if path.suffix != ".json")
 TYPES = {"jpg": "jpeg"}
+READERS: dict[str, Any] = {"llava_onevision": read_onevision}
+MODEL = {
+    "vision_config": {"image_size": 48, "patch_size": 16},
+    "text_config": {"hidden_size": 2},
+    "image_newline": [0, 1],
+}
 
 
 def processor_of(kind: str) -> tuple[ImageProcessor, ProcessorConfig]:
     config = ProcessorConfig(FOLDER, RECORDED[kind]["config"], {})
-    return (Idefics3Processor(config, 1) if "idefics3" in kind else ClipProcessor.read(config)), config
+    if "idefics3" in kind:
+        return Idefics3Processor(config, 1), config
+    return READERS.get(kind, _of_clip)(MODEL, config), config
+
+
+def _of_clip(_: Any, config: ProcessorConfig) -> ImageProcessor:
+    return ClipProcessor.read(config)
 
 
 def test_there_are_twenty() -> None:
