@@ -7,6 +7,7 @@ import asyncio
 import random
 import statistics
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -24,9 +25,10 @@ NUM_TOKENS = 96
 FIELDS = {"defaults": {}, "greedy": {"temperature": 0, "repeat_penalty": 1.0}, "logprobs=5": {"logprobs": 5}}
 
 
-def open_session(model: str) -> Session:
-    path = resolve_model(model, task=GENERATE, cache_dir=Settings.read().cache_dir)
-    return choose_backend(None, path, discover()).open(path, OpenOptions(context_length=CONTEXT_LENGTH))
+def open_session(model: str, weights: str = "int8") -> tuple[Session, Path]:
+    """Return a session, and its model's folder."""
+    path = resolve_model(model, task=GENERATE, cache_dir=Settings.read().cache_dir, weights=weights)
+    return choose_backend(None, path, discover()).open(path, OpenOptions(context_length=CONTEXT_LENGTH)), path
 
 
 def bare_step_s(session: Session, batch_size: int, seed: int) -> float:
@@ -67,7 +69,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--model", default=DEFAULT_CHAT_MODEL)
     options = parser.parse_args()
-    session = open_session(options.model)
+    session, _ = open_session(options.model)
     server = ours(options.model)
     server.start()
     print(f"{'medians':26} {'bare ms':>8} {'HTTP ms':>8}   HTTP / bare (target: at most 1.10)")

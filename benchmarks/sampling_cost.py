@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--model", default=DEFAULT_CHAT_MODEL)
     options = parser.parse_args()
-    session = open_session(options.model)
+    session, _ = open_session(options.model)
     print(f"{'medians':34} {'ms':>8}   of the step")
     for batch_size in (1, 8):
         measure(session, batch_size, 10)

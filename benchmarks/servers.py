@@ -70,10 +70,10 @@ class Server:
         return int(process.memory_info().rss + sum(child.memory_info().rss for child in process.children(True)))
 
 
-def ours(model: str | Path) -> Server:
-    """Return this server with a chat model only, installed in the running environment."""
+def ours(model: str | Path, *flags: str) -> Server:
+    """Return this server with a chat model only, installed in the running environment; ``flags`` are its own."""
     command = [sys.executable, "-m", "jan_ort", "serve", "--port", "{port}", "--model", str(model)]
-    return Server("jan-ort", [*command, "--context-length", str(CONTEXT_LENGTH)], "/health")
+    return Server("jan-ort", [*command, "--context-length", str(CONTEXT_LENGTH), *flags], "/health")
 
 
 def rival(gguf: Path) -> Server:

@@ -25,7 +25,7 @@ from jan_ort.convert.weights.schemes import SCHEMES
 from tests.convert.tiny_llama import LlamaSession
 
 WINDOW = 512
-_BEGIN = WINDOW // 2 - 1
+BEGIN = WINDOW // 2 - 1
 
 Logits = Callable[[list[int]], NDArray[np.float32]]
 
@@ -45,7 +45,7 @@ def perplexity(logits: Logits, windows: list[list[int]]) -> float:
     losses = []
     for token_ids in windows:
         found = logits(token_ids)[:-1].astype(np.float64)
-        said = np.take_along_axis(found, np.array(token_ids[_BEGIN + 1 :])[:, np.newaxis], axis=-1)[:, 0]
+        said = np.take_along_axis(found, np.array(token_ids[BEGIN + 1 :])[:, np.newaxis], axis=-1)[:, 0]
         largest = found.max(axis=-1, keepdims=True)
         losses.append(np.log(np.exp(found - largest).sum(axis=-1)) + largest[:, 0] - said)
     return float(np.exp(np.mean(losses)))
@@ -60,7 +60,7 @@ def of_llama_cpp(path: Path) -> Logits:
     def logits(token_ids: list[int]) -> NDArray[np.float32]:
         model.reset()
         model.eval(token_ids)
-        found: NDArray[np.float32] = model.scores[_BEGIN : len(token_ids)]
+        found: NDArray[np.float32] = model.scores[BEGIN : len(token_ids)]
         return found
 
     return logits
@@ -72,7 +72,7 @@ def of_ours(path: Path, weights: str, folder: Path) -> Logits:
     target = folder / scheme
     target.mkdir()
     convert_gguf(path, target, weights=scheme)
-    return lambda token_ids: LlamaSession(target).step(token_ids, list(range(_BEGIN, len(token_ids))))[0]
+    return lambda token_ids: LlamaSession(target).step(token_ids, list(range(BEGIN, len(token_ids))))[0]
 
 
 def main() -> None:
