@@ -30,6 +30,7 @@ from jan_ort_backends.interface import (
 )
 from jan_ort_backends.memory import EstimatesMemory, MemoryNeed
 from jan_ort_backends.registry import Discovered, discover, register, unregister
+from jan_ort_backends.states import State
 from jan_ort_backends.tokenizing import BackendTokenizer, OpensTokenizers, VocabularyToken
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SlotTokens",
+    "State",
     "StepOutput",
     "Unsupported",
     "VocabularyToken",

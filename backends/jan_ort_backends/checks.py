@@ -20,6 +20,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     Capability.INTERRUPT: ("interrupt",),
     Capability.EMBED: ("embed",),
     Capability.IMAGES: ("encode_image",),
+    Capability.STATE: ("save", "load"),
 }
 """The methods of Session that each capability obliges a backend to override."""
 
@@ -29,7 +30,7 @@ def session_capabilities(backend: Backend, session: Session) -> frozenset[Capabi
 
     A model without a language-modelling head has ``info.vocab_size`` 0 and only embeds; one whose
     ``info.embedding_size`` is 0 only generates. One whose ``info.num_checkpoints`` is None needs no checkpoints, and
-    one whose ``info.images`` is None reads text only.
+    one whose ``info.images`` is None reads text only, and of one whose ``info.state_key`` is None no slot can be saved.
     """
     capabilities = frozenset(backend.capabilities)
     if session.info.vocab_size == 0:
@@ -40,6 +41,8 @@ def session_capabilities(backend: Backend, session: Session) -> frozenset[Capabi
         capabilities -= {Capability.CHECKPOINTS}
     if session.info.images is None:
         capabilities -= {Capability.IMAGES}
+    if session.info.state_key is None:
+        capabilities -= {Capability.STATE}
     return capabilities
 
 
@@ -50,7 +53,11 @@ def check_session(backend: Backend, session: Session) -> None:
     able = session_capabilities(backend, session)
     if not able & {Capability.GENERATE, Capability.EMBED}:
         raise BackendError(f"a session of backend {backend.name!r} can neither generate nor embed")
-    told = (("num_checkpoints", Capability.CHECKPOINTS), ("images", Capability.IMAGES))
+    told = (
+        ("num_checkpoints", Capability.CHECKPOINTS),
+        ("images", Capability.IMAGES),
+        ("state_key", Capability.STATE),
+    )
     for field, capability in told:
         if getattr(session.info, field) is not None and capability not in backend.capabilities:
             raise BackendError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jan_ort_backends.checks import check_batch, check_prefix, check_slot
 from jan_ort_backends.errors import Unsupported
 from jan_ort_backends.interface import Capability, Session, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends.states import State, checked_length
 
 
 class CountedSession(Session):
@@ -15,7 +16,8 @@ class CountedSession(Session):
     ``lengths`` holds the number of tokens of each slot, and ``checkpoints`` where else it can be cut, ascending. A
     backend overrides ``run``, ``cut`` if forgetting takes work, and of ``fork``, ``interrupt``, ``embed`` and ``close``
     what it has. One with checkpoints copies the state in ``run``, where a row with ``keep`` ends, and takes it back in
-    ``cut`` and ``fork``; the latter begins with ``check_cut`` and ends with ``note_fork``.
+    ``cut`` and ``fork``; the latter begins with ``check_cut`` and ends with ``note_fork``. One whose slots can be saved
+    begins ``load`` with ``check_state`` and ends it with ``note_load``; ``jan_ort_backends.states`` has the bytes.
     """
 
     def __init__(self, info: SessionInfo) -> None:
@@ -66,3 +68,14 @@ class CountedSession(Session):
         """Note that ``target`` has become a copy of the first ``length`` tokens of ``source``."""
         self.checkpoints[target] = tuple(each for each in self.checkpoints[source] if each <= length)
         self.lengths[target] = length
+
+    def check_state(self, slot: int, state: State) -> int:
+        """Return how many tokens ``slot`` would hold. Raises: BadInput for a state that cannot be loaded."""
+        length = checked_length(state, self.info.state_key, self.info.context_length)
+        check_slot("slot", slot, self.info.num_slots)
+        return length
+
+    def note_load(self, slot: int, length: int) -> None:
+        """Note that ``slot`` holds ``length`` tokens of a state."""
+        self.checkpoints[slot] = ()
+        self.lengths[slot] = length

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from jan_ort_backends.answers import Accepts, Available, Declines, Missing
 from jan_ort_backends.errors import Unsupported
 from jan_ort_backends.images import Detail, Embedded, EmbeddedRun, ImageInput
+from jan_ort_backends.states import State
 
 ABI = "1.1"
 """Version of this contract. A plugin states the one it was written for; another major number is not loaded."""
@@ -51,6 +52,8 @@ class Capability(StrEnum):
     """Some models have a state that is cut at checkpoints only: ``SessionInfo.num_checkpoints`` says so. Since 1.1."""
     IMAGES = "images"
     """Some models read images: ``SessionInfo.images`` says so, and ``encode_image`` works for these. Since 1.1."""
+    STATE = "state"
+    """Of some models a slot can be saved: ``SessionInfo.state_key`` says so; ``save`` and ``load`` work. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,10 @@ class SessionInfo:
     checkpoints beyond it, and a fork copies those up to its length; any other length is refused with BadInput.
 
     ``images`` None: the model reads text only. Since 1.1.
+
+    ``state_key`` None: no slot can be saved. A text: all that a saved slot depends on (weights, graph, the cache's
+    type, what computes it and its version), so that a session with the same one may load it, also another day. Since
+    1.1.
     """
 
     vocab_size: int
@@ -105,6 +112,7 @@ class SessionInfo:
     weights_hash: str
     num_checkpoints: int | None = None
     images: ImageInput | None = None
+    state_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +185,22 @@ class Session:
         Raises: BadInput if it holds fewer, or cannot be cut there (``SessionInfo.num_checkpoints``).
         """
         raise Unsupported(Capability.FORK)
+
+    def save(self, slot: int) -> State:
+        """Return what ``slot`` holds as bytes, uint8 ``(n,)``, which are the caller's own; the slot goes on as it was.
+
+        Raises: OutOfMemory.
+        """
+        raise Unsupported(Capability.STATE)
+
+    def load(self, slot: int, state: State) -> None:
+        """Make ``slot`` hold what another one, or itself, held when ``state`` was saved, whatever it holds now.
+
+        It goes on to the bit as that slot would have, and can be cut like it, but for checkpoints: it has none.
+        ``state`` may come from a file, and from another session whose ``SessionInfo.state_key`` is the same.
+        Raises: BadInput for bytes that are damaged, another session's or longer than a slot; nothing has changed then.
+        """
+        raise Unsupported(Capability.STATE)
 
     def interrupt(self) -> None:
         """End the ``step`` that is running in another thread, if any; it raises Interrupted. Thread-safe."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import platform
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +43,7 @@ from jan_ort_backends.reference_transformer import (
     reference_weights,
 )
 from jan_ort_backends.reference_vision import embedded_image
+from jan_ort_backends.states import State, pack_state, unpack_state
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class ReferenceSession(CountedSession):
                 embedding_size=HIDDEN_SIZE,
                 device=DeviceReport(requested="cpu", used="cpu"),
                 weights_hash=hashlib.sha256(f"reference/{SEED}".encode()).hexdigest(),
+                state_key=f"reference/{SEED}/numpy {np.__version__}/{platform.machine()}",
             )
         )
 
@@ -93,6 +96,18 @@ class ReferenceSession(CountedSession):
         copy.keys[:, :length] = origin.keys[:, :length]
         copy.values[:, :length] = origin.values[:, :length]
         self.note_fork(source, target, length)
+
+    def save(self, slot: int) -> State:
+        """Return the keys and values of a slot's positions."""
+        length, cache = self.length(slot), self._caches[slot]
+        return pack_state(self.info.state_key, length, [cache.keys[:, :length], cache.values[:, :length]])
+
+    def load(self, slot: int, state: State) -> None:
+        """Write the keys and values of a state over those of the slot."""
+        length, cache = self.check_state(slot, state), self._caches[slot]
+        spec = (cache.keys.dtype, cache.keys[:, :length].shape)
+        cache.keys[:, :length], cache.values[:, :length] = unpack_state(state, [spec, spec])
+        self.note_load(slot, length)
 
     def interrupt(self) -> None:
         """End the running step before its next position; between steps, have no effect."""

@@ -16,6 +16,7 @@ from jan_ort_backends.errors import BackendError, ModelError, Unsupported
 from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_backends.image_checks import check_image
 from jan_ort_backends.images import Detail
+from jan_ort_backends.states import State, check_state
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,14 @@ class GuardedSession(Session):
     def fork(self, source: int, target: int, length: int) -> None:
         """Make ``target`` a copy of the first ``length`` tokens of ``source``."""
         _guard(self._name, "fork", lambda: self._session.fork(source, target, length))
+
+    def save(self, slot: int) -> State:
+        """Return what ``slot`` holds as bytes. Raises: BackendError."""
+        return _guard(self._name, "save", lambda: check_state(self._session.save(slot)))
+
+    def load(self, slot: int, state: State) -> None:
+        """Make ``slot`` hold what was saved."""
+        _guard(self._name, "load", lambda: self._session.load(slot, state))
 
     def interrupt(self) -> None:
         """End the running step, if any."""

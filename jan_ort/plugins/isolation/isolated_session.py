@@ -14,6 +14,7 @@ from jan_ort.plugins.isolation.session_process import ProcessEnded, SessionProce
 from jan_ort_backends import Backend, Embedded, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
 from jan_ort_backends.images import Detail
 from jan_ort_backends.registry import is_registered
+from jan_ort_backends.states import State
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,16 @@ class IsolatedSession(Session):
     def fork(self, source: int, target: int, length: int) -> None:
         """Make ``target`` a copy of the first ``length`` tokens of ``source``."""
         self._process.ask("fork", source, target, length)
+
+    def save(self, slot: int) -> State:
+        """Return what ``slot`` holds as bytes."""
+        (state,) = self._process.window.get(self._process.ask("save", slot))
+        assert state is not None, "the child has checked it"
+        return state.copy()
+
+    def load(self, slot: int, state: State) -> None:
+        """Make ``slot`` hold what was saved."""
+        self._process.ask("load", slot, state)
 
     def interrupt(self) -> None:
         """End the running step, if any."""

@@ -67,6 +67,10 @@ class SessionHost:
         """Embed."""
         return self._window.put([self.session.embed([np.array(token_ids, np.int64) for token_ids in rows])])
 
+    def save(self, slot: int) -> list[Sent]:
+        """Save a slot."""
+        return self._window.put([self.session.save(slot)])
+
     def answer(self, method: str, arguments: Sequence[Any]) -> bytes:
         """Return the pickled answer to a request: an error or None, and the result."""
         owner = self if hasattr(self, method) else self.session

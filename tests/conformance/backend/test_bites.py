@@ -15,6 +15,7 @@ from tests.conformance.backend import (
     broken_images,
     broken_interrupts,
     broken_slots,
+    broken_states,
     broken_steps,
 )
 from tests.conformance.backend.broken import FAULTS, Fault
@@ -27,6 +28,7 @@ assert broken_ends
 assert broken_images
 assert broken_interrupts
 assert broken_slots
+assert broken_states
 assert broken_steps
 
 IN_A_PROCESS_OF_THEIR_OWN = {

@@ -38,6 +38,7 @@ from tests.signals import send_signal
 
 SLOTS = st.integers(0, OPTIONS.num_slots)  # one of them does not exist
 TOKENS = st.lists(st.integers(0, 512), min_size=0, max_size=9).map(lambda each: np.array(each, np.int64))
+BYTES = st.binary(max_size=99).map(lambda each: np.frombuffer(each, np.uint8))
 CALLS = st.one_of(
     st.tuples(
         st.just("step"), st.tuples(st.lists(st.builds(SlotTokens, SLOTS, TOKENS, st.integers(0, 9)), max_size=4))
@@ -45,6 +46,10 @@ CALLS = st.one_of(
     st.tuples(st.just("fork"), st.tuples(SLOTS, SLOTS, st.integers(0, 20))),
     st.tuples(st.just("truncate"), st.tuples(SLOTS, st.integers(0, 20))),
     st.tuples(st.just("length"), st.tuples(SLOTS)),
+    st.tuples(st.just("save"), st.tuples(SLOTS)),
+    st.tuples(
+        st.just("load"), st.tuples(SLOTS, st.binary(max_size=99).map(lambda each: np.frombuffer(each, np.uint8)))
+    ),
     st.tuples(st.just("embed"), st.tuples(st.lists(TOKENS, min_size=1, max_size=3))),
 )
 
@@ -63,7 +68,7 @@ def outcome(session: Session, method: str, arguments: tuple[Any, ...]) -> object
         result = getattr(session, method)(*arguments)
     except BackendError as error:
         return type(error), str(error), vars(error)
-    if method == "embed":
+    if method in ("embed", "save"):
         return result.dtype, result.shape, result.tobytes()
     if method == "step":
         return [
@@ -85,6 +90,19 @@ def test_any_calls_have_the_same_outcome_to_the_bit(
 
     for method, arguments in calls:
         assert outcome(apart, method, arguments) == outcome(here, method, arguments)
+
+
+def test_a_slot_that_was_saved_here_is_loaded_there(pair: tuple[Session, Session]) -> None:
+    here, apart = pair
+    for session in pair:
+        session.truncate(0, 0)
+        session.step([SlotTokens(0, np.arange(20))])
+
+    apart.load(1, here.save(0))
+    here.load(1, apart.save(0))
+
+    steps = [session.step([SlotTokens(1, np.array([7]))]).logits.copy() for session in pair]
+    assert (steps[0] == steps[1]).all()
 
 
 def test_it_is_what_the_session_says_of_itself(pair: tuple[Session, Session]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import EMBEDDED, Embedded, EmbeddedRun, Session, SlotTokens, StepOutput
+from jan_ort_backends import EMBEDDED, Embedded, EmbeddedRun, Session, SlotTokens, State, StepOutput
 from jan_ort_backends.images import Detail
 
 
@@ -18,6 +18,7 @@ class RewritingSession(Session):
         self._session = session
         self._written: dict[int, list[int]] = {}
         self._runs: dict[int, list[EmbeddedRun]] = {}
+        self._saved: dict[bytes, tuple[list[int], list[EmbeddedRun]]] = {}
         self.info = session.info
 
     def step(self, batch: Sequence[SlotTokens]) -> StepOutput:
@@ -66,6 +67,18 @@ class RewritingSession(Session):
             num_left -= len(run.vectors)
             runs += [run] if num_left >= 0 else []
         return runs
+
+    def save(self, slot: int) -> State:
+        """Save a slot, with its tokens: they are known to this session alone."""
+        state = self._session.save(slot)
+        self._saved[state.tobytes()] = list(self._written.get(slot, [])), list(self._runs.get(slot, []))
+        return state
+
+    def load(self, slot: int, state: State) -> None:
+        """Load a slot."""
+        self._session.load(slot, state)
+        written, runs = self._saved.get(state.tobytes(), ([], []))
+        self._written[slot], self._runs[slot] = list(written), list(runs)
 
     def interrupt(self) -> None:
         """End a running step."""

@@ -21,6 +21,7 @@ from jan_ort_conformance.backend.checks import (
     refused_input,
     sessions,
     slots,
+    states,
     top_logits,
 )
 from jan_ort_conformance.verdicts.selection import chosen, in_order, require_matches
@@ -46,6 +47,7 @@ IN_ORDER = (
     many_slots_and_last_ids,
     prefill,
     sessions,
+    states,
     top_logits,
 )
 

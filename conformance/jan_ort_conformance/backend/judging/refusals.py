@@ -66,5 +66,6 @@ _CALLS: Mapping[Capability, Callable[[Fixture], object]] = {
     Capability.MIXED_BATCH: _mixed,
     Capability.TOP_LOGITS: _step,
     Capability.EMBED: lambda fixture: fixture.session.embed([np.array([1], np.int64)]),
+    Capability.STATE: lambda fixture: fixture.session.save(0),
     Capability.IMAGES: lambda fixture: fixture.session.encode_image(np.zeros((1, 1, 3), np.uint8)),
 }
