@@ -28,6 +28,7 @@ class OnnxRuntimeBackend:
             Capability.EMBED,
             Capability.CHECKPOINTS,
             Capability.IMAGES,
+            Capability.STATE,
         }
     )
     builtin_models: Mapping[str, Path] = {}

@@ -28,6 +28,7 @@ from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
 from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
 from jan_ort_onnxruntime.sessions.image_session import ImageSession
+from jan_ort_onnxruntime.sessions.state_key import state_key
 from jan_ort_onnxruntime.sessions.stateful_session import StatefulSession
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def _open_sharing(
             folder.file,
             settings,
             lambda session, device: sharing.proven(
-                _session_of(session, sharing.decoder, None, folder, options, device)
+                _session_of(session, sharing.decoder, None, folder, options, device, sharing.content)
             ),
             optimise=True,
             content=sharing.content,
@@ -85,6 +86,23 @@ def _with_pooling(graph: Graph, settings: SessionSettings, folder: OnnxFolder) -
 
 
 def _session_of(
+    session: ort.InferenceSession,
+    graph: Graph,
+    images: ImageParts | None,
+    folder: OnnxFolder,
+    options: OpenOptions,
+    device: DeviceReport,
+    rewritten: bytes | None = None,
+) -> Session:
+    """Return the session of the graph's kind; ``rewritten`` is what is run in place of its file, if anything is."""
+    opened = _kind_of_session(session, graph, images, folder, options, device)
+    if isinstance(opened, (GenerationSession, DecodingSession)) and opened.can_save:
+        key = state_key(opened.info, type(opened).__name__, folder.model_path, rewritten)
+        opened.info = replace(opened.info, state_key=key)
+    return opened
+
+
+def _kind_of_session(
     session: ort.InferenceSession,
     graph: Graph,
     images: ImageParts | None,

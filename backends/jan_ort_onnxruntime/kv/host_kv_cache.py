@@ -50,6 +50,10 @@ class HostKVCache:
         for array in self._arrays:
             array[:, target, :, :length] = array[:, source, :, :length]
 
+    def parts(self, row: int, length: int) -> list[NDArray[Any]]:
+        """Return the first ``length`` positions of a row, which may be read and written: an array for each shape."""
+        return [array[:, row, :, :length] for array in self._arrays]
+
     def swap(self, first: int, second: int, first_length: int, second_length: int) -> None:
         """Swap the contents of two rows that hold so many positions; all memory that this needs is taken first."""
         kept = [array[:, first, :, :first_length].copy() for array in self._arrays]

@@ -13,7 +13,7 @@ from jan_ort_backends import OutOfMemory
 from jan_ort_onnxruntime.graphs.generation_graph import STATE_PLACES, state_names
 from jan_ort_onnxruntime.kv.host_kv_cache import untouched_zeros
 
-State = tuple[NDArray[np.float32], ...]
+RowState = tuple[NDArray[np.float32], ...]
 """A copy of one row's tensors."""
 
 
@@ -68,7 +68,7 @@ class StateRows:
             io_binding.bind_input(past, "cpu", 0, np.float32, shape, read.ctypes.data)
             io_binding.bind_output(present, "cpu", 0, np.float32, shape, written.ctypes.data)
 
-    def read(self, row: int) -> State:
+    def read(self, row: int) -> RowState:
         """Return a copy of what a row was written last. Raises: OutOfMemory."""
         place = self._written.get(row, self._held[row])
         try:
@@ -76,7 +76,11 @@ class StateRows:
         except MemoryError as error:
             raise OutOfMemory(f"no memory for a checkpoint of {self.row_bytes} bytes; take fewer slots") from error
 
-    def write(self, row: int, state: State) -> None:
+    def parts(self, row: int) -> list[NDArray[np.float32]]:
+        """Return what a row holds between two steps, which may be read and written."""
+        return [tensor[self._held[row], row] for tensor in self._tensors]
+
+    def write(self, row: int, state: RowState) -> None:
         """Let a row hold ``state``."""
         for tensor, values in zip(self._tensors, state, strict=True):
             tensor[self._held[row], row] = values

@@ -17,9 +17,11 @@ from jan_ort_backends import (
     Session,
     SessionInfo,
     SlotTokens,
+    State,
     StepOutput,
 )
 from jan_ort_backends.checks import check_batch, check_kind, check_prefix, check_slot
+from jan_ort_backends.states import checked_length, pack_state, unpack_state
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.generation_graph import num_checkpoints
 from jan_ort_onnxruntime.providers.runtime_failures import running
@@ -177,6 +179,29 @@ class DecodingSession(Session):
         check_slot("target", target, self.info.num_slots)
         self._check_cut(source, length)
         self._held[target] = self._held[source].cut(length)
+
+    @property
+    def can_save(self) -> bool:
+        """Whether slots can be saved; not where a window's keys and values grow until it is full."""
+        return not any(state.window for state in self._graph.states)
+
+    def save(self, slot: int) -> State:
+        """Copy the caches of a slot, and the states at its length."""
+        held = self._held[slot] if self.length(slot) else _Held()
+        caches = [cache.numpy()[:, :, : held.length] for cache in held.caches]
+        return pack_state(self.info.state_key, held.length, caches + [state.numpy() for state in held.states])
+
+    def load(self, slot: int, state: State) -> None:
+        """Let the slot hold what was saved."""
+        length = checked_length(state, self.info.state_key, self.info.context_length)
+        check_slot("slot", slot, self.info.num_slots)
+        shapes = [((1, each.num_heads, length, each.head_dim), self._graph.cache_dtype) for each in self._graph.caches]
+        states = [((1, *each.shape), each.dtype) for each in self._graph.states]
+        specs = [(np.dtype(dtype), shape) for shape, dtype in (*shapes, *states)]
+        arrays = unpack_state(state, specs if length else [])
+        values = tuple(ort.OrtValue.ortvalue_from_numpy(array.copy()) for array in arrays)
+        num_caches = len(self._graph.caches)
+        self._held[slot] = _Held(length, values[:num_caches], values[num_caches:])
 
     def _check_cut(self, slot: int, length: int) -> None:
         held = self.length(slot)

@@ -7,11 +7,24 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
-from jan_ort_backends import CountedSession, DeviceReport, OpenOptions, SessionInfo, SlotTokens, StepOutput
+from jan_ort_backends import (
+    Capability,
+    CountedSession,
+    DeviceReport,
+    OpenOptions,
+    SessionInfo,
+    SlotTokens,
+    State,
+    StepOutput,
+    Unsupported,
+)
 from jan_ort_backends.checks import check_kind, check_slot
+from jan_ort_backends.states import pack_state, unpack_state
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
+from jan_ort_onnxruntime.kv.host_kv_cache import HostKVCache
 from jan_ort_onnxruntime.kv.kv_rows import KVRows, make_kv_cache
 from jan_ort_onnxruntime.kv.slot_rows import SlotRows
 from jan_ort_onnxruntime.kv.state_rows import StateRows
@@ -104,6 +117,31 @@ class GenerationSession(CountedSession):
             with running():
                 self._kv_rows.copy(self._rows.rows[source], self._rows.rows[target], length)
         self.note_fork(source, target, length)
+
+    @property
+    def can_save(self) -> bool:
+        """Whether slots can be saved: of a cache in a device's memory none can."""
+        return self.shares_runs and isinstance(self._kv_rows, HostKVCache)
+
+    def save(self, slot: int) -> State:
+        """Copy the keys and values of a slot, and what else it holds."""
+        length = self.length(slot)
+        return pack_state(self.info.state_key, length, self._parts(slot, length))
+
+    def load(self, slot: int, state: State) -> None:
+        """Write what was saved to the slot's row."""
+        length = self.check_state(slot, state)
+        arrays = unpack_state(state, [(part.dtype, part.shape) for part in self._parts(slot, length)])
+        self._rows.place([slot], self.lengths)
+        for part, array in zip(self._parts(slot, length), arrays, strict=True):
+            part[...] = array
+        self.note_load(slot, length)
+
+    def _parts(self, slot: int, length: int) -> list[NDArray[Any]]:
+        """Return all that a slot of this length holds, as views to read and write."""
+        if not isinstance(self._kv_rows, HostKVCache):
+            raise Unsupported(Capability.STATE)
+        return self._kv_rows.parts(self._rows.rows[slot], length)
 
     def interrupt(self) -> None:
         """End the running step within a node's time; between steps, do nothing."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnxruntime as ort
+from numpy.typing import NDArray
 
-from jan_ort_backends import DeviceReport, OpenOptions, SlotTokens, StepOutput
+from jan_ort_backends import DeviceReport, OpenOptions, SlotTokens, State, StepOutput
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
-from jan_ort_onnxruntime.kv.state_rows import State, StateRows
+from jan_ort_onnxruntime.kv.state_rows import RowState, StateRows
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession
 
 
@@ -30,7 +32,7 @@ class StatefulSession(GenerationSession):
     ) -> None:
         self._states = StateRows(graph.states, options.num_slots)
         super().__init__(session, graph, options, device, weights_hash, states=self._states)
-        self._kept: list[dict[int, State]] = [{} for _ in range(options.num_slots)]
+        self._kept: list[dict[int, RowState]] = [{} for _ in range(options.num_slots)]
 
     def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Run the batch; what was written counts once all of it has succeeded."""
@@ -70,6 +72,15 @@ class StatefulSession(GenerationSession):
         elif length:
             self._states.write(rows[target], self._kept[source][length])
         self._kept[target] = {each: state for each, state in self._kept[source].items() if each <= length}
+
+    def load(self, slot: int, state: State) -> None:
+        """Write what was saved; its checkpoints were left."""
+        super().load(slot, state)
+        self._kept[slot] = {}
+
+    def _parts(self, slot: int, length: int) -> list[NDArray[Any]]:
+        """Return keys, values and state; an empty slot's state is cleared when it starts."""
+        return super()._parts(slot, length) + (self._states.parts(self._rows.rows[slot]) if length else [])
 
     def close(self) -> None:
         """Free the weights, the KV cache and the states."""

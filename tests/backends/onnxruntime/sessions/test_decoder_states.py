@@ -159,3 +159,16 @@ def test_a_state_of_any_size_is_refused_by_name(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"state past_key_values\.0\.recurrent_state must be .* of fixed sizes"):
         OnnxRuntimeBackend().open(folder, OpenOptions())
+
+
+def test_a_saved_slot_goes_on_with_its_states(session: Session) -> None:
+    run(session, 0, PROMPT, PROMPT[:1], keep=True)
+    state = session.save(0)
+    expected = run(session, 0, PROMPT[:3])
+    session.truncate(0, 0)
+
+    for slot in (0, 2):
+        session.load(slot, state)
+        assert np.array_equal(run(session, slot, PROMPT[:3]), expected)
+        with pytest.raises(BadInput):
+            session.truncate(slot, len(PROMPT))  # the checkpoints were left

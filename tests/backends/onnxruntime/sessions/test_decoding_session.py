@@ -115,3 +115,19 @@ def test_a_step_whose_logits_cannot_be_ordered_changes_no_slot(tmp_path: Path, m
     with pytest.raises(ValueError, match="no order"):
         session.step([SlotTokens(1, np.arange(3))])
     assert [session.length(slot) for slot in range(2)] == [0, 0]
+
+
+def test_a_saved_slot_goes_on_to_the_bit(session: Session) -> None:
+    for slot in (0, 1):
+        session.step([SlotTokens(slot, np.arange(5, 25))])
+        session.step([SlotTokens(slot, np.array([7]))])
+    state = session.save(0)
+    session.truncate(0, 0)
+    session.step([SlotTokens(0, np.arange(60, 100))])
+
+    for slot in (0, 2):
+        session.load(slot, state)
+
+    found = [session.step([SlotTokens(slot, np.array([9]))]).logits.copy() for slot in (1, 0, 2)]
+    assert_array_equal(found[1], found[0])
+    assert_array_equal(found[2], found[0])
