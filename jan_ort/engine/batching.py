@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from jan_ort_backends import Capability, SessionInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,8 @@ class Batching:
 
     ``num_checkpoints`` None: what a slot holds can be cut anywhere; else at so many places where a row was kept. That
     is done near the end of a prompt of which ``smallest_kept`` tokens are to be computed, for it takes one more step.
+
+    ``can_save``: a running sequence may be set aside, while all that are take less than ``max_aside_bytes``.
     """
 
     mixed: bool = False
@@ -29,3 +34,19 @@ class Batching:
     smallest_beside: int = 32
     smallest_kept: int = 64
     longest_s: float = math.inf
+    can_save: bool = False
+    max_aside_bytes: float = math.inf
+
+    @classmethod
+    def of(
+        cls, info: SessionInfo, capabilities: Collection[Capability], *, longest_s: float, max_aside_bytes: float
+    ) -> Batching:
+        """Return what a session takes whose backend has these capabilities."""
+        return cls(
+            Capability.MIXED_BATCH in capabilities,
+            Capability.FORK in capabilities,
+            info.num_checkpoints,
+            longest_s=longest_s,
+            can_save=Capability.STATE in capabilities and info.state_key is not None,
+            max_aside_bytes=max_aside_bytes,
+        )

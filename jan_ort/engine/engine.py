@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,19 +11,22 @@ from contextlib import ExitStack
 from typing import Any
 
 from jan_ort.engine.admission import Admission
+from jan_ort.engine.batch import Batch
 from jan_ort.engine.batching import Batching
+from jan_ort.engine.commands import Commands
 from jan_ort.engine.detokenizer import TokenBytes
 from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, as_told, step_failed
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import Generation, GenerationRequest
 from jan_ort.engine.image_encoder import ImageEncoder
+from jan_ort.engine.making_room import make_room
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
 from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen
 from jan_ort.engine.row_sampling import Sampled, sample_rows
-from jan_ort.engine.scheduler import Batch, Scheduler
+from jan_ort.engine.scheduler import Scheduler
 from jan_ort.engine.sequence import TokenSequence
-from jan_ort.engine.statistics import EngineLoad, EngineStatistics
+from jan_ort.engine.statistics import EngineLoad, EngineStatistics, load_of
 from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import Capability, DeviceReport, Session
 
@@ -43,7 +45,9 @@ class Engine:
     ``submit``, ``abort`` and ``close`` may be called from any thread; everything else happens in the engine's own.
     ``vocab_size`` is the number of ids that have a token, if a session has logits for more. ``max_queued`` bounds the
     sequences that are queued or running, of which one request counts as half at most; an idle engine takes any request.
+    Each key has such a bound of its own.
     ``prefill_step_s`` is how long a prompt's chunk should hold others up at most.
+    ``max_saved_bytes`` is what sequences may take that are set aside for others.
     ``reopen`` opens the session again after its device was lost; without it such a step fails like any other.
     """
 
@@ -58,6 +62,7 @@ class Engine:
         vocab_size: int | None = None,
         max_queued: int = 512,
         prefill_step_s: float = math.inf,
+        max_saved_bytes: float = math.inf,
         reopen: Reopen | None = None,
     ) -> None:
         num_tokens = session.info.vocab_size if vocab_size is None else vocab_size
@@ -66,18 +71,16 @@ class Engine:
         self._tokens = tokens
         self._eos = frozenset(eos_token_ids)
         self._deliver = deliver
-        mixed, can_fork = (each in capabilities for each in (Capability.MIXED_BATCH, Capability.FORK))
-        info = session.info
-        batching = Batching(mixed, can_fork, info.num_checkpoints, longest_s=prefill_step_s)
-        self._scheduler = Scheduler(info.num_slots, batching)
+        batching = Batching.of(session.info, capabilities, longest_s=prefill_step_s, max_aside_bytes=max_saved_bytes)
+        self._scheduler = Scheduler(session.info.num_slots, batching)
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)
         self.statistics = EngineStatistics()
         self._generations: dict[int, Generation] = {}  # by sequence id
-        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._commands = Commands()
         self._lock = threading.Lock()
-        self._admission = Admission(max_queued)  # guarded by the lock
+        self._admission = Admission(max_queued)
         self._closing = False  # guarded by the lock
         self._failure: BaseException | None = None  # guarded by the lock
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -95,7 +98,7 @@ class Engine:
                 raise EngineStopped
             if (unavailable := self._recovery.unavailable) is not None:
                 raise unavailable
-            self._admission.admit(request.id, len(request.prompts))
+            self._admission.admit(request.id, len(request.prompts), request.owner)
             self._commands.put(lambda: self._add(request))  # under the lock: never after close() has let go of it
 
     def abort(self, request_id: str) -> None:
@@ -125,20 +128,12 @@ class Engine:
     @property
     def num_queued(self) -> int:
         """The number of sequences that are queued or running."""
-        with self._lock:
-            return self._admission.num_queued
+        return self._admission.num_queued
 
     @property
     def load(self) -> EngineLoad:
         """How busy it is now."""
-        running, info = list(self._scheduler.running), self._runner.session.info
-        num_tokens = sum(each.num_computed for each in running)
-        return EngineLoad(
-            num_running=len(running),
-            num_waiting=max(0, self.num_queued - len(running)),
-            num_slots=info.num_slots,
-            cache_usage=num_tokens / (info.num_slots * info.context_length),
-        )
+        return load_of(self._scheduler.running, self.num_queued, self._runner.session.info)
 
     @property
     def failure(self) -> EngineFailed | None:
@@ -153,6 +148,7 @@ class Engine:
 
     def step(self) -> bool:
         """Compute one step: schedule, forward, sample, post-process. Returns False when there was nothing to do."""
+        self._make_room()
         batch = self._scheduler.schedule()
         if batch is None:
             return False
@@ -169,7 +165,7 @@ class Engine:
         busy = False
         try:
             while not self._closing:
-                self._wait() if not busy else self._take_commands(wait=False)
+                self._wait() if not busy else self._commands.carry_out(wait=False)
                 busy = self.step() if self._recovery.unavailable is None else self._recover()
         except BaseException as error:
             logger.exception("the engine stops after an error of its own")
@@ -183,28 +179,18 @@ class Engine:
     def _wait(self) -> None:
         """Wait for work, and open the session again if it is lost meanwhile: whoever comes next does not pay for it."""
         looks_s = LOOK_S if isinstance(self._runner.session, Mortal) else None
-        self._take_commands(wait=True, timeout_s=self._recovery.wait_s or looks_s)
+        self._commands.carry_out(wait=True, timeout_s=self._recovery.wait_s or looks_s)
         session = None if self._closing else self._recovery.revive(self._runner.session)
         if session is not None:
             self._runner.session = session
             self._scheduler.slots.clear()
-
-    def _take_commands(self, *, wait: bool, timeout_s: float | None = None) -> None:
-        try:
-            command = self._commands.get(block=wait, timeout=timeout_s)
-            while True:
-                command()
-                command = self._commands.get_nowait()
-        except queue.Empty:
-            return
 
     def _add(self, request: GenerationRequest) -> None:
         for prompt in request.prompts:
             try:
                 generation = Generation(request, prompt, self._tokens)
             except BaseException as error:
-                with self._lock:
-                    self._admission.end(request.id)
+                self._admission.end(request.id)
                 self._deliver([(request.sink, SequenceOutput(prompt.index, "", error=as_told(error)))])
             else:
                 self._generations[generation.sequence.id] = generation
@@ -216,11 +202,16 @@ class Engine:
         self._runner.forget(request_id)
 
     def _drop(self, sequence: TokenSequence, reason: str) -> Generation:
-        with self._lock:
-            self._admission.end(sequence.request_id)
+        self._admission.end(sequence.request_id)
         generation = self._generations.pop(sequence.id)
         self.statistics.end(generation, reason)
         return generation
+
+    def _make_room(self) -> None:
+        """Have a request that holds several slots give one up, while another one has none."""
+        error = make_room(self._scheduler, self._runner, self.statistics)
+        if error is not None and (lost := self._recovery.begin(error)) is not None:
+            self._end_all(lost)
 
     def _forward(self, batch: Batch) -> Iterator[Computed]:
         """Run the session, the grammars' masks beside it, and end what failed by itself."""
@@ -296,13 +287,12 @@ class Engine:
             last_first.callback(self.images.close, CLOSE_S)
             last_first.callback(self._masks.close)
             last_first.callback(self._end_rest)
-            self._take_commands(wait=False)
+            self._commands.carry_out(wait=False)
 
     def _end_rest(self) -> None:
         ended = self.failure or EngineStopped()
         events = [(generation.sink, generation.fail(ended)) for generation in self._generations.values()]
         self._generations.clear()
-        with self._lock:
-            self._admission.clear()
+        self._admission.clear()
         if events:
             self._deliver(events)

@@ -47,13 +47,19 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """Everything the engine needs of one HTTP request; ``sink`` is handed back with each of its events."""
+    """Everything the engine needs of one HTTP request; ``sink`` is handed back with each of its events.
+
+    ``owner`` stands for the key that it was asked with: keys take turns. Prefixes that are cached are shared by the
+    requests of one ``scope``.
+    """
 
     id: str
     prompts: tuple[Prompt, ...]
     sink: Any = field(repr=False)
     stream: bool = False
     prompt_logprobs: bool = False
+    owner: str = ""
+    scope: str = ""
     submitted_at: float = field(default_factory=time.perf_counter)
 
 
@@ -81,6 +87,8 @@ class Generation:
             prompt.index,
             wants_prompt_logits=request.prompt_logprobs,
             embedded=prompt.embedded,
+            owner=request.owner,
+            scope=request.scope,
         )
         self.sink = request.sink
         self.num_prompt_tokens = len(prompt.token_ids)

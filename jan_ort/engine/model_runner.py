@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jan_ort.engine.batch import Batch, Row
 from jan_ort.engine.embedded import row_of
 from jan_ort.engine.row_sampling import within_vocabulary
-from jan_ort.engine.scheduler import Batch, Row
 from jan_ort.engine.sequence import TokenSequence
-from jan_ort_backends import BackendError, DeviceLost, Interrupted, Session, SlotTokens, StepOutput
+from jan_ort_backends import BackendError, DeviceLost, Interrupted, Session, SlotTokens, State, StepOutput
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +85,23 @@ class ModelRunner:
             try:
                 if placement.source in failed:
                     raise failed[placement.source]
-                if placement.source != placement.slot:
+                if placement.saved is not None:
+                    self.session.load(placement.slot, placement.saved.state)
+                elif placement.source != placement.slot:
                     self.session.fork(placement.source, placement.slot, placement.length)
                 else:
                     self.session.truncate(placement.slot, placement.length)
             except BaseException as error:
                 failed[placement.slot] = error
                 yield Failed([sequence], error)
+
+    def save(self, sequence: TokenSequence) -> State | None:
+        """Return what the slot of a sequence holds, None if nothing of it is computed. Raises what the session does."""
+        if not sequence.num_computed:
+            return None
+        assert sequence.slot is not None, "only a running sequence is saved"
+        self.session.truncate(sequence.slot, sequence.num_computed)
+        return self.session.save(sequence.slot)
 
     def _each_alone(self, rows: Sequence[Row]) -> Iterator[Computed | Failed]:
         """Run the rows of a failed step one by one, each on what its slot held before that step."""

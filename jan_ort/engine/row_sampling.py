@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.engine.batch import Row
 from jan_ort.engine.events import TokenLogprobs
 from jan_ort.engine.generation import Generation
 from jan_ort.engine.logprobs import token_logprobs
-from jan_ort.engine.scheduler import Row
 from jan_ort.sampling.chain import Drawn, Sampler
 from jan_ort_backends import BackendError, StepOutput
 

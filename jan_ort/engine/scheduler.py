@@ -11,47 +11,24 @@ a prompt's chunks end, of which the last but one then ends just before the promp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.engine.batch import Batch, Row
 from jan_ort.engine.batching import Batching
-from jan_ort.engine.embedded import uncut, uncut_from
+from jan_ort.engine.chunks import Chunks
 from jan_ort.engine.pace import Pace
-from jan_ort.engine.sequence import TokenSequence
+from jan_ort.engine.sequence import Saved, TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
 from jan_ort.engine.turns import Turns
+from jan_ort_backends import State
 
 MIN_SHARED_GAIN = 16
 """Tokens that must be saved before a prompt waits for another one's prefill to pass their common prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The next ``num_tokens`` tokens of a sequence; logits of the last ``num_logits`` of them are wanted.
-
-    ``keep``: what the slot then holds is worth a checkpoint.
-    """
-
-    sequence: TokenSequence
-    num_tokens: int
-    num_logits: int
-    keep: bool = False
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether the row ends in the logits of the sequence's next token."""
-        return self.num_logits > 0 and self.sequence.num_computed + self.num_tokens >= self.sequence.num_prompt_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One step: first carry out the placements in order, then run the rows, which are never empty."""
-
-    placements: tuple[tuple[Placement, TokenSequence], ...]
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +48,11 @@ class Scheduler:
         num_checkpoints = self.batching.num_checkpoints
         self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork, num_checkpoints=num_checkpoints)
         self.pace = Pace(self.batching.longest_s)
-        self.waiting = Turns(num_slots)
+        self.waiting = Turns(num_slots, keeps_last=not self.batching.can_save)
+        self._chunks = Chunks(self.batching, self.slots, self.waiting, self.pace)
         self.running: list[TokenSequence] = []
         self._prefilled_last = False
-        self._oldest_last = False  # whether the last chunk was one of the oldest prompt's
-        self._outlooks: dict[int, _Outlook] = {}  # by prompt; there may be thousands, and each step asks for all
+        self._outlooks: dict[tuple[int, str], _Outlook] = {}  # by prompt; each step asks for all, perhaps thousands
         self._outlooks_of: object = None  # the prefills and the slots that they were compared with
 
     def add(self, sequence: TokenSequence) -> None:
@@ -97,6 +74,39 @@ class Scheduler:
         self.slots.release(sequence.slot)
         sequence.slot = None
 
+    def to_set_aside(self) -> TokenSequence | None:
+        """Return the running sequence that is to give its slot to a request that has none, if one is to.
+
+        Whoever has saved what its slot holds calls ``set_aside``. Of a request the last one that decodes is chosen.
+        """
+        if not self.batching.can_save or not self.waiting or not self.waiting.may_give or self.slots.num_free:
+            return None
+        newcomer = next((s for s in self.waiting.in_turn(1) if self._is_held_up(s)), None)
+        giver = None if newcomer is None else self.waiting.giver(newcomer)
+        of_giver = [s for s in self.running if s.request_id == giver and not s.keeps_slot]
+        if not of_giver or self._num_aside_bytes() >= self.batching.max_aside_bytes:
+            return None
+        return max(enumerate(of_giver), key=lambda each: (each[1].is_prefilled, each[0]))[1]
+
+    def _is_held_up(self, sequence: TokenSequence) -> bool:
+        return not self.waiting.num_running(sequence) and not self._prefix_is_coming(sequence)
+
+    def _num_aside_bytes(self) -> float:
+        """Return the size of what was saved of those that are set aside; no more are than there are slots."""
+        aside = self.waiting.aside
+        sizes = [0 if sequence.saved is None else len(sequence.saved.state) for sequence in aside]
+        return sum(sizes) if len(aside) < len(self.slots.slots) else math.inf
+
+    def set_aside(self, sequence: TokenSequence, state: State | None) -> None:
+        """Take a running sequence off its slot, to go on later from this state; None: nothing of it is computed."""
+        assert sequence.slot is not None, "only a running sequence can be set aside"
+        if state is not None:
+            sequence.saved = Saved(state, self.slots.slots[sequence.slot].cached)
+        self.running.remove(sequence)
+        self.waiting.put_back(sequence)
+        self.slots.release(sequence.slot)
+        sequence.slot = None
+
     def fail(self, sequence: TokenSequence) -> None:
         """Take a running sequence off its slot and forget what the slot caches, for its content is in doubt."""
         assert sequence.slot is not None, "only a running sequence can fail"
@@ -110,9 +120,9 @@ class Scheduler:
         decoding = [s for s in self.running if s.is_prefilled]
         decode_rows = [Row(s, 1, 1) for s in decoding]
         if self.batching.mixed:
-            rows = decode_rows + self._prefill_rows(prefilling, beside_decode=bool(decoding))
+            rows = decode_rows + self._chunks.next(prefilling, beside_decode=bool(decoding))
         elif prefilling and not (decoding and self._prefilled_last):
-            rows = self._prefill_rows(prefilling, beside_decode=bool(decoding))
+            rows = self._chunks.next(prefilling, beside_decode=bool(decoding))
             self._prefilled_last = True
         else:
             rows = decode_rows
@@ -149,27 +159,37 @@ class Scheduler:
             if self._prefix_is_coming(sequence):
                 told_to_wait.add(id(sequence.prompt))
                 continue
-            placement = self.slots.place(sequence.prompt, reuse=not sequence.wants_prompt_logits)
-            assert placement is not None, "a slot is free"
-            self.slots.hold(placement, sequence.id)
-            self.waiting.take(sequence)
-            self.running.append(sequence)
-            sequence.slot = placement.slot
-            sequence.num_computed = sequence.num_cached = placement.length
-            yield placement, sequence
+            yield self._place(sequence), sequence
             told_to_wait.clear()  # it may have a slot now to copy from
             self._forget_outlooks()
 
+    def _place(self, sequence: TokenSequence) -> Placement:
+        """Give a waiting sequence the slot that suits it best."""
+        saved, sequence.saved = sequence.saved, None
+        if saved is not None:
+            placement = self.slots.place_saved(saved, sequence.num_computed)
+        else:
+            reuse = not sequence.wants_prompt_logits
+            found = self.slots.place(sequence.prompt, reuse=reuse, scope=sequence.scope)
+            assert found is not None, "a slot is free"
+            placement = found
+            sequence.num_computed = sequence.num_cached = placement.length
+        self.slots.hold(placement, sequence.id, sequence.scope)
+        self.waiting.take(sequence)
+        self.running.append(sequence)
+        sequence.slot = placement.slot
+        return placement
+
     def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
         """Whether a running prefill will soon hold much more of this prompt than any slot does now."""
-        if not self.batching.can_fork or sequence.wants_prompt_logits:
+        if not self.batching.can_fork or sequence.wants_prompt_logits or sequence.saved is not None:
             return False
-        outlook = self._outlook(sequence.prompt)
+        outlook = self._outlook(sequence)
         coming = max((self._coming(prefill, length) for prefill, length in outlook.shared), default=0)
         if coming < MIN_SHARED_GAIN:
             return False
         filled = (self.slots.filled(prefill.slot, length) for prefill, length in outlook.shared)
-        return coming >= max(outlook.kept, *filled) + MIN_SHARED_GAIN
+        return coming >= max([outlook.kept, *filled]) + MIN_SHARED_GAIN
 
     def _forget_outlooks(self) -> None:
         """Forget what was compared if a prefill or a slot is another now."""
@@ -178,120 +198,22 @@ class Scheduler:
             self._outlooks_of = compared_with
             self._outlooks.clear()
 
-    def _outlook(self, prompt: NDArray[np.int64]) -> _Outlook:
-        """Compare a prompt with prefills and slots, once until one of them is another."""
-        if (known := self._outlooks.get(id(prompt))) is not None:
+    def _outlook(self, sequence: TokenSequence) -> _Outlook:
+        """Compare a prompt with prefills and slots of its scope, once until one of them is another."""
+        prompt, scope = sequence.prompt, sequence.scope
+        if (known := self._outlooks.get((id(prompt), scope))) is not None:
             return known
         prefills = [s for s in self.running if not s.is_prefilled]
         filling = {s.slot for s in prefills}
-        kept = [self.slots.reusable_of(slot, prompt) for slot in self.slots.slots if slot.index not in filling]
-        shared = tuple((s, reusable_length(prompt, s.prompt)) for s in prefills)
-        self._outlooks[id(prompt)] = outlook = _Outlook(prompt, shared, max(kept, default=0))
+        slots = [slot for slot in self.slots.slots if slot.index not in filling]
+        kept = [self.slots.reusable_of(slot, prompt, scope) for slot in slots]
+        shared = tuple((s, reusable_length(prompt, s.prompt)) for s in prefills if s.scope == scope)
+        self._outlooks[id(prompt), scope] = outlook = _Outlook(prompt, shared, max(kept, default=0))
         return outlook
 
     def _coming(self, prefill: TokenSequence, length: int) -> int:
         """Return how much of ``length`` tokens that a prompt shares with a prefill it may have once that is done."""
         if self.batching.num_checkpoints is None:
             return length
-        kept = self._last_checkpoint(prefill)
+        kept = self._chunks.last_checkpoint(prefill)
         return kept if kept <= length else 0
-
-    def _last_checkpoint(self, sequence: TokenSequence) -> int:
-        """Return where the last chunk of a prompt ends that is kept, 0 if none is worth it."""
-        end = uncut(sequence.prompt, sequence.num_prompt_tokens - MIN_CHUNK)
-        is_worth_it = end - sequence.num_cached >= self.batching.smallest_kept
-        return end if self.batching.num_checkpoints and is_worth_it else 0
-
-    def _num_kept(self, sequence: TokenSequence) -> int:
-        """Return how many tokens there are to a prompt's last checkpoint, if what comes before is all of prefill."""
-        is_whole = sequence.num_computed == self.slots.num_cached(sequence.slot)
-        return max(0, self._last_checkpoint(sequence) - sequence.num_computed) if is_whole else 0
-
-    def _prefill_rows(self, prefilling: list[TokenSequence], *, beside_decode: bool) -> list[Row]:
-        """Return a chunk of one prompt, or several whole prompts where the kind of step allows it.
-
-        The oldest prompt and the one with the fewest chunks to go take turns: so a long one holds no short one up by
-        more than a chunk, and goes on itself every other time. Among equals the one with the fewest of its request
-        beside it goes first.
-        """
-        if not prefilling:
-            return []
-        budgets = {s.id: self._budget(s, prefilling, beside_decode=beside_decode) for s in prefilling}
-        in_turn = prefilling
-        if self._oldest_last:
-            in_turn = sorted(
-                prefilling, key=lambda s: (-(-s.num_remaining // budgets[s.id]), self.waiting.num_running(s))
-            )
-        self._oldest_last = in_turn[0] is prefilling[0]
-        if self.batching.mixed:
-            return self._fill(in_turn, budgets)
-        budget = budgets[in_turn[0].id]
-        first = self._first_prompts(in_turn, budget)
-        return first if len(first) > 1 else [self._chunk(in_turn[0], budget)]
-
-    def _budget(self, sequence: TokenSequence, prefilling: list[TokenSequence], *, beside_decode: bool) -> int:
-        """Return how many tokens a step of this prompt may hold.
-
-        Others wait while somebody decodes, and while another request's prompt needs but a chunk.
-        """
-        limits = self.batching
-        ends_soon = (s.request_id for s in prefilling if s.num_remaining <= limits.smallest_alone)
-        others_wait = beside_decode or any(request_id != sequence.request_id for request_id in ends_soon)
-        smallest = limits.smallest_beside if others_wait else limits.smallest_alone
-        largest = limits.chunk_beside_decode if beside_decode else limits.chunk_alone
-        if sequence.wants_prompt_logits:
-            largest = min(largest, limits.chunk_with_logits)
-        return int(min(largest, max(smallest, self.pace.num_tokens(sequence.num_computed))))
-
-    def _fill(self, prefilling: list[TokenSequence], budgets: dict[int, int]) -> list[Row]:
-        """Return chunks of one prompt after another while each one's budget is not used up by those before it."""
-        rows: list[Row] = []
-        share = 1.0
-        for sequence in prefilling:
-            budget = round(share * budgets[sequence.id])
-            if budget < MIN_CHUNK:
-                break
-            rows.append(self._chunk(sequence, budget))
-            share -= rows[-1].num_tokens / budgets[sequence.id]
-        return rows
-
-    def _first_prompts(self, prefilling: list[TokenSequence], budget: int) -> list[Row]:
-        """Return whole prompts of empty slots, in this order, whose right-padded rectangle fits the budget."""
-        rows: list[Row] = []
-        longest = 0
-        for sequence in prefilling:
-            num = sequence.num_prompt_tokens
-            fits_the_kind = not sequence.num_computed and num >= MIN_CHUNK and not sequence.wants_prompt_logits
-            fits_the_kind = fits_the_kind and not self._num_kept(sequence)
-            if not fits_the_kind and not rows:
-                break  # the prompt whose turn it is goes first, whatever could be batched behind it
-            if not fits_the_kind:
-                continue
-            if (len(rows) + 1) * max(longest, num) > budget:
-                break
-            longest = max(longest, num)
-            rows.append(Row(sequence, num, 1))
-        return rows
-
-    def _chunk(self, sequence: TokenSequence, budget: int) -> Row:
-        """Return the next chunk of a prompt, never leaving a last chunk of one token."""
-        num_kept = self._num_kept(sequence)
-        remaining = num_kept or sequence.num_remaining
-        num = min(remaining, max(budget, MIN_CHUNK))
-        if remaining - num == 1:
-            num = num - 1 if num > MIN_CHUNK else remaining
-        num = _whole_runs(sequence, num)
-        ends = num == sequence.num_remaining
-        return Row(sequence, num, num if sequence.wants_prompt_logits else int(ends), keep=num_kept > 0)
-
-
-def _whole_runs(sequence: TokenSequence, num: int) -> int:
-    """Return about ``num`` of a prompt's next tokens: so many that no image's run is cut, and no single token left."""
-    if not sequence.embedded:
-        return num
-    begin = sequence.num_computed
-    fewer = uncut(sequence.prompt, begin + num) - begin
-    if fewer >= MIN_CHUNK:
-        return fewer
-    more = uncut_from(sequence.prompt, begin + num) - begin
-    return more if sequence.num_remaining - more != 1 else sequence.num_remaining

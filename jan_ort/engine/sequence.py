@@ -9,9 +9,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort_backends import EmbeddedRun
+from jan_ort_backends import EmbeddedRun, State
 
 _ids = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """What a slot held, as the session's own bytes; ``cached`` are the tokens of it that prefill computed."""
+
+    state: State
+    cached: NDArray[np.int64]
 
 
 @dataclass(slots=True, eq=False)
@@ -23,6 +31,9 @@ class TokenSequence:
     slot; ``num_cached`` the part of the prompt that was found there. ``index`` is the sequence's place in its request.
     ``wants_prompt_logits``: every position of the prompt is computed anew, for its logits. ``embedded`` are the runs of
     the prompt's images, by where they begin; in the prompt there are stand-ins (``embedded.py``).
+
+    ``owner`` stands for the key of its request: keys take turns. It shares cached prefixes within its ``scope`` only.
+    While it is set aside ``saved`` is what its slot held; one that ``keeps_slot`` could not be saved.
     """
 
     prompt: NDArray[np.int64]
@@ -35,6 +46,10 @@ class TokenSequence:
     num_cached: int = 0
     tail: list[int] = field(default_factory=list)
     embedded: Mapping[int, EmbeddedRun] = field(default_factory=dict)
+    owner: str = ""
+    scope: str = ""
+    saved: Saved | None = None
+    keeps_slot: bool = False
 
     @property
     def num_prompt_tokens(self) -> int:

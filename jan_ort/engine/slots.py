@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.embedded import uncut
+from jan_ort.engine.sequence import Saved
 
 _EMPTY = np.empty(0, dtype=np.int64)
 
@@ -33,12 +35,13 @@ class Slot:
     """One row of the KV cache.
 
     ``cached`` are the tokens whose keys and values were computed by prefill, and so are bit for bit what a prefill
-    of the same tokens would compute; generated tokens are not among them. ``kept`` are the lengths of its checkpoints,
-    ascending, where the session can be cut at these only.
+    of the same tokens would compute; generated tokens are not among them. They are for prompts of ``scope`` only.
+    ``kept`` are the lengths of its checkpoints, ascending, where the session can be cut at these only.
     """
 
     index: int
     cached: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
+    scope: str = ""
     kept: tuple[int, ...] = ()
     owner: int | None = None
     last_used: int = 0
@@ -46,11 +49,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a prompt goes: keep ``length`` tokens of ``slot``, copied from slot ``source`` first if that differs."""
+    """Where a prompt goes: keep ``length`` tokens of ``slot``, copied from slot ``source`` first if that differs.
+
+    With ``saved`` they are the first of that, which the slot is to hold.
+    """
 
     slot: int
     source: int
     length: int
+    saved: Saved | None = None
 
 
 class SlotTable:
@@ -72,9 +79,9 @@ class SlotTable:
         """The number of slots that no sequence holds."""
         return sum(slot.owner is None for slot in self.slots)
 
-    def reusable_of(self, slot: Slot, prompt: NDArray[np.int64]) -> int:
-        """Return how much of ``prompt`` may come from ``slot``."""
-        return self._cut(slot, reusable_length(prompt, slot.cached))
+    def reusable_of(self, slot: Slot, prompt: NDArray[np.int64], scope: str = "") -> int:
+        """Return how much of a prompt of this scope may come from ``slot``."""
+        return 0 if slot.scope != scope else self._cut(slot, reusable_length(prompt, slot.cached))
 
     def filled(self, index: int | None, length: int) -> int:
         """Return how much of ``length`` tokens the slot of a sequence caches by now, 0 for a sequence without one."""
@@ -88,8 +95,8 @@ class SlotTable:
             return length
         return max((each for each in slot.kept if each <= length), default=0)
 
-    def place(self, prompt: NDArray[np.int64], *, reuse: bool = True) -> Placement | None:
-        """Choose the slot for ``prompt``, or None when every slot is held.
+    def place(self, prompt: NDArray[np.int64], *, reuse: bool = True, scope: str = "") -> Placement | None:
+        """Choose the slot for a prompt of this scope, or None when every slot is held.
 
         The longest cached prefix of any slot wins. A free slot is continued in place when the prompt goes on from
         all that it caches; otherwise its prefix is copied, so that what it caches beyond stays useful.
@@ -97,11 +104,11 @@ class SlotTable:
         free = [slot for slot in self.slots if slot.owner is None]
         if not free:
             return None
-        lengths = {slot.index: self.reusable_of(slot, prompt) if reuse else 0 for slot in self.slots}
+        lengths = {slot.index: self.reusable_of(slot, prompt, scope) if reuse else 0 for slot in self.slots}
         donors = self.slots if self._can_fork else free
         donor = max(donors, key=lambda slot: (lengths[slot.index], slot.owner is None, slot.last_used))
         length = lengths[donor.index]
-        victim = min(free, key=lambda slot: (len(slot.cached) > 0, slot.last_used))
+        victim = _least_wanted(free)
         if length == 0:
             return Placement(victim.index, victim.index, 0)
         continues = donor.owner is None and length >= len(donor.cached) - MIN_CHUNK
@@ -109,11 +116,17 @@ class SlotTable:
             return Placement(donor.index, donor.index, length)
         return Placement(victim.index, donor.index, length)
 
-    def hold(self, placement: Placement, owner: int) -> None:
+    def place_saved(self, saved: Saved, length: int) -> Placement:
+        """Choose the slot for a sequence that was set aside at this length; one is free."""
+        index = _least_wanted([slot for slot in self.slots if slot.owner is None]).index
+        return Placement(index, index, length, saved)
+
+    def hold(self, placement: Placement, owner: int, scope: str = "") -> None:
         """Give the placement's slot to sequence ``owner``, keeping only the reused prefix."""
         source, slot = self.slots[placement.source], self.slots[placement.slot]
-        slot.owner, slot.cached = owner, source.cached[: placement.length]
-        slot.kept = tuple(each for each in source.kept if each <= placement.length)
+        cached, kept = (source.cached, source.kept) if placement.saved is None else (placement.saved.cached, ())
+        slot.owner, slot.scope, slot.cached = owner, scope, cached[: placement.length]
+        slot.kept = tuple(each for each in kept if each <= placement.length)
         self.num_changes += 1
         self.touch(placement.source)
         self.touch(placement.slot)
@@ -149,3 +162,8 @@ class SlotTable:
         """Mark the slot as used just now."""
         self._clock += 1
         self.slots[index].last_used = self._clock
+
+
+def _least_wanted(free: Sequence[Slot]) -> Slot:
+    """Return an empty slot, or the one that was not used for the longest time."""
+    return min(free, key=lambda slot: (len(slot.cached) > 0, slot.last_used))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from jan_ort.engine.generation import Generation
+from jan_ort.engine.sequence import TokenSequence
+from jan_ort_backends import SessionInfo
 
 _FIRST_TOKEN_S = (0.01, 0.02, 0.04, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0)
 _BETWEEN_TOKENS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -44,18 +46,32 @@ class EngineLoad:
     cache_usage: float
 
 
+def load_of(running: Sequence[TokenSequence], num_queued: int, info: SessionInfo) -> EngineLoad:
+    """Return how busy an engine is that runs these of its queued sequences."""
+    running = list(running)  # the engine's thread goes on
+    num_tokens = sum(each.num_computed for each in running)
+    return EngineLoad(
+        num_running=len(running),
+        num_waiting=max(0, num_queued - len(running)),
+        num_slots=info.num_slots,
+        cache_usage=num_tokens / (info.num_slots * info.context_length),
+    )
+
+
 @dataclass(slots=True)
 class EngineStatistics:
     """Counts since the model was loaded. Seconds are those of ``time.perf_counter``.
 
     A prompt counts when its first token is there: ``num_prompt_tokens``, of which ``num_cached_tokens`` were not
-    computed anew. ``num_generated_tokens`` includes the token that ends a text. ``num_ended`` is by what ended a
-    sequence: stop, length, abort or error.
+    computed anew. ``num_generated_tokens`` includes the token that ends a text. ``num_set_aside`` counts how often a
+    sequence gave its slot to another request for a while. ``num_ended`` is by what ended a sequence: stop, length,
+    abort or error.
     """
 
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0
     num_generated_tokens: int = 0
+    num_set_aside: int = 0
     num_ended: Counter[str] = field(default_factory=Counter)
     first_token_s: Distribution = field(default_factory=lambda: Distribution(_FIRST_TOKEN_S))
     between_tokens_s: Distribution = field(default_factory=lambda: Distribution(_BETWEEN_TOKENS_S))

@@ -45,6 +45,8 @@ class GenerativeModel(ServedModel):
     """How the model reads images, None if it reads text only."""
     rendering: WorkerPool = field(default_factory=lambda: WorkerPool("template", 2, MAX_WAITING))
     """The threads for chat templates, which are programs."""
+    share_prefixes: bool = False
+    """Whether a prompt may go on from what was computed for another key's (--share-prefixes)."""
     image_hosts: tuple[str, ...] = ()
     """Where images may be fetched from (--allow-image-url)."""
     fetching: WorkerPool = field(default_factory=lambda: WorkerPool("fetch images", 4, MAX_WAITING))
@@ -173,6 +175,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         engine=engine,
         vocab_size=vocab_size,
         images=session.info.images,
+        share_prefixes=settings.share_prefixes,
         image_hosts=settings.allow_image_url,
     )
 

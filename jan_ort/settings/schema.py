@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jan_ort.settings.network import NetworkSettings
+from jan_ort.settings.prompt_cache import PromptCacheSettings
 from jan_ort.settings.responses import ResponseSettings
 from jan_ort.settings.value_sources import (
     ConfigFileSource,
@@ -29,7 +30,7 @@ def default_cache_dir() -> Path:
     return Path(user_cache_dir("jan-ort", appauthor=False))
 
 
-class Settings(ResponseSettings, NetworkSettings):
+class Settings(PromptCacheSettings, ResponseSettings, NetworkSettings):
     """What the operator decides.
 
     A flag ``--num-slots`` is the field ``num_slots``, ``JAN_ORT_NUM_SLOTS`` and ``num_slots = 4`` in a file; a flag
@@ -104,7 +105,8 @@ class Settings(ResponseSettings, NetworkSettings):
     max_queued: int = Field(
         512,
         ge=1,
-        description="Sequences queued or running before a request is answered 429; one request counts as half at most.",
+        description="Sequences of one API key, queued or running, before a request is answered 429; one request counts "
+        "as half at most.",
     )
     prefill_step_s: float = Field(
         0.25,

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jan_ort.engine.scheduler import Batch, Row, Scheduler
+from jan_ort.engine.batch import Batch, Row
+from jan_ort.engine.scheduler import Scheduler
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK
+from jan_ort_backends import State
 
 PlacementRecord = tuple[str, int, int, int]
 """Name, slot, source, length."""
@@ -31,10 +33,13 @@ class Job:
     arrives: int = 0
     prompt_logits: bool = False
     request: str = ""
+    owner: str = ""
 
     def sequence(self) -> TokenSequence:
-        prompt = np.array(self.prompt, dtype=np.int64)
-        return TokenSequence(prompt, self.request or self.name, wants_prompt_logits=self.prompt_logits)
+        prompt, request = np.array(self.prompt, dtype=np.int64), self.request or self.name
+        sequence = TokenSequence(prompt, request, wants_prompt_logits=self.prompt_logits)
+        sequence.owner = sequence.scope = self.owner
+        return sequence
 
 
 @dataclass
@@ -50,14 +55,34 @@ class SlotModel:
     num_checkpoints: int | None = None
     slots: list[list[tuple[int, bool]]] = field(init=False)
     checkpoints: list[list[int]] = field(init=False)
+    saved: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)
+    """By the identity of the bytes that stand for it."""
 
     def __post_init__(self) -> None:
+        self._states: list[State] = []  # so that no other has the identity of one
         self.slots = [[] for _ in range(self.num_slots)]
         self.checkpoints = [[] for _ in range(self.num_slots)]
+
+    def save(self, sequence: TokenSequence) -> State | None:
+        """Return what stands for the content of a sequence's slot."""
+        assert sequence.slot is not None
+        content = self.slots[sequence.slot]
+        assert len(content) == sequence.num_computed
+        if not content:
+            return None
+        state = np.zeros(len(content), np.uint8)
+        self.saved[id(state)] = list(content)
+        self._states.append(state)
+        return state
 
     def place(self, batch: Batch) -> None:
         """Carry out the placements as the engine does, and check that what they reuse is what a prefill would give."""
         for placement, sequence in batch.placements:
+            if placement.saved is not None:
+                self.slots[placement.slot] = list(self.saved.pop(id(placement.saved.state)))
+                assert len(self.slots[placement.slot]) == placement.length == sequence.num_computed
+                self.checkpoints[placement.slot] = []
+                continue
             assert placement.source == placement.slot or self.can_fork
             kept = self.slots[placement.source][: placement.length]
             assert kept == [(token, True) for token in sequence.prompt[: placement.length].tolist()]
@@ -109,6 +134,10 @@ class Run:
         self.model = SlotModel(num_slots, batching.mixed, batching.can_fork, batching.num_checkpoints)
         self.steps: list[Step] = []
         self.ended: list[str] = []
+        self.set_aside: list[tuple[int, str]] = []
+        """Before which step whose sequence gave its slot up."""
+        self.num_resumed = 0
+        """Tokens that were computed before their sequence was set aside."""
         self.texts: dict[str, list[int]] = {}
         self._jobs: dict[int, Job] = {}
         """By sequence id."""
@@ -129,6 +158,10 @@ class Run:
 
     def step(self, outcome: str = "computed") -> bool:
         """Compute one step; ``outcome`` may also be interrupted (nothing is computed) or failed."""
+        aside = self.scheduler.to_set_aside()
+        if aside is not None:
+            self.set_aside.append((len(self.steps), self.name(aside)))
+            self.scheduler.set_aside(aside, self.model.save(aside))
         batch = self.scheduler.schedule()
         if batch is None:
             return False
@@ -164,6 +197,7 @@ class Run:
 
     def _record(self, batch: Batch) -> Step:
         """Return a batch as plain tuples."""
+        self.num_resumed += sum(p.length for p, _ in batch.placements if p.saved is not None)
         placements = tuple((self.name(s), p.slot, p.source, p.length) for p, s in batch.placements)
         return placements, tuple((self.name(row.sequence), row.num_tokens, row.num_logits) for row in batch.rows)
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from jan_ort.engine.batch import Row
 from jan_ort.engine.batching import Batching
 from jan_ort.engine.pace import ASSUMED_S, MIN_TIMED, Pace
-from jan_ort.engine.scheduler import Row, Scheduler
+from jan_ort.engine.scheduler import Scheduler
 from jan_ort.sampling.params import SamplingParams
 from tests.engine.running import HeldSession, ask, outputs_of, running
 from tests.engine.schedules import Job, Run, run

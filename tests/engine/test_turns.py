@@ -139,7 +139,7 @@ def test_one_request_takes_half_of_the_queue_at_most() -> None:
     for request_id, number in (("large", 100), ("other", 3), ("third", 1)):
         for _ in range(number):
             admission.end(request_id)
-    assert (admission.num_queued, admission._num_counted, admission._left) == (0, 0, {})
+    assert (admission.num_queued, admission._counted, admission._left) == (0, {}, {})
 
 
 def of(num: int, params: SamplingParams) -> GenerationRequest:

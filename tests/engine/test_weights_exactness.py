@@ -211,3 +211,19 @@ def test_many_first_prompts_at_once_change_nothing(session: KeptSession, twin: T
         results = [joined(events_of(each)) for each in asked]
 
     assert results == [twin.generate(prompt, DEFAULTS) for prompt in prompts]
+
+
+def test_a_sequence_that_is_set_aside_has_the_same_tokens(smollm2_folder: Path, twin: Twin) -> None:
+    prompt, params = twin.encode(QUESTION), SamplingParams(30, seed=7, min_tokens=30, logprobs=2)
+    large = request(*(Prompt(prompt, choice, params, choice=choice) for choice in range(6)))
+    small = [ask_tokens(twin.encode(f"One {at}"), SamplingParams(3, seed=at, min_tokens=3)) for at in range(6)]
+
+    with running_weights(KeptSession(smollm2_folder, num_slots=2), twin) as engine:
+        engine.submit(large)
+        for each in small:
+            engine.submit(each)
+            events_of(each)
+        found = [joined([output]) for output in outputs_of(large)]
+
+    assert engine.statistics.num_set_aside >= 3
+    assert found == [twin.generate(prompt, params, choice=choice) for choice in range(6)]

@@ -19,7 +19,7 @@ from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.chain import Sampler
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.sampling.state import SamplerState
-from jan_ort_backends import Interrupted, OpenOptions, Session, SlotTokens, StepOutput
+from jan_ort_backends import Interrupted, OpenOptions, Session, SlotTokens, State, StepOutput
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from tests.engine.running import Tokens, events_of, put_all, request
 
@@ -48,6 +48,12 @@ class KeptSession(Session):
 
     def fork(self, source: int, target: int, length: int) -> None:
         self._session.fork(source, target, length)
+
+    def save(self, slot: int) -> State:
+        return self._session.save(slot)
+
+    def load(self, slot: int, state: State) -> None:
+        self._session.load(slot, state)
 
     def interrupt(self) -> None:
         self._session.interrupt()

@@ -139,3 +139,19 @@ def test_they_are_secrets(file: Path) -> None:
     settings = Settings.read(api_key="k0", api_key_file=file, admin_key="k9")
 
     assert set(settings.secrets) == {"k0", "k1-alice", "k2-bob", "k3-alice", "k9"}
+
+
+PREFIX = "The river runs along the old garden, and the people walk there when it is warm."
+
+
+@pytest.mark.parametrize("share_prefixes", [False, True])
+async def test_a_cached_prefix_is_of_one_key_alone_unless_it_is_shared(file: Path, share_prefixes: bool) -> None:
+    async with serving(api_key="k0", api_key_file=file, admin_key="adm1n", share_prefixes=share_prefixes) as app:
+        client, cached = app.test_client(), []
+        for key in ("k1-alice", "k1-alice", "k2-bob", "k3-alice", "k0", "adm1n"):
+            body = {"prompt": PREFIX, "max_tokens": 1}
+            response = await client.post(COMPLETIONS, json=body, headers={"Authorization": f"Bearer {key}"})
+            usage = (await response.get_json())["usage"]
+            cached.append(usage["prompt_tokens_details"]["cached_tokens"] > 0)
+
+    assert cached == [False, True, *[share_prefixes] * 4]

@@ -13,7 +13,7 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import Sink, run
 from jan_ort.ground.shown_text import quoted
-from jan_ort.http.asker import asker_fields, logged_asker
+from jan_ort.http.asker import asker_fields, current_owner, logged_asker
 from jan_ort.http.reading.plan import GenerationPlan
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class GenerationRun:
     def __init__(self, plan: GenerationPlan, prefix: str, on_end: Callable[[], None]) -> None:
         self.plan = plan
         self._on_end = on_end
+        self._owner = current_owner()
         self.id = f"{prefix}{secrets.token_hex(16)}"
         self.created = int(time.time())
         weights = plan.model.weights_hash
@@ -156,7 +157,8 @@ class GenerationRun:
             for choice in range(plan.num_choices)
         )
         self._sink = _EndingSink(len(prompts), self._on_end)
-        return GenerationRequest(self.id, prompts, self._sink, stream, plan.prompt_logprobs)
+        scope = "" if plan.model.share_prefixes else self._owner
+        return GenerationRequest(self.id, prompts, self._sink, stream, plan.prompt_logprobs, self._owner, scope)
 
     def _count(self, output: SequenceOutput) -> None:
         if self._first_token_s is None and output.first_token_at is not None:

@@ -89,6 +89,11 @@ def _count_families(engines: dict[str, Engine]) -> Iterable[Metric]:
     generated = CounterMetricFamily("vllm:generation_tokens", "Generated tokens.", labels=_MODEL)
     queries = CounterMetricFamily("vllm:prefix_cache_queries", "Tokens looked up in the prefix cache.", labels=_MODEL)
     hits = CounterMetricFamily("vllm:prefix_cache_hits", "Tokens found in the prefix cache.", labels=_MODEL)
+    aside = CounterMetricFamily(
+        "jan_ort_sequences_set_aside",
+        "How often a sequence gave its slot to another request for a while.",
+        labels=_MODEL,
+    )
     ended = CounterMetricFamily(
         "vllm:request_success", "Sequences that have ended, by what ended them.", labels=(*_MODEL, "finished_reason")
     )
@@ -98,9 +103,10 @@ def _count_families(engines: dict[str, Engine]) -> Iterable[Metric]:
         generated.add_metric((name,), counts.num_generated_tokens)
         queries.add_metric((name,), counts.num_prompt_tokens)
         hits.add_metric((name,), counts.num_cached_tokens)
+        aside.add_metric((name,), counts.num_set_aside)
         for reason, number in list(counts.num_ended.items()):
             ended.add_metric((name, reason), number)
-    return prompts, generated, queries, hits, ended
+    return prompts, generated, queries, hits, aside, ended
 
 
 def _time_families(engines: dict[str, Engine]) -> Iterator[Metric]:
