@@ -14,7 +14,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _VARY = (b"vary", b"Origin")
 _EXPOSED = (b"access-control-expose-headers", b"X-Request-Id, Retry-After, WWW-Authenticate")
-_METHODS = (b"access-control-allow-methods", b"GET, POST, OPTIONS")
+_METHODS = (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS")
 _MAX_AGE = (b"access-control-max-age", b"600")
 _NAMES = b"authorization, content-type, x-api-key, x-request-id"
 _MORE_NAMES = re.compile(rb"[\w!#$%&'*+.^`|~-]+(\s*,\s*[\w!#$%&'*+.^`|~-]+)*")

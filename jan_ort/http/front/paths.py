@@ -23,6 +23,18 @@ SERVED = frozenset({"/", "/openapi.json", *POLLED, *(each.path for each in opera
 
 _LENIENT = SERVED - {"/"} - {each.path for each in operations() if each.changes_server}
 
+_WITH_IDS = re.compile(
+    "|".join(
+        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(each.path))
+        for each in operations()
+        if "{" in each.path and not each.path.startswith(_MODELS)
+    )
+)
+"""Paths with an id, which has no slash; a model's name may have some."""
+
+_OTHER_NAMES = {"/v2/rerank": "/v1/rerank"}
+"""What other servers call a path: Cohere's newer client asks there for the same."""
+
 
 def meant_path(path: str) -> str:
     """Return the path that is served and meant by this one; one that means none, or is right, as it is."""
@@ -30,12 +42,12 @@ def meant_path(path: str) -> str:
         return path
     if path.startswith(_MODELS) and not path.startswith(f"{_MODELS}/"):
         return path.rstrip("/")
-    return next((each for each in _spellings(path) if each in _LENIENT), path)
+    return next((each for each in _spellings(path) if each in _LENIENT or _WITH_IDS.fullmatch(each)), path)
 
 
 def is_served(path: str) -> bool:
     """Whether there is something at this path."""
-    return path in SERVED or path.startswith(_MODELS)
+    return path in SERVED or path.startswith(_MODELS) or _WITH_IDS.fullmatch(path) is not None
 
 
 def not_found(path: str) -> str:
@@ -46,7 +58,8 @@ def not_found(path: str) -> str:
     return f"there is nothing at {quoted(path, 200)}{hint or '; /openapi.json lists every path'}"
 
 
-def _spellings(path: str) -> tuple[str, str, str]:
+def _spellings(path: str) -> list[str]:
     """Return a path as it may be meant: without slashes too many, and with or without the API's prefix."""
     single = re.sub("//+", "/", path).rstrip("/")
-    return single, _API + single, single.removeprefix(_API)
+    spelled = single, _API + single, single.removeprefix(_API)
+    return [_OTHER_NAMES.get(each, each) for each in spelled]

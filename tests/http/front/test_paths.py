@@ -34,6 +34,13 @@ MODELS, CHANGING = "/v1/models", ["/models/load", "/models/unload"]
         ("/v1/health", "/health"),
         ("/v1/extras/tokenize", "/extras/tokenize"),
         ("/v1/models/org/name/", "/v1/models/org/name"),
+        ("/responses/resp_1", "/v1/responses/resp_1"),
+        ("/v1/v1//responses/resp_1/", "/v1/responses/resp_1"),
+        ("/responses/resp_1/input_items", "/v1/responses/resp_1/input_items"),
+        ("/v1//responses/resp_1/cancel/", "/v1/responses/resp_1/cancel"),
+        ("/rerank", "/v1/rerank"),
+        ("/v2/rerank", "/v1/rerank"),
+        ("/v1/v2/rerank/", "/v1/rerank"),
     ],
 )
 def test_a_path_that_means_one_is_that_one(given: str, meant: str) -> None:
@@ -42,7 +49,18 @@ def test_a_path_that_means_one_is_that_one(given: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/", "//v1/models", "/v1/models/a//b", "/v1/models//a", "/nothing", "*", "http://localhost/models"]
+    [
+        "/",
+        "/v1",
+        "/v1/",
+        "//v1/models",
+        "/v1/models/a//b",
+        "/v1/models//a",
+        "/nothing",
+        "/v2/score",
+        "*",
+        "http://localhost/models",
+    ]
     + [each.path for each in operations()]
     + [f"{each}/" for each in CHANGING]
     + [f"/v1{each}" for each in CHANGING],
