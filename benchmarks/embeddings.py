@@ -15,8 +15,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -28,8 +30,25 @@ from servers import Server
 WORDS = (
     "the a garden bird river sings under over light and quickly old stone house walks with morning rain of to".split()
 )
-LOADS = {"1 short": (1, 8), "1 long": (1, 120), "32 mixed": (32, 60), "256 mixed": (256, 60)}
-"""Sentences of a request, and the words that each has at most; a single one has as many."""
+
+
+class Load(NamedTuple):
+    """Sentences of a request, the words of the shortest and the longest, and how many ask at once."""
+
+    number: int
+    least: int
+    most: int
+    clients: int = 1
+
+
+LOADS = {
+    "1 short": Load(1, 8, 8),
+    "1 long": Load(1, 120, 120),
+    "32 mixed": Load(32, 3, 60),
+    "32 long": Load(32, 120, 120),
+    "256 mixed": Load(256, 3, 60),
+    "16 clients": Load(1, 3, 60, clients=16),
+}
 LEAST_SENTENCES = 64
 """Of a sample: the kernel counts a process's time in ticks of 10 ms."""
 
@@ -45,23 +64,23 @@ for line in sys.stdin:
     print(time.process_time() - started, flush=True)
 """
 
-Measure = Callable[[list[list[str]]], float]
-"""Embeds the texts of each request, and returns the CPU time in seconds."""
+Measure = Callable[[list[list[str]], int], float]
+"""Embeds the texts of each request, which as many clients send, and returns the CPU time in seconds."""
 
 
 def requests_of(load: str, seed: int) -> list[list[str]]:
     """Return the texts of as many requests as a sample has."""
-    number, most = LOADS[load]
+    number, least, most, _ = LOADS[load]
     draw = random.Random(seed)
 
     def sentence() -> str:
-        return " ".join(draw.choices(WORDS, k=most if number == 1 else draw.randint(3, most)))
+        return " ".join(draw.choices(WORDS, k=draw.randint(least, most)))
 
     return [[sentence() for _ in range(number)] for _ in range(max(1, LEAST_SENTENCES // number))]
 
 
 def fastembed(python: str, folder: Path, stack: ExitStack) -> Measure:
-    """Start fastembed in a process of its own."""
+    """Start fastembed in a process of its own, a loop that knows no clients."""
     command = [python, "-c", LOOP, str(folder)]
     process = stack.enter_context(
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
@@ -71,7 +90,7 @@ def fastembed(python: str, folder: Path, stack: ExitStack) -> Measure:
     assert asked is not None
     assert told is not None
 
-    def measure(requests: list[list[str]]) -> float:
+    def measure(requests: list[list[str]], _: int) -> float:
         asked.write(json.dumps(requests) + "\n")
         asked.flush()
         return float(told.readline())
@@ -91,12 +110,15 @@ def served(server: Server, path: str, stack: ExitStack) -> Measure:
         every = [each.cpu_times() for each in (process, *process.children(recursive=True))]
         return sum(each.user + each.system for each in every)
 
-    def measure(requests: list[list[str]]) -> float:
+    def ask(texts: list[str]) -> None:
+        answer = client.post(path, json={"model": "all-minilm-l6-v2", "input": texts})
+        answer.raise_for_status()
+        assert len(answer.json()["data"]) == len(texts)
+
+    def measure(requests: list[list[str]], clients: int) -> float:
         before = cpu_s()
-        for texts in requests:
-            answer = client.post(path, json={"model": "all-minilm-l6-v2", "input": texts})
-            answer.raise_for_status()
-            assert len(answer.json()["data"]) == len(texts)
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(ask, requests))
         return cpu_s() - before
 
     return measure
@@ -118,12 +140,12 @@ def main(folder: Path, rivals: dict[str, Callable[[ExitStack], Measure]], rounds
     """Print each one's median CPU time a sentence, and ours in proportion."""
     with ExitStack() as stack:
         measures = {"jan-ort": ours(stack)} | {name: start(stack) for name, start in rivals.items()}
-        for load in LOADS:
+        for load, shape in LOADS.items():
             found: dict[str, list[float]] = {name: [] for name in measures}
             for at in range(rounds + 1):
                 requests = requests_of(load, at)
                 for name, measure in measures.items():
-                    taken = measure(requests) / sum(map(len, requests))
+                    taken = measure(requests, shape.clients) / sum(map(len, requests))
                     found[name] += [taken] if at else []  # the first one warms up
             medians = {name: statistics.median(samples) for name, samples in found.items()}
             told = (
