@@ -23,12 +23,12 @@ _SEALED = "jan-ort-thought:"
 def parts(content: object, speaker: str, place: str) -> list[dict[str, Any]]:
     """Return content as parts with their texts. Raises: ApiError 400 that names the place."""
     if isinstance(content, str):
-        return [{"type": _TEXTS[speaker][0], "text": content}]
+        content = [{"type": _TEXTS[speaker][0], "text": content}]
     if not isinstance(content, list):
         raise bad_request(place, f"{place} is missing; give a text, or a list of parts")
     for at, part in enumerate(content):
         _check(part, speaker, f"{place}.{at}")
-    return content
+    return [{"annotations": [], **part} if part["type"] == "output_text" else part for part in content]
 
 
 def _check(part: dict[str, Any], speaker: str, place: str) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from jan_ort.http.api_error import bad_request, short, unsupported
-from jan_ort_openapi.models import CreateResponseRequest, ResponseAllowedTools, ResponseReasoning, ResponseTextFormat
+from jan_ort_openapi.models import (
+    CreateResponseRequest,
+    ResponseAllowedTools,
+    ResponseReasoning,
+    ResponseTextFormat,
+    ResponseTool,
+)
 
 LOGPROBS, SEALED = "message.output_text.logprobs", "reasoning.encrypted_content"
 
@@ -104,7 +110,7 @@ def _tools(body: CreateResponseRequest) -> dict[str, Any]:
     if allowed is not None:
         for at, name in enumerate(allowed):
             if not any(tool["name"] == name for tool in tools):
-                raise bad_request(f"tool_choice.tools.{at}", f"{str(name)[:80]!r} is no function of this request")
+                raise bad_request(f"tool_choice.tools.{at}", f"{name[:80]!r} is no function of this request")
         tools = [tool for tool in tools if tool["name"] in allowed]
     fields: dict[str, Any] = {"tools": [{"type": "function", "function": tool} for tool in tools]} if tools else {}
     fields |= {} if choice is None else {"tool_choice": choice}
@@ -112,7 +118,17 @@ def _tools(body: CreateResponseRequest) -> dict[str, Any]:
     return fields if is_parallel else fields | {"parallel_tool_calls": False}
 
 
-def _choice(given: str | ResponseAllowedTools | None) -> tuple[Any, list[str | None] | None]:
+def _allowed(tool: ResponseTool, at: int) -> str:
+    """Return the name of a tool that may be called. Raises: ApiError 400 if it is no function."""
+    place = f"tool_choice.tools.{at}"
+    if tool.type != "function":
+        raise unsupported(f"{place}.type", f"{place}.type is {tool.type[:40]!r}; only 'function' is supported")
+    if tool.name is None:
+        raise bad_request(f"{place}.name", f"{place}.name is missing; name a function of tools")
+    return tool.name
+
+
+def _choice(given: str | ResponseAllowedTools | None) -> tuple[Any, list[str] | None]:
     """Return a chat's choice, and the names that it allows, None for all. Raises: ApiError 400."""
     mode = given.mode or "auto" if isinstance(given, ResponseAllowedTools) else given
     if mode not in (None, "none", "auto", "required"):
@@ -121,7 +137,7 @@ def _choice(given: str | ResponseAllowedTools | None) -> tuple[Any, list[str | N
     if not isinstance(given, ResponseAllowedTools):
         return mode, None
     if given.type == "allowed_tools" and given.tools:
-        return mode, [each.name for each in given.tools]
+        return mode, [_allowed(tool, at) for at, tool in enumerate(given.tools)]
     if given.type != "function":
         raise unsupported("tool_choice", "tool_choice must name a function, or allowed_tools with its tools")
     if given.name is None:

@@ -27,7 +27,7 @@ def response_of_item(identity: str) -> str:
 
 def checked_item(item: Item, place: str) -> Item:
     """Return an item as it is kept and answered, with its content as parts. Raises: ApiError 400 naming the place."""
-    kind = item.get("type") or "message"
+    kind = item.get("type") or ("item_reference" if item.keys() == {"id"} else "message")
     if kind not in _KINDS:
         raise unsupported(
             f"{place}.type", f"{place}.type is {kind[:40]!r}, which is not supported; use {_one_of(_KINDS)}"
@@ -37,7 +37,8 @@ def checked_item(item: Item, place: str) -> Item:
         case "message":
             role = item.get("role")
             if role not in _ROLES:
-                raise bad_request(f"{place}.role", f"{place}.role is {str(role)[:40]!r}; use {_one_of(_ROLES)}")
+                found = "missing" if role is None else repr(role[:40])
+                raise bad_request(f"{place}.role", f"{place}.role is {found}; use {_one_of(_ROLES)}")
             checked["content"] = parts(item.get("content"), role, f"{place}.content")
         case "function_call":
             _need(item, ("call_id", "name", "arguments"), place)

@@ -140,6 +140,10 @@ async def test_a_forced_call_is_of_an_allowed_tool_and_keeps_its_schema(client: 
         ({"tools": TOOLS, "tool_choice": {"type": "function", "name": "h"}}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "mode": "any", "tools": TOOLS}}, "tool_choice.mode"),
         (
+            {"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "tools": [{"type": "mcp", "server_label": "a"}]}},
+            "tool_choice.tools.0.type",
+        ),
+        (
             {"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "tools": [TOOLS[0] | {"name": "h"}]}},
             "tool_choice.tools.0",
         ),

@@ -56,6 +56,17 @@ def test_a_thought_comes_back_from_each_of_its_places(item: dict[str, Any]) -> N
     assert message == {"role": "assistant", "content": None, "reasoning_content": "hm"}
 
 
+def test_an_id_alone_is_a_reference() -> None:
+    assert checked_item({"id": "msg_1"}, "input.0") == {"type": "item_reference", "id": "msg_1"}
+
+
+@pytest.mark.parametrize("content", ["a", [{"type": "output_text", "text": "a"}]])
+def test_what_the_assistant_said_is_kept_with_its_annotations(content: Any) -> None:
+    kept = checked_item({"role": "assistant", "content": content}, "input.0")
+
+    assert kept["content"] == [{"type": "output_text", "text": "a", "annotations": []}]
+
+
 def test_an_image_is_a_part_of_the_users_message() -> None:
     content = [{"type": "input_text", "text": "?"}, {"type": "input_image", "image_url": "data:,", "detail": "low"}]
 
@@ -70,6 +81,7 @@ def test_an_image_is_a_part_of_the_users_message() -> None:
     [
         ({"type": "web_search_call"}, "type"),
         ({"type": "message", "content": "a"}, "role"),
+        ({"id": "msg_1", "content": "a"}, "role"),
         ({"role": "tool", "content": "a"}, "role"),
         ({"role": "user"}, "content"),
         ({"role": "user", "content": [{"type": "input_text"}]}, "content.0.text"),
