@@ -14,6 +14,7 @@ NAMES = OwnNames(
         "response_format": "text.format",
         "messages": "input",
         r"tools\.(\d+)\.function": r"tools.\1",
+        r"messages\.(\d+)\.content\.\d+\.audio": r"messages.\1.sounds",
     },
     ["system", "input.4"],
 )
@@ -25,6 +26,7 @@ NAMES = OwnNames(
         ("max_tokens", "limit"),
         ("messages", "input"),
         ("messages.1.content.0.image_url", "input.4.content.0.image_url"),
+        ("messages.1.content.2.audio", "input.4.sounds"),
         ("messages.7", "messages.7"),
         ("response_format.schema", "text.format.schema"),
         ("tools.2.function.name", "tools.2.name"),
@@ -46,6 +48,19 @@ def test_a_message_has_the_protocols_names() -> None:
 
     assert failed.value.message == "system is too long; lower limit"
     assert failed.value.code == "context_length_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [
+        ("'messages' is no function; lower max_tokens", "'messages' is no function; lower limit"),
+        ('"it\'s max_tokens" and max_tokens', '"it\'s max_tokens" and limit'),
+        (r"'a \' max_tokens' of messages", r"'a \' max_tokens' of input"),
+        ("this model's messages, and the server's max_tokens", "this model's input, and the server's limit"),
+    ],
+)
+def test_what_a_client_wrote_stays(said: str, own: str) -> None:
+    assert NAMES.told(said) == own
 
 
 def test_an_error_of_the_template_names_the_conversation() -> None:

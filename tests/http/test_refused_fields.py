@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from jan_ort.http.reading.other_names import HONOURED
 from jan_ort.http.reading.refused_fields import MEMBERS, OTHER_NAMES, REFUSED
+from jan_ort.http.reading.remedies import remedy
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest, CreateEmbeddingRequest
 from tests.http.fields.asking import GREEDY, body_of, said
 from tests.http.fields.offering import tool
@@ -32,6 +36,14 @@ async def test_each_field_of_the_table_is_refused_by_its_name(client: Client, pa
         status, answer = await post(client, path, plain | {name: SOMETHING})
 
         assert (name, status, answer["error"]["param"]) == (name, 400, name)
+
+
+@pytest.mark.parametrize("body", REFUSED)
+def test_a_remedy_names_what_the_body_has(body: type[BaseModel]) -> None:
+    remedies = {name: re.match(r"use ([a-z_]+)", remedy(body, name)) for name in REFUSED[body]}
+    known = {*body.model_fields, *(HONOURED if "Completion" in body.__name__ else ()), "the"}
+
+    assert {name: used[1] for name, used in remedies.items() if used and used[1] not in known} == {}
 
 
 @pytest.mark.parametrize("path", [COMPLETIONS, CHAT])

@@ -25,6 +25,7 @@ _NAMES = {
     "reasoning_effort": "output_config.effort",
     "response_format.json_schema.schema": "output_config.format.schema",
     "continue_final_message": "messages",
+    r"messages\.(\d+)\.content\.(\d+)\.image_url": r"messages.\1.content.\2.source",
 }
 
 

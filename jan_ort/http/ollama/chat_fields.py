@@ -20,6 +20,8 @@ _NAMES = {
     "enable_thinking": "think",
 }
 
+_PICTURE = r"messages\.(\d+)\.content\.\d+\.image_url"
+
 
 def fields_of_chat(body: OllamaChatRequest, model: GenerativeModel) -> ChatFields:
     """Return the chat's body. Raises: ApiError 400 that names what is not served."""
@@ -28,7 +30,7 @@ def fields_of_chat(body: OllamaChatRequest, model: GenerativeModel) -> ChatField
     fields = _common(body, model) | {"messages": turns.messages}
     if body.tools:
         fields["tools"] = [each.model_dump(exclude_unset=True) for each in body.tools]
-    return ChatFields(fields, OwnNames(_NAMES))
+    return ChatFields(fields, OwnNames(_NAMES | {_PICTURE: r"messages.\1.images"}))
 
 
 def fields_of_prompt(body: OllamaGenerateRequest, model: GenerativeModel) -> ChatFields:
@@ -38,7 +40,8 @@ def fields_of_prompt(body: OllamaGenerateRequest, model: GenerativeModel) -> Cha
         turns.add_all([OllamaMessage(role="system", content=body.system)])
     turns.add_all([OllamaMessage(role="user", content=body.prompt, images=body.images)])
     places = ["system", "prompt"] if body.system else ["prompt"]
-    return ChatFields(_common(body, model) | {"messages": turns.messages}, OwnNames(_NAMES, places))
+    names = _NAMES | {"messages": "prompt", _PICTURE: "images"}
+    return ChatFields(_common(body, model) | {"messages": turns.messages}, OwnNames(names, places))
 
 
 def fields_of_text(body: OllamaGenerateRequest, model: GenerativeModel) -> tuple[dict[str, Any], OwnNames]:

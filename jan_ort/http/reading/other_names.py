@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from jan_ort.http.api_error import bad_request, short, unsupported
-from jan_ort.http.reading.refused_fields import MEMBERS, OTHER_NAMES, REFUSED, REMEDIES, Fields
+from jan_ort.http.reading.refused_fields import MEMBERS, OTHER_NAMES, REFUSED, Fields
+from jan_ort.http.reading.remedies import remedy
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateCompletionRequest
 
 GenerationBody = CreateCompletionRequest | CreateChatCompletionRequest
@@ -54,24 +55,25 @@ def given(body: BaseModel, name: str) -> Any:
 
 def refuse_what_is_not_honoured(body: BaseModel) -> None:
     """Refuse fields that would change the answer and are not served. Raises: ApiError 400 that names the first one."""
-    _refuse(body, REFUSED[type(body)], "")
+    asked = type(body)
+    _refuse(body, REFUSED[asked], "", asked)
     for name, refused in MEMBERS.items():
         held = given(body, name)
         if isinstance(held, BaseModel):
-            _refuse(held, refused, f"{name}.")
+            _refuse(held, refused, f"{name}.", asked)
         elif isinstance(held, list):
             for at, each in enumerate(held):
                 if isinstance(each, BaseModel) and each.model_extra:
-                    _refuse(each, refused, f"{name}.{at}.")
+                    _refuse(each, refused, f"{name}.{at}.", asked)
 
 
-def _refuse(body: BaseModel, refused: Fields, prefix: str) -> None:
+def _refuse(body: BaseModel, refused: Fields, prefix: str, asked: type[BaseModel]) -> None:
     others = body.model_extra or {}
     for name in sorted(others.keys() & refused.keys()):  # which looks at the fewer: a body may have 60,000 fields
         value, own = others[name], OTHER_NAMES.get(name)
         if value is not None and value not in refused[name] and (own is None or value != given(body, own)):
             path = f"{prefix}{name}"
-            raise unsupported(path, f"{path} is not supported; {REMEDIES.get(name, 'leave it out')}")
+            raise unsupported(path, f"{path} is not supported; {remedy(asked, name)}")
 
 
 def token_limit(body: GenerationBody) -> int | None:

@@ -12,20 +12,24 @@ from jan_ort.http.error_table import to_api_error
 from jan_ort_openapi import SchemaViolation, Violation
 
 _MESSAGE = re.compile(r"messages\.(\d+)")
+_QUOTED = r"""(?<!\w)(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)"""
+"""A value in a message: what a client wrote, which may be spelt as a field is."""
 
 
 class OwnNames:
     """Tells of errors in a protocol's own names.
 
     ``fields`` has the name of each field of a chat that the protocol spells otherwise, with or without members: a
-    regular expression, and what its match becomes. ``places`` are where each message of the chat comes from.
+    regular expression, and what its match becomes, where a message is still the chat's. ``places`` are where each
+    message of the chat comes from.
     """
 
     def __init__(self, fields: Mapping[str, str], places: Sequence[str] = ()) -> None:
         self._fields = fields
         self._places = places
-        names = "|".join(f"(?:{name})" for name in (_MESSAGE.pattern, *sorted(fields, key=len, reverse=True)))
-        self._known = re.compile(rf"(?<![\w.])(?:{names})(?!\w)")
+        longest_first = sorted((_MESSAGE.pattern, *fields), key=len, reverse=True)
+        names = "|".join(f"(?:{name})" for name in longest_first)
+        self._known = re.compile(rf"{_QUOTED}|(?<![\w.])(?:{names})(?!\w)")
 
     def told(self, text: str) -> str:
         """Return the text, a parameter or a message, with this protocol's names."""
@@ -51,8 +55,12 @@ class OwnNames:
             raise own from error
 
     def _own(self, found: re.Match[str]) -> str:
-        if message := _MESSAGE.fullmatch(found[0]):
-            at = int(message[1])
-            return self._places[at] if at < len(self._places) else found[0]
+        if found["quoted"]:
+            return found[0]
         matches = ((re.fullmatch(name, found[0]), own) for name, own in self._fields.items())
-        return next(match.expand(own) for match, own in matches if match)
+        own = next((match.expand(own) for match, own in matches if match), found[0])
+        return _MESSAGE.sub(self._place, own)
+
+    def _place(self, message: re.Match[str]) -> str:
+        at = int(message[1])
+        return self._places[at] if at < len(self._places) else message[0]

@@ -166,7 +166,8 @@ _OF_OTHER_PROTOCOLS: Fields = {
 
 _OF_MESSAGES: Fields = {
     **_OF_OTHER_PROTOCOLS,
-    **_named("container mcp_servers context_management", [], {}),
+    **_named("container mcp_servers", [], {}),
+    "context_management": ([], {}, {"edits": []}, {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}),
     "speed": ("standard",),
 }
 
@@ -205,7 +206,7 @@ REFUSED: Mapping[type[BaseModel], Fields] = {
     CountMessageTokensRequest: _OF_MESSAGES,
     OllamaChatRequest: _OF_OLLAMA,
     OllamaGenerateRequest: _OF_OLLAMA,
-    OllamaEmbedRequest: {**_OF_EMBEDDINGS, "truncate": (False,)},
+    OllamaEmbedRequest: _OF_EMBEDDINGS,
     OllamaEmbeddingsRequest: {**_OF_EMBEDDINGS, "truncate": (False,)},
 }
 
@@ -222,26 +223,3 @@ MEMBERS: Mapping[str, Fields] = {
     },
 }
 """Members of these fields, or of each object in them: at a level where they have no effect."""
-
-REMEDIES: Mapping[str, str] = {
-    **{name: f"use {own}" for name, own in OTHER_NAMES.items()},
-    **dict.fromkeys(("truncate_prompt_tokens", "prompt_truncate_len"), "send a shorter prompt"),
-    **dict.fromkeys(("format", "response_schema", "response_json_schema", "output_format"), "use response_format"),
-    **dict.fromkeys(("guided_json_object", "text"), "use response_format"),
-    **dict.fromkeys(("system", "instructions"), "give it as a message"),
-    **dict.fromkeys(("inputs", "texts"), "use the name that the API's document has"),
-    **dict.fromkeys(("options", "parameters", "sampling_params", "extra_body"), "put what it holds into the body"),
-    **dict.fromkeys(("temperature_last", "samplers"), "the order is temperature, top_k, top_p, min_p"),
-    "do_sample": "use temperature 0",
-    "think": "use reasoning_effort or enable_thinking",
-    **dict.fromkeys(("strict", "parameters"), "give it inside of the function"),
-    "strict_tools": "set strict in each tool's function",
-    "n_probs": "use logprobs",
-    "top_logprobs": "use logprobs",
-    "output_dimension": "use dimensions",
-    "embedding_type": "use encoding_format",
-    "messages": "use /v1/chat/completions",
-    "response_format": "use text.format",
-    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_new_tokens", "n_predict"), "use max_output_tokens"),
-    "logprobs": "use top_logprobs",
-}
