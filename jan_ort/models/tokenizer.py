@@ -113,6 +113,15 @@ class TextTokenizer:
         # encode() holds the lock for the whole text (a second per megabyte); the batch call does not.
         return self._begun(self._encode(text, add_special_tokens=self._add_special_tokens))
 
+    def encode_start(self, text: str, limit: int) -> NDArray[np.int64]:
+        """Return the token ids of as much of a text's beginning as ``limit`` tokens hold, with what a template adds."""
+        encoding = self._encoding(text, add_special_tokens=False)
+        marks = self._tokenizer.num_special_tokens_to_add(is_pair=False) if self._add_special_tokens else 0
+        encoding.truncate(limit - marks - (self._bos is not None))
+        with _answering():
+            marked = self._tokenizer.post_process(encoding) if self._add_special_tokens else encoding
+        return self._begun(marked.ids)
+
     def encode_marked(self, text: MarkedText) -> NDArray[np.int64]:
         """Return the token ids of a prompt in which control tokens' names with stand-ins are plain text."""
         self._check_size(text.text)

@@ -97,6 +97,10 @@ class ServedModel(ABC):
         """
         return await self._each(self.tokenizer.encode, texts, fits=fits)
 
+    async def encode_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Return the token ids of as much of each text as fits the context. Raises: TokenizerFailed."""
+        return await self._each(lambda text: self.tokenizer.encode_start(text, self.context_length), texts)
+
     async def encode_parts(self, texts: Sequence[str], *, fits: bool = False) -> list[NDArray[np.int64]]:
         """Return the token ids of texts that do not begin a prompt: no BOS, no template. Raises: as ``encode_all``."""
         return await self._each(self.tokenizer.encode_part, texts, fits=fits)

@@ -595,7 +595,10 @@ Content3 = TypeAliasType(
 
 
 class MessageParam(StrictModel):
-    role: Annotated[Literal["user", "assistant"], Field(description="Who speaks.")]
+    role: Annotated[
+        Literal["user", "assistant", "system"],
+        Field(description="Who speaks; system has text alone."),
+    ]
     content: Annotated[
         str | list[Content3], Field(description="What is said, as text or blocks.")
     ]
@@ -685,7 +688,7 @@ class MessageOutputConfig(StrictModel):
         MessageOutputFormat | None, Field(description="What the text must follow.")
     ] = None
     effort: Annotated[
-        Literal["low", "medium", "high", "max"] | None,
+        Literal["low", "medium", "high", "xhigh", "max"] | None,
         Field(
             description="How much to think, where the model's chat template can be told."
         ),
@@ -1241,7 +1244,18 @@ class OllamaEmbedRequest(StrictModel):
         str | None,
         Field(description="The model to ask; ':latest' at its end is read over."),
     ] = None
-    input: Annotated[str | list[str], Field(description="A text, or several.")]
+    input: Annotated[
+        str | list[str],
+        Field(
+            description="A text, or several; of none, the model is loaded, or with keep_alive 0 unloaded."
+        ),
+    ]
+    truncate: Annotated[
+        bool | None,
+        Field(
+            description="Whether the end of a text is left out that does not fit the context; false is a 400 then."
+        ),
+    ] = True
     dimensions: Annotated[
         Dimensions1 | None,
         Field(description="How long the vectors are, of models that allow it."),

@@ -179,7 +179,14 @@ FULL: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "OllamaEmbedRequest": [
-        {"model": "m", "input": ["a", "b"], "dimensions": 8, "options": {"num_ctx": 8}, "keep_alive": "5m"},
+        {
+            "model": "m",
+            "input": ["a", "b"],
+            "truncate": True,
+            "dimensions": 8,
+            "options": {"num_ctx": 8},
+            "keep_alive": "5m",
+        },
         {"input": "a"},
     ],
     "OllamaEmbeddingsRequest": [{"model": "m", "prompt": "a", "options": {"num_ctx": 8}, "keep_alive": 0}],

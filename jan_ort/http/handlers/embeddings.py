@@ -50,10 +50,13 @@ async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Resp
     )
 
 
-async def embedded(server: Server, body: CreateEmbeddingRequest) -> Embedded:
-    """Return the vectors that a request asks for. Raises: ApiError 400, ServingError."""
+async def embedded(server: Server, body: CreateEmbeddingRequest, *, is_cut: bool = False) -> Embedded:
+    """Return the vectors that a request asks for; if ``is_cut``, of as much of each text as fits the context.
+
+    Raises: ApiError 400, ServingError.
+    """
     with await server.lend(EMBEDDING, body.model) as model:
-        inputs = await _read(body, model)
+        inputs = await _read(body, model, is_cut=is_cut)
         started = time.perf_counter()
         vectors = _shortened(await model.embed(inputs), body.dimensions)
     num_tokens = sum(len(token_ids) for token_ids in inputs)
@@ -69,11 +72,11 @@ async def embedded(server: Server, body: CreateEmbeddingRequest) -> Embedded:
     return Embedded(model.name, vectors, num_tokens)
 
 
-async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel) -> list[NDArray[np.int64]]:
+async def _read(body: CreateEmbeddingRequest, model: EmbeddingModel, *, is_cut: bool) -> list[NDArray[np.int64]]:
     """Return the inputs' token ids. Raises: ApiError 400 that names the field."""
     refuse_what_is_not_honoured(body)
     _check_dimensions(body.dimensions, model)
-    inputs = await encode_prompts(model, _prompted(body, model), param="input")
+    inputs = await encode_prompts(model, _prompted(body, model), param="input", is_cut=is_cut)
     for at, token_ids in enumerate(inputs):
         if not len(token_ids):
             raise bad_request("input", f"input {at} has no tokens; give a text or at least one token id")

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
+import numpy as np
 from quart import Response, jsonify
 
 from jan_ort._version import __version__
@@ -109,7 +110,7 @@ async def embed(server: Server, body: OllamaEmbedRequest) -> Response:
     """Answer with the embedding of each text."""
     started = time.perf_counter()
     fields = {"input": body.input, "dimensions": body.dimensions}
-    model, vectors, num_tokens = await _embedded(server, body, fields)
+    model, vectors, num_tokens = await _embedded(server, body, fields, is_cut=body.truncate is not False)
     told = {
         "model": model,
         "total_duration": int((time.perf_counter() - started) * 1e9),
@@ -122,17 +123,25 @@ async def embed(server: Server, body: OllamaEmbedRequest) -> Response:
 async def embeddings(server: Server, body: OllamaEmbeddingsRequest) -> Response:
     """Answer with the embedding of a text."""
     _, vectors, _ = await _embedded(server, body, {"input": body.prompt})
-    return await json_answer(lambda: {"embedding": vectors[0].tolist()}, weight=vectors.size)
+    return await json_answer(lambda: {"embedding": vectors.ravel().tolist()}, weight=vectors.size)
 
 
 async def _embedded(
-    server: Server, body: OllamaEmbedRequest | OllamaEmbeddingsRequest, fields: dict[str, Any]
+    server: Server,
+    body: OllamaEmbedRequest | OllamaEmbeddingsRequest,
+    fields: dict[str, Any],
+    *,
+    is_cut: bool = False,
 ) -> Embedded:
+    """Return the vectors; of no text none, for then the model is only loaded, or unloaded. Raises: ApiError 400."""
     refuse_what_is_not_honoured(body)
     leaver = leaving(server, EMBED, meant_model(body.model), body.keep_alive)
     with await server.lend(EMBEDDING, meant_model(body.model)) as model:
         chat_options(body.options, model.context_length)
-    found = await embedded(server, validated(CreateEmbeddingRequest, fields | {"model": meant_model(body.model)}))
+        found = Embedded(model.name, np.empty((0, 0), np.float32), 0)
+    if fields["input"]:
+        asked = validated(CreateEmbeddingRequest, fields | {"model": meant_model(body.model)})
+        found = await embedded(server, asked, is_cut=is_cut)
     if leaver is not None:
         await unload_soon(leaver)
     return found

@@ -43,6 +43,9 @@ class Turns:
         """Add a turn. Raises: ApiError 400 for a block that its role cannot have."""
         if isinstance(message.content, str):
             self._add({"role": message.role, "content": message.content}, place)
+        elif message.role == "system":
+            parts = [_part(each, f"{place}.content.{at}", "system") for at, each in enumerate(message.content)]
+            self._add({"role": "system", "content": parts}, place)
         elif message.role == "user":
             self._add_user(message.content, place)
         else:

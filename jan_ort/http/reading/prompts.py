@@ -30,18 +30,20 @@ def num_prompts(texts: Texts, *, param: str) -> int:
     return len(texts)
 
 
-async def encode_prompts(model: ServedModel, texts: Texts, *, param: str) -> list[NDArray[np.int64]]:
-    """Return the token ids of each prompt, int64 ``(n,)``.
+async def encode_prompts(
+    model: ServedModel, texts: Texts, *, param: str, is_cut: bool = False
+) -> list[NDArray[np.int64]]:
+    """Return the token ids of each prompt, int64 ``(n,)``; of texts that do not fit the context, if ``is_cut``, a part.
 
     Raises: ApiError 400 for no prompt, for more than MAX_PROMPTS, for an id out of range, and for what cannot fit.
     """
     if isinstance(texts, str):
-        return [await fitting(model.encode(texts, fits=True), param)]
+        texts = [texts]
     num_prompts(texts, param=param)
     if isinstance(texts[0], int):
         return await _checked(model, [texts], param)
     if isinstance(texts[0], str):
-        return await fitting(model.encode_all(texts, fits=True), param)
+        return await fitting(model.encode_starts(texts) if is_cut else model.encode_all(texts, fits=True), param)
     return await _checked(model, texts, param)
 
 

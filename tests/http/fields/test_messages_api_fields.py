@@ -20,6 +20,7 @@ FREE: dict[str, Any] = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0, 
 SCHEMA = {"type": "object", "properties": {"at": {"const": 1}}, "required": ["at"], "additionalProperties": False}
 TOOL: dict[str, Any] = {"name": "look", "description": "Look.", "input_schema": SCHEMA}
 OTHER = TOOL | {"name": "hear"}
+TOOL_USE: dict[str, Any] = {"type": "tool_use", "id": "1", "name": "look", "input": {}}
 
 
 def user(*blocks: Any) -> dict[str, Any]:
@@ -197,7 +198,9 @@ async def test_a_strict_tool_is_one_of_a_chat(client: Client) -> None:
         ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "hear"}}, "tool_choice"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "system", "content": "a"}]}, "messages.0.role"),
+        ({"messages": [{"role": "tool", "content": "a"}]}, "messages.0.role"),
+        ({"messages": [{"role": "system", "content": [TOOL_USE]}]}, "messages.0.content.0"),
+        ({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}, "context_management"),
         ({"messages": [user({"type": "document", "source": {}})]}, "messages.0.content.0.type"),
         ({"messages": [user({"type": "thinking", "thinking": "a"})]}, "messages.0.content.0"),
         ({"messages": [user({"type": "tool_use", "id": "1", "name": "a", "input": {}})]}, "messages.0.content.0"),
@@ -223,8 +226,8 @@ async def test_what_is_not_served_is_refused_by_name(client: Client, fields: dic
 @pytest.mark.parametrize(
     ("source", "param"),
     [
-        ({"type": "base64", "media_type": "image/png", "data": "aGk="}, "messages.0.content.1"),
-        ({"type": "url", "url": "https://example.org/a.png"}, "messages.0.content.1"),
+        ({"type": "base64", "media_type": "image/png", "data": "aGk="}, "messages.0.content.1.source"),
+        ({"type": "url", "url": "https://example.org/a.png"}, "messages.0.content.1.source"),
         ({"type": "url"}, "messages.0.content.1.source"),
         ({"type": "base64", "data": "aGk="}, "messages.0.content.1.source"),
         ({"type": "file", "file_id": "a"}, "messages.0.content.1.source.type"),
@@ -234,7 +237,7 @@ async def test_what_is_not_served_is_refused_by_name(client: Client, fields: dic
 async def test_an_image_is_refused_where_it_stands(client: Client, source: dict[str, Any], param: str) -> None:
     image = {"type": "image", "source": source, "cache_control": None}
 
-    assert (await refused(client, messages=[user(text("What is this?"), image)])).startswith(param)
+    assert await refused(client, messages=[user(text("What is this?"), image)]) == param
 
 
 @field("MessageToolUseBlock", "type", "id", "name", "input", "cache_control")
@@ -304,6 +307,22 @@ async def test_the_answer_follows_its_schema(client: Client) -> None:
 
     assert json.loads(spoken) == {"at": 1}
     assert await counted(client, output_config=config) == await counted(client)
+
+
+async def test_instructions_may_come_later(hermes: Client) -> None:
+    turns = [*HELLO, {"role": "system", "content": "Be brief."}]
+    expected = await chatted(hermes, messages=turns)
+
+    assert await said(hermes, messages=turns) == expected != await said(hermes)
+    assert await said(hermes, messages=[*HELLO, {"role": "system", "content": [text("Be brief.")]}]) == expected
+
+
+@pytest.mark.parametrize("edits", [[], [{"type": "clear_thinking_20251015", "keep": "all"}]])
+async def test_what_keeps_the_context_changes_nothing(client: Client, edits: list[Any]) -> None:
+    asked = {"context_management": {"edits": edits}}
+
+    assert await said(client, **asked) == await said(client)
+    assert await counted(client, **asked) == await counted(client)
 
 
 async def test_a_begun_answer_is_continued(hermes: Client) -> None:

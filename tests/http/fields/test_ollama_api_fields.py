@@ -179,8 +179,8 @@ async def test_a_prompt_is_a_chat_or_a_text(client: Client) -> None:
 async def test_an_image_is_refused_where_it_stands(client: Client) -> None:
     picture = {"role": "user", "content": "What is this?", "images": ["iVBORw0KGgo="]}
 
-    assert (await refused(client, messages=[picture])).startswith("messages.0")
-    assert (await refused(client, GENERATE, images=["iVBORw0KGgo="])).startswith("prompt")
+    assert await refused(client, messages=[*HELLO, picture]) == "messages.1.images"
+    assert await refused(client, GENERATE, images=["iVBORw0KGgo="]) == "images"
     assert await refused(client, GENERATE, images=["iVBORw0KGgo="], raw=True) == "images"
 
 
@@ -276,9 +276,41 @@ async def test_vectors_are_those_of_embeddings(client: Client) -> None:
     assert several["prompt_eval_count"] == expected["usage"]["prompt_tokens"]
     assert one["embedding"] == pytest.approx(vectors[0])
     assert await refused(client, EMBED, dimensions=7) == "dimensions"
-    assert await refused(client, EMBED, truncate=True) == "truncate"
     for path in (EMBED, EMBEDDINGS):
         assert await refused(client, path, options={"num_ctx": 9999}) == "options.num_ctx"
+
+
+@field("OllamaEmbedRequest", "truncate")
+async def test_the_end_of_a_text_that_does_not_fit_is_left_out(client: Client) -> None:
+    long = "the old house " * 300
+
+    asked = [{"input": [long, "a cat"]} | each for each in ({}, {"truncate": True}, {"truncate": None})]
+    cut, too, (status, other) = [await post(client, EMBED, each) for each in asked]
+    start = (await post(client, "/extras/tokenize", {"input": long}))[1]["tokens"][:512]
+
+    _, expected = await post(client, "/v1/embeddings", {"input": start})
+    _, short = await post(client, EMBED, {"input": "a cat"})
+    assert (status, cut[1]["prompt_eval_count"]) == (200, 512 + short["prompt_eval_count"])
+    for answer in (cut[1], too[1], other):
+        assert answer["embeddings"][0] == pytest.approx(expected["data"][0]["embedding"])
+    assert await refused(client, EMBED, input=long, truncate=False) == "input"
+    assert await refused(client, EMBEDDINGS, prompt=long) == "input"
+
+
+async def test_of_no_text_the_model_is_loaded() -> None:
+    async with serving(load="request") as app:
+        client = app.test_client()
+        _, embeds = server_of(app).roster.residents
+        for path, body, told in (
+            (EMBED, {"input": []}, {"embeddings": []}),
+            (EMBED, {"input": ""}, {"embeddings": []}),
+            (EMBEDDINGS, {"prompt": ""}, {"embedding": []}),
+        ):
+            status, answer = await post(client, path, body)
+
+            assert (status, answer | told, embeds.status) == (200, answer, "loaded"), path
+            await post(client, path, body | {"keep_alive": 0})
+            await until(lambda: embeds.status == "unloaded")
 
 
 @field("OllamaShowRequest", "model", "name", "verbose")
