@@ -11,6 +11,8 @@ import numpy as np
 from llguidance import LLTokenizer
 from numpy.typing import NDArray
 
+from jan_ort.models.control_tokens import MarkedText
+
 if TYPE_CHECKING:
     from llguidance._tokenizer import TokenizerWrapper
 
@@ -140,15 +142,29 @@ class _Wrapper:
         self.eos_token_id = eos_token_id
         self._tokenizer = tokenizer
         self._num_prefix = len(tokenizer.encode(""))
-        self._ids = {text: token_id for token_id, text in reversed(list(enumerate(tokens)))}
+        names = set(special)  # which spell no text: those of control tokens are spelled with other tokens
+        self._texts = [b"" if token_id in names else text for token_id, text in enumerate(tokens)]
+        self._ids = {text: token_id for token_id, text in reversed(list(enumerate(self._texts))) if text}
 
     def __call__(self, text: str | bytes) -> list[int]:
         """Return the ids of ``text`` without BOS; they stand for exactly its bytes."""
         wanted = text if isinstance(text, bytes) else text.encode()
-        token_ids = [int(token_id) for token_id in self._tokenizer.encode(wanted.decode())[self._num_prefix :]]
-        if b"".join(self.tokens[token_id] for token_id in token_ids) == wanted:
+        token_ids = self._ids_of(self._tokenizer.encode(wanted.decode()))
+        if not all(self._texts[token_id] for token_id in token_ids):
+            token_ids = self._ids_of(self._encode_as_text(wanted.decode()))
+        if b"".join(self._texts[token_id] for token_id in token_ids) == wanted:
             return token_ids
         return self._greedy(wanted)
+
+    def _ids_of(self, encoded: NDArray[np.int64]) -> list[int]:
+        token_ids: list[int] = encoded[self._num_prefix :].tolist()
+        return token_ids
+
+    def _encode_as_text(self, text: str) -> NDArray[np.int64]:
+        """Return the ids of a text in which the names of control tokens are text, too."""
+        controls = self._tokenizer.controls
+        stand_ins = controls.stand_ins([text])
+        return self._tokenizer.encode_marked(MarkedText(controls.marked(text, stand_ins), stand_ins))
 
     def _greedy(self, wanted: bytes) -> list[int]:
         """Return the longest tokens from left to right: for a tokenizer that adds a space or normalises."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pytest
 
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.structured.compiler import GrammarCompiler
 from jan_ort.structured.vocabulary import GrammarVocabulary
 from jan_ort_backends import reference_tokenizer as reference
+from tests.structured.walking import Model
 
 PATH = reference.FOLDER / "tokenizer.json"
 
@@ -48,3 +52,26 @@ def test_tokens_are_found_by_their_characters() -> None:
 
     assert vocabulary.tokens_of_only(b"}]") == [b"]", b"}"]
     assert vocabulary.ids_of([b"}", b"no such token", b'"']) == [ord("}"), ord('"')]
+
+
+def _spelled(model: Model, text: str) -> str:
+    """Return what a grammar of this text alone gives, in forced tokens and in those that are left."""
+    constraint = model.compiler.lark(f"start: {json.dumps(text)}\n").start()
+    token_ids: list[int] = []
+    while not constraint.is_complete:
+        following = constraint.forced() or [int(np.flatnonzero(constraint.allowed())[0])]
+        for token_id in following:
+            constraint.accept(token_id)
+        token_ids += following
+    return model.tokenizer.decode(token_ids)
+
+
+@pytest.mark.parametrize("text", ["<fim_prefix>", "a<fim_prefix>b", "<fim_prefix><fim_suffix>", "<fim_<fim_prefix>"])
+def test_the_name_of_a_control_token_is_spelled_with_other_tokens(text: str, model: Model) -> None:
+    assert _spelled(model, text) == text
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("text", ["<|im_end|>", "<|im_start|>system", "ends <|endoftext|> here", "</s>", "<eos>"])
+def test_the_name_of_an_end_of_text_is_spelled_with_other_tokens(text: str, smollm2: Model) -> None:
+    assert _spelled(smollm2, text) == text
