@@ -7,11 +7,13 @@ import random
 from itertools import pairwise
 from typing import Any
 
+import jsonschema_rs
 import numpy as np
 import pytest
 
 from jan_ort.structured.compiler import CompiledGrammar
-from tests.structured.walking import Model, read
+from jan_ort.structured.grammar_errors import SchemaError
+from tests.structured.walking import Model, read, walk
 
 PREFERENCES = ("9876543210.e", "0.1", "-9e+", "1.", "-0.e", "12e5", "9", "0", ".5e-9")
 INTEGERS: list[Any] = [
@@ -20,6 +22,10 @@ INTEGERS: list[Any] = [
     {"type": "integer", "maximum": -3},
     {"type": "integer", "multipleOf": 7},
     {"type": ["integer", "null"], "multipleOf": 1000},
+    {"type": "integer", "multipleOf": 99.99, "maximum": -1e10},
+    {"type": "integer", "multipleOf": 65536, "minimum": 0, "maximum": 10**15},
+    {"type": "integer", "multipleOf": 123456789},
+    {"multipleOf": 10**6, "minimum": 1, "type": ["number", "null"]},
 ]
 NUMBERS: list[Any] = [
     {"type": "number"},
@@ -30,7 +36,14 @@ NUMBERS: list[Any] = [
     {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     {"type": "number", "multipleOf": 0.01},
     {"anyOf": [{"type": "integer"}, {"type": "number"}]},
+    {"type": "number", "maximum": 10, "multipleOf": 1000},
+    {"type": "number", "multipleOf": 99.99},
+    {"type": "number", "multipleOf": 1e-15},
+    {"type": "number", "exclusiveMinimum": 0.5},
+    {"type": "number", "exclusiveMaximum": -0.5, "multipleOf": 0.25},
 ]
+LIMITS = (0, 1, -1, 0.5, 0.3, 0.01, 1e-9, 10, 1000, -7, 99.99, 2**53, 0.9999999999999999, 1e10)
+STEPS = (1, 0.5, 0.01, 0.1, 3, 7, 1000, 99.99, 1e-5, 65536, 123456789)
 
 
 def preferred(model: Model, grammar: CompiledGrammar, wanted: str, begun: str = "", limit: int = 200) -> str:
@@ -65,6 +78,27 @@ def test_a_number_has_17_significant_digits_and_a_double_holds_it(schema: Any, w
     assert len(digits) <= 17
     assert len(text) <= 30
     assert abs(json.loads(text)) < float("inf")
+
+
+def _limited(rng: random.Random) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": rng.choice(["number", "integer"])}
+    for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        schema |= {name: rng.choice(LIMITS)} if rng.random() < 0.4 else {}
+    return schema | ({"multipleOf": rng.choice(STEPS)} if rng.random() < 0.4 else {})
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_number_keeps_all_its_limits(seed: int, model: Model) -> None:
+    rng = random.Random(seed)
+    schema = _limited(rng)
+    try:
+        grammar = model.compiler.json_schema(schema)
+    except SchemaError:
+        return  # mostly since there is no such number
+    written = [walk(model, grammar, rng, 80).text for _ in range(4)]
+    written += [preferred(model, grammar, wanted) for wanted in PREFERENCES]
+
+    assert [text for text in written if not jsonschema_rs.is_valid(schema, json.loads(text))] == []
 
 
 @pytest.mark.parametrize(("schema", "value"), [(INTEGERS[0], 2**63 - 1), (INTEGERS[0], -(2**63)), (NUMBERS[0], 1e308)])

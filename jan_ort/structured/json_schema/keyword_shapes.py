@@ -40,7 +40,8 @@ _SHAPES: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
             *("minContains", "maxContains"),
         ),
     ),
-    ("a number", _is_number, ("minimum", "maximum", "multipleOf")),
+    ("a number", _is_number, ("minimum", "maximum")),
+    ("a number above 0", lambda value: _is_number(value) and value > 0, ("multipleOf",)),
     (
         "a number",
         lambda value: _is_number(value) or isinstance(value, bool),  # as the fourth draft has them
@@ -61,6 +62,16 @@ _SHAPES: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     ),
 )
 _TESTS: Mapping[str, tuple[str, _Test]] = {name: (kind, test) for kind, test, names in _SHAPES for name in names}
+
+
+_NULL_MEANS = ("const", "default")
+"""Keywords that null is a value of; for any other it means that it is not given."""
+
+
+def leave_out_nulls(schema: dict[str, Any]) -> None:
+    """Leave out the keywords that are not given: clients write back every field that they know."""
+    for keyword in [name for name, value in schema.items() if value is None and name not in _NULL_MEANS]:
+        del schema[keyword]
 
 
 def check_shapes(path: str, schema: Mapping[str, Any]) -> None:

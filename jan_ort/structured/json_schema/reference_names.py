@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from jan_ort.structured.grammar_errors import SchemaError
-from jan_ort.structured.json_schema.keyword_shapes import check_shapes
+from jan_ort.structured.json_schema.keyword_shapes import check_shapes, leave_out_nulls
 from jan_ort.structured.json_schema.references import target
 from jan_ort.structured.json_schema.rewriting import bring_up_to_date
 from jan_ort.structured.json_schema.subschemas import shown, subschemas
@@ -109,10 +109,12 @@ class _Places:
             return pointer
         if id(found) not in self._taken_in:
             self._taken_in[id(found)] = reference = self._copies.add(found)
-            schemas = list(subschemas(target(self._root, reference), pointer.removeprefix("#")))
-            for path, schema in schemas:
+            schemas = []
+            for path, schema in subschemas(target(self._root, reference), pointer.removeprefix("#")):
+                leave_out_nulls(schema)
                 check_shapes(path, schema)
                 bring_up_to_date(schema)
+                schemas.append((path, schema))
             self._known.update(id(schema) for _, schema in schemas)
             self.schemas += schemas
             self._note(schemas)

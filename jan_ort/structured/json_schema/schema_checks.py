@@ -10,10 +10,11 @@ from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
-from jan_ort.structured.json_schema.endless import is_endless
+from jan_ort.structured.json_schema.endless import check_progress, is_endless
 from jan_ort.structured.json_schema.formats import hold_format
-from jan_ort.structured.json_schema.keyword_shapes import check_shapes
+from jan_ort.structured.json_schema.keyword_shapes import check_shapes, leave_out_nulls
 from jan_ort.structured.json_schema.meeting_patterns import check_meeting_patterns
+from jan_ort.structured.json_schema.number_limits import limit_numbers
 from jan_ort.structured.json_schema.reference_names import point_references
 from jan_ort.structured.json_schema.references import Steps, target
 from jan_ort.structured.json_schema.rewriting import REWRITTEN, bring_up_to_date, rewritten
@@ -31,10 +32,6 @@ MAX_LEAST = 4096
 """The largest ``minLength`` and ``minItems``: the matcher keeps some four states for each character it counts."""
 MAX_REPETITIONS = 100_000
 """The largest product of nested counts in a pattern: beyond it the matcher needs gigabytes."""
-LARGEST_INTEGER = 2**63 - 1024
-"""The largest double that fits 64 bits: the matcher reads bounds as doubles."""
-MAX_BOUNDED_STEP = 1000
-"""The largest ``multipleOf`` of an integer that is bounded: the matcher keeps a state for each remainder and digit."""
 
 
 def checked_schema(schema: object, steps: Steps | None = None) -> dict[str, Any]:
@@ -63,9 +60,11 @@ def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
     text = json.dumps({key: schema[key] for key in schema if key != "x-guidance"})
     copied: dict[str, Any] = json.loads(text, parse_float=_integer_if_integral, parse_int=_in_range)
     for path, found in subschemas(copied):
+        leave_out_nulls(found)
         check_shapes(path, found)
         bring_up_to_date(found)
     point_references(copied, REWRITTEN)
+    check_progress(copied)
     copied = rewritten(copied, steps)
     depth = _depth(copied)
     if depth > MAX_SPELLED_DEPTH:
@@ -128,11 +127,7 @@ def _translate(schema: dict[str, Any]) -> None:
     patterns = schema.get("patternProperties")
     if isinstance(patterns, dict):
         schema["patternProperties"] = {to_rust(pattern): value for pattern, value in patterns.items()}
-    types = schema.get("type")
-    if schema.get("multipleOf", MAX_BOUNDED_STEP + 1) in range(MAX_BOUNDED_STEP + 1) and "integer" in (types or ()):
-        # Where a number may end depends on all of its digits then: the matcher has to know the bounds in advance.
-        schema.setdefault("minimum", -LARGEST_INTEGER)
-        schema.setdefault("maximum", LARGEST_INTEGER)
+    limit_numbers(schema)
     hold_format(schema)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import jsonschema_rs
@@ -11,19 +12,23 @@ from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 
 
-def calling_itself(name: str, number: int) -> dict[str, Any]:
-    return {name: {"anyOf": [{"$ref": f"#/$defs/{name}"}] * number}}
+def calling_on(name: str, number: int, keyword: str = "anyOf") -> dict[str, Any]:
+    """Schemas of which each leads to the next one many times."""
+    names = [name, *(f"{name}{level}" for level in range(10))]
+    return {each: {keyword: [{"$ref": f"#/$defs/{below}"}] * number} for each, below in pairwise(names)} | {
+        names[-1]: {"const": 1}
+    }
 
 
 A, B = {"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}
 FEW = {"enum": list(range(60))}
 TOO_MUCH: dict[str, tuple[Any, str]] = {
-    "a contrary that branches": ({"not": A, "$defs": calling_itself("a", 50)}, "steps"),
+    "a contrary that branches": ({"not": A, "$defs": calling_on("a", 50)}, "steps"),
     "alternatives that branch": (
-        {"oneOf": [A, B], "$defs": {**calling_itself("a", 50), **calling_itself("b", 50)}},
+        {"oneOf": [A, B], "$defs": {**calling_on("a", 50), **calling_on("b", 50)}},
         "steps",
     ),
-    "cases that branch": ({"unevaluatedProperties": False, **A, "$defs": {"a": {"allOf": [A] * 200}}}, "steps"),
+    "cases that branch": ({"unevaluatedProperties": False, **A, "$defs": calling_on("a", 200, "allOf")}, "steps"),
     "long texts negated often": (
         {"not": {"anyOf": [A] * 2000}, "$defs": {"a": {"enum": [f"{at}{'x' * 100}" for at in range(200)]}}},
         "steps",
@@ -112,3 +117,26 @@ def test_a_copy_takes_no_name_of_the_schema() -> None:
     validator = jsonschema_rs.validator_for(checked)
     assert validator.is_valid({"a": "x", "b": None})
     assert not validator.is_valid({"a": "x", "b": "x"})
+
+
+@pytest.mark.parametrize("below", ["$defs", "somewhere"])
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        *("type", "enum", "pattern", "format", "properties", "required", "items", "additionalProperties", "oneOf"),
+        *("allOf", "$ref", "$defs", "minimum", "multipleOf", "maxLength", "description", "$id", "dependentRequired"),
+        *("not", "if", "uniqueItems", "exclusiveMinimum", "unevaluatedItems", "$dynamicRef"),
+    ],
+)
+def test_a_keyword_that_is_null_is_not_given(keyword: str, below: str) -> None:
+    without: dict[str, Any] = {"$ref": f"#/{below}/a", below: {"a": {"title": "A"}}}
+    with_null: dict[str, Any] = {"$ref": f"#/{below}/a", below: {"a": {keyword: None, "title": "A"}}}
+
+    assert checked_schema(with_null)["$defs"] == checked_schema(without)["$defs"]
+    assert checked_schema({keyword: None}) == {}
+
+
+def test_a_value_that_is_null_is_one() -> None:
+    schema = {"anyOf": [{"const": None}, {"enum": [None, 1], "default": None}]}
+
+    assert checked_schema(schema) == schema
