@@ -40,6 +40,8 @@ from jan_ort.serving.serving_errors import NotServing
 from jan_ort.settings.schema import Settings
 from jan_ort_openapi import operations
 
+logger = logging.getLogger(__name__)
+
 STOPPER = "jan_ort_stopper"
 """Where it keeps the task that hears of a shutdown."""
 
@@ -110,6 +112,7 @@ async def _start(app: Quart, server: Server, *, hears_signals: bool) -> None:
     """Give the app what its requests need of a server that has begun to load."""
     if hears_signals:
         _log_unless_somebody_does(server.settings)
+        _tell_of_tls(server.settings)
     app.config["MAX_CONTENT_LENGTH"] = server.settings.max_body_bytes
     app.extensions[EXTENSION] = server
     app.extensions[KEYS] = ApiKeys(server.settings)
@@ -153,6 +156,11 @@ def _log_unless_somebody_does(settings: Settings) -> None:
     if not logging.getLogger().handlers:
         log_to_stderr(logging.INFO)
         log_as(settings.log_level, in_json=settings.log_format == "json")
+
+
+def _tell_of_tls(settings: Settings) -> None:
+    if settings.tls_cert is not None:
+        logger.warning("tls_cert is for 'jan-ort serve'; give hypercorn --certfile and --keyfile")
 
 
 def _guard_hypercorn(server: Server) -> None:

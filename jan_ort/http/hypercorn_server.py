@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Sequence
 
 from hypercorn.asyncio import serve
@@ -14,6 +15,7 @@ from hypercorn.config import Config, Sockets
 from jan_ort.http.app import build_app
 from jan_ort.http.front.paths import POLLED
 from jan_ort.http.protocol.descriptors import ACCEPTED_A_TURN
+from jan_ort.http.tls import ServerTls
 from jan_ort.serving.server import Server
 
 KEEP_ALIVE_S = 75.0
@@ -21,13 +23,22 @@ KEEP_ALIVE_S = 75.0
 
 _GRACE_S = 2.0
 
+_HANDSHAKE_S = 10.0
+"""A connection counts among the others after its handshake only, so that must not take long."""
+
 _COMBINED = '%(h)s %(l)s %(l)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(L)s'
 """As Apache and nginx have it, and the seconds until the answer was whole."""
 
 _POLLED = re.compile(rf'"GET ({"|".join(POLLED)}) ')
 
 
-async def serve_until(ended: asyncio.Event, server: Server, listeners: Sequence[socket.socket], drain_s: float) -> None:
+async def serve_until(
+    ended: asyncio.Event,
+    server: Server,
+    listeners: Sequence[socket.socket],
+    drain_s: float,
+    tls: ServerTls | None = None,
+) -> None:
     """Serve what ``server``, which is started, answers; stop it once ``ended`` is set. The listeners are used up.
 
     The port stays open for as long as the server finishes requests, ``drain_s`` at most.
@@ -38,6 +49,8 @@ async def serve_until(ended: asyncio.Event, server: Server, listeners: Sequence[
         await server.stop(drain_s)  # before hypercorn closes connections: what is cut still gets its error event
 
     config = _Config()
+    config.tls = tls
+    config.ssl_handshake_timeout = _HANDSHAKE_S
     config.listeners = listeners
     config.backlog = ACCEPTED_A_TURN
     config.keep_alive_timeout = KEEP_ALIVE_S
@@ -59,10 +72,21 @@ class _Config(Config):
     """hypercorn's, with the sockets that listen already."""
 
     listeners: Sequence[socket.socket]
+    tls: ServerTls | None = None
+
+    @property
+    def ssl_enabled(self) -> bool:
+        """Whether https is spoken."""
+        return self.tls is not None
+
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        """Return the one that follows the certificate's files."""
+        return None if self.tls is None else self.tls.context
 
     def create_sockets(self) -> Sockets:
         """Return them; whoever asks closes them."""
-        return Sockets([], [_Listener(fileno=each.detach()) for each in self.listeners], [])
+        listeners: list[socket.socket] = [_Listener(fileno=each.detach()) for each in self.listeners]
+        return Sockets([], listeners, []) if self.tls is None else Sockets(listeners, [], [])
 
 
 _WAITING = 1024

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from jan_ort.ground.file_stamp import Stamp, stamp_of
 from jan_ort.settings.key_file import read_keys
 from jan_ort.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
-_Stamp = tuple[int, ...]
-_UNREAD: _Stamp = ()
+_UNREAD: Stamp = ()
 
 
 class ApiKeys:
@@ -29,7 +29,7 @@ class ApiKeys:
         self._admin = {_digest(key.encode()) for key in admin}
         self._in_file: dict[bytes, str] = {}
         self._path = settings.api_key_file
-        self._stamp: _Stamp | None = _UNREAD
+        self._stamp: Stamp | None = _UNREAD
         self.are_needed = settings.needs_key
 
     def holder(self, given: Iterable[bytes]) -> str | None:
@@ -47,7 +47,7 @@ class ApiKeys:
         return next((each.hex() for each in map(_digest, given) if each in known), "")
 
     def _read_again(self, path: Path) -> None:
-        stamp, before = _stamp(path), self._stamp
+        stamp, before = stamp_of(path), self._stamp
         if stamp == before:
             return
         self._stamp = stamp
@@ -59,15 +59,6 @@ class ApiKeys:
         self._in_file = {_digest(key.encode()): name for key, name in names.items()}
         if before != _UNREAD:
             logger.info("%d API keys were read again from %s", len(names), path)
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """Return what changes when a file does; None where it cannot be looked at."""
-    try:
-        seen = path.stat()
-    except OSError:
-        return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
 def _digest(key: bytes) -> bytes:

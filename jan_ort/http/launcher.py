@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TextIO
 
 from jan_ort.ground.task import GENERATE
+from jan_ort.http.tls import ServerTls
 from jan_ort.serving.choice import Checked
 from jan_ort.serving.resident import Resident
 from jan_ort.serving.server import Server
@@ -107,12 +108,16 @@ def _cannot(host: str, port: int, error: Exception) -> BindError:
     return BindError(f"cannot listen on {host}:{port}: {error}; choose another --host or --port")
 
 
-def launch(settings: Settings, checked: Checked, listeners: Sequence[socket.socket]) -> int:
+def launch(
+    settings: Settings, checked: Checked, listeners: Sequence[socket.socket], tls: ServerTls | None = None
+) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status: 0, or 1 if the models could not be loaded."""
-    return asyncio.run(_serve(settings, checked, listeners))
+    return asyncio.run(_serve(settings, checked, listeners, tls))
 
 
-async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socket.socket]) -> int:
+async def _serve(
+    settings: Settings, checked: Checked, listeners: Sequence[socket.socket], tls: ServerTls | None
+) -> int:
     ended = asyncio.Event()
     failures: list[Exception] = []
 
@@ -121,13 +126,15 @@ async def _serve(settings: Settings, checked: Checked, listeners: Sequence[socke
         ended.set()
 
     _on_signals(ended)
+    if tls is not None:
+        tls.warn()
     for each in listeners:
         host, port = each.getsockname()[:2]
-        logger.info("listening on %s", _url(host, port))
+        logger.info("listening on %s", _url(host, port, is_https=tls is not None))
     drain_s = default_drain_s() if settings.drain_s is None else settings.drain_s
     server = Server(settings, checked=checked, on_failure=fail)
     told = asyncio.create_task(_tell_how_to_ask(server, settings, listeners[0].getsockname()[1]))
-    await serve_models(server, listeners, ended, drain_s)
+    await serve_models(server, listeners, ended, drain_s, tls)
     told.cancel()
     return 1 if failures else 0
 
@@ -137,7 +144,7 @@ async def _tell_how_to_ask(server: Server, settings: Settings, port: int) -> Non
     if not await server.wait_loaded():
         return
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    base = _url(host, port) + settings.root_path
+    base = _url(host, port, is_https=settings.tls_cert is not None) + settings.root_path
     if settings.pages:
         logger.info("open %s/ in a browser", base)
     residents = server.roster.residents
@@ -154,8 +161,8 @@ def _tell_of_curl(base: str, model: str | None, *, with_key: bool) -> None:
     logger.info('ask it: curl %s -H "Content-Type: application/json"%s -d %s', url, key, data)
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _url(host: str, port: int, *, is_https: bool) -> str:
+    return f"http{'s' if is_https else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _chats(resident: Resident) -> bool:
@@ -180,15 +187,19 @@ def _is_terminal(stream: TextIO) -> bool:
 
 
 async def serve_models(
-    server: Server, listeners: Sequence[socket.socket], ended: asyncio.Event, drain_s: float = 0.0
+    server: Server,
+    listeners: Sequence[socket.socket],
+    ended: asyncio.Event,
+    drain_s: float = 0.0,
+    tls: ServerTls | None = None,
 ) -> None:
     """Start the server, and answer requests until ``ended`` is set; then stop it, after ``drain_s`` at most."""
     server.start()
     serve_until = await asyncio.to_thread(_import_server)  # which takes 0.3 s, while the models are being loaded
-    await serve_until(ended, server, listeners, drain_s)
+    await serve_until(ended, server, listeners, drain_s, tls)
 
 
-def _import_server() -> Callable[[asyncio.Event, Server, Sequence[socket.socket], float], Awaitable[None]]:
+def _import_server() -> Callable[..., Awaitable[None]]:
     from jan_ort.http.hypercorn_server import serve_until
 
     return serve_until

@@ -112,7 +112,7 @@ def _running(
 def _listening(process: subprocess.Popen[str], log: Path) -> str:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
-        if found := re.search(r"listening on (http://[\w.:\[\]-]+)", log.read_text()):
+        if found := re.search(r"listening on (https?://[\w.:\[\]-]+)", log.read_text()):
             return found[1]
         time.sleep(0.02)
     raise AssertionError(f"the server does not listen:\n{log.read_text()}")

@@ -117,7 +117,8 @@ def test_a_connection_hears_whether_it_is_idle_and_what_else_is_used_is_there() 
     assert "state_machine" in vars(H2Connection())
     assert "_task_group" in names(tcp_server.TCPServer.run), "jan_ort/http/protocol/tcp_connection.py goes on in it"
     assert {"receive_data", "next_event"} <= names(h11.H11Protocol.handle) | names(h11.H11Protocol._handle_events)
-    assert "create_sockets" in names(run.worker_serve), "jan_ort/http/hypercorn_server.py overrides it"
+    overridden = {"create_sockets", "create_ssl_context", "ssl_enabled"}
+    assert overridden <= names(run.worker_serve), "jan_ort/http/hypercorn_server.py overrides them"
 
 
 def test_h2_handles_frames_and_streams_by_these_names() -> None:

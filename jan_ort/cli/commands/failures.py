@@ -10,6 +10,7 @@ import click
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.http.auth import ExposureError
 from jan_ort.http.protocol.descriptors import TooManyConnections
+from jan_ort.http.tls import TlsError
 from jan_ort.plugins.choice import NoBackendError
 from jan_ort.settings.schema import SettingsError
 
@@ -19,7 +20,7 @@ def reported() -> Iterator[None]:
     """Turn the errors that a user can mend into click's: a wrong setting is wrong usage, the others are failures."""
     try:
         yield
-    except (SettingsError, ExposureError, TooManyConnections) as error:
+    except (SettingsError, ExposureError, TlsError, TooManyConnections) as error:
         raise click.UsageError(str(error)) from error
     except (NoBackendError, ModelsError) as error:
         raise click.ClickException(str(error)) from error

@@ -16,6 +16,7 @@ from jan_ort.http.bug_records.kept_log import keep_log
 from jan_ort.http.launcher import BindError, bind_all, launch
 from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.http.responses.store import check_store
+from jan_ort.http.tls import server_tls
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.schema import Settings
 from jan_ort.settings.value_sources import config_files
@@ -39,6 +40,7 @@ def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
         check_exposure(settings)
         allowed_connections(settings.max_connections)
         check_store(settings)
+        tls = server_tls(settings)
         checked = check_settings(settings)
         try:
             listeners = bind_all(settings.host, settings.port)
@@ -47,4 +49,4 @@ def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
         keep_log(settings)  # not before: a refused start leaves nothing behind
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
-    sys.exit(launch(settings, checked, listeners))
+    sys.exit(launch(settings, checked, listeners, tls))

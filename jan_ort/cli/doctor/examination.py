@@ -16,6 +16,7 @@ from jan_ort.cli.doctor.report import BackendTruth, CacheReport, DoctorReport, M
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.http.auth import ExposureError, check_exposure
 from jan_ort.http.launcher import BindError, bind_all
+from jan_ort.http.tls import TlsError, server_tls
 from jan_ort.plugins.choice import (
     BACKEND_LISTS,
     NoBackendError,
@@ -40,7 +41,7 @@ from jan_ort_backends import BackendError, Discovered, discover
 
 _EXPECTED = (
     *(SettingsError, NoBackendError, ModelsError, BackendError, ChatTemplateError),
-    *(BindError, ExposureError, OSError),
+    *(BindError, ExposureError, TlsError, OSError),
 )
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ def examine_all(
         attempts.result(lambda: check_options(settings, discovered), None)
         models = _examine_models(settings, discovered, attempts, None if quick else open_limit_s)
         attempts.result(lambda: check_exposure(settings), None)
+        attempts.result(lambda: server_tls(settings), None)
         for listener in attempts.result(lambda: bind_all(settings.host, settings.port), []):
             listener.close()
     if cache is not None:

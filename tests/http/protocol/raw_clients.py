@@ -12,6 +12,7 @@ import h2.connection
 import h2.events
 
 from jan_ort.http.launcher import bind, serve_models
+from jan_ort.http.tls import server_tls
 from jan_ort.serving.server import Server, Status
 from tests.http.handlers.serving import reference_settings, until
 
@@ -35,7 +36,7 @@ async def listening_server(**settings: Any) -> AsyncIterator[tuple[int, Server]]
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server, ended = Server(reference_settings(**settings)), asyncio.Event()
-    serving = asyncio.create_task(serve_models(server, [listener], ended))
+    serving = asyncio.create_task(serve_models(server, [listener], ended, tls=server_tls(server.settings)))
     try:
         await until(lambda: server.status is Status.READY)
         yield port, server
@@ -118,8 +119,8 @@ class Http2Client:
 
 
 @asynccontextmanager
-async def http2(port: int) -> AsyncIterator[Http2Client]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def http2(port: int, **tls: Any) -> AsyncIterator[Http2Client]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **tls)
     try:
         yield Http2Client(reader, writer)
     finally:
