@@ -95,11 +95,16 @@ def _key(key: str) -> bytes:
     return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
-def _digest(state: State) -> bytes:
-    """Return a digest of all but itself: where any single byte is another, it is another."""
-    words = state[_ALIGNMENT:].view(np.uint64)
+def bytes_digest(content: State) -> bytes:
+    """Return a digest of bytes, uint8 ``(n,)``: where any single one is another, it is another. As fast as a copy."""
+    words = content[: len(content) // 8 * 8].view(np.uint64)
     whole = len(words) // _BLOCK * _BLOCK
     sums = words[:whole].reshape(-1, _BLOCK).sum(axis=1, dtype=np.uint64)
-    told = hashlib.blake2b(state[: _ALIGNMENT - _DIGEST_BYTES].tobytes(), digest_size=_DIGEST_BYTES)
-    told.update(sums.tobytes() + words[whole:].sum(dtype=np.uint64).tobytes())
-    return told.digest()
+    rest = words[whole:].sum(dtype=np.uint64).tobytes() + content[len(words) * 8 :].tobytes()
+    return hashlib.blake2b(sums.tobytes() + rest, digest_size=_DIGEST_BYTES).digest()
+
+
+def _digest(state: State) -> bytes:
+    """Return a digest of all but itself."""
+    header = state[: _ALIGNMENT - _DIGEST_BYTES].tobytes()
+    return hashlib.blake2b(header + bytes_digest(state[_ALIGNMENT:]), digest_size=_DIGEST_BYTES).digest()

@@ -37,6 +37,11 @@ class Batching:
     can_save: bool = False
     max_aside_bytes: float = math.inf
 
+    @property
+    def sets_aside(self) -> bool:
+        """Whether a running sequence may be set aside at all."""
+        return self.can_save and self.max_aside_bytes > 0
+
     @classmethod
     def of(
         cls, info: SessionInfo, capabilities: Collection[Capability], *, longest_s: float, max_aside_bytes: float

@@ -6,27 +6,29 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from jan_ort.engine.admission import Admission
 from jan_ort.engine.batch import Batch
 from jan_ort.engine.batching import Batching
 from jan_ort.engine.commands import Commands
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, as_told, step_failed
+from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, step_failed
 from jan_ort.engine.events import SequenceOutput
-from jan_ort.engine.generation import Generation, GenerationRequest
+from jan_ort.engine.generation import GenerationRequest
 from jan_ort.engine.image_encoder import ImageEncoder
+from jan_ort.engine.in_flight import Delivery, InFlight
 from jan_ort.engine.making_room import make_room
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
+from jan_ort.engine.placing import KEEP_S, PrefixLost, keep_all
+from jan_ort.engine.prefix_pool import PrefixPool
 from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Scheduler
 from jan_ort.engine.sequence import TokenSequence
-from jan_ort.engine.statistics import EngineLoad, EngineStatistics, load_of
+from jan_ort.engine.statistics import EngineLoad, load_of
 from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import Capability, DeviceReport, Session
 
@@ -34,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 CLOSE_S = 10.0
 """How long a backend that does not come back is waited for when its model is closed."""
-
-Delivery = Callable[[Sequence[tuple[Any, SequenceOutput]]], None]
-"""Takes one step's events, each with its request's sink; called from the engine's thread, once a step at most."""
 
 
 class Engine:
@@ -48,6 +47,7 @@ class Engine:
     Each key has such a bound of its own.
     ``prefill_step_s`` is how long a prompt's chunk should hold others up at most.
     ``max_saved_bytes`` is what sequences may take that are set aside for others.
+    ``pool`` keeps prefixes that slots have let go of, for a backend with ``STATE``.
     ``reopen`` opens the session again after its device was lost; without it such a step fails like any other.
     """
 
@@ -63,24 +63,23 @@ class Engine:
         max_queued: int = 512,
         prefill_step_s: float = math.inf,
         max_saved_bytes: float = math.inf,
+        pool: PrefixPool | None = None,
         reopen: Reopen | None = None,
     ) -> None:
         num_tokens = session.info.vocab_size if vocab_size is None else vocab_size
-        self._runner = ModelRunner(session, num_tokens, can_interrupt=Capability.INTERRUPT in capabilities)
-        self.images = ImageEncoder(lambda: self._runner.session)
-        self._tokens = tokens
-        self._eos = frozenset(eos_token_ids)
-        self._deliver = deliver
         batching = Batching.of(session.info, capabilities, longest_s=prefill_step_s, max_aside_bytes=max_saved_bytes)
-        self._scheduler = Scheduler(session.info.num_slots, batching)
+        self.pool = pool if pool is not None and batching.can_save else PrefixPool(0)
+        self._runner = ModelRunner(session, num_tokens, self.pool, can_interrupt=Capability.INTERRUPT in capabilities)
+        self.images = ImageEncoder(lambda: self._runner.session)
+        self._eos = frozenset(eos_token_ids)
+        self._in_flight = InFlight(max_queued, tokens, deliver)
+        self._scheduler = Scheduler(session.info.num_slots, batching, self.pool)
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)
-        self.statistics = EngineStatistics()
-        self._generations: dict[int, Generation] = {}  # by sequence id
+        self.statistics = self._in_flight.statistics
         self._commands = Commands()
         self._lock = threading.Lock()
-        self._admission = Admission(max_queued)
         self._closing = False  # guarded by the lock
         self._failure: BaseException | None = None  # guarded by the lock
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -98,7 +97,7 @@ class Engine:
                 raise EngineStopped
             if (unavailable := self._recovery.unavailable) is not None:
                 raise unavailable
-            self._admission.admit(request.id, len(request.prompts), request.owner)
+            self._in_flight.admission.admit(request.id, len(request.prompts), request.owner)
             self._commands.put(lambda: self._add(request))  # under the lock: never after close() has let go of it
 
     def abort(self, request_id: str) -> None:
@@ -119,7 +118,8 @@ class Engine:
             self._stop()
         else:
             session = self._runner.session
-            self._thread.join(min(timeout_s, KILL_S) if isinstance(session, Killable) else timeout_s)
+            kill_s = KILL_S + (KEEP_S if self.pool.is_stored else 0.0)
+            self._thread.join(min(timeout_s, kill_s) if isinstance(session, Killable) else timeout_s)
             if self._thread.is_alive() and isinstance(session, Killable):
                 session.kill()  # if it was gone by then, the thread is about to end
                 self._thread.join(timeout_s)
@@ -128,7 +128,7 @@ class Engine:
     @property
     def num_queued(self) -> int:
         """The number of sequences that are queued or running."""
-        return self._admission.num_queued
+        return self._in_flight.admission.num_queued
 
     @property
     def load(self) -> EngineLoad:
@@ -156,7 +156,7 @@ class Engine:
         for computed in self._forward(batch):
             sampled = self._sample(computed)
             self._scheduler.commit(computed.rows, time.perf_counter() - started)
-            self._deliver(self._post_process(sampled))
+            self._in_flight.deliver(self._post_process(sampled))
             started = time.perf_counter()
         return True
 
@@ -182,30 +182,17 @@ class Engine:
         self._commands.carry_out(wait=True, timeout_s=self._recovery.wait_s or looks_s)
         session = None if self._closing else self._recovery.revive(self._runner.session)
         if session is not None:
-            self._runner.session = session
+            self._runner.take_over(session)
             self._scheduler.slots.clear()
 
     def _add(self, request: GenerationRequest) -> None:
-        for prompt in request.prompts:
-            try:
-                generation = Generation(request, prompt, self._tokens)
-            except BaseException as error:
-                self._admission.end(request.id)
-                self._deliver([(request.sink, SequenceOutput(prompt.index, "", error=as_told(error)))])
-            else:
-                self._generations[generation.sequence.id] = generation
-                self._scheduler.add(generation.sequence)
+        for sequence in self._in_flight.begin(request):
+            self._scheduler.add(sequence)
 
     def _forget(self, request_id: str, reason: str = "abort") -> None:
         for sequence in self._scheduler.abort(request_id):
-            self._drop(sequence, reason)
+            self._in_flight.drop(sequence, reason)
         self._runner.forget(request_id)
-
-    def _drop(self, sequence: TokenSequence, reason: str) -> Generation:
-        self._admission.end(sequence.request_id)
-        generation = self._generations.pop(sequence.id)
-        self.statistics.end(generation, reason)
-        return generation
 
     def _make_room(self) -> None:
         """Have a request that holds several slots give one up, while another one has none."""
@@ -215,7 +202,7 @@ class Engine:
 
     def _forward(self, batch: Batch) -> Iterator[Computed]:
         """Run the session, the grammars' masks beside it, and end what failed by itself."""
-        self._masks.begin(self._generations[row.sequence.id] for row in batch.rows if row.is_sampled)
+        self._masks.begin(self._in_flight.generations[row.sequence.id] for row in batch.rows if row.is_sampled)
         for part in self._runner.run(batch):
             self._masks.finish()
             if isinstance(part, Failed):
@@ -226,7 +213,7 @@ class Engine:
 
     def _sample(self, computed: Computed) -> list[Sampled]:
         try:
-            return sample_rows(self._sampler, computed.rows, computed.output, self._generations)
+            return sample_rows(self._sampler, computed.rows, computed.output, self._in_flight.generations)
         except BaseException as error:
             self._fail([row.sequence for row in computed.rows], error)
             return []
@@ -244,55 +231,51 @@ class Engine:
             if event.is_last:
                 end = self._scheduler.finish if event.error is None else self._scheduler.fail
                 end(generation.sequence)
-                self._drop(generation.sequence, event.finish_reason or "error")
+                self._in_flight.drop(generation.sequence, event.finish_reason or "error")
         return events
 
     def _fail(self, sequences: Sequence[TokenSequence], error: BaseException) -> None:
-        """End these sequences, and no other, with an error event; every one if the device was lost."""
+        """End these sequences, and no other, with an error event; every one if the device was lost.
+
+        One whose prefix could not be loaded has it computed instead.
+        """
+        if isinstance(error, PrefixLost):
+            logger.warning("%s", error)
+            for sequence in sequences:
+                self._scheduler.place_again(sequence)
+            return
         lost = self._recovery.begin(error)
         if lost is not None:
             self._end_all(lost)
             return
-        failed = step_failed(error)
-        events = []
         for sequence in sequences:
             self._scheduler.fail(sequence)
-            generation = self._drop(sequence, "error")
-            events.append((generation.sink, generation.fail(failed)))
-        self._deliver(events)
+        self._in_flight.fail(sequences, step_failed(error))
 
     def _recover(self) -> bool:
         """Try to open the session again, if it is time to. Returns False: there is nothing to compute yet."""
         self._end_all(self._recovery.unavailable)  # what was submitted before the loss was known
         session = self._recovery.attempt(self._runner.session)
         if session is not None:
-            self._runner.session = session
+            self._runner.take_over(session)
         return False
 
     def _end_all(self, error: EngineError | None) -> None:
         """End every sequence, queued or running, and forget what the slots hold."""
         assert error is not None, "only while the device is unavailable"
-        events = []
-        for generation in list(self._generations.values()):
-            events.append((generation.sink, generation.fail(error)))
+        left = list(self._in_flight.generations.values())
+        for generation in left:
             self._forget(generation.sequence.request_id, "error")
         self._scheduler.slots.clear()
-        if events:
-            self._deliver(events)
+        self._in_flight.tell(left, error)
 
     def _stop(self) -> None:
-        """End what is left; each of the five is done, whatever another one raises."""
+        """End what is left; each of the seven is done, whatever another one raises."""
         with ExitStack() as last_first:
             last_first.callback(self._runner.session.close)
+            last_first.callback(self.pool.close)
+            last_first.callback(keep_all, self._scheduler.slots, self._runner.session, self.pool)
             last_first.callback(self.images.close, CLOSE_S)
             last_first.callback(self._masks.close)
-            last_first.callback(self._end_rest)
+            last_first.callback(lambda: self._in_flight.end_rest(self.failure or EngineStopped()))
             self._commands.carry_out(wait=False)
-
-    def _end_rest(self) -> None:
-        ended = self.failure or EngineStopped()
-        events = [(generation.sink, generation.fail(ended)) for generation in self._generations.values()]
-        self._generations.clear()
-        self._admission.clear()
-        if events:
-            self._deliver(events)

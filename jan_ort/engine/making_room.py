@@ -26,5 +26,6 @@ def make_room(scheduler: Scheduler, runner: ModelRunner, statistics: EngineStati
         sequence.keeps_slot = True
         return error
     scheduler.set_aside(sequence, state)
+    scheduler.pool.make_room()
     statistics.num_set_aside += 1
     return None

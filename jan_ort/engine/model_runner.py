@@ -11,6 +11,8 @@ import numpy as np
 
 from jan_ort.engine.batch import Batch, Row
 from jan_ort.engine.embedded import row_of
+from jan_ort.engine.placing import carry_out
+from jan_ort.engine.prefix_pool import PrefixPool
 from jan_ort.engine.row_sampling import within_vocabulary
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort_backends import BackendError, DeviceLost, Interrupted, Session, SlotTokens, State, StepOutput
@@ -50,8 +52,9 @@ class ModelRunner:
     ``abort`` and ``stop`` may be called from any thread, the rest from the engine's only.
     """
 
-    def __init__(self, session: Session, vocab_size: int, *, can_interrupt: bool) -> None:
+    def __init__(self, session: Session, vocab_size: int, pool: PrefixPool, *, can_interrupt: bool) -> None:
         self.session = session
+        self._pool = pool
         self._vocab_size = vocab_size
         self._can_interrupt = can_interrupt
         self._lock = threading.Lock()
@@ -77,7 +80,7 @@ class ModelRunner:
             yield part
 
     def _place(self, batch: Batch) -> Iterator[Failed]:
-        """Make each placement's slot hold what it keeps, or a copy of what another slot holds."""
+        """Make each placement's slot hold what it is to."""
         failed: dict[int, BaseException] = {}
         for placement, sequence in batch.placements:
             if sequence.slot is None:
@@ -85,15 +88,16 @@ class ModelRunner:
             try:
                 if placement.source in failed:
                     raise failed[placement.source]
-                if placement.saved is not None:
-                    self.session.load(placement.slot, placement.saved.state)
-                elif placement.source != placement.slot:
-                    self.session.fork(placement.source, placement.slot, placement.length)
-                else:
-                    self.session.truncate(placement.slot, placement.length)
+                carry_out(placement, self.session, self._pool)
             except BaseException as error:
                 failed[placement.slot] = error
                 yield Failed([sequence], error)
+
+    def take_over(self, session: Session) -> None:
+        """Go on with a session that was opened anew; it may run elsewhere, where other bits are computed."""
+        if session.info.state_key != self.session.info.state_key:
+            self._pool.clear()
+        self.session = session
 
     def save(self, sequence: TokenSequence) -> State | None:
         """Return what the slot of a sequence holds, None if nothing of it is computed. Raises what the session does."""

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 
-from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest
+from jan_ort.engine.in_flight import Delivery
 
 logger = logging.getLogger(__name__)
 

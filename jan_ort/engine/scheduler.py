@@ -11,9 +11,8 @@ a prompt's chunks end, of which the last but one then ends just before the promp
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from jan_ort.engine.batch import Batch, Row
 from jan_ort.engine.batching import Batching
 from jan_ort.engine.chunks import Chunks
 from jan_ort.engine.pace import Pace
+from jan_ort.engine.prefix_pool import PrefixPool
 from jan_ort.engine.sequence import Saved, TokenSequence
 from jan_ort.engine.slots import MIN_CHUNK, Placement, SlotTable, reusable_length
 from jan_ort.engine.turns import Turns
@@ -33,7 +33,7 @@ MIN_SHARED_GAIN = 16
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """What a waiting prompt shares with each running prefill, and at most with a slot that no prefill is filling."""
+    """What a waiting prompt shares with each running prefill, and at most with the pool or a slot that none fills."""
 
     prompt: NDArray[np.int64]
     shared: tuple[tuple[TokenSequence, int], ...]
@@ -43,12 +43,14 @@ class _Outlook:
 class Scheduler:
     """Requests take turns over the slots of one session; in these, short prompts overtake long ones."""
 
-    def __init__(self, num_slots: int, batching: Batching | None = None) -> None:
+    def __init__(self, num_slots: int, batching: Batching | None = None, pool: PrefixPool | None = None) -> None:
         self.batching = batching or Batching()
+        self.pool = pool or PrefixPool(0)
+        self.pool.num_taken_bytes = self.num_aside_bytes
         num_checkpoints = self.batching.num_checkpoints
         self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork, num_checkpoints=num_checkpoints)
         self.pace = Pace(self.batching.longest_s)
-        self.waiting = Turns(num_slots, keeps_last=not self.batching.can_save)
+        self.waiting = Turns(num_slots, keeps_last=not self.batching.sets_aside)
         self._chunks = Chunks(self.batching, self.slots, self.waiting, self.pace)
         self.running: list[TokenSequence] = []
         self._prefilled_last = False
@@ -79,23 +81,22 @@ class Scheduler:
 
         Whoever has saved what its slot holds calls ``set_aside``. Of a request the last one that decodes is chosen.
         """
-        if not self.batching.can_save or not self.waiting or not self.waiting.may_give or self.slots.num_free:
+        if not self.batching.sets_aside or not self.waiting or not self.waiting.may_give or self.slots.num_free:
             return None
         newcomer = next((s for s in self.waiting.in_turn(1) if self._is_held_up(s)), None)
         giver = None if newcomer is None else self.waiting.giver(newcomer)
         of_giver = [s for s in self.running if s.request_id == giver and not s.keeps_slot]
-        if not of_giver or self._num_aside_bytes() >= self.batching.max_aside_bytes:
+        is_full = len(self.waiting.aside) >= len(self.slots.slots)  # no more are set aside than there are slots
+        if not of_giver or is_full or self.num_aside_bytes() >= self.batching.max_aside_bytes:
             return None
         return max(enumerate(of_giver), key=lambda each: (each[1].is_prefilled, each[0]))[1]
 
     def _is_held_up(self, sequence: TokenSequence) -> bool:
         return not self.waiting.num_running(sequence) and not self._prefix_is_coming(sequence)
 
-    def _num_aside_bytes(self) -> float:
-        """Return the size of what was saved of those that are set aside; no more are than there are slots."""
-        aside = self.waiting.aside
-        sizes = [0 if sequence.saved is None else len(sequence.saved.state) for sequence in aside]
-        return sum(sizes) if len(aside) < len(self.slots.slots) else math.inf
+    def num_aside_bytes(self) -> int:
+        """Return the size of what was saved of those that are set aside."""
+        return sum(len(sequence.saved.state) for sequence in self.waiting.aside if sequence.saved is not None)
 
     def set_aside(self, sequence: TokenSequence, state: State | None) -> None:
         """Take a running sequence off its slot, to go on later from this state; None: nothing of it is computed."""
@@ -106,6 +107,13 @@ class Scheduler:
         self.waiting.put_back(sequence)
         self.slots.release(sequence.slot)
         sequence.slot = None
+
+    def place_again(self, sequence: TokenSequence) -> None:
+        """Take a sequence off a slot whose content is in doubt, to begin anew: what it was to go on from is lost."""
+        assert sequence.slot is not None, "only a running sequence is placed again"
+        self.slots.forget(sequence.slot)
+        sequence.num_computed = sequence.num_cached = 0
+        self.set_aside(sequence, None)
 
     def fail(self, sequence: TokenSequence) -> None:
         """Take a running sequence off its slot and forget what the slot caches, for its content is in doubt."""
@@ -164,20 +172,32 @@ class Scheduler:
             self._forget_outlooks()
 
     def _place(self, sequence: TokenSequence) -> Placement:
-        """Give a waiting sequence the slot that suits it best."""
-        saved, sequence.saved = sequence.saved, None
-        if saved is not None:
-            placement = self.slots.place_saved(saved, sequence.num_computed)
-        else:
-            reuse = not sequence.wants_prompt_logits
-            found = self.slots.place(sequence.prompt, reuse=reuse, scope=sequence.scope)
-            assert found is not None, "a slot is free"
-            placement = found
-            sequence.num_computed = sequence.num_cached = placement.length
+        """Give a waiting sequence the slot that suits it best; what that holds goes to the pool, if much is lost."""
+        placement = self._placement(sequence)
+        evicted = self.slots.evicted(placement) if self.pool.is_used else None
+        if evicted is not None and not self.pool.has(*evicted):
+            placement = replace(placement, evicted=evicted)
         self.slots.hold(placement, sequence.id, sequence.scope)
         self.waiting.take(sequence)
         self.running.append(sequence)
         sequence.slot = placement.slot
+        return placement
+
+    def _placement(self, sequence: TokenSequence) -> Placement:
+        """Return where a sequence goes: on from where it was set aside, or from the most that slots or pool have."""
+        saved, sequence.saved = sequence.saved, None
+        if saved is not None:
+            return self.slots.place_loaded(sequence.num_computed, saved=saved)
+        reuse = not sequence.wants_prompt_logits
+        placement = self.slots.place(sequence.prompt, reuse=reuse, scope=sequence.scope)
+        assert placement is not None, "a slot is free"
+        if reuse and self.pool.is_used:
+            self.pool.num_queries += sequence.num_prompt_tokens - placement.length
+            prefix, length = self.pool.find(sequence.prompt, sequence.scope)
+            if length >= placement.length + MIN_SHARED_GAIN:
+                self.pool.num_hits += length - placement.length
+                placement = self.slots.place_loaded(length, prefix=prefix)
+        sequence.num_computed = sequence.num_cached = placement.length
         return placement
 
     def _prefix_is_coming(self, sequence: TokenSequence) -> bool:
@@ -208,7 +228,8 @@ class Scheduler:
         slots = [slot for slot in self.slots.slots if slot.index not in filling]
         kept = [self.slots.reusable_of(slot, prompt, scope) for slot in slots]
         shared = tuple((s, reusable_length(prompt, s.prompt)) for s in prefills if s.scope == scope)
-        self._outlooks[id(prompt), scope] = outlook = _Outlook(prompt, shared, max(kept, default=0))
+        kept.append(self.pool.find(prompt, scope)[1])
+        self._outlooks[id(prompt), scope] = outlook = _Outlook(prompt, shared, max(kept))
         return outlook
 
     def _coming(self, prefill: TokenSequence, length: int) -> int:

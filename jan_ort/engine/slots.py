@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.embedded import uncut
+from jan_ort.engine.prefix import Prefix
 from jan_ort.engine.sequence import Saved
 
 _EMPTY = np.empty(0, dtype=np.int64)
+
+MIN_KEPT = 32
+"""Tokens of a prefix that is worth keeping outside of slots."""
 
 MIN_CHUNK = 2
 """A prefill chunk of one token takes another kernel on CPUs, and its logits differ in the last bits."""
@@ -47,17 +52,27 @@ class Slot:
     last_used: int = 0
 
 
+class Evicted(NamedTuple):
+    """Tokens that a slot caches, int64 ``(n,)``, and whose prompts they are for."""
+
+    tokens: NDArray[np.int64]
+    scope: str
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a prompt goes: keep ``length`` tokens of ``slot``, copied from slot ``source`` first if that differs.
 
-    With ``saved`` they are the first of that, which the slot is to hold.
+    With ``saved``, or with a ``prefix`` of the pool, they are the first of that, which the slot is to hold. ``evicted``
+    is what it holds now and is to be kept in the pool first.
     """
 
     slot: int
     source: int
     length: int
     saved: Saved | None = None
+    prefix: Prefix | None = None
+    evicted: Evicted | None = None
 
 
 class SlotTable:
@@ -116,15 +131,27 @@ class SlotTable:
             return Placement(donor.index, donor.index, length)
         return Placement(victim.index, donor.index, length)
 
-    def place_saved(self, saved: Saved, length: int) -> Placement:
-        """Choose the slot for a sequence that was set aside at this length; one is free."""
+    def place_loaded(self, length: int, *, saved: Saved | None = None, prefix: Prefix | None = None) -> Placement:
+        """Choose the slot for so many tokens of what is loaded; one is free."""
         index = _least_wanted([slot for slot in self.slots if slot.owner is None]).index
-        return Placement(index, index, length, saved)
+        return Placement(index, index, length, saved, prefix)
+
+    def evicted(self, placement: Placement) -> Evicted | None:
+        """Return what the placement's slot caches, as far as it can be cut there, if much of it is to be lost."""
+        slot = self.slots[placement.slot]
+        length = self._cut(slot, len(slot.cached))
+        stays = placement.source == placement.slot and placement.saved is None and placement.prefix is None
+        lost = length - placement.length if stays else length
+        return Evicted(slot.cached[:length], slot.scope) if lost >= MIN_KEPT else None
 
     def hold(self, placement: Placement, owner: int, scope: str = "") -> None:
         """Give the placement's slot to sequence ``owner``, keeping only the reused prefix."""
         source, slot = self.slots[placement.source], self.slots[placement.slot]
-        cached, kept = (source.cached, source.kept) if placement.saved is None else (placement.saved.cached, ())
+        cached, kept = source.cached, source.kept
+        if placement.saved is not None:
+            cached, kept = placement.saved.cached, ()
+        elif placement.prefix is not None:
+            cached, kept = placement.prefix.tokens, ()
         slot.owner, slot.scope, slot.cached = owner, scope, cached[: placement.length]
         slot.kept = tuple(each for each in kept if each <= placement.length)
         self.num_changes += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.engine.engine import Delivery
+from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.task import EMBED
 from jan_ort.models.folder import ModelFolder
 from jan_ort.serving.encoding import EncodingModel, open_encoding

@@ -15,13 +15,15 @@ from jan_ort.chat.formats import TemplateView, ToolFormat, find_format, read_tem
 from jan_ort.chat.picture_parts import PictureForm, find_form
 from jan_ort.chat.reasoning import Thoughts, find_thoughts
 from jan_ort.chat.template import ChatTemplate, ChatTemplateError
-from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.engine.engine import Engine
+from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.task import GENERATE
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.serving.prompt_cache import max_saved_bytes, open_pool
 from jan_ort.serving.served_model import MAX_WAITING, ServedModel, open_session, open_tokenizer
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
@@ -151,6 +153,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         tokenizer = reading.result()
         vocab_size = _common_size(folder, tokenizer, session.info.vocab_size)
         template = _template(folder, tokenizer)
+        max_bytes = max_saved_bytes(settings)
         engine = Engine(
             session,
             capabilities=backend.capabilities,
@@ -160,6 +163,8 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             vocab_size=vocab_size,
             max_queued=settings.max_queued,
             prefill_step_s=settings.prefill_step_s,
+            max_saved_bytes=max_bytes,
+            pool=open_pool(session.info, settings, max_bytes),
             reopen=lambda: open_session(folder.path, backend, settings, GENERATE),
         )
         undo.pop_all()

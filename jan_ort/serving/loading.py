@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from jan_ort.engine.engine import Delivery
+from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.progress import Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice, find_in
 from jan_ort.serving.memory_ledger import MemoryLedger

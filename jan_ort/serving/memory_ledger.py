@@ -49,7 +49,7 @@ class MemoryLedger:
         options = OpenOptions(settings.num_slots, settings.context_length, settings.options_of(backend.name))
         if not task.takes_context_length:
             options = replace(options, context_length=None)
-        if (need := ask_memory_need(backend, folder.path, options)) is None:
+        if (need := _need(backend, folder, options, settings)) is None:
             return settings
         with self._lock:
             left, least, wanted = self._left(settings), settings, need
@@ -57,7 +57,7 @@ class MemoryLedger:
                 if need.total_bytes <= left:
                     break
                 options = replace(options, num_slots=smaller.num_slots, context_length=smaller.context_length)
-                if (found := ask_memory_need(backend, folder.path, options)) is None:
+                if (found := _need(backend, folder, options, settings)) is None:
                     break
                 need, least = found, smaller
             if need.total_bytes > left:
@@ -84,6 +84,14 @@ class MemoryLedger:
         if not self._needs:
             self._used_before = used
         return self._available() - max(0, promised - (used - self._used_before))
+
+
+def _need(backend: Backend, folder: ModelFolder, options: OpenOptions, settings: Settings) -> MemoryNeed | None:
+    """Return what a backend says, with the cached prompts that a model that generates was given room for."""
+    need = ask_memory_need(backend, folder.path, options)
+    if need is None or not need.kv_cache_bytes:
+        return need
+    return replace(need, working_bytes=need.working_bytes + (settings.prompt_cache_mb or 0) * 2**20)
 
 
 def _smaller(settings: Settings, context_length: int) -> Iterator[Settings]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from jan_ort.engine.engine import Delivery
+from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.serving.served_model import ServedModel

@@ -103,6 +103,6 @@ async def test_thousands_of_requests_leave_nothing_behind() -> None:
 
         assert kinds == {"left stream", "left body", "read stream", "read body"}
         assert engine._scheduler.slots.num_free == 8
-        assert not engine._generations
+        assert not engine._in_flight.generations
         assert after == before
     assert grown < 10_000_000

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.engine import Delivery, Engine
+from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
+from jan_ort.engine.in_flight import Delivery
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.sampling.chain import Sampler
 from jan_ort.sampling.params import SamplingParams

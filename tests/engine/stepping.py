@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest
+from jan_ort.engine.prefix_pool import PrefixPool
 from jan_ort_backends import Capability, Session
 from jan_ort_backends.reference_tokenizer import EOS_TOKEN_ID
 from tests.engine.running import ALL, TOKENIZER, Sink
@@ -22,6 +23,8 @@ class Stepped:
     num_steps: int = 0
     events: dict[int, list[SequenceOutput]] = field(default_factory=dict)
     """Likewise."""
+    sinks: list[Sink] = field(default_factory=list)
+    """So that no other has the identity of one."""
     first_at: dict[int, int] = field(default_factory=dict)
 
     def deliver(self, events: Sequence[tuple[Sink, SequenceOutput]]) -> None:
@@ -31,6 +34,7 @@ class Stepped:
 
     def submit(self, *asked: GenerationRequest) -> None:
         for request in asked:
+            self.sinks.append(request.sink)
             self.engine.submit(request)
         self.engine._commands.carry_out(wait=False)
 
@@ -62,6 +66,7 @@ def stepped(
     capabilities: Collection[Capability] = ALL,
     max_saved_bytes: float = float("inf"),
     max_queued: int = 4096,
+    pool: PrefixPool | None = None,
 ) -> Iterator[Stepped]:
     """Yield an engine over ``session``, which is closed in the end."""
     told: list[Stepped] = []
@@ -73,6 +78,7 @@ def stepped(
         deliver=lambda events: told[0].deliver(events),
         max_queued=max_queued,
         max_saved_bytes=max_saved_bytes,
+        pool=pool,
     )
     told.append(Stepped(engine))
     try:

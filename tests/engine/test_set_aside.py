@@ -147,7 +147,7 @@ def test_a_request_that_is_cancelled_while_it_is_set_aside_leaves_nothing() -> N
     with one_is_aside(ReferenceSession(2, CONTEXT_LENGTH)) as (engine, large, other):
         engine.abort(large)
         assert engine.engine._scheduler.waiting.aside == []
-        assert len(engine.engine._generations) == 1
+        assert len(engine.engine._in_flight.generations) == 1
         engine.all_steps()
 
         assert engine.outputs(large) == []

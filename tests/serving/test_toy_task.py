@@ -10,7 +10,7 @@ import pytest
 from quart import Quart
 
 from jan_ort.cli.doctor.examination import examine_all
-from jan_ort.engine.engine import Delivery
+from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground import task as tasks
 from jan_ort.ground.task import TASKS, Task
 from jan_ort.models.cache.model_use import ModelUse

@@ -46,6 +46,7 @@ class ServerCollector(Collector):
         engines = {model.name: model.engine for model in self._generative_models()}
         yield from _load_families(engines)
         yield from _count_families(engines)
+        yield from _prompt_cache_families(engines)
         yield from _time_families(engines)
 
     def _generative_models(self) -> Iterator[GenerativeModel]:
@@ -107,6 +108,23 @@ def _count_families(engines: dict[str, Engine]) -> Iterable[Metric]:
         for reason, number in list(counts.num_ended.items()):
             ended.add_metric((name, reason), number)
     return prompts, generated, queries, hits, aside, ended
+
+
+def _prompt_cache_families(engines: dict[str, Engine]) -> Iterable[Metric]:
+    queries = CounterMetricFamily(
+        "jan_ort_prompt_cache_queries", "Tokens looked up beyond those found in slots.", labels=_MODEL
+    )
+    hits = CounterMetricFamily("jan_ort_prompt_cache_hits", "Tokens found beyond those in slots.", labels=_MODEL)
+    taken = GaugeMetricFamily(
+        "jan_ort_prompt_cache_bytes", "What cached prompts take outside of slots.", labels=(*_MODEL, "where")
+    )
+    for name, engine in engines.items():
+        pool = engine.pool
+        queries.add_metric((name,), pool.num_queries)
+        hits.add_metric((name,), pool.num_hits)
+        taken.add_metric((name, "memory"), pool.num_bytes)
+        taken.add_metric((name, "disk"), pool.num_stored_bytes)
+    return queries, hits, taken
 
 
 def _time_families(engines: dict[str, Engine]) -> Iterator[Metric]:
