@@ -23,6 +23,10 @@ COMMANDS = {
         "jan_ort.cli.commands.doctor:doctor",
         "Say whether a server could start here, and what keeps it from that.",
     ),
+    "service": (
+        "jan_ort.cli.commands.service:service",
+        "Install the server as a service of this system, or remove it.",
+    ),
     "config": ("jan_ort.cli.commands.config:config", "Show each setting and where it comes from."),
 }
 

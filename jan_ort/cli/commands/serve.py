@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from jan_ort.ground.shown_text import log_as
 from jan_ort.http.auth import check_exposure
 from jan_ort.http.bug_records.kept_log import keep_log
 from jan_ort.http.launcher import BindError, bind_all, launch
+from jan_ort.http.passed_sockets import PassedSocketError, passed_sockets
 from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.http.responses.store import check_store
 from jan_ort.http.tls import server_tls
@@ -43,10 +45,18 @@ def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
         tls = server_tls(settings)
         checked = check_settings(settings)
         try:
-            listeners = bind_all(settings.host, settings.port)
-        except BindError as error:
+            listeners = _passed(settings) or bind_all(settings.host, settings.port)
+        except (BindError, PassedSocketError) as error:
             raise click.ClickException(str(error)) from error
         keep_log(settings)  # not before: a refused start leaves nothing behind
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
     sys.exit(launch(settings, checked, listeners, tls))
+
+
+def _passed(settings: Settings) -> list[socket.socket]:
+    """Return the sockets that systemd has passed, whose addresses must be as harmless as --host."""
+    passed = passed_sockets()
+    for each in passed:
+        check_exposure(settings.model_copy(update={"host": each.getsockname()[0]}))
+    return passed
