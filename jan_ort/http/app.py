@@ -21,6 +21,7 @@ from jan_ort.http.front.front import Front
 from jan_ort.http.keys import ApiKeys
 from jan_ort.http.metrics.answered import count_answer
 from jan_ort.http.metrics.scrape import Metrics, MetricsAddressError, listen_apart
+from jan_ort.http.pages.recent import RECENT, Recent
 from jan_ort.http.responses.desk import RESPONSES, ResponseDesk
 from jan_ort.http.routes import (
     EXTENSION,
@@ -122,6 +123,7 @@ async def _start(app: Quart, server: Server, *, hears_signals: bool) -> None:
     except MetricsAddressError:
         await server.stop()
         raise
+    app.extensions[RECENT] = Recent(server.settings)
     app.extensions[RESPONSES] = ResponseDesk(server.settings)
     app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
     app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
@@ -142,6 +144,7 @@ async def _stop(app: Quart) -> None:
     await asyncio.to_thread(app.extensions[CLOSE_METRICS])
     await app.extensions[EXTENSION].stop()
     app.extensions[RESPONSES].close()
+    app.extensions[RECENT].log.close()
 
 
 async def _hasten(server: Server, bodies: BodyBudget) -> None:

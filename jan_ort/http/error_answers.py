@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from quart import Response, jsonify, request
+from quart import Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from jan_ort.ground.shown_text import quoted
@@ -14,6 +14,7 @@ from jan_ort.http.bug_records.failed_requests import failure_note
 from jan_ort.http.error_bodies import told_as
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.front.paths import POLLED, not_found
+from jan_ort.http.pages.recent import RECENT
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ async def answer_error(error: Exception) -> Response:
     level = logging.DEBUG if request.path in POLLED else logging.INFO
     logger.log(level, "%s %s is answered %d (code %s, param %s)%s", request.method, quoted(request.path, 200), *about)
     failure_note()(answer)
+    current_app.extensions[RECENT].errors.note(answer)
     status, body = told_as(request.path, answer)
     response = jsonify(body)
     response.status_code = status

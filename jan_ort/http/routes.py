@@ -13,7 +13,7 @@ from jan_ort.ground.shown_text import quoted
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.body import read_body
 from jan_ort.http.bug_records.failed_requests import begin_request
-from jan_ort.http.caller import check_caller
+from jan_ort.http.caller import check_caller, is_admin
 from jan_ort.http.connection import current_body, take_request
 from jan_ort.http.handlers import (
     chat,
@@ -26,9 +26,11 @@ from jan_ort.http.handlers import (
     ollama,
     reranking,
     responses,
+    status,
 )
 from jan_ort.http.metrics.scrape import Metrics
 from jan_ort.http.pages.answers import answer_file, answer_page, wants_page
+from jan_ort.http.pages.recent import RECENT
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.server import Server
@@ -149,11 +151,19 @@ def bind_operators(app: Quart) -> None:
         server: Server = app.extensions[EXTENSION]
         return await answer_page("chat", server.settings) if wants_page(server.settings) else _about()
 
+    async def state() -> Response:
+        server: Server = app.extensions[EXTENSION]
+        if wants_page(server.settings):
+            return await answer_page("status", server.settings)
+        check_caller(server, changes_server=False)
+        return await status.get_status(server, app.extensions[RECENT], is_admin=is_admin(server))
+
     async def page_file(name: str) -> Response:
         return await answer_file(name, app.extensions[EXTENSION].settings)
 
     views: dict[str, Callable[..., Awaitable[Response]]] = {
         "/": root,
+        "/status": state,
         "/pages/<path:name>": page_file,
         "/openapi.json": _answer_document,
         "/livez": liveness,

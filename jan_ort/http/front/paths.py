@@ -18,10 +18,13 @@ _MODELS = "/v1/models/"
 POLLED = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 """What is asked again and again by machines."""
 
-SERVED = frozenset({"/", "/openapi.json", *POLLED, *(each.path for each in operations() if "{" not in each.path)})
+_PAGES = frozenset({"/", "/status"})
+"""Where pages are: their relative addresses lead elsewhere below any other spelling."""
+
+SERVED = frozenset({"/openapi.json", *_PAGES, *POLLED, *(each.path for each in operations() if "{" not in each.path)})
 """Every path that is served, but for those with a model's name."""
 
-_LENIENT = SERVED - {"/"} - {each.path for each in operations() if each.changes_server}
+_LENIENT = SERVED - _PAGES - {each.path for each in operations() if each.changes_server}
 
 _WITH_IDS = re.compile(
     "|".join(

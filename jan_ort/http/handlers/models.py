@@ -32,13 +32,13 @@ _DEFAULTS = (
 
 async def get_models(server: Server) -> Response:
     """Answer with the list of the configured models, loaded or not."""
-    described = [_describe(each, server.settings) for each in server.roster.by_name().values()]
+    described = [describe(each, server.settings) for each in server.roster.by_name().values()]
     return jsonify({"object": "list", "data": described})
 
 
 async def get_model(server: Server, model: str) -> Response:
     """Answer with one model by its name."""
-    return jsonify(_describe(server.roster.named(model), server.settings))
+    return jsonify(describe(server.roster.named(model), server.settings))
 
 
 async def load_models(server: Server, body: ModelSelection) -> Response:
@@ -60,10 +60,10 @@ async def unload_models(server: Server, body: ModelSelection) -> Response:
 
 def _changed(server: Server, chosen: list[Resident]) -> Response:
     named = [named for named in server.roster.by_name().values() if named[0] in chosen]
-    return jsonify({"success": True, "data": [_describe(each, server.settings) for each in named]})
+    return jsonify({"success": True, "data": [describe(each, server.settings) for each in named]})
 
 
-def _describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
+def describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
     """Return the model object of what is served under one name."""
     first = residents[0]
     failure = next((each.failure for each in residents if each.failure), None)
