@@ -93,6 +93,14 @@ PACKAGES = (
         "Apache-2.0 or MPL-2.0; taken under Apache-2.0",
         ("dist/purify.min.js",),
     ),
+    Package(
+        "swagger-ui-dist",
+        "5.35.0",
+        "U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==",
+        "Apache-2.0",
+        ("swagger-ui-bundle.js", "swagger-ui.css"),
+        texts=("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"),
+    ),
 )
 
 HEADING = """# Third-party scripts

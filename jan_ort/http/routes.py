@@ -158,11 +158,15 @@ def bind_operators(app: Quart) -> None:
         check_caller(server, changes_server=False)
         return await status.get_status(server, app.extensions[RECENT], is_admin=is_admin(server))
 
+    async def document_page() -> Response:
+        return await answer_page("docs", app.extensions[EXTENSION].settings)
+
     async def page_file(name: str) -> Response:
         return await answer_file(name, app.extensions[EXTENSION].settings)
 
     views: dict[str, Callable[..., Awaitable[Response]]] = {
         "/": root,
+        "/docs": document_page,
         "/status": state,
         "/pages/<path:name>": page_file,
         "/openapi.json": _answer_document,

@@ -55,7 +55,9 @@ class NetworkSettings(BaseSettings):
         description="Origin whose pages may use this server from a browser, as http://localhost:3000 or "
         "tauri://localhost; * is any, and needs a key. May be given several times; in a variable, separated by commas.",
     )
-    pages: bool = Field(True, description="Serve pages for a browser: a chat at /, what runs at /status.")
+    pages: bool = Field(
+        True, description="Serve pages for a browser: a chat at /, the API's document at /docs, what runs at /status."
+    )
     metrics_host: str = Field(
         "127.0.0.1", description="Address for --metrics-port; whoever reaches it needs no key to read the metrics."
     )

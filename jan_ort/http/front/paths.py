@@ -18,7 +18,7 @@ _MODELS = "/v1/models/"
 POLLED = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 """What is asked again and again by machines."""
 
-_PAGES = frozenset({"/", "/status"})
+_PAGES = frozenset({"/", "/docs", "/status"})
 """Where pages are: their relative addresses lead elsewhere below any other spelling."""
 
 SERVED = frozenset({"/openapi.json", *_PAGES, *POLLED, *(each.path for each in operations() if "{" not in each.path)})

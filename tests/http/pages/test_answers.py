@@ -94,8 +94,10 @@ async def test_without_pages_there_is_json_alone() -> None:
         root = await client.get("/", headers={"Accept": BROWSER})
         file = await client.get("/pages/chat/main.js")
 
+        document = await client.get("/docs", headers=BROWSER)
+
     assert (root.status_code, root.content_type) == (200, "application/json")
-    assert file.status_code == 404
+    assert (file.status_code, document.status_code) == (404, 404)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in page_files() if not name.startswith("vendor/")))
@@ -116,6 +118,20 @@ def resolved(folder: str, address: str) -> str:
     for step in above:
         path = path[:-1] if step == ".." else path if step == "." else [*path, step]
     return "/".join([*path, name])
+
+
+async def test_the_document_has_a_page_whatever_is_accepted(client: Client) -> None:
+    response = await client.get("/docs")
+
+    assert (response.status_code, await response.get_data()) == (200, page_files()["docs.html"].body)
+
+
+async def test_a_page_has_one_spelling(client: Client) -> None:
+    """Below another, as /docs/, its relative addresses would lead nowhere."""
+    response = await client.get("/docs/")
+
+    assert response.status_code == 404
+    assert "it is /docs" in (await response.get_json())["error"]["message"]
 
 
 async def test_the_prefix_itself_leads_to_the_page_below_it() -> None:
