@@ -25,9 +25,12 @@ KEY, ADMIN_KEY = "sk-pages-key", "sk-pages-admin"
 OpenPage = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium as the system has it, or as JAN_ORT_TEST_BROWSER names it."""
+    """Chromium as the system has it, or as JAN_ORT_TEST_BROWSER names it.
+
+    Of a module, for playwright's event loop runs until its end, and no test of another folder could have its own.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
     found = os.environ.get("JAN_ORT_TEST_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:

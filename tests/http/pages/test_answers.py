@@ -94,7 +94,7 @@ async def test_without_pages_there_is_json_alone() -> None:
         root = await client.get("/", headers={"Accept": BROWSER})
         file = await client.get("/pages/chat/main.js")
 
-        document = await client.get("/docs", headers=BROWSER)
+        document = await client.get("/docs", headers={"Accept": BROWSER})
 
     assert (root.status_code, root.content_type) == (200, "application/json")
     assert (file.status_code, document.status_code) == (404, 404)
