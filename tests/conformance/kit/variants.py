@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from tests.conformance.kit.changes import each_choice
 from tests.conformance.kit.faults import Exchange, Fault, answering, in_chunks
+from tests.conformance.kit.member_faults import CHAT
 from tests.conformance.kit.smaller_servers import LENGTHS, SMALLER
 
 STREAMS = ("stream.*", "connection.streams_are_independent", "logprobs.are_the_same_in_streams", "stop.*")
@@ -56,6 +58,22 @@ def with_more_members(_: Exchange, answer: Any) -> Any:
     return answer | {"system_fingerprint": "fp_1"} if "choices" in answer else answer
 
 
+def joined_by(between: str) -> tuple[Fault, tuple[str, ...]]:
+    """The server writes something between the text parts of a message, of which OpenAI's document says nothing."""
+
+    def join(exchange: Exchange) -> None:
+        messages = exchange.fields.get("messages")
+        if exchange.path != CHAT or not isinstance(messages, list):
+            return
+        for message in messages:
+            parts = message.get("content") if isinstance(message, dict) else None
+            if isinstance(parts, list) and all(isinstance(part.get("text"), str) for part in parts):
+                message["content"] = between.join(part["text"] for part in parts)
+        exchange.body = json.dumps(exchange.fields | {"messages": messages}).encode()
+
+    return Fault(f"joins_parts_by_{between!r}", "", before=join), ("field.chat.content_parts", "chat.parts_*")
+
+
 VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
     *((server, LEAN) for server in SMALLER),
     *((server, ("overflow.is_a_400", "models.*", "seed.is*")) for server in LENGTHS),
@@ -72,6 +90,8 @@ VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
     (in_chunks("no_finish_reason_before_the_end", "", without_null("finish_reason")), STREAMS),
     (in_chunks("no_logprobs_in_chunks_unasked", "", without_null("logprobs")), STREAMS),
     (answering("no_logprobs_unasked", "", without_null("logprobs")), PLAIN),
+    joined_by(" "),
+    joined_by("\n"),
     (answering("embeddings_backwards", "", embeddings_backwards), ("embeddings.*", "field.embeddings.*")),
     (answering("members_of_the_future", "", with_more_members), PLAIN),
 ]
