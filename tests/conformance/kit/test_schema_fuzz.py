@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from jan_ort_conformance.http.fuzzing.deviations import Deviation, Deviations
-from jan_ort_conformance.http.fuzzing.request_hooks import bounded
+from jan_ort_conformance.http.fuzzing.generation_limits import LIMITS, bounded
 from jan_ort_conformance.http.fuzzing.schema_fuzzing import body_schema
 from jan_ort_conformance.http.http_options import HttpOptions
 from jan_ort_conformance.http.judging.http_run import run_http
+from jan_ort_conformance.http.server.declaration import Declaration
 from jan_ort_conformance.verdicts.results import Results
 from jan_ort_conformance.verdicts.skips import Skip, Skips
 from jan_ort_conformance.verdicts.verdict import Level, Verdict
@@ -81,7 +82,36 @@ def test_a_deviation_that_is_not_listed_stays_a_failure() -> None:
     ],
 )
 def test_a_generation_is_bounded_and_what_is_no_number_left_alone(body: dict[str, Any], sent: dict[str, Any]) -> None:
-    assert bounded(body, 8) == sent
+    assert bounded("/v1/chat/completions", body, 8) == sent
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sent"),
+    [
+        ("/v1/responses", {}, {"max_output_tokens": 16}),
+        ("/v1/responses", {"max_output_tokens": 10**9}, {"max_output_tokens": 16}),
+        ("/v1/responses", {"max_output_tokens": 0}, {"max_output_tokens": 0}),
+        ("/v1/messages", {"max_tokens": 99}, {"max_tokens": 8}),
+        ("/v1/messages", {}, {}),
+        ("/api/chat", {}, {"options": {"num_predict": 8}}),
+        ("/api/generate", {"options": {"num_predict": -1, "seed": 1}}, {"options": {"num_predict": 8, "seed": 1}}),
+        ("/api/generate", {"options": 5}, {"options": 5}),
+        ("/v1/embeddings", {}, {}),
+    ],
+)
+def test_each_operation_has_its_own_limit(path: str, body: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert bounded(path, body, 8) == sent
+
+
+def test_every_operation_that_can_stream_has_a_limit() -> None:
+    spec = load_spec()
+    streaming = {each.path for each in operations() if "stream" in _fields(spec, each.path)}
+
+    assert streaming == set(LIMITS)
+
+
+def _fields(spec: dict[str, Any], path: str) -> set[str]:
+    return Declaration(spec, True, None, None).fields(path)
 
 
 def test_every_request_is_counted_by_operation_and_phase(server: BrokenServer, url: str) -> None:

@@ -13,14 +13,13 @@ from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER, HookContext
 from urllib3.exceptions import ReadTimeoutError
 
 from jan_ort_conformance.http.fuzzing.findings import Findings, curl_of
+from jan_ort_conformance.http.fuzzing.generation_limits import bounded
 from jan_ort_conformance.http.server.events import is_event_stream
 from jan_ort_conformance.http.server.server_process import ServerGone, ServerProcess
 from jan_ort_conformance.http.server.target import Target
 
 ANSWERS = "answers"
 """The check that each request is answered at all."""
-
-_GENERATING = ("/v1/completions", "/v1/chat/completions")
 
 
 @contextmanager
@@ -32,8 +31,8 @@ def hooks_of(
     def before_call(context: HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
         limit_time()
         kwargs["hooks"] = {"response": read_body}
-        if case.operation.path in _GENERATING and isinstance(case.body, dict):
-            case.body = bounded(case.body, max_tokens)
+        if isinstance(case.body, dict):
+            case.body = bounded(case.operation.path, case.body, max_tokens)
 
     def after_network_error(
         context: HookContext, case: schemathesis.Case[Any], request: requests.PreparedRequest
@@ -55,16 +54,6 @@ def hooks_of(
     finally:
         for hook in hooks:
             GLOBAL_HOOK_DISPATCHER.unregister(hook)
-
-
-def bounded(body: dict[str, Any], max_tokens: int) -> dict[str, Any]:
-    """Return the body with no longer a generation than ``max_tokens``; what is no number is left as it is."""
-    name = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
-    limit = body.get(name)
-    numeric = isinstance(limit, int | float) and not isinstance(limit, bool)
-    if limit is None or (numeric and (limit == 0 or limit > max_tokens)):
-        return body | {name: max_tokens}
-    return body
 
 
 def read_body(response: requests.Response, *_: Any, **__: Any) -> None:
