@@ -28,3 +28,11 @@ def test_nine_fields_taken_away_at_once_are_no_fault(server: BrokenServer, url: 
 
     assert blamed(results) == []
     assert len(results.cases) > 20
+
+
+def test_a_filter_that_cannot_be_turned_off_is_no_fault_of_another(server: BrokenServer, url: str) -> None:
+    server.plant(without(("min_p",), refuses=True))
+
+    results = run_http(HttpOptions(url, key=KEY, level=Level.FULL, only=("field.*.top_p",), fuzz=False))
+
+    assert blamed(results) == []

@@ -59,6 +59,8 @@ def top_k(path: str, server: Asker) -> None:
 def top_p(path: str, server: Asker) -> None:
     """top_p 0 draws the likeliest token only, 1 any: also those that 0.95 leaves out."""
     _tighter(path, server, "top_p", 1, 0)
+    if not all(server.declaration.has(f"{path} {name}") for name in ("top_k", "min_p")):
+        return  # what it filters unasked, and cannot be told to leave, may take that twentieth
 
     def drawn(at: float, seed: int) -> str:
         return server.said(path, **FREE | {"temperature": 2, "top_p": at, "seed": seed})
