@@ -34,6 +34,13 @@ class KeysAreCounted(ReferenceImages):
         return with_keys(super().encode_image(pixels, detail), f"{next(self.keys)}/0", f"{next(self.keys)}/1")
 
 
+@fault("images.encode_alike")
+class KeysAreOfTheTop(ReferenceImages):
+    def encode_image(self, pixels: Any, detail: Any = "auto") -> Embedded:
+        top = super().encode_image(pixels[: len(pixels) // 2], detail)
+        return with_keys(super().encode_image(pixels, detail), *(run.key for run in top.runs))
+
+
 @fault("images.of_any_shape")
 class NeedsSixteenPixels(ReferenceImages):
     def encode_image(self, pixels: Any, detail: Any = "auto") -> Embedded:

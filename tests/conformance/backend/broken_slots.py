@@ -76,6 +76,16 @@ class ForkTakesEverything(ReferenceSession):
         super().fork(source, target, self.length(source))
 
 
+@fault("forks.continue_like_the_source")
+class ForkKeepsWhatTheTargetHolds(ReferenceSession):
+    def fork(self, source: int, target: int, length: int) -> None:
+        held = self._caches[target].keys.copy(), self._caches[target].values.copy()
+        holds_as_much = self.length(target) >= length
+        super().fork(source, target, length)
+        if holds_as_much:
+            self._caches[target].keys[:], self._caches[target].values[:] = held
+
+
 @fault("forks.decode_with_their_source")
 class ForkForgetsTheLastLayer(ReferenceSession):
     def fork(self, source: int, target: int, length: int) -> None:

@@ -24,6 +24,7 @@ from tests.conformance.kit.changes import (
 )
 from tests.conformance.kit.choice_faults import CHOICE_FAULTS
 from tests.conformance.kit.conversation_faults import CONVERSATION_FAULTS
+from tests.conformance.kit.drawn_faults import DRAWN_FAULTS
 from tests.conformance.kit.edge_faults import EDGE_FAULTS
 from tests.conformance.kit.faults import (
     Fault,
@@ -64,6 +65,7 @@ FAULTS: list[Fault] = [
     *WIDER_FAULTS,
     *CONVERSATION_FAULTS,
     *EDGE_FAULTS,
+    *DRAWN_FAULTS,
     *TOGETHER_FAULTS,
     *MESSAGES_FAULTS,
     *OLLAMA_FAULTS,

@@ -26,6 +26,17 @@ def picture(seed: int, height: int = 30, width: int = 40) -> NDArray[np.uint8]:
     return np.repeat(np.repeat(coarse, -(-height // 3), axis=0), -(-width // 4), axis=1)[:height, :width]
 
 
+def changed_in_a_corner(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return four pictures that differ from this one in a corner alone, each in another."""
+    pictures = [pixels.copy() for _ in range(4)]
+    half = np.array(pixels.shape[:2]) // 3
+    for at, changed in enumerate(pictures):
+        rows = slice(None, half[0]) if at < 2 else slice(-half[0], None)
+        columns = slice(None, half[1]) if at % 2 else slice(-half[1], None)
+        changed[rows, columns] = 255 - changed[rows, columns]
+    return pictures
+
+
 class Album:
     """A session with room for three pictures and some text in each of its slots."""
 

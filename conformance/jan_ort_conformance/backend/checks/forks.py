@@ -13,10 +13,13 @@ NEEDS = (Capability.GENERATE, Capability.FORK)
 
 @check("forks.continue_like_the_source", *NEEDS)
 def continue_like_the_source(fixture: Fixture) -> None:
-    """A fork of the first tokens, over a longer slot, continues like its source cut to that length."""
+    """A fork of the first tokens, over a longer slot of others, continues like its source cut to that length."""
     writer, session = fixture.writer, fixture.session
+    plain = writer.text
     writer.append(0, 30)
+    writer.text = plain[::-1].copy()
     writer.append(3, 50)
+    writer.text = plain
     session.fork(0, 3, 20)
     expect(writer.lengths()[:4] == [30, 0, 0, 20], f"after fork(0, 3, 20) the lengths are {writer.lengths()}")
     forked = writer.append(3, 10)

@@ -15,6 +15,7 @@ from jan_ort_conformance.backend.check_tools.fixture import Fixture
 from jan_ort_conformance.backend.check_tools.pictures import (
     Album,
     Part,
+    changed_in_a_corner,
     cut,
     expect_same_image,
     images_of,
@@ -30,7 +31,7 @@ NEEDS = (Capability.GENERATE, Capability.IMAGES)
 def encode_alike(fixture: Fixture) -> None:
     """An image has the same vectors each time, of another size or content another key, and fits a row."""
     session = fixture.session
-    plain = [picture(1), picture(2), picture(1, 60, 40), 255 - picture(1)]
+    plain = [picture(1), picture(2), picture(1, 60, 40), 255 - picture(1), *changed_in_a_corner(picture(1))]
     encoded = [session.encode_image(pixels) for pixels in plain]
     for at, pixels in enumerate(plain):
         expect_same_image(session.encode_image(pixels), encoded[at], f"picture {at} encoded again")

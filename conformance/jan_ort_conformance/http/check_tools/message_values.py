@@ -9,6 +9,7 @@ Fields = dict[str, Any]
 SAID: Fields = {"role": "user", "content": "Tell me a story."}
 SCHEMA: Fields = {"type": "object", "properties": {"at": {"const": 1}}, "required": ["at"]}
 LONG = "Look around in every direction, and then say in one word what there is to be seen."
+BLOCKS: list[Fields] = [{"type": "text", "text": "Be brief."}, {"type": "text", "text": LONG}]
 SOURCE = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
 
 
@@ -169,5 +170,9 @@ LENGTHS: list[tuple[str, Fields, Fields]] = [
     ("tools", {"messages": [SAID]}, offered()),
     ("tools.description", offered(), offered(description=LONG)),
     ("messages.content.is_error", result(), result(is_error=True)),
+    ("system", {"system": BLOCKS[:1], "messages": [SAID]}, {"system": BLOCKS, "messages": [SAID]}),
+    ("messages.content", said(content=BLOCKS[:1]), said(content=BLOCKS)),
+    ("messages.content.content", result(content=BLOCKS[:1]), result(content=BLOCKS)),
+    ("messages", turns(), turns({"role": "assistant", "content": "Hi."}, said(content=LONG)["messages"][0])),
 ]
 """Fields and members whose second value makes the prompt longer."""

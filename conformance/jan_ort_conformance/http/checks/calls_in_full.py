@@ -13,9 +13,9 @@ from jan_ort_conformance.verdicts.verdict import expect
 VALUES = ('say "hi"', "C:\\new\\table", "one\ntwo\r\n\tthree", "naïve ☃ 𝄞", "</tool_call> {}'")
 
 
-def _arguments(server: Asker, value: str) -> tuple[str, str]:
-    """Return the arguments of a call that can only be of this value, and those of the same in a stream."""
-    body = {**LONG, "tools": [tool("look", value)], "tool_choice": choice_of("look")}
+def _arguments(server: Asker, offered: dict[str, Any], **fields: Any) -> tuple[str, str]:
+    """Return the arguments of a call of this tool, and those of the same in a stream."""
+    body = {**LONG, **fields, "tools": [offered], "tool_choice": choice_of("look")}
     (call,) = server.ask(CHAT, **body)["choices"][0]["message"]["tool_calls"]
     chunks = server.stream(CHAT, **body)
     pieces = [
@@ -32,7 +32,7 @@ def _arguments(server: Asker, value: str) -> tuple[str, str]:
 def arguments_keep_their_escapes(server: Asker) -> None:
     """Quotes, backslashes, line ends and letters outside ASCII are in a call's arguments, plain and streamed."""
     for value in VALUES:
-        for form, arguments in zip(("plain", "streamed"), _arguments(server, value), strict=True):
+        for form, arguments in zip(("plain", "streamed"), _arguments(server, tool("look", value)), strict=True):
             told = f"{value!r} is {form} in the arguments {arguments!r}"
             expect(isinstance(arguments, str), f"{told}, which are no text")
             expect(json.loads(arguments) == {"at": value}, told)
@@ -68,3 +68,14 @@ def streamed_calls_are_told_apart(server: Asker) -> None:
     indexes = [index for index, _ in begun]
     expect(indexes == [*range(len(begun))] and bool(begun), f"the calls of a stream have the indexes and ids {begun}")
     expect(len({each for _, each in begun}) == len(begun), f"the calls of a stream have the indexes and ids {begun}")
+
+
+@check("tools.streamed_arguments_are_the_plain_ones", needs=[f"{CHAT} tools", f"{CHAT} tool_choice"])
+def streamed_arguments_are_the_plain_ones(server: Asker) -> None:
+    """A call's arguments in a stream are letter by letter those of the plain answer, white space included."""
+    server.has_compared = True
+    parameters = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
+    offered = tool("look") | {"function": tool("look")["function"] | {"parameters": parameters}}
+    for seed in range(3):
+        plain, streamed = _arguments(server, offered, seed=seed)
+        expect(plain == streamed, f"the arguments are plainly {plain!r}, streamed {streamed!r}")

@@ -83,12 +83,13 @@ def usage_counts_every_prompt(server: Asker) -> None:
 
 @check("usage.cached_tokens_are_of_the_prompt", needs=EITHER)
 def usage_cached_tokens_are_of_the_prompt(server: Asker) -> None:
-    """Where cached_tokens are told, they are no more than the prompt's."""
+    """Where cached_tokens are told, they are no more than the prompt's, of several choices and prompts too."""
     for path in server.generating():
-        for _ in range(2):
-            usage = server.ask(path, **GREEDY)["usage"]
+        cases: list[dict[str, Any]] = [{}, {}, *([{"n": 3}] if server.declaration.has(f"{path} n") else [])]
+        for fields in cases + ([{"prompt": PROMPTS}] if path == COMPLETIONS else []):
+            usage = server.ask(path, **GREEDY | fields)["usage"]
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-            expect(0 <= cached <= usage["prompt_tokens"], f"{NAMES[path]}: {usage}")
+            expect(0 <= cached <= usage["prompt_tokens"], f"{NAMES[path]} {fields}: {usage}")
 
 
 @check("choices.are_in_order", needs=[f"{COMPLETIONS} prompt", f"{COMPLETIONS} n"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from jan_ort_conformance.http.check_tools.answers import bytes_of, joined
+from jan_ort_conformance.http.check_tools.answers import bytes_of, joined, readings
 from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, GREEDY, PROMPT, Asker, Untold
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 
 SPACED = ("  two  spaces ", "a\r\nline\r\n\r\nend", "\ta tab\tand\na line \n", "naïve ☃ 𝄞")
+NUM_WORDS = 140
 FEW = GREEDY | {"max_tokens": 4, "min_tokens": 4}
 
 
@@ -57,3 +58,20 @@ def text_keeps_line_ends(server: Asker) -> None:
     plain, streamed = server.said(COMPLETIONS, **fields), joined(server.stream(COMPLETIONS, **fields))
     expect(plain == text, f"{text!r} is given as {plain!r}")
     expect(streamed == text, f"{text!r} is streamed as {streamed!r}")
+
+
+@check("echo.of_long_prompts_has_every_token", needs=[f"{COMPLETIONS} echo", f"{COMPLETIONS} logprobs"])
+def echo_of_long_prompts_has_every_token(server: Asker) -> None:
+    """A prompt of many tokens is echoed with an entry for each of them, which are together its text."""
+    length = server.declaration.context_length
+    if length is not None and length < 3 * NUM_WORDS:
+        raise Untold(f"the context of {length} tokens may not hold a prompt of {NUM_WORDS} words")
+    prompt = " ".join(f"{PROMPT} {number}" for number in range(NUM_WORDS // 7))
+    answer = server.ask(COMPLETIONS, **FEW, prompt=prompt, echo=True, logprobs=1)
+    (choice,), usage = answer["choices"], answer["usage"]
+    logprobs = choice["logprobs"]
+    count = usage["prompt_tokens"] + usage["completion_tokens"]
+    sizes = {name: len(logprobs[name]) for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset")}
+    expect(set(sizes.values()) == {count}, f"{count} tokens of prompt and text have {sizes}")
+    told = f"the tokens are {logprobs['tokens']}, the text {choice['text']!r}"
+    expect(any(each.endswith(choice["text"]) for each in readings(bytes_of(logprobs))), told)

@@ -8,13 +8,25 @@ from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import bytes_of as bytes_of_tokens
 from jan_ort_conformance.http.check_tools.answers import readings
-from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, EITHER, FREE, GREEDY, NAMES, PROMPT, Asker
+from jan_ort_conformance.http.check_tools.asker import (
+    CHAT,
+    COMPLETIONS,
+    EITHER,
+    FREE,
+    GREEDY,
+    NAMES,
+    PROMPT,
+    Asker,
+    Untold,
+)
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 
 NEEDS = (f"{COMPLETIONS} logprobs", f"{CHAT} logprobs")
 TOLERANCE = 2e-3
 """Of a logprob that is told with four digits, or computed in another order."""
+FEWEST, DRIFT = 16, 0.1
+"""Tokens by whose logprobs two ways to compute them are compared, and how far quantised weights take them apart."""
 
 
 def _values(logprobs: Any) -> list[float]:
@@ -101,3 +113,33 @@ def echo_has_those_of_the_prompt(server: Asker) -> None:
     expect(all(value is not None and value <= TOLERANCE for value in rest), f"the logprobs after the first: {rest}")
     told = f"the tokens are {logprobs['tokens']}, the text {choice['text']!r}"
     expect(any(each.endswith(choice["text"]) for each in readings(bytes_of_tokens(logprobs))), told)
+
+
+_DRIFT = 0.1
+"""By which logprobs of quantised weights may differ on the average where a text is read, and not written."""
+
+
+def _drifts(server: Asker, prompt: str) -> tuple[list[float], str]:
+    """Return by how much an answer's logprobs are above those of its echo; nothing where that has other tokens."""
+    (choice,) = server.ask(COMPLETIONS, **GREEDY, prompt=prompt, logprobs=2)["choices"]
+    one = {**GREEDY, "max_tokens": 1, "min_tokens": 1, "echo": True, "logprobs": 2}
+    (echoed,) = server.ask(COMPLETIONS, **one, prompt=prompt + choice["text"])["choices"]
+    tokens, count = choice["logprobs"]["tokens"], len(choice["logprobs"]["tokens"])
+    values, read = _values(choice["logprobs"]), _values(echoed["logprobs"])[-count - 1 : -1]
+    if len(read) < FEWEST or echoed["logprobs"]["tokens"][-count - 1 : -1] != tokens:
+        return [], ""
+    told = f"the tokens {tokens} have the logprobs {values}, and in an echo {read}"
+    return [value - other for value, other in zip(values, read, strict=True)], told
+
+
+@check("logprobs.are_those_of_the_echo", needs=[NEEDS[0], f"{COMPLETIONS} echo"])
+def are_those_of_the_echo(server: Asker) -> None:
+    """A token that was generated has the logprob that it has where its text is echoed, but for rounding."""
+    found = (_drifts(server, prompt) for prompt in (PROMPT, "The", "It was", "I think that", "1, 2, 3"))
+    drifts, told = next((each for each in found if each[0]), ([], ""))
+    if not drifts:
+        raise Untold("echoed texts have other tokens than they were generated with")
+    mean = sum(drifts) / len(drifts)
+    expect(abs(mean) <= DRIFT, f"on the average {mean:.3f} apart: {told}")
+    one_way = all(each > TOLERANCE for each in drifts) or all(each < -TOLERANCE for each in drifts)
+    expect(not one_way, f"each is on the same side of the other, on the average {mean:.3f} apart: {told}")

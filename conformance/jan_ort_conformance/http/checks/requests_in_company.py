@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import joined, text_of, texts
-from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, GREEDY, PROMPT, Asker
+from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, EITHER, FREE, GREEDY, NAMES, PROMPT, Asker
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 
@@ -43,6 +43,30 @@ def _questions(server: Asker) -> list[dict[str, Any]]:
     if has(f"{CHAT} n") and server.declaration.serves_document:
         questions.append({"n": 2})
     return [*questions, {}]
+
+
+_OTHERS: dict[str, Any] = {
+    "temperature": 0.3,
+    "top_k": 3,
+    "top_p": 0.3,
+    "min_p": 0.3,
+    "repeat_penalty": 1.8,
+    "frequency_penalty": 2,
+}
+
+
+@check("seed.holds_after_other_fields", needs=EITHER)
+def holds_after_other_fields(server: Asker) -> None:
+    """A seeded request is the same again after a greedy one, and one of another temperature, filter or penalty."""
+    for path in server.generating():
+        asked = FREE | ({"top_k": 50} if server.declaration.has(f"{path} top_k") else {})
+        first = server.said(path, **asked)
+        for name, value in _OTHERS.items():
+            if server.declaration.has(f"{path} {name}"):
+                server.said(path, **asked | {"temperature": 0, "max_tokens": 2, "min_tokens": 2})
+                server.said(path, **asked | {name: value})
+                again = server.said(path, **asked)
+                expect(again == first, f"{NAMES[path]}: first {first!r}, after one with {name} {value} {again!r}")
 
 
 @check("connection.fields_are_of_their_request", needs=[CHAT])

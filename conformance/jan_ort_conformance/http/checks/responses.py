@@ -120,6 +120,35 @@ def responses_goes_on_by_id(server: Asker) -> None:
     expect(lost.status in (400, 404), f"a response that was not stored is continued: {lost}")
 
 
+@check("responses.instructions_are_of_their_response", needs=[RESPONSES, f"{RESPONSES} instructions"])
+def responses_instructions_are_of_their_response(server: Asker) -> None:
+    """instructions are a part of their own prompt, and not of the response that goes on from it without them."""
+    first = responded(server, instructions="Be brief. " * 8)
+    plain = responded(server)
+    counts = [each["usage"]["input_tokens"] for each in (plain, first)]
+    expect_effect(counts[0] < counts[1], f"without instructions a prompt has {counts[0]} tokens, with them {counts[1]}")
+    by_id = responded(server, input="And then?", previous_response_id=first["id"])
+    items = [{"role": "user", "content": ASKED["input"]}, *first["output"], {"role": "user", "content": "And then?"}]
+    by_items = responded(server, input=items, store=False)
+    counts = [each["usage"]["input_tokens"] for each in (by_id, by_items)]
+    told = f"after a response with instructions the next prompt has {counts[0]} tokens, its items alone {counts[1]}"
+    expect(counts[0] == counts[1], told)
+
+
+@check("responses.every_part_is_read", needs=[RESPONSES])
+def responses_every_part_is_read(server: Asker) -> None:
+    """Of two text parts, and of two messages, each is a part of the prompt."""
+    part = {"type": "input_text", "text": ASKED["input"]}
+    one, other = {"role": "user", "content": [part]}, {"role": "assistant", "content": "Once upon a time."}
+    for short, long in (
+        ([one], [{"role": "user", "content": [part, part]}]),
+        ([one], [one, other, one]),
+        ([{"role": "system", "content": "Be brief."}, one], [{"role": "system", "content": "Be brief. " * 4}, one]),
+    ):
+        counts = [responded(server, input=items, store=False)["usage"]["input_tokens"] for items in (short, long)]
+        expect(counts[0] < counts[1], f"{short} has {counts[0]} tokens, and {long} {counts[1]}")
+
+
 @check("responses.are_kept_and_deleted", needs=[RESPONSES, STORED, INPUT_ITEMS, CANCEL])
 def responses_are_kept_and_deleted(server: Asker) -> None:
     """A stored response is given back with its input, is left as it is by cancel, and is gone once it is deleted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jan_ort_conformance.http.check_tools.answers import texts
+from jan_ort_conformance.http.check_tools.answers import text_of, texts
 from jan_ort_conformance.http.check_tools.asker import COMPLETIONS, FREE, GREEDY, PROMPT, Asker, Untold
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
@@ -179,3 +179,35 @@ def best_of_is_the_likeliest(server: Asker) -> None:
             expect(means[best] >= max(means.values()) - 1e-3, f"of {means} best_of 4 gives {best!r}")
         else:
             raise Untold(f"the candidates of best_of 4 are others than n 4 gives: {best!r}")
+
+
+_SHORTER = [f"{COMPLETIONS} {name}" for name in ("best_of", "n", "logprobs", "stop")]
+GAP = 0.5
+"""Between two mean logprobs that no other way of counting the end of a text turns round."""
+
+
+@check("sampling.best_of_is_no_sum", needs=_SHORTER)
+def best_of_is_no_sum(server: Asker) -> None:
+    """Of candidates of several lengths best_of takes that of the highest logprob per token, not of the highest sum."""
+    fields = FREE | {"min_tokens": 0, "stop": ["."]}
+    shorter = []
+    for seed in range(NUM_SEEDS):
+        asked = fields | {"seed": seed, "best_of": 8}
+        choices = server.ask(COMPLETIONS, **asked, n=8, logprobs=0)["choices"]
+        values = {text_of(each): each["logprobs"]["token_logprobs"] for each in choices}
+        if not all(values.values()):
+            continue
+        means, sums = ({text: total(each) for text, each in values.items()} for total in (_mean, sum))
+        likely, short = max(means, key=means.__getitem__), max(sums, key=sums.__getitem__)
+        if means[likely] - means[short] < GAP:
+            continue
+        best = server.said(COMPLETIONS, **asked)
+        if best != short:
+            return
+        shorter.append(f"{best!r} of {means}")
+        expect(len(shorter) < 3, f"best_of 8 gives three times the text of the highest sum of logprobs: {shorter}")
+    raise Untold(f"in {NUM_SEEDS} seeds the likeliest text and that of the highest sum differ {len(shorter)} times")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
