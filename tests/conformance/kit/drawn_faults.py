@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.conformance.kit.changes import each_choice
-from tests.conformance.kit.faults import Exchange, Fault, answering, in_chunks
+from tests.conformance.kit.faults import Exchange, Fault, answering, in_chunks, streaming
 from tests.conformance.kit.member_faults import CHAT
 from tests.conformance.kit.response_faults import RESPONSES
 from tests.conformance.kit.twin_faults import COMPLETIONS
@@ -127,6 +127,11 @@ def keeping_filters() -> Fault:
     return Fault("keeps_filters", "seed.holds_after_other_fields", before=exchange_filters)
 
 
+def in_frames(name: str, check: str, old: str, new: str) -> Fault:
+    """Each event of a stream has something else in place of a text."""
+    return streaming(name, check, lambda frames: [frame.replace(old, new) for frame in frames])
+
+
 DRAWN_FAULTS: list[Fault] = [
     ranking_by_sums(),
     answering("loses_a_token_of_long_echoes", "echo.of_long_prompts_has_every_token", without_a_token),
@@ -137,4 +142,6 @@ DRAWN_FAULTS: list[Fault] = [
     asking("reads_the_first_part", "responses.every_part_is_read", first_parts, RESPONSES),
     keeping_instructions(),
     keeping_filters(),
+    in_frames("messages_lose_pieces_of_calls", "messages.streams_calls", '"partial_json"', '"partial"'),
+    in_frames("responses_lose_pieces_of_calls", "responses.streams_calls", "arguments.delta", "arguments.piece"),
 ]

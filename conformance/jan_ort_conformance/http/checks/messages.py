@@ -144,6 +144,17 @@ def messages_tools_are_called(server: Asker) -> None:
         expect(answer["stop_reason"] == "tool_use", f"the stop reason of a call is {answer['stop_reason']!r}")
 
 
+@check("messages.streams_calls", needs=[f"{MESSAGES} {name}" for name in ("stream", "tools", "tool_choice")])
+def messages_streams_calls(server: Asker) -> None:
+    """The pieces of a streamed call's input are together the input of the call that is answered whole."""
+    fields = {"tools": [tool()], "tool_choice": {"type": "tool", "name": "look"}, "max_tokens": 200}
+    whole = answered(server, **fields)["content"]
+    events = _events(server.served(MESSAGES, BODY | fields | {"stream": True}).text)
+    pieces = [event["delta"].get("partial_json") or "" for event in events if event["type"] == "content_block_delta"]
+    inputs = [each["input"] for each in whole if each["type"] == "tool_use"]
+    expect([json.loads("".join(pieces))] == inputs, f"the pieces {pieces} are not the input of {whole}")
+
+
 @check("messages.output_format", needs=[f"{MESSAGES} output_config"])
 def messages_output_format(server: Asker) -> None:
     """The text follows the schema of output_config.format."""

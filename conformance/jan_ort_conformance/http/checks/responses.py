@@ -108,6 +108,21 @@ def responses_format_and_call(server: Asker) -> None:
     expect([(call["name"], json.loads(call["arguments"])) for call in calls] == [("tell", {"at": 1})], f"it is {calls}")
 
 
+@check("responses.streams_calls", needs=[RESPONSES])
+def responses_streams_calls(server: Asker) -> None:
+    """The pieces of a streamed call's arguments are together those of its end, and of the call in a plain answer."""
+    server.has_compared = True
+    forced = {"tools": [TOOL], "tool_choice": {"type": "function", "name": "tell"}, "max_output_tokens": 200}
+    (call,) = (item for item in responded(server, **forced, store=False)["output"] if item["type"] == "function_call")
+    answer = server.served(RESPONSES, ASKED | forced | {"stream": True, "store": False})
+    events = [json.loads(each) for each in events_of(answer.body) if each != "[DONE]"]
+    kind = "response.function_call_arguments"
+    pieces = "".join(event["delta"] for event in events if event["type"] == f"{kind}.delta")
+    ends = [event["arguments"] for event in events if event["type"] == f"{kind}.done"]
+    told = f"the pieces are {pieces!r}, the end is {ends}, and plainly {call['arguments']!r}"
+    expect(ends == [pieces] == [call["arguments"]], told)
+
+
 @check("responses.goes_on_by_id", needs=[RESPONSES])
 def responses_goes_on_by_id(server: Asker) -> None:
     """previous_response_id says what its items would say, and store false keeps nothing."""
