@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
 from tests.conformance.kit.changes import each_choice
@@ -127,6 +128,11 @@ def keeping_filters() -> Fault:
     return Fault("keeps_filters", "seed.holds_after_other_fields", before=exchange_filters)
 
 
+def random_seed(fields: Fields) -> Fields:
+    """Draw otherwise each time where the filters are the server's own."""
+    return {} if "top_k" in fields or "seed" not in fields else {"seed": secrets.randbelow(2**31)}
+
+
 def in_frames(name: str, check: str, old: str, new: str) -> Fault:
     """Each event of a stream has something else in place of a text."""
     return streaming(name, check, lambda frames: [frame.replace(old, new) for frame in frames])
@@ -142,6 +148,7 @@ DRAWN_FAULTS: list[Fault] = [
     asking("reads_the_first_part", "responses.every_part_is_read", first_parts, RESPONSES),
     keeping_instructions(),
     keeping_filters(),
+    asking("forgets_seeds_of_its_own_filters", "seed.repeats_as_the_server_draws", random_seed, COMPLETIONS),
     in_frames("messages_lose_pieces_of_calls", "messages.streams_calls", '"partial_json"', '"partial"'),
     in_frames("responses_lose_pieces_of_calls", "responses.streams_calls", "arguments.delta", "arguments.piece"),
 ]

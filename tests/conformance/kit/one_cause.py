@@ -86,6 +86,11 @@ ONE_CAUSE: list[tuple[Fault, set[str], set[str]]] = [
         {"stream.ends_with_done"},
         {"stream.deltas_are_the_text", "connection.streams_are_independent"},
     ),
+    (
+        fault_named("forgets_seeds"),
+        {"seed.repeats"},
+        {"seed.is_of_its_request", "seed.repeats_as_the_server_draws", "connection.seeds_hold_in_company"},
+    ),
     (Fault("no_lists", "", after=_refuse_lists), set(), {"field.completions.prompt", "usage.counts_every_prompt"}),
     (
         answering("one_text", "", _repeat_itself),

@@ -87,6 +87,9 @@ class Habits:
     def _temperature_is_idle(self, path: str) -> bool:
         return len({self._asker.said(path, **FREE | {"seed": seed}) for seed in range(3)}) == 1
 
+    def _seed_is_idle(self, path: str) -> bool:
+        return self._asker.said(path, **FREE) != self._asker.said(path, **FREE)
+
     def _vectors(self, **fields: Any) -> list[Any]:
         found = self._asker.answered(EMBEDDINGS, {"input": "Hello"} | fields)["data"]
         return [each["embedding"] for each in found]
@@ -103,6 +106,7 @@ class Habits:
         "stop": _stop_is_idle,
         "max_tokens": _max_tokens_are_idle,
         "temperature": _temperature_is_idle,
+        "seed": _seed_is_idle,
         "encoding_format": _encoding_format_is_idle,
         "input": _input_is_idle,
     }

@@ -45,6 +45,17 @@ def _questions(server: Asker) -> list[dict[str, Any]]:
     return [*questions, {}]
 
 
+@check("seed.repeats_as_the_server_draws", needs=EITHER)
+def repeats_as_the_server_draws(server: Asker) -> None:
+    """A seed repeats its text under the filters that the server has unasked, and so does its stream."""
+    asked = {"temperature": 0.8, "seed": 7, "max_tokens": 24}
+    for path in server.generating():
+        first, again = server.said(path, **asked), server.said(path, **asked)
+        streamed = joined(server.stream(path, **asked))
+        told = f"{NAMES[path]} with {asked}: first {first!r}, then {again!r}, streamed {streamed!r}"
+        expect(first == again == streamed, told)
+
+
 _OTHERS: dict[str, Any] = {
     "temperature": 0.3,
     "top_k": 3,

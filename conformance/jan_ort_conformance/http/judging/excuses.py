@@ -24,6 +24,7 @@ _ABOUT = {
 _RESTS_ON = {
     "max_tokens": ("stop.is_told", "finish.*", "stream.comes_as_it_is_written"),
     "temperature": ("sampling.*", *(f"field.*.{name}" for name in ("top_p", "top_k", "min_p", "seed"))),
+    "seed": ("seed.is_of_*", "seed.holds_*", "seed.repeats_as_*", "connection.seeds_*"),
     "encoding_format": ("embeddings.base64_*",),
     "input": ("embeddings.read_long_texts_*", "embeddings.tell_near_*", "embeddings.long_texts_*", "embeddings.keep_*"),
 }
