@@ -74,6 +74,14 @@ def joined_by(between: str) -> tuple[Fault, tuple[str, ...]]:
     return Fault(f"joins_parts_by_{between!r}", "", before=join), ("field.chat.content_parts", "chat.parts_*")
 
 
+def refuse_many_letters(exchange: Exchange) -> None:
+    """Have a token for each letter, and no room for more than the context's 512."""
+    if exchange.path in (CHAT, "/v1/completions") and len(exchange.body) > 512 and exchange.status == 200:
+        exchange.status, exchange.answer_headers["content-type"] = 400, "application/json"
+        error = {"message": "too long", "type": "invalid_request_error", "param": "prompt"}
+        exchange.answer = json.dumps({"error": error | {"code": "context_length_exceeded"}}).encode()
+
+
 VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
     *((server, LEAN) for server in SMALLER),
     *((server, ("overflow.is_a_400", "models.*", "seed.is*")) for server in LENGTHS),
@@ -90,6 +98,7 @@ VARIANTS: list[tuple[Fault, tuple[str, ...]]] = [
     (in_chunks("no_finish_reason_before_the_end", "", without_null("finish_reason")), STREAMS),
     (in_chunks("no_logprobs_in_chunks_unasked", "", without_null("logprobs")), STREAMS),
     (answering("no_logprobs_unasked", "", without_null("logprobs")), PLAIN),
+    (Fault("a_token_a_letter", "", after=refuse_many_letters), ("tools.*", "prompt.*", "echo.*")),
     joined_by(" "),
     joined_by("\n"),
     (answering("embeddings_backwards", "", embeddings_backwards), ("embeddings.*", "field.embeddings.*")),

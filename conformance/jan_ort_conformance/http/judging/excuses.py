@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 import httpx
 
-from jan_ort_conformance.http.check_tools.answers import NoDone, NoErrorObject
-from jan_ort_conformance.http.check_tools.asker import EMBEDDINGS, GENERATING, Asker
+from jan_ort_conformance.http.check_tools.answers import NoDone, NoErrorObject, error_of
+from jan_ort_conformance.http.check_tools.asker import EMBEDDINGS, GENERATING, Asker, Refused
 from jan_ort_conformance.http.check_tools.habits import habits_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.verdicts.verdict import Level, Violation
@@ -32,6 +32,7 @@ _RESTS_ON = {
 _ABOUT_ERRORS, _ABOUT_DONE = ("refusal.is_an_openai_error",), ("stream.ends_with_done",)
 _ABOUT_REPEATING = ("seed.*", "field.*.seed")
 _ABOUT_USAGE = ("usage.adds_up",)
+_ABOUT_ROOM = ("overflow.*",)
 
 
 def excuse(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
@@ -50,6 +51,20 @@ def excuse(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
             return told or (_of_steadiness(entry, asker) if has_compared else "")
     except httpx.HTTPError:
         return ""
+
+
+def lacks_room(entry: HttpCheck, asker: Asker, refusal: Refused) -> bool:
+    """Whether a question was refused as longer than the context, and has as many bytes as that has tokens, or more.
+
+    Some tokenizers make a token of each letter. At the level strict too: no server promises a context of some size.
+    """
+    length = asker.declaration.context_length
+    if length is None or asker.target.num_bytes_sent() < length or _is_any(entry, _ABOUT_ROOM):
+        return False
+    try:
+        return refusal.answer.status == 400 and error_of(refusal.answer)["code"] == "context_length_exceeded"
+    except Violation:
+        return False
 
 
 def _of_company(entry: HttpCheck, asker: Asker, sent: set[str]) -> str:

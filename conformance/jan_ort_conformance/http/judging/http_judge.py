@@ -25,7 +25,7 @@ from jan_ort_conformance.http.check_tools.asker import (
 from jan_ort_conformance.http.check_tools.habits import habits_of
 from jan_ort_conformance.http.check_tools.http_check import HttpCheck
 from jan_ort_conformance.http.check_tools.profile import BASE
-from jan_ort_conformance.http.judging.excuses import excuse, lists_undeclared, shows_by_chance
+from jan_ort_conformance.http.judging.excuses import excuse, lacks_room, lists_undeclared, shows_by_chance
 from jan_ort_conformance.http.server.declaration import Standing, is_known
 from jan_ort_conformance.http.server.openai_fields import is_openais, is_owed
 from jan_ort_conformance.http.server.server_process import ServerGone, ServerProcess
@@ -216,6 +216,8 @@ def _judge_success(entry: HttpCheck, asker: Asker) -> Judged:
 
 def _judge_refusal(entry: HttpCheck, refusal: Refused, asker: Asker) -> Judged:
     """A refusal is right where something is not declared, or where the error names what only some models can."""
+    if lacks_room(entry, asker, refusal):
+        return Judged(Verdict.UNSUPPORTED, f"not judged: the context may not hold the question: {refusal.answer}")
     status = refusal.answer.status
     missing = sorted({*_missing(asker), *_lacking(asker), *lists_undeclared(asker)})
     if missing and status in REFUSALS:
@@ -232,10 +234,9 @@ def _judge_refusal(entry: HttpCheck, refusal: Refused, asker: Asker) -> Judged:
         return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(presumed)}; refused with {status}")
     if status in ABSENT and _describes_all(asker):
         return Judged(Verdict.LIES, f"declared, but absent: {refusal}")
-    if status >= INTERNAL:
-        lacking = f"not declared: {', '.join(missing)}; " if missing else ""
-        return Judged(Verdict.FAIL, f"{lacking}no request may be answered by an error of the server: {refusal.told()}")
-    return Judged(Verdict.FAIL, str(refusal))
+    lacking = f"not declared: {', '.join(missing)}; " if missing else ""
+    told = f"{lacking}no request may be answered by an error of the server: {refusal.told()}"
+    return Judged(Verdict.FAIL, told if status >= INTERNAL else str(refusal))
 
 
 def silence(error: Exception, timeout_s: float) -> str:

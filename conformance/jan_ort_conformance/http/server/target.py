@@ -23,8 +23,6 @@ from jan_ort_conformance.http.server.sent_request import SentRequest, shown
 
 _SLACK = 8
 """How many times the time that its tokens take alone an answer may take: others are served beside it."""
-
-
 _DEFAULT_TOKENS = 100
 _MOST_TOKENS = 10_000
 """A number of tokens beyond it is a limit that no answer comes to."""
@@ -114,6 +112,10 @@ class Target:
     def repeat(self) -> str:
         """Return the curl line of the last request, or nothing."""
         return self._sent[-1].curl() if self._sent else ""
+
+    def num_bytes_sent(self) -> int:
+        """Return the size of the last request's body."""
+        return len(self._sent[-1].body or b"") if self._sent else 0
 
     def exchange(self) -> tuple[str, str]:
         """Return the last request and what came, as a report shows them."""
