@@ -81,7 +81,12 @@ WRONG_IN_PROMPTS: list[tuple[str, Fields]] = [
     ("raw", {"raw": "yes"}),
 ]
 
-WRONG_IN_INPUTS: list[tuple[str, Fields]] = [*_COMMON, ("input", {"input": 5}), ("dimensions", {"dimensions": 0})]
+WRONG_IN_INPUTS: list[tuple[str, Fields]] = [
+    *_COMMON,
+    ("input", {"input": 5}),
+    ("dimensions", {"dimensions": 0}),
+    ("truncate", {"truncate": "yes"}),
+]
 WRONG_IN_TEXTS: list[tuple[str, Fields]] = [*_COMMON, ("prompt", {"prompt": 5})]
 WRONG_IN_NAMES: list[tuple[str, Fields]] = [
     ("model", {"model": 5}),
