@@ -12,6 +12,7 @@ from tests.conformance.backend import (
     broken_images,
     broken_interrupts,
     broken_slots,
+    broken_states,
     broken_steps,
 )
 from tests.conformance.backend.broken import FAULTS as BACKEND_FAULTS
@@ -26,6 +27,7 @@ assert broken_ends
 assert broken_images
 assert broken_interrupts
 assert broken_slots
+assert broken_states
 assert broken_steps
 
 
