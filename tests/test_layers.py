@@ -73,6 +73,7 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "quart": ("jan_ort.http", "jan_ort.__init__"),
     "hypercorn": ("jan_ort.http",),
     "PIL": ("jan_ort.images",),
+    "opentelemetry": ("jan_ort.http.tracing",),
     "prometheus_client": ("jan_ort.http.metrics",),
 }
 """Who may import a part of a room, or what a room alone is written with."""

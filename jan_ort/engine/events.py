@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 FinishReason = Literal["stop", "length"]
@@ -40,6 +40,8 @@ class SequenceOutput:
     num_cached_tokens: int = 0
     first_token_at: float | None = None
     """When the first token was sampled, on the clock of ``time.perf_counter``."""
+    placed_at: float | None = field(default=None, compare=False)
+    """When the sequence was given a slot for the first time, on the same clock."""
 
     @property
     def is_last(self) -> bool:

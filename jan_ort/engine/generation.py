@@ -223,6 +223,7 @@ class Generation:
             error=error,
             num_cached_tokens=self.sequence.num_cached,
             first_token_at=self._first_token_at,
+            placed_at=self.sequence.placed_at,
         )
         self._text, self._token_ids = [], []
         return output

@@ -11,6 +11,7 @@ a prompt's chunks end, of which the last but one then ends just before the promp
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -181,6 +182,8 @@ class Scheduler:
         self.waiting.take(sequence)
         self.running.append(sequence)
         sequence.slot = placement.slot
+        if sequence.placed_at is None:
+            sequence.placed_at = time.perf_counter()
         return placement
 
     def _placement(self, sequence: TokenSequence) -> Placement:

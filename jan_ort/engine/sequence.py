@@ -33,6 +33,7 @@ class TokenSequence:
     the prompt's images, by where they begin; in the prompt there are stand-ins (``embedded.py``).
 
     ``owner`` stands for the key of its request: keys take turns. It shares cached prefixes within its ``scope`` only.
+    ``placed_at`` is when it got a slot for the first time, on the clock of ``time.perf_counter``.
     While it is set aside ``saved`` is what its slot held; one that ``keeps_slot`` could not be saved.
     """
 
@@ -50,6 +51,7 @@ class TokenSequence:
     scope: str = ""
     saved: Saved | None = None
     keeps_slot: bool = False
+    placed_at: float | None = field(default=None, compare=False)
 
     @property
     def num_prompt_tokens(self) -> int:

@@ -32,6 +32,7 @@ from jan_ort.http.routes import (
     check_path,
 )
 from jan_ort.http.shutdown import UNKNOWN_GRACE_S, stop_when_told
+from jan_ort.http.tracing import TRACING, begin_tracing
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.http.websocket import RefusedWebsocket
 from jan_ort.serving.choice import Checked
@@ -105,7 +106,9 @@ def build_app(begin: Callable[[], Server], *, hears_signals: bool) -> Quart:
     app.register_error_handler(Exception, answer_error)
     app.after_request(_count)
     app.after_request(_leave_if_stopping)
-    app.asgi_app = Front(app.asgi_app, lambda: app.extensions[EXTENSION].settings)  # type: ignore[method-assign]
+    app.asgi_app = Front(  # type: ignore[method-assign]
+        app.asgi_app, lambda: app.extensions[EXTENSION].settings, lambda: app.extensions.get(TRACING)
+    )
     return app
 
 
@@ -124,6 +127,7 @@ async def _start(app: Quart, server: Server, *, hears_signals: bool) -> None:
         await server.stop()
         raise
     app.extensions[RECENT] = Recent(server.settings)
+    app.extensions[TRACING] = begin_tracing()
     app.extensions[RESPONSES] = ResponseDesk(server.settings)
     app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
     app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
@@ -145,6 +149,8 @@ async def _stop(app: Quart) -> None:
     await app.extensions[EXTENSION].stop()
     app.extensions[RESPONSES].close()
     app.extensions[RECENT].log.close()
+    if (tracing := app.extensions[TRACING]) is not None:
+        await asyncio.to_thread(tracing.close)
 
 
 async def _hasten(server: Server, bodies: BodyBudget) -> None:

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from jan_ort.ground.shown_text import quoted
+from jan_ort.http.tracing import RequestTrace
 
 
 @dataclass(slots=True)
@@ -13,19 +14,21 @@ class Asker:
     """``request_id`` is what the client calls its request; ``key_name`` the holder of its key, if that has a name.
 
     ``owner`` stands for the key itself: what is kept for one is not shown to another. Without keys it is "".
+    ``trace`` is where its spans belong, None where nobody wants any.
     """
 
     request_id: str | None = None
     key_name: str | None = None
     owner: str = ""
+    trace: RequestTrace | None = None
 
 
 _asker: ContextVar[Asker] = ContextVar("asker")
 
 
-def begin_asker(request_id: str | None) -> None:
+def begin_asker(request_id: str | None, trace: RequestTrace | None = None) -> None:
     """Note whose request is answered from now on, in the task that answers it and those that it makes."""
-    _asker.set(Asker(request_id))
+    _asker.set(Asker(request_id, trace=trace))
 
 
 def name_key(name: str | None, owner: str) -> None:
@@ -37,6 +40,11 @@ def name_key(name: str | None, owner: str) -> None:
 def current_owner() -> str:
     """Return what stands for the key of this task's request."""
     return (_asker.get(None) or Asker()).owner
+
+
+def current_trace() -> RequestTrace | None:
+    """Return where the spans of this task's request belong."""
+    return (_asker.get(None) or Asker()).trace
 
 
 def asker_fields() -> dict[str, str]:

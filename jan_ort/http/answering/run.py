@@ -13,8 +13,9 @@ from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest, Prompt
 from jan_ort.engine.results import Sink, run
 from jan_ort.ground.shown_text import quoted
-from jan_ort.http.asker import asker_fields, current_owner, logged_asker
+from jan_ort.http.asker import asker_fields, current_owner, current_trace, logged_asker
 from jan_ort.http.reading.plan import GenerationPlan
+from jan_ort.http.tracing import TracedRun
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class GenerationRun:
         """Tokens of thoughts, of answers that may have some; whoever reads them counts."""
         self._started = time.perf_counter()
         self._first_token_s: float | None = None
+        self._placed_at: float | None = None
+        self._trace = current_trace()
         self._sink: _EndingSink | None = None
 
     async def outputs(
@@ -50,13 +53,21 @@ class GenerationRun:
 
         As ``engine.results.run``, which raises what ended it early. Closing aborts what is not over.
         """
-        async with aclosing(
-            run(self.plan.model.engine, self._request(stream=each_token), ping_interval_s=ping_interval_s)
-        ) as results:
-            async for outputs in results:
-                for output in outputs:
-                    self._count(output)
-                yield outputs
+        failure: Exception | None = None
+        try:
+            async with aclosing(
+                run(self.plan.model.engine, self._request(stream=each_token), ping_interval_s=ping_interval_s)
+            ) as results:
+                async for outputs in results:
+                    for output in outputs:
+                        self._count(output)
+                    yield outputs
+        except Exception as error:
+            failure = error
+            raise
+        finally:
+            if self._trace is not None:
+                self._trace.write(self._traced(failure))
 
     def wake(self) -> None:
         """Have whoever reads the events look again whether more is wanted, though nothing has come."""
@@ -141,6 +152,25 @@ class GenerationRun:
             },
         )
 
+    def _traced(self, failure: Exception | None) -> TracedRun:
+        params, first_s, usage = self.plan.params[0], self._first_token_s, self.usage
+        return TracedRun(
+            id=self.id,
+            operation="text_completion" if self.id.startswith("cmpl-") else "chat",
+            model=self.plan.model.name,
+            started_at=self._started,
+            placed_at=self._placed_at,
+            first_token_at=None if first_s is None else self._started + first_s,
+            num_prompt_tokens=usage["prompt_tokens"],
+            num_cached_tokens=usage["prompt_tokens_details"]["cached_tokens"],
+            num_completion_tokens=usage["completion_tokens"],
+            finish_reasons=tuple(sorted(self._ends)),
+            max_tokens=params.max_tokens,
+            temperature=params.temperature,
+            top_p=params.top_p,
+            failure=failure,
+        )
+
     def _request(self, *, stream: bool) -> GenerationRequest:
         plan = self.plan
         prompts = tuple(
@@ -163,6 +193,8 @@ class GenerationRun:
     def _count(self, output: SequenceOutput) -> None:
         if self._first_token_s is None and output.first_token_at is not None:
             self._first_token_s = output.first_token_at - self._started
+        if self._placed_at is None:
+            self._placed_at = output.placed_at
         self._num_completion_tokens += len(output.token_ids)
         if output.finish_reason is not None:
             self._ends.add(output.finish_reason)

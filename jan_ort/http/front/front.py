@@ -12,6 +12,7 @@ from jan_ort.http.api_error import ApiError
 from jan_ort.http.asker import begin_asker
 from jan_ort.http.front.cors import Headers, answer_headers, is_preflight, preflight_headers
 from jan_ort.http.front.paths import meant_path
+from jan_ort.http.tracing import Tracing
 from jan_ort.settings.schema import Settings
 
 App = Callable[[Any, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
@@ -21,11 +22,12 @@ MAX_ID_BYTES = 512
 
 
 class Front:
-    """``app`` behind what concerns no operation. ``settings`` are asked for with each request."""
+    """``app`` behind what concerns no operation. ``settings`` and ``tracing`` are asked for with each request."""
 
-    def __init__(self, app: App, settings: Callable[[], Settings]) -> None:
+    def __init__(self, app: App, settings: Callable[[], Settings], tracing: Callable[[], Tracing | None]) -> None:
         self._app = app
         self._settings = settings
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Serve a connection of any kind."""
@@ -34,7 +36,9 @@ class Front:
             return
         settings, asked = self._settings(), dict(scope["headers"])
         request_id = _request_id(asked.get(b"x-request-id"))
-        begin_asker(None if request_id is None else request_id.decode("latin-1"))
+        tracing = self._tracing()
+        trace = None if tracing is None else tracing.begin(asked)
+        begin_asker(None if request_id is None else request_id.decode("latin-1"), trace)
         added: Headers = [] if request_id is None else [(b"x-request-id", request_id)]
         if settings.cors_origin:
             if is_preflight(scope["method"], asked):
