@@ -105,6 +105,11 @@ def log_as(level: str | None, *, in_json: bool) -> None:
             handler.setFormatter(JsonFormatter())
 
 
+def is_in_json() -> bool:
+    """Whether the log of this process is written as JSON."""
+    return any(type(handler.formatter) is JsonFormatter for handler in logging.getLogger().handlers)
+
+
 class _CleanedFormatter(ShownFormatter):
     """Writes a line so, after ``clean`` has left out what is not for everybody."""
 

@@ -49,6 +49,14 @@ def test_json_has_the_figures_of_a_request_and_no_probe(tmp_path: Path) -> None:
     assert [line for line in lines if "livez" in line["message"] or "metrics" in line["message"]] == []
 
 
+def test_a_model_in_a_process_of_its_own_writes_json_too(tmp_path: Path) -> None:
+    flags = ("--backend", "reference", "--isolate", "--log-format", "json", "--log-level", "debug")
+    with serve(tmp_path, *flags) as server:
+        lines = [json.loads(line) for line in asked(server).splitlines()]
+
+    assert "jan_ort.plugins.isolation.session_host" in {line["logger"] for line in lines}
+
+
 @pytest.mark.skipif(shutil.which("curl") is None or sys.platform == "win32", reason="needs curl and a POSIX shell")
 @pytest.mark.parametrize("flags", [(), ("--host", "localhost", "--api-key", "k")])
 def test_the_line_to_ask_by_works_in_a_shell(tmp_path: Path, flags: tuple[str, ...]) -> None:

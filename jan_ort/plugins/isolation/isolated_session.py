@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from jan_ort.ground.shown_text import is_in_json
 from jan_ort.plugins.guarded_session import check_info
 from jan_ort.plugins.isolation.session_process import ProcessEnded, SessionProcess
 from jan_ort_backends import Backend, Embedded, ModelError, OpenOptions, Session, SessionInfo, SlotTokens, StepOutput
@@ -100,7 +101,9 @@ def open_isolated(backend: Backend, model_dir: Path, options: OpenOptions) -> Is
     except OSError as error:
         raise ModelError(f"no process can be started for {model_dir}: {error}") from error
     try:
-        info = process.ask("open", backend.name, model_dir, options, logging.getLogger().getEffectiveLevel())
+        info = process.ask(
+            "open", backend.name, model_dir, options, logging.getLogger().getEffectiveLevel(), is_in_json()
+        )
         check_info(backend, info)
     except BaseException as error:
         process.end()

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from jan_ort.ground.shown_text import log_to_stderr
+from jan_ort.ground.shown_text import log_as, log_to_stderr
 from jan_ort.plugins.isolation.array_window import ArrayWindow, Sent
 from jan_ort.plugins.isolation.error_crossing import told_error
 from jan_ort.plugins.session_guard import open_guarded
@@ -43,9 +43,10 @@ class SessionHost:
     def __init__(self, window: ArrayWindow) -> None:
         self._window = window
 
-    def open(self, name: str, model_dir: Path, options: OpenOptions, log_level: int) -> SessionInfo:
+    def open(self, name: str, model_dir: Path, options: OpenOptions, log_level: int, log_json: bool) -> SessionInfo:
         """Open the session, which checks and guards the plugin's, and return its info in plain types, to be checked."""
         log_to_stderr(log_level)
+        log_as(None, in_json=log_json)
         (found,) = [each for each in discover(allow=[name]) if each.name == name]
         if found.backend is None:
             raise ModelError(f"backend {name!r} cannot be used: {found.error}; {found.remedy}")
