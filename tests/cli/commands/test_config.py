@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.settings.schema import Settings
 from tests.cli.commands.running import last_error, run
 
 
@@ -33,6 +34,24 @@ def test_a_flag_wins_over_a_variable_and_a_variable_over_a_file(
     assert settings["port"] == (3, "--port")
     assert settings["num_slots"] == (2, "JAN_ORT_NUM_SLOTS")
     assert settings["max_queued"] == (1, "jan-ort.toml")
+
+
+def test_a_file_can_hold_every_setting(working_directory: Path) -> None:
+    (made := working_directory / "made").write_text("name:key\n")
+    there = {name: value for name, (value, _) in shown().items() if name != "config"}
+    kinds = {name: str(Settings.model_fields[name].annotation) for name, value in there.items() if value is None}
+    there |= {name: 99 for name, kind in kinds.items() if "int" in kind or "float" in kind}
+    there |= {name: ["reference"] for name, kind in kinds.items() if "tuple" in kind}
+    there |= {
+        name: str(working_directory if name.endswith("_dir") else made) for name, k in kinds.items() if "Path" in k
+    }
+    there |= {"api_key": "k", "admin_key": "a", "backend": "reference", "pooling": "mean", "log_level": "info"}
+    (working_directory / "jan-ort.toml").write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in there.items()))
+
+    origins = {name: origin for name, (_, origin) in shown().items() if name != "config"}
+
+    assert origins == dict.fromkeys(origins, "jan-ort.toml")
+    assert len(origins) == len(Settings.model_fields) - 1
 
 
 def test_the_working_directory_wins_over_the_user(working_directory: Path, tmp_path: Path) -> None:
