@@ -65,6 +65,7 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "jan_ort.cli.program": ("jan_ort.__main__",),
     "jan_ort.cli.commands": ("jan_ort.cli.program",),
     "jan_ort.cli.doctor": ("jan_ort.cli.commands",),
+    "jan_ort.cli.bench": ("jan_ort.cli.commands",),
     "jan_ort.cli.service": ("jan_ort.cli.commands",),
     "jan_ort.cli.terminal_chat": ("jan_ort.cli.commands",),
     "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat", "jan_ort.cli.saying"),

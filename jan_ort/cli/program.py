@@ -23,6 +23,7 @@ COMMANDS = {
         "jan_ort.cli.commands.doctor:doctor",
         "Say whether a server could start here, and what keeps it from that.",
     ),
+    "bench": ("jan_ort.cli.commands.bench:bench", "Measure how long clients of a running server wait."),
     "service": (
         "jan_ort.cli.commands.service:service",
         "Install the server as a service of this system, or remove it.",

@@ -1,0 +1,1 @@
+"""What clients of a server wait for, measured from where they are."""
