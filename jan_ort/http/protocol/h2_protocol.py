@@ -30,6 +30,10 @@ _FRAMES_AN_ANSWER, _FRAMES_A_BODY = 2, 4
 _HEADERS_A_FRAME = 16
 """Decoding and checking so many takes as long as a frame."""
 
+_PARTING_S, _PARTING_BYTES = 1.0, 2**24
+"""How long and how much of a flood is read on and dropped: closed at once, the connection is reset, and its client,
+still sending, may never read why (RFC 9112, section 9.6)."""
+
 
 class Http2(H2Protocol):
     """hypercorn's own, which ends a connection by an exception where a stream or a frame is at fault."""
@@ -39,6 +43,7 @@ class Http2(H2Protocol):
         self.connection = StreamwiseConnection(self.connection)
         self.connection.decoder.max_header_list_size = self.config.h2_max_header_list_size  # else once it is agreed to
         self._meter = FrameMeter()
+        self._num_dropped_bytes = 0
 
     async def initiate(self, headers: list[tuple[bytes, bytes]] | None = None, settings: bytes | None = None) -> None:
         """Begin, as HTTP/2 or by an upgrade from HTTP/1.1, whose settings may be anything."""
@@ -57,13 +62,20 @@ class Http2(H2Protocol):
             await self._close_streams()
             await super().handle(event)
             return
+        if self._is_closed:
+            await self._drop_flood(event.data)
+            return
         for portion in self._meter.portions(event.data):
-            if self.connection.state_machine.state is ConnectionState.CLOSED:
+            if self._is_closed:
                 return
             await super().handle(RawData(portion))
             if self._meter.is_overdrawn:
                 await self._calm()
             await asyncio.sleep(0)
+
+    @property
+    def _is_closed(self) -> bool:
+        return bool(self.connection.state_machine.state is ConnectionState.CLOSED)
 
     async def _close_streams(self) -> None:
         """Tell the app of each stream's end in a turn of its own; a hundred answers that end take 40 ms."""
@@ -75,7 +87,18 @@ class Http2(H2Protocol):
         _rarely.warning("a connection of %s is closed, for it sent more frames than anybody needs", self.client)
         self.connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
         await self._flush()
+        await self._close_streams()
+        await self._note_idle()  # it gives way to others
+        self.task_group.spawn(self._part)
+
+    async def _part(self) -> None:
+        await asyncio.sleep(_PARTING_S)
         await self.send(Closed())
+
+    async def _drop_flood(self, received: bytes) -> None:
+        self._num_dropped_bytes += len(received)
+        if self._num_dropped_bytes > _PARTING_BYTES:
+            await self.send(Closed())
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for event in events:
