@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 
 import numpy as np
@@ -28,22 +28,24 @@ class _TooLong(Exception):
 
 
 class JsonPosition:
-    """Whether a document's end so far is inside a string; fed with its bytes."""
+    """Whether a document's end so far is inside a string, and what that end is; fed with its bytes."""
 
-    __slots__ = ("_escaped", "in_string")
+    __slots__ = ("_escaped", "end", "in_string")
 
     def __init__(self) -> None:
         self.in_string = False
+        self.end = b""
         self._escaped = False
 
     def copy(self) -> JsonPosition:
         """Return one at the same place."""
         other = JsonPosition()
-        other.in_string, other._escaped = self.in_string, self._escaped
+        other.in_string, other.end, other._escaped = self.in_string, self.end, self._escaped
         return other
 
     def feed(self, text: bytes) -> None:
         """Move over ``text``."""
+        self.end = (self.end + text)[-MAX_MARKUP:]
         for byte in text:
             if self._escaped:
                 self._escaped = False
@@ -51,6 +53,8 @@ class JsonPosition:
                 self._escaped = True
             elif byte == 0x22:
                 self.in_string = not self.in_string
+            elif byte == 0x0A:  # which no string holds: in markup, a quotation mark may stand alone
+                self.in_string = False
 
 
 class Closer:
@@ -58,7 +62,7 @@ class Closer:
 
     def __init__(self, vocabulary: GrammarVocabulary) -> None:
         self._vocabulary = vocabulary
-        self._marks: list[list[int]] = []
+        self._marks: list[Mapping[bytes, list[int]]] = []
         self._num_spare = 0
         _ = vocabulary.by_preference  # which takes 70 ms, here and not in a step
         brackets = vocabulary.tokens_of_only(b"}]")
@@ -69,13 +73,14 @@ class Closer:
         # A separator first: what must hold one (an address, a URI) cannot end before it.
         self._characters = vocabulary.ids_of([bytes([byte]) for byte in (*b"@:", *range(0x30, 0x7F), *range(0x30))])
 
-    def of_calls(self, marks: Sequence[Sequence[int]]) -> Closer:
-        """Return one for calls, in which what stands behind the last bracket may be missing.
+    def of_calls(self, marks: Sequence[Mapping[bytes, list[int]]], *, is_all_needed: bool) -> Closer:
+        """Return one for calls; what stands behind the last bracket may be missing unless it ``is_all_needed``.
 
-        ``marks`` are token ids of what ends parts of a call that are no JSON, the innermost first.
+        ``marks`` end parts of a call that are no JSON, the innermost first: of each the token ids, after each beginning
+        of it that may have been written.
         """
         closer = copy(self)
-        closer._marks, closer._num_spare = [list(mark) for mark in marks], MAX_MARKUP
+        closer._marks, closer._num_spare = list(marks), 0 if is_all_needed else MAX_MARKUP
         return closer
 
     def ending(self, matcher: LLMatcher, position: JsonPosition, limit: int) -> list[int] | None:
@@ -126,9 +131,17 @@ class Closer:
         return taken
 
     def _mark(self, matcher: LLMatcher, position: JsonPosition) -> list[int]:
-        if position.in_string:
-            return []
-        return next((mark for mark in self._marks if matcher.validate_tokens(mark) == len(mark)), [])
+        for mark in self._marks:
+            begun = next((text for text in mark if position.end.endswith(text)), b"")  # the longest comes first
+            # No string holds a line end: a quotation mark before one is none of JSON's.
+            for rest in (mark[begun], mark[b""]):
+                is_text = position.in_string and not self._holds_line_end(rest)
+                if not is_text and matcher.validate_tokens(rest) == len(rest):
+                    return rest
+        return []
+
+    def _holds_line_end(self, token_ids: Sequence[int]) -> bool:
+        return any(b"\n" in self._vocabulary.token_bytes[token_id] for token_id in token_ids)
 
     def _ending_token(self, matcher: LLMatcher, position: JsonPosition) -> list[int]:
         for token_id in self._inside if position.in_string else self._outside:

@@ -18,6 +18,7 @@ from jan_ort.structured.grammar_errors import GrammarError, SchemaError, Structu
 from jan_ort.structured.json_schema.forced_text import forces_much, longest_literal
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT, grammar_of_checked, locate
+from jan_ort.structured.marks import NO_MARKS, Marks
 from jan_ort.structured.vocabulary import GrammarVocabulary
 
 
@@ -98,18 +99,28 @@ class GrammarCompiler:
         """Compile the grammar of any JSON object."""
         return self.json_schema(JSON_OBJECT)
 
-    def lark(self, source: str, *, closes: bool = False, marks: Sequence[Sequence[str | int]] = ()) -> CompiledGrammar:
+    def lark(self, source: str, *, closes: bool = False, marks: Marks = NO_MARKS) -> CompiledGrammar:
         """Compile a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit.
 
-        ``marks`` end what is no JSON, as ``tokens_of`` takes them. Raises: StructuredError.
+        ``marks`` end what is no JSON. Raises: StructuredError.
         """
         is_much = forces_much(source, MAX_FORCED)
         unforced = NO_FORCING + source if is_much else source
         matcher = self._matcher(LLMatcher.grammar_from_lark(unforced))
         if matcher.is_error():
             raise StructuredError(f"it cannot be served ({_reason(matcher.get_error())}); change what it names")
-        closer = self._closer.of_calls([self.tokens_of(mark) for mark in marks]) if closes and not is_much else None
+        closer = self._closer_of_calls(marks) if closes and not is_much else None
         return CompiledGrammar(matcher, self._vocabulary, closer, 32 + len(source), ends_numbers=_JSON_SCHEMA in source)
+
+    def _closer_of_calls(self, marks: Marks) -> Closer:
+        return self._closer.of_calls([self._rests_of(mark) for mark in marks.texts], is_all_needed=marks.are_all_needed)
+
+    def _rests_of(self, mark: Sequence[str | int]) -> dict[bytes, list[int]]:
+        """Return the token ids of a mark after each beginning of its first text, longest first, and all of it."""
+        first = mark[0]
+        cuts = range(len(first) - 1, 0, -1) if isinstance(first, str) else ()
+        rests = {str(first)[:at].encode(): self.tokens_of([str(first)[at:], *mark[1:]]) for at in cuts}
+        return rests | {b"": self.tokens_of(mark)}
 
     def tokens_of(self, texts: Iterable[str | int]) -> list[int]:
         """Return the token ids of texts that follow one another; a special token stands for itself."""

@@ -17,6 +17,7 @@ from jan_ort.structured.gbnf.grammar_parser import check_length
 from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT
+from jan_ort.structured.marks import NO_MARKS, Marks
 from jan_ort.structured.prefaced import PrefacedGrammar
 
 logger = logging.getLogger(__name__)
@@ -81,9 +82,7 @@ class GrammarPool:
         """Return the grammar of any JSON object."""
         return await self.json_schema(JSON_OBJECT)
 
-    async def lark(
-        self, source: str, *, closes: bool = False, marks: Sequence[Sequence[str | int]] = ()
-    ) -> CompiledGrammar:
+    async def lark(self, source: str, *, closes: bool = False, marks: Marks = NO_MARKS) -> CompiledGrammar:
         """Return a grammar of our own in the matcher's language; ``closes`` ends its JSON at the token limit.
 
         ``marks`` end what is no JSON; equal sources have equal ones.

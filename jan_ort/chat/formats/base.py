@@ -26,6 +26,8 @@ class ToolFormat(ABC):
     """Texts that open calls in an answer; none of them begins with another."""
     closings: tuple[str, ...] = ()
     """Texts that end parts of a call where JSON's brackets do not, the innermost first: for the token limit."""
+    needs_closings = False
+    """Whether arguments are whole only once the closings stand behind them."""
     text_head = ""
     """What its models write before a text for the user, where calls and texts have heads."""
     thoughts: Thoughts | None = None

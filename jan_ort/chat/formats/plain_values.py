@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -109,8 +110,22 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def plain_properties(tool: Tool) -> dict[str, tuple[Any, bool]] | None:
-    """Return each property's schema, and whether it is required; None where only JSON can be held to the schema."""
+def _texts(schema: Mapping[str, Any]) -> list[str] | None:
+    """Return the texts that a schema lists, None if it lists none."""
+    if "const" not in schema and "enum" not in schema:
+        return None
+    values = [schema["const"]] if "const" in schema else schema["enum"]
+    lengths = range(schema.get("minLength", 0), schema.get("maxLength", sys.maxsize) + 1)
+    return [
+        each for each in values if isinstance(each, str) and len(each) in lengths and each in schema.get("enum", [each])
+    ]
+
+
+def plain_properties(tool: Tool, end: str) -> dict[str, tuple[Any, bool]] | None:
+    """Return each property's schema, and whether it is required; None where only JSON can be held to the schema.
+
+    ``end`` ends a text: only in JSON can one hold it.
+    """
     parameters = tool.parameters
     properties = parameters.get("properties", {})
     required = parameters.get("required", ())
@@ -124,17 +139,25 @@ def plain_properties(tool: Tool) -> dict[str, tuple[Any, bool]] | None:
         is_plain = is_text(schema) and set(schema) <= {*_PLAIN_TEXT, "minLength", "maxLength"}
         if not is_plain and ("string" in kinds_of(schema) or not kinds_of(schema)):
             return None
+        if is_plain and (values := _texts(schema)) is not None and (not values or any(end in each for each in values)):
+            return None
         found[name] = ({**schema, **shared}, name in required)
     return found
 
 
-def text_rules(name: str, schema: Mapping[str, Any], ending: str) -> Iterator[str]:
-    """Yield the rules of a text without quotes and of ``ending`` after it, an expression whose text ends it."""
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    if values is not None:
-        yield f"{name}: ({' | '.join(json.dumps(each) for each in values)}) {ending}"
+def text_rules(name: str, schema: Mapping[str, Any], end: str, after: str) -> Iterator[str]:
+    """Yield the rules of a text without quotes: ``end`` ends it, wherever it first stands, and ``after`` follows.
+
+    Both are what the format writes there, ``end`` with white space that is no part of the text before it.
+    """
+    mark = end.lstrip()
+    if (values := _texts(schema)) is not None:
+        yield f"{name}: ({' | '.join(map(json.dumps, values))}) {json.dumps(end + after)}"
     elif "minLength" in schema or "maxLength" in schema:
         bounds = f"{schema.get('minLength', 0)},{schema.get('maxLength', '')}"
-        yield f"{name}: /[^<]{{{bounds}}}/ {ending}"
+        # One lexeme: as one of its own the text would take the white space before its end, and never end.
+        yield f"{name}: {name.upper()}"
+        yield f"{name.upper()}: /[^<]{{{bounds}}}/ {json.dumps(end + after)}"
     else:
-        yield f"{name}[lazy]: /(.|\\n)*/ {ending}"
+        yield f"{name}: {name}_text {json.dumps(after)}"
+        yield f"{name}_text[lazy]: /(.|\\n)*/ {json.dumps(mark)}"

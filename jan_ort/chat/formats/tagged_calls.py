@@ -16,7 +16,7 @@ from jan_ort.chat.formats.plain_values import is_text, json_value, plain_propert
 from jan_ort.chat.tools import Tool
 from jan_ort.chat.tools.call_events import CallArguments, CallEnded, CallEvent, CallStarted
 from jan_ort.chat.tools.call_reader import MAX_SPACE, CallReader, Opening
-from jan_ort.chat.tools.json_scanner import WHITESPACE
+from jan_ort.chat.tools.json_scanner import WHITESPACE, JsonScanner
 from jan_ort.chat.tools.lark_text import quoted
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"
@@ -44,6 +44,7 @@ class TaggedFormat(ToolFormat):
 
     markers = (OPENING, CLOSING)
     openings = (Opening(OPENING),)
+    needs_closings = True
     syntax: TagSyntax
 
     @abstractmethod
@@ -74,7 +75,7 @@ class TaggedFormat(ToolFormat):
 
         def rules(at: int, tool: Tool) -> Iterator[str]:
             is_held = grammar.plan.is_forced or tool.is_strict
-            properties = plain_properties(tool) if is_held else None
+            properties = plain_properties(tool, self.syntax.value_end) if is_held else None
             if properties is None:
                 yield from grammar.object_call(at, tool, "arguments")
             else:
@@ -88,13 +89,13 @@ class TaggedFormat(ToolFormat):
         end = quoted(f"{syntax.call_end}{self.joint}") if syntax.call_end else ""
         yield " ".join([f"call_{at}:", quoted(self.head(name)), *pairs, end])
         for n, (key, (schema, _)) in enumerate(properties.items()):
-            ending = quoted(f"{syntax.padding}{syntax.value_end}{self.joint}")
+            ending = f"{syntax.padding}{syntax.value_end}"
             begin = quoted(self.key(key) + syntax.padding)
             if is_text(schema):
                 yield f"pair_{at}_{n}: {begin} value_{at}_{n}"
-                yield from text_rules(f"value_{at}_{n}", schema, ending)
+                yield from text_rules(f"value_{at}_{n}", schema, ending, self.joint)
             else:
-                yield f"pair_{at}_{n}: {begin} value_{at}_{n} {ending}"
+                yield f"pair_{at}_{n}: {begin} value_{at}_{n} {quoted(ending + self.joint)}"
                 yield f"value_{at}_{n}: %json {json.dumps(schema)}"
 
 
@@ -110,6 +111,7 @@ class TaggedReader(CallReader):
         self._is_text = False
         self._value_begins = False
         self._schema: Any = None
+        self._scanner: JsonScanner | None = None
         self._inner: JsonCallsReader | None = None
         self._state: Callable[[], Sequence[CallEvent]] = self._in_head
 
@@ -178,23 +180,46 @@ class TaggedReader(CallReader):
 
     def _in_value(self) -> Sequence[CallEvent]:
         end, padding = self._syntax.value_end, self._syntax.padding
-        if self._value_begins:
-            if self.rest == padding:
-                self.rest, self._value_begins = "", False
-                return []
-            self._value_begins = False
-        if self.rest.endswith(end):
-            value = self.rest.removesuffix(end)
-            self.rest, self._state = "", self._between
-            value = value.removesuffix(padding)
-            return [CallArguments(_inside(value) + '"' if self._is_text else json_value(value, self._schema))]
-        if not self._is_text:
+        if self._value_begins and self.rest == padding:
+            self.rest, self._value_begins = "", False
             return []
+        self._value_begins = False
+        if not self._is_text:
+            return self._in_json()
+        if self.rest.endswith(end):
+            return self._end_value(len(self.rest) - len(end))
         whole = padding + end
         num_held = next((n for n in range(min(len(whole), len(self.rest)), 0, -1) if self.rest.endswith(whole[:n])), 0)
         num_held = max(num_held, next((n for n in range(len(end), 0, -1) if self.rest.endswith(end[:n])), 0))
         given, self.rest = self.rest[: len(self.rest) - num_held], self.rest[len(self.rest) - num_held :]
         return [CallArguments(_inside(given))] if given else []
+
+    def _in_json(self) -> Sequence[CallEvent]:
+        """Take a character of what is no text: a text inside of JSON may hold anything, what ends a value too."""
+        end = self._syntax.value_end
+        if self._scanner is None and self.rest.strip(WHITESPACE) in ("{", "[", '"'):
+            self._scanner = JsonScanner()
+        if self._scanner is not None and not self._scanner.is_done:
+            if self._scanner.feed(self.rest[-1]):
+                return []
+            self._scanner = None
+            at = self.rest.find(end)
+        else:
+            at = len(self.rest) - len(end) if self.rest.endswith(end) else -1
+        return [] if at < 0 else self._end_value(at)
+
+    def _end_value(self, at: int) -> Sequence[CallEvent]:
+        """End the value ``at`` this place, and read what stands behind its end."""
+        value, after = self.rest[:at].removesuffix(self._syntax.padding), self.rest[at + len(self._syntax.value_end) :]
+        self.rest, self._state, self._scanner = "", self._between, None
+        written = _inside(value) + '"' if self._is_text else json_value(value, self._schema)
+        events: list[CallEvent] = [CallArguments(written)]
+        for number, char in enumerate(after):
+            events += self.feed(char)
+            if self.is_done:
+                self.rest += after[number + 1 :]
+                break
+        return events
 
     def _behind(self) -> Sequence[CallEvent]:
         text = self.rest.strip(WHITESPACE)

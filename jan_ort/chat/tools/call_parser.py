@@ -37,7 +37,7 @@ class ToolCallParser:
 
     ``tools`` are those that may be called, by name; a call of another name is content. Without ``is_parallel``,
     ``is_done`` is set once the first call has ended, and whatever is fed after that is not looked at. A forced answer
-    (``is_forced``) is calls and nothing else: what is left of one that was cut off is no content.
+    (``is_forced``) is calls and nothing else: what is none is left of one that was cut off, and no content.
     """
 
     def __init__(
@@ -83,8 +83,7 @@ class ToolCallParser:
         if not self.is_done:
             self._give_content(self._held)
             self._held = ""
-        events = self._take()
-        return [each for each in events if not isinstance(each, ContentDelta)] if self._is_forced else events
+        return self._take()
 
     def _drain(self) -> None:
         while self._pending and not self.is_done:
@@ -167,6 +166,8 @@ class ToolCallParser:
         if not text:
             return
         self._is_at_start = False
+        if self._is_forced:
+            return
         last = self._events[-1] if self._events else None
         if isinstance(last, ContentDelta):
             self._events[-1] = ContentDelta(last.text + text)

@@ -17,6 +17,7 @@ from jan_ort.structured.grammar_errors import StructuredError
 from jan_ort.structured.json_schema.references import Steps
 from jan_ort.structured.json_schema.schema_checks import checked_schema
 from jan_ort.structured.json_schema.schema_grammar import JSON_OBJECT, or_json_text
+from jan_ort.structured.marks import Marks
 from jan_ort_openapi.models import ChatCompletionRequestResponseFormat
 
 if TYPE_CHECKING:
@@ -113,8 +114,11 @@ async def _calls(model: GenerativeModel, plan: ToolPlan, text: object) -> Compil
     is_read = plan.is_forced or text is not None or any(tool.is_strict for tool in plan.callable_tools)
     source = await model.rendering.run(lambda: _source_of_calls(model, plan, text), is_long=is_read)
     closes = plan.is_forced or text is not None
-    marks = [as_parts(each, model.tool_markers) for each in model.tool_format.closings]
-    return None if source is None else await (await model.grammar_pool()).lark(source, closes=closes, marks=marks)
+    if source is None:
+        return None
+    tool_format, grammars = model.tool_format, await model.grammar_pool()
+    closings = [as_parts(each, model.tool_markers) for each in tool_format.closings]
+    return await grammars.lark(source, closes=closes, marks=Marks(closings, tool_format.needs_closings))
 
 
 def _source_of_calls(model: GenerativeModel, plan: ToolPlan, text: object) -> str | None:
