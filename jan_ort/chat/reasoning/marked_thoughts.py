@@ -35,6 +35,14 @@ class MarkedThoughts(Thoughts):
         """Whether the prompt ends with the opening."""
         return prompt.rstrip(WHITESPACE).endswith(self.opening.rstrip(WHITESPACE))
 
+    def are_left_open_in(self, content: str) -> bool:
+        """Whether a message begins with a thought that does not end in it."""
+        return content.lstrip(WHITESPACE).startswith(self.opening.rstrip(WHITESPACE)) and self.closing not in content
+
+    def opened_apart(self, content: str) -> str:
+        """Return the thought of such a message, without the opening."""
+        return content.lstrip(WHITESPACE).removeprefix(self.opening.rstrip(WHITESPACE)).lstrip(WHITESPACE)
+
     def closed(self, prompt: str) -> str:
         """Return the prompt with the closing, as templates write a thought of nothing."""
         return f"{prompt.rstrip(WHITESPACE)}\n\n{self.closing}\n\n"

@@ -34,13 +34,15 @@ class EncodedConversation(NamedTuple):
     """The prompt of a conversation: its token ids, int64 ``(n,)``, its text, and what the request says about tools.
 
     In the text, names of control tokens that are a client's words have a stand-in. ``is_continued`` says that it ends
-    inside of the assistant's last message. ``embedded`` are its images' runs, as ``engine/embedded.py`` has them.
+    inside of the assistant's last message, ``is_in_thought`` that a thought is open there.
+    ``embedded`` are its images' runs, as ``engine/embedded.py`` has them.
     """
 
     token_ids: NDArray[np.int64]
     text: str
     tools: ToolPlan | None
     is_continued: bool = False
+    is_in_thought: bool = False
     embedded: Mapping[int, EmbeddedRun] = MappingProxyType({})
 
 
@@ -51,20 +53,24 @@ async def encode_conversation(model: GenerativeModel, body: CreateChatCompletion
     """
     try:
         # In a thread: a template is a program, and may take most of a second; so may thousands of messages.
-        prompt, tools, is_continued = await model.rendering.run(lambda: _prompt(model, body), is_long=_is_long(body))
+        prompt, tools, is_continued, is_in_thought = await model.rendering.run(
+            lambda: _prompt(model, body), is_long=_is_long(body)
+        )
     except (MessageError, ToolError) as error:
         raise bad_request(error.param, str(error)) from error
     token_ids = await fitting(model.encode_marked(prompt, fits=True), "messages")
     token_ids, embedded = await placed_images(model, token_ids, image_parts(body))
     if not len(token_ids):
         token_ids = starting_token(model)
-    return EncodedConversation(token_ids, prompt.text, tools, is_continued, embedded)
+    return EncodedConversation(token_ids, prompt.text, tools, is_continued, is_in_thought, embedded)
 
 
-def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[MarkedText, ToolPlan | None, bool]:
+def _prompt(
+    model: GenerativeModel, body: CreateChatCompletionRequest
+) -> tuple[MarkedText, ToolPlan | None, bool, bool]:
     tools = parse_tools(body)
     if not body.messages and tools is None:
-        return MarkedText(""), None, False
+        return MarkedText(""), None, False, False
     if model.template is None:
         raise bad_request(
             "messages",
@@ -77,10 +83,12 @@ def _prompt(model: GenerativeModel, body: CreateChatCompletionRequest) -> tuple[
     messages = _messages(body, mark)
     described = [] if tools is None else [(tool.description, tool.parameters) for tool in tools.tools]
     client = ClientTexts(model, [messages, described])
-    messages = with_thoughts(client.messages(messages), model.template_view.thought_field)
+    field = model.template_view.thought_field
+    begun, is_in_thought = options.begun(client.messages(messages), model.thoughts, takes_thoughts=field is not None)
+    messages = with_thoughts(begun, field)
     shown = client.tools(tools)
     text = _rendered(model, model.template, messages, shown, options, mark, is_system_ours=_is_ours(body))
-    return client.prompt(options.ended(text, messages)), tools, options.is_continued
+    return client.prompt(options.ended(text)), tools, options.is_continued, is_in_thought
 
 
 def _image_mark(model: GenerativeModel, body: CreateChatCompletionRequest) -> str | None:

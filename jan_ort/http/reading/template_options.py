@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from jan_ort.chat.messages import THOUGHT
 from jan_ort.chat.reasoning import Thoughts
+from jan_ort.chat.reasoning.marked_thoughts import MarkedThoughts
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.other_names import flag, given
 from jan_ort.http.reading.thinking_switch import is_switched_off, thinking_variables
@@ -14,6 +17,8 @@ from jan_ort_openapi.models import CreateChatCompletionRequest
 
 _OURS = ("messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token")
 _OF_RENDERING = ("max_cpu_s",)
+_HERE = secrets.token_hex(16)
+"""What stands where a message is continued until its template has written it; no client knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +33,33 @@ class TemplateOptions:
     is_continued: bool = False
     unthinking: Thoughts | None = None
 
-    def ended(self, prompt: str, messages: list[dict[str, Any]]) -> str:
-        """Return the prompt, up to the end of the last message's text if that is continued. Raises: ApiError 400."""
+    def begun(
+        self, messages: list[dict[str, Any]], thoughts: Thoughts | None, *, takes_thoughts: bool
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return the messages with a mark where the last one is continued, and whether that is inside of a thought.
+
+        A message of a thought alone, whose text is not closed or stands under its own name, is continued in it.
+        """
+        last = messages[-1] if messages else {}
+        if not self.is_continued or last.get("role") != "assistant":
+            return messages, False
+        content, thought = last["content"], last.get(THOUGHT, "")
+        is_open = isinstance(thoughts, MarkedThoughts) and thoughts.are_left_open_in(content)
+        if takes_thoughts and is_open and isinstance(thoughts, MarkedThoughts):
+            content, thought = "", thoughts.opened_apart(content)  # else the template writes another one before it
+        if not content.strip() and thought:
+            return [*messages[:-1], last | {"content": "", THOUGHT: thought + _HERE}], True
+        marked = last | {"content": content + _HERE} if content.strip() else last
+        return [*messages[:-1], marked], is_open
+
+    def ended(self, prompt: str) -> str:
+        """Return the prompt, up to the mark if the last message is continued. Raises: ApiError 400."""
         if self.unthinking is not None and self.unthinking.are_open_in(prompt):
             return self.unthinking.closed(prompt)
         if not self.is_continued:
             return prompt
-        last = messages[-1]["content"] if messages and messages[-1]["role"] == "assistant" else ""
-        for text in (last, last.strip()):
-            if text and (at := prompt.rfind(text)) >= 0:
-                return prompt[: at + len(text)]
+        if (at := prompt.rfind(_HERE)) >= 0:
+            return prompt[:at]
         message = "continue_final_message needs a last message of the assistant with a text that the template writes"
         raise bad_request("continue_final_message", message)
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def is_thought_open(model: GenerativeModel, prompt: EncodedConversation) -> bool:
     """Whether the answer begins inside of a thought."""
-    return model.template is not None and model.thoughts is not None and model.thoughts.are_open_in(prompt.text)
+    if model.template is None or model.thoughts is None:
+        return False
+    return prompt.is_in_thought or model.thoughts.are_open_in(prompt.text)
 
 
 async def after_thoughts(

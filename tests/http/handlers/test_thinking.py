@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from jan_ort.http.reading.template_options import TemplateOptions
 from tests.chat.formats.templates import HERMES
 from tests.http.handlers.serving import CHAT, HELLO, Client, post, serving, stream
 from tests.http.scripted import Script, model_folder, scripted
@@ -200,6 +201,78 @@ async def test_an_earlier_thought_is_taken_back(thinker: Thinker) -> None:
     follow = [*HELLO, first, *HELLO]
 
     assert (await thinker.choice("Well.", messages=follow))["message"]["content"] == "Well."
+
+
+TURNS = "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+QWEN3 = (
+    TURNS + "{% set answer = m.content.split('</think>')[-1].lstrip('\n') %}"
+    "{% if m.role == 'assistant' %}<think>\n{{ (m.reasoning_content or m.content.split('</think>')[0].split('<think>')"
+    "[-1] if '</think>' in m.content or m.reasoning_content else '').strip('\n') }}\n</think>\n\n{% endif %}"
+    "{{ answer }}<|im_end|>\n{% endfor %}"
+)
+R1 = TURNS + "{{ m.content.split('</think>')[-1] if '</think>' in m.content else m.content }}<|im_end|>{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "last", "prompt", "thought"),
+    [
+        (QWEN3, {"content": "end"}, "<think>\n\n</think>\n\nend", None),
+        (QWEN3, {"content": "<think>a</think>\n\nSo, "}, "<think>\na\n</think>\n\nSo, ", None),
+        (QWEN3, {"content": "So", "reasoning_content": "a"}, "<think>\na\n</think>\n\nSo", None),
+        (QWEN3, {"content": "", "reasoning_content": "I see"}, "<think>\nI see", "x"),
+        (QWEN3, {"content": "<think>\nI see"}, "<think>\nI see", "x"),
+        (R1, {"content": "im_end"}, "im_end", None),
+        (R1, {"content": "<think>a</think>\n\nSo"}, "\n\nSo", None),
+        (R1, {"content": "<think>\nI see"}, "<think>\nI see", "x"),
+    ],
+)
+async def test_a_message_is_continued_where_it_ends(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    template: str,
+    last: dict[str, Any],
+    prompt: str,
+    thought: str | None,
+) -> None:
+    folder = model_folder(tmp_path, template + ("" if "<think>" in template else "{# <think> #}"))
+    script = scripted(monkeypatch, folder)
+    prompts: list[str] = []
+    monkeypatch.setattr(TemplateOptions, "ended", _noting(TemplateOptions.ended, prompts))
+    async with serving(model=str(folder)) as app:
+        thinker = Thinker(app.test_client(), script)
+        messages = [*HELLO, {"role": "assistant", **last}]
+        text = "x</think>\n\ny" if thought else "y"
+
+        message = (await thinker.choice(text, messages=messages, continue_final_message=True))["message"]
+
+    assert prompts[0].endswith(f"<|im_start|>assistant\n{prompt}")
+    assert (message["content"], message.get("reasoning_content")) == ("y", thought)
+
+
+def _noting(ended: Callable[..., str], prompts: list[str]) -> Callable[..., str]:
+    def noted(options: TemplateOptions, prompt: str) -> str:
+        prompts.append(ended(options, prompt))
+        return prompts[-1]
+
+    return noted
+
+
+async def test_a_thought_that_the_template_leaves_out_cannot_be_continued(thinker: Thinker) -> None:
+    messages = [*HELLO, {"role": "assistant", "content": "", "reasoning_content": "I see"}]
+
+    status, answer = await post(thinker.client, CHAT, BODY | {"messages": messages, "continue_final_message": True})
+
+    assert (status, answer["error"]["param"]) == (400, "continue_final_message")
+
+
+@pytest.mark.parametrize(
+    "rule", [{"guided_choice": ["yes", "no"]}, {"guided_regex": "[0-9]{4}"}, {"grammar": 'root ::= "a"+ "b"'}]
+)
+async def test_a_thought_that_uses_up_the_limit_leaves_no_answer(thinker: Thinker, rule: dict[str, Any]) -> None:
+    choice = await thinker.choice("<think>" + "On and on. " * 50, max_tokens=60, **rule)
+
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "length")
+    assert choice["message"]["reasoning_content"].startswith("On and on.")
 
 
 @pytest.mark.parametrize(
