@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import unquote
 
 from quart import Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, NotFound
@@ -15,6 +16,8 @@ from jan_ort.http.error_bodies import told_as
 from jan_ort.http.error_table import to_api_error
 from jan_ort.http.front.paths import POLLED, not_found
 from jan_ort.http.pages.recent import RECENT
+from jan_ort.http.routes import EXTENSION
+from jan_ort.serving.server import Server
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,14 @@ async def answer_error(error: Exception) -> Response:
 
 def _from_http(error: HTTPException) -> ApiError:
     """Return the JSON form of what the framework refuses: an unknown path, a wrong method, a body too large."""
-    message = not_found(request.path) if isinstance(error, NotFound) else error.description or error.name
+    message = _not_found() if isinstance(error, NotFound) else error.description or error.name
     answer = ApiError(error.code or 500, message, code=error.name.lower().replace(" ", "_"))
     answer.headers.update({k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")})
     return answer
+
+
+def _not_found() -> str:
+    """Return what a client is told of a path at which nothing is served; the front may have spelt it otherwise."""
+    server: Server = current_app.extensions[EXTENSION]
+    asked = unquote(request.scope["raw_path"].partition(b"?")[0].decode("latin-1"))
+    return not_found(request.path, asked=asked, root_path=server.settings.root_path)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import BaseModel
-from quart import Quart, Response, jsonify, request
+from quart import Quart, Response, current_app, jsonify, request
 
 from jan_ort._version import __version__
 from jan_ort.ground.shown_text import quoted
@@ -196,6 +196,6 @@ async def check_path() -> None:
     if not path.startswith("/"):  # of the form http://localhost/v1/models
         path = f"/{path.partition('://')[2].partition('/')[2]}"
     if path.startswith("//"):
-        raise ApiError(
-            404, f"the path begins with two slashes; it is {quoted('/' + path.lstrip('/'), 200)}", code="not_found"
-        )
+        server: Server = current_app.extensions[EXTENSION]
+        right = f"{server.settings.root_path}{quoted('/' + path.lstrip('/'), 200)}"
+        raise ApiError(404, f"the path begins with two slashes; it is {right}", code="not_found")

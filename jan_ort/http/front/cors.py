@@ -9,12 +9,16 @@ import re
 from collections.abc import Collection
 
 from jan_ort.settings.network import ANY_ORIGIN
+from jan_ort_openapi import operations
 
 Headers = list[tuple[bytes, bytes]]
 
 _VARY = (b"vary", b"Origin")
 _EXPOSED = (b"access-control-expose-headers", b"X-Request-Id, Retry-After, WWW-Authenticate")
-_METHODS = (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS")
+_METHODS = (
+    b"access-control-allow-methods",
+    ", ".join(sorted({each.method for each in operations()} | {"GET", "HEAD", "OPTIONS"})).encode(),
+)
 _MAX_AGE = (b"access-control-max-age", b"600")
 _NAMES = b"authorization, content-type, x-api-key, x-request-id"
 _MORE_NAMES = re.compile(rb"[\w!#$%&'*+.^`|~-]+(\s*,\s*[\w!#$%&'*+.^`|~-]+)*")

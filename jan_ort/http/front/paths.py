@@ -24,6 +24,10 @@ _PAGES = frozenset({"/", "/docs", "/status"})
 SERVED = frozenset({"/openapi.json", *_PAGES, *POLLED, *(each.path for each in operations() if "{" not in each.path)})
 """Every path that is served, but for those with a model's name."""
 
+_NAMED = sorted(SERVED - {"/"})
+_MAX_LIKELY = 4
+"""Paths that a client is told at most in place of one that there is not."""
+
 _LENIENT = SERVED - _PAGES - {each.path for each in operations() if each.changes_server}
 
 _WITH_IDS = re.compile(
@@ -53,12 +57,31 @@ def is_served(path: str) -> bool:
     return path in SERVED or path.startswith(_MODELS) or _WITH_IDS.fullmatch(path) is not None
 
 
-def not_found(path: str) -> str:
-    """Return what a client is told of a path that nothing is served at, with the one that it may mean."""
+def not_found(path: str, *, asked: str | None = None, root_path: str = "") -> str:
+    """Return what a client is told of a path at which nothing is served, with those that it may mean.
+
+    ``asked`` is the path as it spelt it, with ``root_path``, which those that it is told have.
+    """
     right = next((each for each in _spellings(path) if is_served(each)), None)
-    near = [right] if right else get_close_matches(path, sorted(SERVED), 1, 0.75)
-    hint = f"; it is {quoted(near[0], 200)}" if right else f"; is it {near[0]}?" if near else ""
-    return f"there is nothing at {quoted(path, 200)}{hint or '; /openapi.json lists every path'}"
+    near = [f"{root_path}{quoted(each, 200)}" for each in ([right] if right else _likely(path))]
+    hint = f"; it is {near[0]}" if right else f"; is it {' or '.join(near)}?" if near else ""
+    return f"there is nothing at {quoted(asked or path, 200)}{hint or f'; {root_path}/openapi.json lists every path'}"
+
+
+def _likely(path: str) -> list[str]:
+    """Return the served paths that end like this one, that it begins or ends, or that begin it; else a similar one."""
+    single, with_api, without_api = _spellings(path)
+    if not single:
+        return []
+    steps = [
+        [each for each in _NAMED if single.endswith((each, each.removeprefix(_API)))],
+        [each for each in _NAMED if each.startswith(f"{single}/")],
+        [each for each in _NAMED if each.startswith(f"{with_api}/")],
+        [each for each in _NAMED if each.endswith((single, without_api or single))],
+        [each for each in _NAMED if single.startswith(f"{each}/")],
+    ]
+    found = [max(steps[0], key=len)] if steps[0] else list(dict.fromkeys(each for step in steps for each in step))
+    return found[:_MAX_LIKELY] or get_close_matches(single, _NAMED, 1, 0.75)
 
 
 def _spellings(path: str) -> list[str]:

@@ -41,6 +41,15 @@ async def test_a_preflight_needs_no_key() -> None:
             assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+async def test_a_page_may_use_every_method_that_a_route_has() -> None:
+    async with serving(cors_origin=PAGE) as app:
+        answer = await app.test_client().options("/v1/responses/resp_12345678", headers=ASKED | {"Origin": PAGE})
+        methods = {method.lower() for rule in app.url_map.iter_rules() for method in rule.methods or ()}
+
+    assert "delete" in methods
+    assert methods <= listed(answer.headers["Access-Control-Allow-Methods"])
+
+
 async def test_every_answer_to_the_page_says_so() -> None:
     body = {"messages": HELLO, "max_tokens": 2, "stream": True}
     async with serving(api_key="k3y", cors_origin=PAGE) as app:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from jan_ort.http.front.paths import meant_path
+from jan_ort.http.front.paths import SERVED, meant_path, not_found
 from jan_ort_openapi import operations
 from tests.http.handlers.serving import CHAT, HELLO, Client, post, serving
 from tests.http.protocol.raw_clients import listening
@@ -72,18 +72,52 @@ def test_any_other_path_stays(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "named"),
     [
-        ("//v1/models", MODELS),
+        ("//v1/models", "it is /v1/models"),
         ("/models//load", "/models/load"),
         ("/models/reference", "/v1/models/reference"),
         ("/v1/chat/completion", CHAT),
         ("/v1/threads", "/openapi.json"),
+        ("/openai/v1/models", f"is it {MODELS}?"),
+        ("/openai/deployments/small/chat/completions", f"is it {CHAT}?"),
+        ("/v1beta/v1/responses", "is it /v1/responses?"),
+        ("/v1", CHAT),
+        ("/v1/", CHAT),
+        ("/v1/chat", CHAT),
+        ("/chat", CHAT),
+        ("/v1/chat/completions/x", f"is it {CHAT}?"),
+        ("/tokenize", "is it /extras/tokenize?"),
+        ("/v1/detokenize", "is it /extras/detokenize?"),
+        ("/generate", "is it /api/generate?"),
+        ("/completion", "is it /v1/completions?"),
     ],
 )
-async def test_an_unknown_path_is_told_the_right_one(client: Client, path: str, named: str) -> None:
-    response = await client.get(path)
+async def test_an_unknown_path_is_told_the_right_one(path: str, named: str) -> None:
+    async with serving() as app:
+        response = await app.test_client().get(path)
+        message = (await response.get_json())["error"]["message"]
+    async with serving(root_path="/llm") as app:
+        asked = [await app.test_client().get(each) for each in (path, f"/llm{path}")]
+        told = [(await each.get_json())["error"]["message"] for each in asked]
 
     assert response.status_code == 404
-    assert named in (await response.get_json())["error"]["message"]
+    assert named in message
+    for each, given in zip(told, (path, f"/llm{path}"), strict=True):
+        assert given in each or "two slashes" in each
+        assert named.replace("/", "/llm/", 1) in each
+
+
+@pytest.mark.parametrize("path", [each.path for each in operations() if "{" not in each.path])
+async def test_each_path_is_told_to_whoever_puts_something_before_it_or_leaves_its_beginning_out(path: str) -> None:
+    for asked in (f"/proxy{path}", f"/proxy{path}/", f"{path}/more", path[path.find("/", 1) :]):
+        assert meant_path(asked) != asked or path in not_found(asked)
+
+
+@pytest.mark.parametrize("path", [each.path for each in operations() if "{" not in each.path])
+async def test_the_beginning_of_a_path_is_told_one_that_goes_on_from_it(path: str) -> None:
+    beginnings = [path[:at] for at in range(2, len(path)) if path[at] == "/"]
+
+    for asked in beginnings:
+        assert meant_path(asked) in SERVED or f"is it {asked}/" in not_found(asked)
 
 
 async def test_a_base_url_without_its_end_works(client: Client) -> None:
