@@ -1,7 +1,8 @@
 """Messages of a request to what a chat template reads: plain dictionaries with text content (hop 3).
 
 The older spelling of tools becomes the newer one, which is the one that templates know: ``function_call`` is one entry
-of ``tool_calls``, the role ``function`` is ``tool``. Arguments are objects here, as templates want them, not JSON text;
+of ``tool_calls``, the role ``function`` is ``tool``. A call without an id gets one, and results without one answer the
+calls in their order. Arguments are objects here, as templates want them, not JSON text;
 what is no object, for instance because the answer was cut off in it, stays the text that it is.
 """
 
@@ -14,13 +15,13 @@ from typing import Any, NoReturn
 from jan_ort_openapi import MalformedBody, TooManyValues, check_size
 from jan_ort_openapi.json_text import parse_int
 from jan_ort_openapi.models import (
-    ChatCompletionMessageToolCallFunction,
     ChatCompletionRequestAssistantMessage,
     ChatCompletionRequestAssistantMessageFunctionCall,
     ChatCompletionRequestFunctionMessage,
     ChatCompletionRequestMessageContentPartImage,
     ChatCompletionRequestMessageContentPartRefusal,
     ChatCompletionRequestMessageContentPartText,
+    ChatCompletionRequestToolCallFunction,
     ChatCompletionRequestToolMessage,
     Messages,
 )
@@ -70,6 +71,8 @@ class _Reader:
     def __init__(self, image_mark: str | None) -> None:
         self._image_mark = image_mark
         self._names: dict[str, str] = {}
+        self._unanswered: list[str] = []
+        self._num_calls = 0
         self._num_legacy = 0
 
     def read(self, message: Any, param: str) -> dict[str, Any]:
@@ -82,7 +85,7 @@ class _Reader:
                 result |= {"tool_calls": calls} if calls else {}
                 result |= {THOUGHT: thought} if (thought := _thought(message)) else {}
             case ChatCompletionRequestToolMessage():
-                call_id = message.tool_call_id
+                call_id = self._answered(message.tool_call_id)
                 result |= {"name": self._names[call_id]} if call_id in self._names else {}
                 result["tool_call_id"] = call_id
             case ChatCompletionRequestFunctionMessage():
@@ -113,8 +116,10 @@ class _Reader:
     def _calls(self, message: ChatCompletionRequestAssistantMessage, param: str) -> list[dict[str, Any]]:
         given = message.tool_calls if isinstance(message.tool_calls, list) else []
         calls = [
-            self._call(call.id, call.function, f"{param}.tool_calls.{at}.function") for at, call in enumerate(given)
+            self._call(call.id or self._new_id(), call.function, f"{param}.tool_calls.{at}.function")
+            for at, call in enumerate(given)
         ]
+        self._unanswered += [call["id"] for call in calls]
         if isinstance(message.function_call, ChatCompletionRequestAssistantMessageFunctionCall):
             if calls:
                 text = "both tool_calls and function_call are given; leave out function_call, the older spelling"
@@ -126,12 +131,24 @@ class _Reader:
     def _call(
         self,
         call_id: str,
-        function: ChatCompletionMessageToolCallFunction | ChatCompletionRequestAssistantMessageFunctionCall,
+        function: ChatCompletionRequestToolCallFunction | ChatCompletionRequestAssistantMessageFunctionCall,
         param: str,
     ) -> dict[str, Any]:
         self._names[call_id] = function.name
-        arguments = _arguments(function.arguments, f"{param}.arguments")
+        given = {} if function.arguments is None else function.arguments
+        arguments = _arguments(given, f"{param}.arguments") if isinstance(given, str) else given
         return {"id": call_id, "type": "function", "function": {"name": function.name, "arguments": arguments}}
+
+    def _new_id(self) -> str:
+        """Return the id of a call that has none."""
+        self._num_calls += 1
+        return f"call_{self._num_calls}"
+
+    def _answered(self, call_id: str | None) -> str:
+        """Return the id of the call whose result this is: without one, the first that has none yet."""
+        found = call_id or next(iter(self._unanswered), "call_0")
+        self._unanswered = [each for each in self._unanswered if each != found]
+        return found
 
 
 def _thought(message: ChatCompletionRequestAssistantMessage) -> str:

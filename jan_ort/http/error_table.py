@@ -17,7 +17,7 @@ from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.body_budget import BodiesTooLarge
 from jan_ort.models.tokenizer import TextTooLarge, TokenIdError, TokenizerFailed
-from jan_ort.serving.serving_errors import ModelNotFound, ModelUnavailable, NoModelForTask, NotServing
+from jan_ort.serving.serving_errors import ModelNotFound, ModelNotNamed, ModelUnavailable, NoModelForTask, NotServing
 from jan_ort.structured.grammar_errors import ConstraintFailed
 from jan_ort_backends import BadInput, ContextOverflow, DeviceLost
 from jan_ort_openapi import MalformedBody, SchemaViolation, TooManyValues
@@ -53,11 +53,19 @@ def to_api_error(error: Exception) -> ApiError:
         case ConstraintFailed() | TextTooLarge():
             code = "constraint_failed" if isinstance(error, ConstraintFailed) else "text_too_large"
             return ApiError(400, str(error), code=code)
+    return _of_models(error) or _passing(error) or _failed(error)
+
+
+def _of_models(error: Exception) -> ApiError | None:
+    """Return the answer to a request that means no model, None for anything else."""
+    match error:
         case NoModelForTask():
             return bad_request("model", str(error), code=f"no_{error.task.kind}_model")
+        case ModelNotNamed():
+            return bad_request("model", str(error), code="missing_required_parameter")
         case ModelNotFound():
             return ApiError(404, str(error), param="model", code="model_not_found")
-    return _passing(error) or _failed(error)
+    return None
 
 
 def _passing(error: Exception) -> ApiError | None:

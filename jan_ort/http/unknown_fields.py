@@ -1,4 +1,4 @@
-"""What a request has that is no part of the API: allowed by the document, without effect, and logged once."""
+"""What a request has that nobody knows: allowed by the document, without effect, and logged once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jan_ort.http.reading.harmless_fields import HARMLESS
 from jan_ort.http.reading.other_names import HONOURED
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateResponseRequest
 
 _BORROWED: Mapping[type[BaseModel], type[BaseModel]] = {CreateResponseRequest: CreateChatCompletionRequest}
 """Bodies that may also have the fields of another one."""
+
+_KNOWN = HONOURED | HARMLESS
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ def _unknown(value: Any, path: str) -> Iterator[str]:
         prefix = f"{path}." if path else ""
         borrowed = _BORROWED.get(type(value), type(value)).model_fields
         for name in value.model_extra or ():
-            if f"{prefix}{name}" not in HONOURED and name not in borrowed:
+            if f"{prefix}{name}" not in _KNOWN and name not in borrowed:
                 yield f"{prefix}{name}"
         for name in value.model_fields_set & type(value).model_fields.keys():
             yield from _unknown(getattr(value, name), f"{prefix}{name}")

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.task import GENERATE, Task
 from jan_ort.serving.resident import Resident
-from jan_ort.serving.serving_errors import ModelNotFound, NoModelForTask
+from jan_ort.serving.serving_errors import ModelNotFound, ModelNotNamed, NoModelForTask
 
 
 class Roster:
-    """The configured models, in the order of their tasks."""
+    """The configured models, in the order of their tasks; ``is_strict`` lends each under its own names only."""
 
-    def __init__(self, residents: Sequence[Resident] = ()) -> None:
+    def __init__(self, residents: Sequence[Resident] = (), *, is_strict: bool = False) -> None:
         self.residents = tuple(residents)
+        self._is_strict = is_strict
 
     def check_names(self) -> None:
         """Check that a name and a task mean one model. Raises: ModelReferenceError."""
@@ -22,12 +23,17 @@ class Roster:
 
     def find(self, task: Task, name: str | None) -> Resident:
         """Return the model for a task: the only one whatever the name; of several the named one, or without a name
-        the first. Raises: NoModelForTask, ModelNotFound.
+        the first. Raises: NoModelForTask, ModelNotFound; of a strict roster ModelNotNamed.
         """
+        if self._is_strict and not name:
+            raise ModelNotNamed
+        return self._find(task, name, any_name=not self._is_strict)
+
+    def _find(self, task: Task, name: str | None, *, any_name: bool) -> Resident:
         able = self._of(task)
         if not able:
             raise NoModelForTask(task)
-        if len(able) == 1 or not name:
+        if not name or (any_name and len(able) == 1):
             return able[0]
         found = next((each for each in able if is_named(each, name)), None)
         if found is None:
@@ -37,7 +43,8 @@ class Roster:
     def for_tokens(self, name: str | None) -> Resident:
         """Return the model whose tokenizer is meant: the named one, else as for the first task."""
         named = next((each for each in self.residents if name and is_named(each, name)), None)
-        return named or self.find(self.residents[0].choice.task if self.residents else GENERATE, name)
+        task = self.residents[0].choice.task if self.residents else GENERATE
+        return named or self._find(task, name, any_name=True)
 
     def named(self, name: str | None) -> list[Resident]:
         """Return what is served under a name, all models for None. Raises: ModelNotFound."""

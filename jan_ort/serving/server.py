@@ -211,7 +211,7 @@ class Server:
                     if self.settings.load == "start":
                         raise
                     each.fail(error)  # the others can be served
-        return Roster(residents)
+        return Roster(residents, is_strict=self.settings.strict_openai)
 
     async def _unload_idle(self, ttl_s: float) -> None:
         while True:

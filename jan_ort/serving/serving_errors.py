@@ -30,6 +30,13 @@ class NoModelForTask(ServingError):
         self.task = task
 
 
+class ModelNotNamed(ServingError):
+    """Raised when a request names no model where each must."""
+
+    def __init__(self) -> None:
+        super().__init__("model is missing; name one of /v1/models")
+
+
 class ModelNotFound(ServingError):
     """Raised when no model has the name that a request gives."""
 

@@ -149,8 +149,8 @@ class Settings(PromptCacheSettings, ResponseSettings, TlsSettings, NetworkSettin
     )
     strict_openai: bool = Field(
         False,
-        description="Refuse what OpenAI's API refuses and this server would take: an unknown model (404), no messages, "
-        "and a result of a tool that no call has asked for (400).",
+        description="Refuse, in every protocol, what OpenAI's API refuses and this server would take: an unknown model "
+        "(404), no model or messages, and a result of a tool that no call has asked for (400).",
     )
     strict_limits: bool = Field(
         False,

@@ -36,7 +36,7 @@ def decode_json(body: bytes) -> Any:
     longer than MAX_DIGITS.
     """
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")  # a byte order mark is no part of the text: RFC 8259, section 8.1
     except UnicodeDecodeError as error:
         raise MalformedBody(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
     try:

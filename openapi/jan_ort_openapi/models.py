@@ -29,7 +29,7 @@ class ChatCompletionNamedToolChoiceFunction(StrictModel):
 
 class ChatCompletionRequestAssistantMessageFunctionCall(StrictModel):
     name: str
-    arguments: str
+    arguments: str | dict[str, Any] | None = None
 
 
 class ChatCompletionRequestFunctionCallOption(StrictModel):
@@ -57,7 +57,12 @@ class ChatCompletionRequestSystemMessage(StrictModel):
 class ChatCompletionRequestToolMessage(StrictModel):
     role: Literal["tool"]
     content: str | list[ChatCompletionRequestMessageContentPartText] | None
-    tool_call_id: str
+    tool_call_id: Annotated[
+        str | None,
+        Field(
+            description="The call's id; without it, the result of the first call that has none yet."
+        ),
+    ] = None
     name: Annotated[
         str | None,
         Field(description="The function's name, if no earlier message has the call."),
@@ -135,10 +140,13 @@ FrequencyPenalty = TypeAliasType(
 )
 
 
+LogitBias = TypeAliasType("LogitBias", Annotated[list[Any], Field(max_length=0)])
+
+
 MaxTokens = TypeAliasType(
     "MaxTokens",
     Annotated[
-        int, Field(description="The maximum number of tokens to generate.", ge=0)
+        int, Field(description="The maximum number of tokens to generate.", ge=-1)
     ],
 )
 
@@ -161,7 +169,7 @@ Dimensions = TypeAliasType(
         int,
         Field(
             description="Keep only the first dimensions, for models trained for that.",
-            ge=1,
+            ge=0,
         ),
     ],
 )
@@ -412,7 +420,7 @@ TopN = TypeAliasType(
     "TopN",
     Annotated[
         int,
-        Field(description="How many of the best are answered; all without it.", ge=1),
+        Field(description="How many of the best are answered; all without it.", ge=0),
     ],
 )
 
@@ -538,7 +546,7 @@ class MessageToolUseBlock(StrictModel):
     type: Literal["tool_use"]
     id: Annotated[str, Field(description="What the result refers to.")]
     name: Annotated[str, Field(description="The tool's name.")]
-    input: Annotated[dict[str, Any], Field(description="The arguments.")]
+    input: Annotated[dict[str, Any] | None, Field(description="The arguments.")]
     cache_control: Annotated[
         dict[str, Any] | None,
         Field(
@@ -761,7 +769,8 @@ class CreateMessageRequest(StrictModel):
     top_k: Annotated[
         int,
         Field(
-            description="Choose among so many of the likeliest tokens; 0 for all.", ge=0
+            description="Choose among so many of the likeliest tokens; 0 for all.",
+            ge=-1,
         ),
     ] = 40
     top_p: Annotated[
@@ -990,7 +999,8 @@ TopK = TypeAliasType(
     Annotated[
         int,
         Field(
-            description="Choose among so many of the likeliest tokens; 0 for all.", ge=0
+            description="Choose among so many of the likeliest tokens; 0 for all.",
+            ge=-1,
         ),
     ],
 )
@@ -1078,7 +1088,7 @@ NumCtx = TypeAliasType(
         int,
         Field(
             description="The context that is needed: refused where the model is served with less.",
-            ge=1,
+            ge=0,
         ),
     ],
 )
@@ -1234,7 +1244,7 @@ Dimensions1 = TypeAliasType(
     "Dimensions1",
     Annotated[
         int,
-        Field(description="How long the vectors are, of models that allow it.", ge=1),
+        Field(description="How long the vectors are, of models that allow it.", ge=0),
     ],
 )
 
@@ -1643,6 +1653,18 @@ TopLogprobs1 = TypeAliasType(
 )
 
 
+Metadata = TypeAliasType(
+    "Metadata",
+    Annotated[
+        list[Any],
+        Field(
+            description="Up to 16 texts, which are kept with the response.",
+            max_length=0,
+        ),
+    ],
+)
+
+
 class CreateResponseRequest(StrictModel):
     model: Annotated[str | None, Field(description="The model to answer with.")] = None
     input: Annotated[
@@ -1735,7 +1757,7 @@ class CreateResponseRequest(StrictModel):
         ),
     ] = None
     metadata: Annotated[
-        dict[str, str] | None,
+        dict[str, str] | Metadata | None,
         Field(description="Up to 16 texts, which are kept with the response."),
     ] = None
     background: Annotated[
@@ -1911,6 +1933,16 @@ class ResponseDeleted(StrictModel):
     deleted: Literal[True]
 
 
+class ChatCompletionRequestToolCallFunction(StrictModel):
+    name: Annotated[str, Field(description="The function's name.")]
+    arguments: Annotated[
+        str | dict[str, Any] | None,
+        Field(
+            description="JSON text, or the object itself; without any the function was called without arguments."
+        ),
+    ] = None
+
+
 class ChatCompletionLogprobToken(StrictModel):
     token: str
     logprob: float
@@ -1948,16 +1980,6 @@ Content = TypeAliasType(
         Field(discriminator="type"),
     ],
 )
-
-
-class ChatCompletionRequestAssistantMessage(StrictModel):
-    role: Literal["assistant"]
-    tool_calls: list[ChatCompletionMessageToolCall] | MISSING = MISSING
-    content: str | list[Content] | None = None
-    name: Annotated[
-        str | None, Field(description="Who speaks, for chat templates that show it.")
-    ] = None
-    function_call: ChatCompletionRequestAssistantMessageFunctionCall | None = None
 
 
 class ChatCompletionRequestFunctionMessage(StrictModel):
@@ -2019,8 +2041,10 @@ class ChatCompletionResponseMessage(StrictModel):
 
 
 class ChatCompletionTool(StrictModel):
-    type: Literal["function"]
     function: ChatCompletionToolFunction
+    type: Annotated[
+        Literal["function"] | None, Field(description="Always function.")
+    ] = None
 
 
 class CompletionChoice(StrictModel):
@@ -2036,6 +2060,278 @@ class CompletionUsage(StrictModel):
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails | MISSING = MISSING
     completion_tokens_details: CompletionTokensDetails | MISSING = MISSING
+
+
+class CreateCompletionRequest(StrictModel):
+    prompt: Annotated[
+        list[str] | list[int] | list[list[int]] | str,
+        Field(description="The prompt to generate completions for."),
+    ] = ""
+    suffix: Annotated[
+        str | None,
+        Field(
+            description="A suffix to append to the generated text. If None, no suffix is appended. Useful for chatbots."
+        ),
+    ] = None
+    max_tokens: Annotated[
+        MaxTokens | None, Field(description="The maximum number of tokens to generate.")
+    ] = 16
+    min_tokens: Annotated[
+        int,
+        Field(
+            description="The minimum number of tokens to generate. It may return fewer tokens if another condition is met (e.g. max_tokens, stop).",
+            ge=0,
+        ),
+    ] = 0
+    temperature: Annotated[
+        float,
+        Field(
+            description="Adjust the randomness of the generated text.\n\nTemperature is a hyperparameter that controls the randomness of the generated text. It affects the probability distribution of the model's output tokens. A higher temperature (e.g., 1.5) makes the output more random and creative, while a lower temperature (e.g., 0.5) makes the output more focused, deterministic, and conservative. The default value is 0.8, which provides a balance between randomness and determinism. At the extreme, a temperature of 0 will always pick the most likely next token, leading to identical outputs in each run."
+        ),
+    ] = 0.8
+    top_p: Annotated[
+        float,
+        Field(
+            description="Limit the next token selection to a subset of tokens with a cumulative probability above a threshold P.\n\nTop-p sampling, also known as nucleus sampling, is another text generation method that selects the next token from a subset of tokens that together have a cumulative probability of at least p. This method provides a balance between diversity and quality by considering both the probabilities of tokens and the number of tokens to sample from. A higher value for top_p (e.g., 0.95) will lead to more diverse text, while a lower value (e.g., 0.5) will generate more focused and conservative text.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.95
+    min_p: Annotated[
+        float,
+        Field(
+            description="Sets a minimum base probability threshold for token selection.\n\nThe Min-P sampling method was designed as an alternative to Top-P, and aims to ensure a balance of quality and variety. The parameter min_p represents the minimum probability for a token to be considered, relative to the probability of the most likely token. For example, with min_p=0.05 and the most likely token having a probability of 0.9, logits with a value less than 0.045 are filtered out.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.05
+    echo: Annotated[
+        bool,
+        Field(
+            description="Whether to echo the prompt in the generated text. Useful for chatbots."
+        ),
+    ] = False
+    stop: Annotated[
+        str | list[str] | None,
+        Field(
+            description="A list of tokens at which to stop generation. If None, no stop tokens are used."
+        ),
+    ] = None
+    stream: Annotated[
+        bool,
+        Field(
+            description="Whether to stream the results as they are generated. Useful for chatbots."
+        ),
+    ] = False
+    logprobs: Annotated[
+        Logprobs | None,
+        Field(
+            description="The number of logprobs to generate. If None, no logprobs are generated."
+        ),
+    ] = None
+    presence_penalty: Annotated[
+        PresencePenalty | None,
+        Field(
+            description="Positive values penalize new tokens based on whether they appear in the text so far, increasing the model's likelihood to talk about new topics."
+        ),
+    ] = 0.0
+    frequency_penalty: Annotated[
+        FrequencyPenalty | None,
+        Field(
+            description="Positive values penalize new tokens based on their existing frequency in the text so far, decreasing the model's likelihood to repeat the same line verbatim."
+        ),
+    ] = 0.0
+    logit_bias: dict[str, float] | LogitBias | None = None
+    seed: int | None = None
+    model: Annotated[
+        str | None, Field(description="The model to use for generating completions.")
+    ] = None
+    n: int | None = 1
+    best_of: int | None = 1
+    user: str | None = None
+    top_k: Annotated[
+        int,
+        Field(
+            description="Limit the next token selection to the K most probable tokens.\n\nTop-k sampling is a text generation method that selects the next token only from the top k most likely tokens predicted by the model. It helps reduce the risk of generating low-probability or nonsensical tokens, but it may also limit the diversity of the output. A higher value for top_k (e.g., 100) will consider more tokens and lead to more diverse text, while a lower value (e.g., 10) will focus on the most probable tokens and generate more conservative text.",
+            ge=-1,
+        ),
+    ] = 40
+    repeat_penalty: Annotated[
+        float,
+        Field(
+            description="A penalty applied to each token that is already generated. This helps prevent the model from repeating itself.\n\nRepeat penalty is a hyperparameter used to penalize the repetition of token sequences during text generation. It helps prevent the model from generating repetitive or monotonous text. A higher value (e.g., 1.5) will penalize repetitions more strongly, while a lower value (e.g., 0.9) will be more lenient.",
+            ge=0.0,
+        ),
+    ] = 1.1
+    logit_bias_type: Literal["input_ids", "tokens"] | None = None
+    mirostat_mode: Annotated[
+        int,
+        Field(
+            description="Enable Mirostat constant-perplexity algorithm of the specified version (1 or 2; 0 = disabled)",
+            ge=0,
+            le=2,
+        ),
+    ] = 0
+    mirostat_tau: Annotated[
+        float,
+        Field(
+            description="Mirostat target entropy, i.e. the target perplexity - lower values produce focused and coherent text, larger values produce more diverse and less coherent text",
+            ge=0.0,
+            le=10.0,
+        ),
+    ] = 5.0
+    mirostat_eta: Annotated[
+        float, Field(description="Mirostat learning rate", ge=0.001, le=1.0)
+    ] = 0.1
+    grammar: str | None = None
+    stream_options: Annotated[
+        StreamOptions | None, Field(description="Options of a streamed response.")
+    ] = None
+    response_format: ChatCompletionRequestResponseFormat | None = None
+
+
+class CreateCompletionResponse(StrictModel):
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: CompletionUsage | MISSING = MISSING
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None
+
+
+class HTTPValidationError(StrictModel):
+    detail: list[ValidationError]
+    error: ErrorObject
+
+
+class CompletionChunk(StrictModel):
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[CompletionChunkChoice]
+    usage: CompletionUsage | None = None
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None
+
+
+class ChatCompletionChunkChoice(StrictModel):
+    index: int
+    delta: ChatCompletionChunkDelta
+    logprobs: ChatCompletionLogprobs | None = None
+    finish_reason: Literal["stop", "length", "tool_calls", "function_call"] | None
+
+
+class ChatCompletionChunk(StrictModel):
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChatCompletionChunkChoice]
+    usage: CompletionUsage | None = None
+    system_fingerprint: Annotated[
+        str | None, Field(description="Which weights answered.")
+    ] = None
+
+
+class MessageEventData(StrictModel):
+    type: Literal[
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+        "error",
+    ]
+    message: MessageResponse | MISSING = MISSING
+    index: Annotated[
+        int | MISSING, Field(description="Which block of the content.")
+    ] = MISSING
+    content_block: (
+        MessageAnswerText | MessageAnswerThinking | MessageAnswerToolUse | MISSING
+    ) = MISSING
+    delta: MessageDelta | MISSING = MISSING
+    usage: MessageUsage | MISSING = MISSING
+    error: MessageErrorObject | MISSING = MISSING
+
+
+class OllamaChatRequest(StrictModel):
+    model: Annotated[
+        str | None,
+        Field(description="The model to ask; ':latest' at its end is read over."),
+    ] = None
+    messages: Annotated[
+        list[OllamaMessage],
+        Field(
+            description="The conversation; none only loads the model.",
+            validate_default=True,
+        ),
+    ] = []
+    tools: Annotated[
+        list[ChatCompletionTool] | None,
+        Field(description="Functions that the model may call."),
+    ] = None
+    stream: Annotated[
+        bool, Field(description="Whether the answer comes in lines of JSON.")
+    ] = True
+    format: Annotated[
+        Literal["", "json"] | dict[str, Any] | None,
+        Field(
+            description="json for any JSON object, or the JSON schema that the text follows."
+        ),
+    ] = None
+    options: Annotated[
+        OllamaOptions | None,
+        Field(description="How to sample; what it has no use for is refused by name."),
+    ] = None
+    think: Annotated[
+        bool | Literal["low", "medium", "high"] | None,
+        Field(
+            description="Whether the model thinks first, or how much; for models that do."
+        ),
+    ] = None
+    keep_alive: Annotated[
+        str | float | None,
+        Field(
+            description="0 unloads the model after the answer, with the admin key where one is set; any other duration is accepted, for models stay loaded."
+        ),
+    ] = None
+
+
+class ChatCompletionRequestToolCall(StrictModel):
+    id: Annotated[
+        str | None,
+        Field(
+            description="What a result refers to; results without an id answer the calls in their order."
+        ),
+    ] = None
+    type: Annotated[
+        Literal["function"] | None, Field(description="Always function.")
+    ] = None
+    function: ChatCompletionRequestToolCallFunction
+
+
+class ChatCompletionRequestAssistantMessage(StrictModel):
+    role: Literal["assistant"]
+    tool_calls: list[ChatCompletionRequestToolCall] | MISSING = MISSING
+    content: str | list[Content] | None = None
+    name: Annotated[
+        str | None, Field(description="Who speaks, for chat templates that show it.")
+    ] = None
+    function_call: ChatCompletionRequestAssistantMessageFunctionCall | None = None
+
+
+class ChatCompletionResponseChoice(StrictModel):
+    index: int
+    message: ChatCompletionResponseMessage
+    logprobs: ChatCompletionLogprobs | None
+    finish_reason: str | None
 
 
 Messages = TypeAliasType(
@@ -2143,7 +2439,7 @@ class CreateChatCompletionRequest(StrictModel):
             description="Positive values penalize new tokens based on their existing frequency in the text so far, decreasing the model's likelihood to repeat the same line verbatim."
         ),
     ] = 0.0
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, float] | LogitBias | None = None
     seed: int | None = None
     response_format: ChatCompletionRequestResponseFormat | None = None
     model: Annotated[
@@ -2155,7 +2451,7 @@ class CreateChatCompletionRequest(StrictModel):
         int,
         Field(
             description="Limit the next token selection to the K most probable tokens.\n\nTop-k sampling is a text generation method that selects the next token only from the top k most likely tokens predicted by the model. It helps reduce the risk of generating low-probability or nonsensical tokens, but it may also limit the diversity of the output. A higher value for top_k (e.g., 100) will consider more tokens and lead to more diverse text, while a lower value (e.g., 10) will focus on the most probable tokens and generate more conservative text.",
-            ge=0,
+            ge=-1,
         ),
     ] = 40
     repeat_penalty: Annotated[
@@ -2197,177 +2493,13 @@ class CreateChatCompletionRequest(StrictModel):
     ] = True
 
 
-class CreateCompletionRequest(StrictModel):
-    prompt: Annotated[
-        list[str] | list[int] | list[list[int]] | str,
-        Field(description="The prompt to generate completions for."),
-    ] = ""
-    suffix: Annotated[
-        str | None,
-        Field(
-            description="A suffix to append to the generated text. If None, no suffix is appended. Useful for chatbots."
-        ),
-    ] = None
-    max_tokens: Annotated[
-        MaxTokens | None, Field(description="The maximum number of tokens to generate.")
-    ] = 16
-    min_tokens: Annotated[
-        int,
-        Field(
-            description="The minimum number of tokens to generate. It may return fewer tokens if another condition is met (e.g. max_tokens, stop).",
-            ge=0,
-        ),
-    ] = 0
-    temperature: Annotated[
-        float,
-        Field(
-            description="Adjust the randomness of the generated text.\n\nTemperature is a hyperparameter that controls the randomness of the generated text. It affects the probability distribution of the model's output tokens. A higher temperature (e.g., 1.5) makes the output more random and creative, while a lower temperature (e.g., 0.5) makes the output more focused, deterministic, and conservative. The default value is 0.8, which provides a balance between randomness and determinism. At the extreme, a temperature of 0 will always pick the most likely next token, leading to identical outputs in each run."
-        ),
-    ] = 0.8
-    top_p: Annotated[
-        float,
-        Field(
-            description="Limit the next token selection to a subset of tokens with a cumulative probability above a threshold P.\n\nTop-p sampling, also known as nucleus sampling, is another text generation method that selects the next token from a subset of tokens that together have a cumulative probability of at least p. This method provides a balance between diversity and quality by considering both the probabilities of tokens and the number of tokens to sample from. A higher value for top_p (e.g., 0.95) will lead to more diverse text, while a lower value (e.g., 0.5) will generate more focused and conservative text.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ] = 0.95
-    min_p: Annotated[
-        float,
-        Field(
-            description="Sets a minimum base probability threshold for token selection.\n\nThe Min-P sampling method was designed as an alternative to Top-P, and aims to ensure a balance of quality and variety. The parameter min_p represents the minimum probability for a token to be considered, relative to the probability of the most likely token. For example, with min_p=0.05 and the most likely token having a probability of 0.9, logits with a value less than 0.045 are filtered out.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ] = 0.05
-    echo: Annotated[
-        bool,
-        Field(
-            description="Whether to echo the prompt in the generated text. Useful for chatbots."
-        ),
-    ] = False
-    stop: Annotated[
-        str | list[str] | None,
-        Field(
-            description="A list of tokens at which to stop generation. If None, no stop tokens are used."
-        ),
-    ] = None
-    stream: Annotated[
-        bool,
-        Field(
-            description="Whether to stream the results as they are generated. Useful for chatbots."
-        ),
-    ] = False
-    logprobs: Annotated[
-        Logprobs | None,
-        Field(
-            description="The number of logprobs to generate. If None, no logprobs are generated."
-        ),
-    ] = None
-    presence_penalty: Annotated[
-        PresencePenalty | None,
-        Field(
-            description="Positive values penalize new tokens based on whether they appear in the text so far, increasing the model's likelihood to talk about new topics."
-        ),
-    ] = 0.0
-    frequency_penalty: Annotated[
-        FrequencyPenalty | None,
-        Field(
-            description="Positive values penalize new tokens based on their existing frequency in the text so far, decreasing the model's likelihood to repeat the same line verbatim."
-        ),
-    ] = 0.0
-    logit_bias: dict[str, float] | None = None
-    seed: int | None = None
-    model: Annotated[
-        str | None, Field(description="The model to use for generating completions.")
-    ] = None
-    n: int | None = 1
-    best_of: int | None = 1
-    user: str | None = None
-    top_k: Annotated[
-        int,
-        Field(
-            description="Limit the next token selection to the K most probable tokens.\n\nTop-k sampling is a text generation method that selects the next token only from the top k most likely tokens predicted by the model. It helps reduce the risk of generating low-probability or nonsensical tokens, but it may also limit the diversity of the output. A higher value for top_k (e.g., 100) will consider more tokens and lead to more diverse text, while a lower value (e.g., 10) will focus on the most probable tokens and generate more conservative text.",
-            ge=0,
-        ),
-    ] = 40
-    repeat_penalty: Annotated[
-        float,
-        Field(
-            description="A penalty applied to each token that is already generated. This helps prevent the model from repeating itself.\n\nRepeat penalty is a hyperparameter used to penalize the repetition of token sequences during text generation. It helps prevent the model from generating repetitive or monotonous text. A higher value (e.g., 1.5) will penalize repetitions more strongly, while a lower value (e.g., 0.9) will be more lenient.",
-            ge=0.0,
-        ),
-    ] = 1.1
-    logit_bias_type: Literal["input_ids", "tokens"] | None = None
-    mirostat_mode: Annotated[
-        int,
-        Field(
-            description="Enable Mirostat constant-perplexity algorithm of the specified version (1 or 2; 0 = disabled)",
-            ge=0,
-            le=2,
-        ),
-    ] = 0
-    mirostat_tau: Annotated[
-        float,
-        Field(
-            description="Mirostat target entropy, i.e. the target perplexity - lower values produce focused and coherent text, larger values produce more diverse and less coherent text",
-            ge=0.0,
-            le=10.0,
-        ),
-    ] = 5.0
-    mirostat_eta: Annotated[
-        float, Field(description="Mirostat learning rate", ge=0.001, le=1.0)
-    ] = 0.1
-    grammar: str | None = None
-    stream_options: Annotated[
-        StreamOptions | None, Field(description="Options of a streamed response.")
-    ] = None
-    response_format: ChatCompletionRequestResponseFormat | None = None
-
-
-class CreateCompletionResponse(StrictModel):
+class CreateChatCompletionResponse(StrictModel):
     id: str
-    object: Literal["text_completion"]
+    object: Literal["chat.completion"]
     created: int
     model: str
-    choices: list[CompletionChoice]
-    usage: CompletionUsage | MISSING = MISSING
-    system_fingerprint: Annotated[
-        str | None, Field(description="Which weights answered.")
-    ] = None
-
-
-class HTTPValidationError(StrictModel):
-    detail: list[ValidationError]
-    error: ErrorObject
-
-
-class CompletionChunk(StrictModel):
-    id: str
-    object: Literal["text_completion"]
-    created: int
-    model: str
-    choices: list[CompletionChunkChoice]
-    usage: CompletionUsage | None = None
-    system_fingerprint: Annotated[
-        str | None, Field(description="Which weights answered.")
-    ] = None
-
-
-class ChatCompletionChunkChoice(StrictModel):
-    index: int
-    delta: ChatCompletionChunkDelta
-    logprobs: ChatCompletionLogprobs | None = None
-    finish_reason: Literal["stop", "length", "tool_calls", "function_call"] | None
-
-
-class ChatCompletionChunk(StrictModel):
-    id: str
-    object: Literal["chat.completion.chunk"]
-    created: int
-    model: str
-    choices: list[ChatCompletionChunkChoice]
-    usage: CompletionUsage | None = None
+    choices: list[ChatCompletionResponseChoice]
+    usage: CompletionUsage
     system_fingerprint: Annotated[
         str | None, Field(description="Which weights answered.")
     ] = None
@@ -2399,89 +2531,4 @@ class CountTokensRequest(StrictModel):
     function_call: Annotated[
         Literal["none", "auto"] | ChatCompletionRequestFunctionCallOption | None,
         Field(description="As in a chat request; it may be part of the prompt."),
-    ] = None
-
-
-class MessageEventData(StrictModel):
-    type: Literal[
-        "message_start",
-        "content_block_start",
-        "content_block_delta",
-        "content_block_stop",
-        "message_delta",
-        "message_stop",
-        "ping",
-        "error",
-    ]
-    message: MessageResponse | MISSING = MISSING
-    index: Annotated[
-        int | MISSING, Field(description="Which block of the content.")
-    ] = MISSING
-    content_block: (
-        MessageAnswerText | MessageAnswerThinking | MessageAnswerToolUse | MISSING
-    ) = MISSING
-    delta: MessageDelta | MISSING = MISSING
-    usage: MessageUsage | MISSING = MISSING
-    error: MessageErrorObject | MISSING = MISSING
-
-
-class OllamaChatRequest(StrictModel):
-    model: Annotated[
-        str | None,
-        Field(description="The model to ask; ':latest' at its end is read over."),
-    ] = None
-    messages: Annotated[
-        list[OllamaMessage],
-        Field(
-            description="The conversation; none only loads the model.",
-            validate_default=True,
-        ),
-    ] = []
-    tools: Annotated[
-        list[ChatCompletionTool] | None,
-        Field(description="Functions that the model may call."),
-    ] = None
-    stream: Annotated[
-        bool, Field(description="Whether the answer comes in lines of JSON.")
-    ] = True
-    format: Annotated[
-        Literal["", "json"] | dict[str, Any] | None,
-        Field(
-            description="json for any JSON object, or the JSON schema that the text follows."
-        ),
-    ] = None
-    options: Annotated[
-        OllamaOptions | None,
-        Field(description="How to sample; what it has no use for is refused by name."),
-    ] = None
-    think: Annotated[
-        bool | Literal["low", "medium", "high"] | None,
-        Field(
-            description="Whether the model thinks first, or how much; for models that do."
-        ),
-    ] = None
-    keep_alive: Annotated[
-        str | float | None,
-        Field(
-            description="0 unloads the model after the answer, with the admin key where one is set; any other duration is accepted, for models stay loaded."
-        ),
-    ] = None
-
-
-class ChatCompletionResponseChoice(StrictModel):
-    index: int
-    message: ChatCompletionResponseMessage
-    logprobs: ChatCompletionLogprobs | None
-    finish_reason: str | None
-
-
-class CreateChatCompletionResponse(StrictModel):
-    id: str
-    object: Literal["chat.completion"]
-    created: int
-    model: str
-    choices: list[ChatCompletionResponseChoice]
-    usage: CompletionUsage
-    system_fingerprint: Annotated[
-        str | None, Field(description="Which weights answered.")
     ] = None

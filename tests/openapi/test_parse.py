@@ -30,7 +30,7 @@ def violation(model: type[BaseModel], value: Any) -> SchemaViolation:
         (b'{"prompt": "\xff"}', "not UTF-8: invalid start byte at byte 12"),
         (b'{"prompt": "\xed\xa0\x80"}', "not UTF-8"),
         ('{"prompt": "a"}'.encode("utf-16"), "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "BOM"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "BOM"),
         (b'{"temperature": NaN}', "NaN"),
         (b'{"unheard_of": [Infinity]}', "Infinity"),
         (b'{"temperature": -Infinity}', "-Infinity"),
@@ -60,6 +60,7 @@ def test_what_is_no_json_text_is_malformed(body: bytes, message: str) -> None:
     ("body", "prompt"),
     [
         (b"{}", ""),
+        (b'\xef\xbb\xbf{"prompt": "a"}', "a"),
         (b'{"prompt": "\\ud83d\\ude00"}', "😀"),
         (b'{"prompt": "\\\\ud800"}', "\\ud800"),
         (b'{"prompt": "a", "prompt": "b"}', "b"),

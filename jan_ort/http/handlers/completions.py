@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from quart import Response
 
-from jan_ort.ground.task import GENERATE
 from jan_ort.http.answering.answer import answer
 from jan_ort.http.answering.completion_shape import CompletionShape
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.connection import borrow
 from jan_ort.http.reading.completion import read_completion
-from jan_ort.http.reading.openai_rules import check_as_openai
 from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.server import Server
 from jan_ort_openapi.models import CreateCompletionRequest
@@ -18,7 +16,6 @@ from jan_ort_openapi.models import CreateCompletionRequest
 
 async def create_completion(server: Server, body: CreateCompletionRequest) -> Response:
     """Answer with n choices for each prompt."""
-    check_as_openai(server, GENERATE, body)
     lease = await borrow(server.lend(GENERATING, body.model))
     plan = await read_completion(body, lease.model, server.settings)
     run = GenerationRun(plan, "cmpl-", lease.release)

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from quart import Response
 
 from jan_ort.ground.shown_text import quoted
-from jan_ort.ground.task import EMBED
 from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.api_error import bad_request, unsupported
 from jan_ort.http.asker import logged_asker
-from jan_ort.http.reading.openai_rules import check_as_openai
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.prompts import Texts, encode_prompts
 from jan_ort.serving.embedding import EMBEDDING, EmbeddingModel
@@ -37,7 +35,6 @@ class Embedded(NamedTuple):
 
 async def create_embedding(server: Server, body: CreateEmbeddingRequest) -> Response:
     """Answer with the embedding of each input, in their order."""
-    check_as_openai(server, EMBED, body)
     model, vectors, num_tokens = await embedded(server, body)
     as_base64 = body.encoding_format == "base64"
     usage = {"prompt_tokens": num_tokens, "total_tokens": num_tokens}
@@ -112,7 +109,7 @@ def _prompted(body: CreateEmbeddingRequest, model: EmbeddingModel) -> Texts:
 def _check_dimensions(wanted: int | None, model: EmbeddingModel) -> None:
     """Refuse a length that the model's vectors do not have, and cannot be cut to. Raises: ApiError 400."""
     own, shorter = model.session.info.embedding_size, model.folder.vector_lengths
-    if wanted is None or wanted == own:
+    if not wanted or wanted == own:
         return
     if shorter is None:
         message = f"model {model.name!r} has vectors of {own} numbers, and none of another length; leave dimensions out"
@@ -124,7 +121,7 @@ def _check_dimensions(wanted: int | None, model: EmbeddingModel) -> None:
 
 def _shortened(vectors: NDArray[np.float32], length: int | None) -> NDArray[np.float32]:
     """Return the first ``length`` numbers of each vector, of length 1 again."""
-    if length is None or length == vectors.shape[1]:
+    if not length or length == vectors.shape[1]:
         return vectors
     cut = vectors[:, :length]
     shortened: NDArray[np.float32] = cut / np.maximum(np.linalg.norm(cut, axis=1, keepdims=True), 1e-12)

@@ -13,6 +13,7 @@ from jan_ort.http.messages.chat_fields import chat_fields
 from jan_ort.http.messages.message_shape import MessageShape
 from jan_ort.http.reading.as_chat import as_chat, read_as_chat
 from jan_ort.http.reading.conversation import encode_conversation
+from jan_ort.http.reading.openai_rules import check_messages
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.server import Server
@@ -34,5 +35,7 @@ async def count_message_tokens(server: Server, body: CountMessageTokensRequest) 
     with await server.lend(GENERATING, body.model) as model:
         chat, names = await as_chat(partial(chat_fields, body))
         with names.telling():
+            if server.settings.strict_openai:
+                check_messages(chat.messages)
             prompt = await encode_conversation(model, chat)
     return jsonify({"input_tokens": len(prompt.token_ids)})

@@ -29,7 +29,7 @@ async def create_rerank(server: Server, body: CreateRerankRequest) -> Response:
         texts = [each if isinstance(each, str) else each.text for each in body.documents]
         pairs = await encode_pairs(model, body.query, texts, params=("query", "documents"))
         identity, scores = await _score(model, pairs, "rerank")
-    best = np.argsort(-scores, kind="stable")[: body.top_n]  # of equals, the first in the request
+    best = np.argsort(-scores, kind="stable")[: body.top_n or None]  # of equals, the first in the request
 
     def result(at: int) -> dict[str, Any]:
         found: dict[str, Any] = {"index": at, "relevance_score": float(scores[at])}

@@ -6,13 +6,11 @@ from functools import partial
 
 from quart import Response, current_app, jsonify, request
 
-from jan_ort.ground.task import GENERATE
 from jan_ort.http.answering.answer import answer
 from jan_ort.http.answering.json_answer import json_answer
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.connection import at_end, borrow
-from jan_ort.http.reading.openai_rules import check_as_openai
 from jan_ort.http.responses.desk import RESPONSES, ResponseDesk
 from jan_ort.http.responses.reading import check_request, own_items, read_response
 from jan_ort.http.responses.shape import ResponseShape
@@ -25,10 +23,9 @@ _MAX_LISTED, _LISTED = 100, 20
 
 async def create_response(server: Server, body: CreateResponseRequest) -> Response:
     """Answer with what the assistant thinks, says and calls."""
-    check_as_openai(server, GENERATE, body)
     check_request(body)
     desk = _desk()
-    before = await desk.items_before(body.previous_response_id)
+    before = await desk.items_before(body.previous_response_id or None)
     own = await desk.resolved(own_items(body))
     lease = await borrow(server.lend(GENERATING, body.model))
     plan = await read_response(body, lease.model, server.settings, before=before, own=own)

@@ -27,6 +27,7 @@ _NAMES = {
     "continue_final_message": "messages",
     r"messages\.(\d+)\.content\.(\d+)\.image_url": r"messages.\1.content.\2.source",
 }
+_MEMBERS = {"tool_call_id": "tool_use_id"}
 
 
 def chat_fields(body: CreateMessageRequest | CountMessageTokensRequest) -> ChatFields:
@@ -44,7 +45,7 @@ def chat_fields(body: CreateMessageRequest | CountMessageTokensRequest) -> ChatF
         fields |= {name: getattr(body, name) for name in _SAME if name in body.model_fields_set}
         fields |= {} if body.stop_sequences is None else {"stop": body.stop_sequences}
         fields |= {} if body.metadata is None else {"user": body.metadata.user_id}
-    return ChatFields(fields, OwnNames(_NAMES | _names_of_tools(body.tools or []), turns.places))
+    return ChatFields(fields, OwnNames(_NAMES | _names_of_tools(body.tools or []), turns.places, _MEMBERS))
 
 
 def _tools(tools: list[MessageTool], choice: MessageToolChoice | None) -> dict[str, Any]:

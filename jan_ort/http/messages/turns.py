@@ -35,7 +35,7 @@ class Turns:
 
     def add_system(self, system: str | list[MessageTextBlock] | None) -> None:
         """Add the system prompt, if there is one."""
-        if system is not None:
+        if system:
             content = system if isinstance(system, str) else [_text(each.text) for each in system]
             self._add({"role": "system", "content": content}, "system")
 
@@ -123,5 +123,5 @@ def _result(block: MessageTextBlock | MessageImageBlock, place: str) -> str:
 
 
 def _call(block: MessageToolUseBlock) -> dict[str, Any]:
-    function = {"name": block.name, "arguments": json.dumps(block.input)}
+    function = {"name": block.name, "arguments": json.dumps(block.input or {})}
     return {"id": block.id, "type": "function", "function": function}

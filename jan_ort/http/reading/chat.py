@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from jan_ort.chat.tools import ToolPlan
 from jan_ort.http.reading.conversation import encode_conversation
 from jan_ort.http.reading.fields import fitted, num_choices, sampling_params, wants_usage
-from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
+from jan_ort.http.reading.openai_rules import check_messages
+from jan_ort.http.reading.other_names import in_own_names, refuse_what_is_not_honoured
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known
 from jan_ort.http.reading.structure import compile_calls, compile_structure, rule_of
@@ -39,6 +40,9 @@ async def read_chat(body: CreateChatCompletionRequest, model: GenerativeModel, s
     What is cheap to refuse comes before the conversation is rendered and tokenized.
     """
     refuse_what_is_not_honoured(body)
+    body = in_own_names(body)
+    if settings.strict_openai:
+        check_messages(body.messages)
     with_usage = wants_usage(body)
     n = num_choices(body)
     shared = await sampling_params(body, model, settings)

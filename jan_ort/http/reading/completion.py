@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jan_ort.http.api_error import bad_request
 from jan_ort.http.reading.fields import fitted, num_candidates, num_choices, sampling_params, wants_usage
-from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
+from jan_ort.http.reading.other_names import in_own_names, refuse_what_is_not_honoured
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known, encode_prompts, fitting, num_prompts, prompt_texts, starting_token
 from jan_ort.http.reading.structure import compile_structure
@@ -47,6 +47,7 @@ async def read_completion(body: CreateCompletionRequest, model: GenerativeModel,
     What is cheap to refuse comes before anything is tokenized.
     """
     refuse_what_is_not_honoured(body)
+    body = in_own_names(body)
     with_usage = wants_usage(body)
     count = num_prompts(body.prompt, param="prompt")
     n = num_choices(body, num_prompts=count)

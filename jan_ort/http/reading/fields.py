@@ -72,12 +72,10 @@ def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -
 
 
 def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
-    """Return the stop strings. Raises: ApiError 400 for an empty one, which would stop before anything is said."""
-    strings = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+    """Return the stop strings; an empty one is none, as in llama.cpp. Raises: ApiError 400."""
+    strings = tuple(each for each in ([stop] if isinstance(stop, str) else stop or ()) if each)
     if len(strings) > MAX_STOP:
         raise bad_request("stop", f"there are {len(strings)} stop strings; {MAX_STOP} are allowed")
-    if "" in strings:
-        raise bad_request("stop", "a stop string must not be empty; leave it out instead")
     longest = max(map(len, strings), default=0)
     if longest > MAX_STOP_CHARACTERS:
         message = f"a stop string has {longest} characters; {MAX_STOP_CHARACTERS} are allowed"
@@ -87,7 +85,7 @@ def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
 
 async def logit_bias(body: GenerationBody, model: GenerativeModel, most: int) -> tuple[tuple[int, float], ...]:
     """Return what is added to which token's logit. Raises: ApiError 400 for a key that is no token of the model."""
-    given = body.logit_bias or {}
+    given = body.logit_bias if isinstance(body.logit_bias, dict) else {}
     if len(given) > most:
         raise bad_request("logit_bias", f"logit_bias has {len(given)} entries; {most} are allowed {_BIASES}")
     if body.logit_bias_type == "tokens":
@@ -137,7 +135,7 @@ async def sampling_params(body: GenerationBody, model: GenerativeModel, settings
         max_tokens=TO_THE_END if max_tokens is None else max_tokens,
         min_tokens=body.min_tokens,
         temperature=body.temperature,
-        top_k=min(body.top_k, model.vocab_size),
+        top_k=min(max(body.top_k, 0), model.vocab_size),  # -1 is off, too, as in vLLM
         top_p=body.top_p,
         min_p=body.min_p,
         repeat_penalty=repeat_penalty(body),

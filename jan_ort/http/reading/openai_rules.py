@@ -1,38 +1,18 @@
-"""What OpenAI's API refuses and this server takes, unless ``--strict-openai`` says so (hop 3)."""
+"""What OpenAI's API refuses of messages and this server takes, unless ``--strict-openai`` says so (hop 3).
+
+Which model may be named how is the roster's (``serving/roster.py``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jan_ort.ground.task import Task
 from jan_ort.http.api_error import bad_request
-from jan_ort.serving.roster import is_named
-from jan_ort.serving.server import Server
-from jan_ort.serving.serving_errors import ModelNotFound
 from jan_ort_openapi.models import (
     ChatCompletionRequestAssistantMessage,
     ChatCompletionRequestToolMessage,
-    CreateChatCompletionRequest,
-    CreateCompletionRequest,
-    CreateEmbeddingRequest,
-    CreateResponseRequest,
     Messages,
 )
-
-OpenAIBody = CreateChatCompletionRequest | CreateCompletionRequest | CreateEmbeddingRequest | CreateResponseRequest
-
-
-def check_as_openai(server: Server, task: Task, body: OpenAIBody) -> None:
-    """Refuse a body as OpenAI's API does, if the settings say so. Raises: ModelNotFound, ApiError 400."""
-    if not server.settings.strict_openai:
-        return
-    if not body.model:
-        raise bad_request("model", "model is missing; name one of /v1/models", code="missing_required_parameter")
-    able = [each for each in server.roster.residents if each.choice.task == task]
-    if not any(is_named(each, body.model) for each in able):
-        raise ModelNotFound(body.model, [each.name for each in able])
-    if isinstance(body, CreateChatCompletionRequest):
-        check_messages(body.messages)
 
 
 def check_messages(messages: Sequence[Messages]) -> None:
@@ -47,6 +27,6 @@ def check_messages(messages: Sequence[Messages]) -> None:
                 raise bad_request(f"messages.{at}.tool_call_id", text)
         elif isinstance(message, ChatCompletionRequestAssistantMessage):
             calls = message.tool_calls if isinstance(message.tool_calls, list) else []
-            asked = frozenset(call.id for call in calls)
+            asked = frozenset(call.id for call in calls if call.id)
         else:
             asked = frozenset()

@@ -21,19 +21,25 @@ class OwnNames:
 
     ``fields`` has the name of each field of a chat that the protocol spells otherwise, with or without members: a
     regular expression, and what its match becomes, where a message is still the chat's. ``places`` are where each
-    message of the chat comes from.
+    message of the chat comes from, and ``members`` what the protocol calls members of those.
     """
 
-    def __init__(self, fields: Mapping[str, str], places: Sequence[str] = ()) -> None:
+    def __init__(
+        self, fields: Mapping[str, str], places: Sequence[str] = (), members: Mapping[str, str] | None = None
+    ) -> None:
         self._fields = fields
         self._places = places
+        self._members = members or {}
         longest_first = sorted((_MESSAGE.pattern, *fields), key=len, reverse=True)
         names = "|".join(f"(?:{name})" for name in longest_first)
         self._known = re.compile(rf"{_QUOTED}|(?<![\w.])(?:{names})(?!\w)")
 
     def told(self, text: str) -> str:
         """Return the text, a parameter or a message, with this protocol's names."""
-        return self._known.sub(self._own, text)
+        told = self._known.sub(self._own, text)
+        for member, own in self._members.items():
+            told = re.sub(rf"\.{member}\b", f".{own}", told)
+        return told
 
     @contextmanager
     def telling(self) -> Iterator[None]:

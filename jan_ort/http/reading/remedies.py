@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from jan_ort.http.reading.refused_fields import OTHER_NAMES
+from jan_ort.http.reading.refused_of_texts import OTHER_NAMES
 from jan_ort_openapi.models import (
     CountMessageTokensRequest,
     CreateMessageRequest,
@@ -42,6 +42,10 @@ _OF_CHATS: Remedies = {
     **dict.fromkeys(("functions", "function_call", "tools", "tool_choice", "messages"), "use /v1/chat/completions"),
     **dict.fromkeys(("strict", "parameters"), "give it inside of the function"),
     **dict.fromkeys(("n_probs", "top_logprobs"), "use logprobs"),
+    **dict.fromkeys(("json_mode", "guided_decoding"), "use response_format"),
+    **dict.fromkeys(("system_prompt", "input"), "give it as a message"),
+    "max_length": "use max_tokens",
+    "min_length": "use min_tokens",
     "do_sample": "use temperature 0",
     "think": "use reasoning_effort or enable_thinking",
     "strict_tools": "set strict in each tool's function",
@@ -52,11 +56,11 @@ _OF_CHATS: Remedies = {
 
 def _own(limit: str, stop: str, answer: str, thought: str) -> dict[str, str]:
     """Return the remedies of a protocol with names of its own for these."""
-    names = {own: [name for name in OTHER_NAMES if OTHER_NAMES[name] == own] for own in ("max_tokens", "stop")}
-    limits = ("max_tokens", "max_completion_tokens", "max_new_tokens", "n_predict", *names["max_tokens"])
+    stops = [name for name in OTHER_NAMES if OTHER_NAMES[name] == "stop"]
+    limits = ("max_tokens", "max_completion_tokens", "max_new_tokens", "n_predict", "num_predict", "max_gen_len")
     return {
-        **dict.fromkeys(limits, f"use {limit}"),
-        **dict.fromkeys(("stop", *names["stop"]), f"use {stop}"),
+        **dict.fromkeys((*limits, "max_output_tokens", "max_length"), f"use {limit}"),
+        **dict.fromkeys(("stop", *stops), f"use {stop}"),
         **dict.fromkeys(_FORMATS, f"use {answer}"),
         **dict.fromkeys(("reasoning", "reasoning_effort", "enable_thinking", "think"), f"use {thought}"),
     }

@@ -84,7 +84,7 @@ def _is_begun(body: CreateChatCompletionRequest) -> bool:
 
 
 def _variables(given_ones: object) -> dict[str, Any]:
-    if given_ones is None:
+    if not given_ones and given_ones in (None, []):
         return {}
     if not isinstance(given_ones, dict):
         raise bad_request("chat_template_kwargs", "chat_template_kwargs must be an object")

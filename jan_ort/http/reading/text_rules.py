@@ -46,7 +46,7 @@ def text_rule(body: GenerationBody, response_format: TextRule | None) -> TextRul
     rules = [
         rule
         for name, kind in _NAMES.items()
-        if (value := given(body, name)) is not None
+        if (value := given(body, name)) not in (None, "")
         for rule in [_checked(name, kind, value)]
     ]
     rules += _structured_outputs(given(body, "structured_outputs"))
@@ -62,10 +62,12 @@ def text_rule(body: GenerationBody, response_format: TextRule | None) -> TextRul
 def _structured_outputs(value: Any) -> Iterator[TextRule]:
     if value is None:
         return
+    if isinstance(value, bool):  # OpenRouter's question whether a model can
+        return
     if not isinstance(value, dict):
         raise bad_request("structured_outputs", "structured_outputs must be an object")
     for name, rule in value.items():
-        if rule is None or (name == "json_object" and rule is False):
+        if rule in (None, "") or rule is False:
             continue
         if name not in _STRUCTURED:
             message = f"structured_outputs.{name} is not supported; use one of {', '.join(_STRUCTURED)}"

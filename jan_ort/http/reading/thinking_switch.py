@@ -44,7 +44,7 @@ def is_switched_off(body: CreateChatCompletionRequest, variables: dict[str, Any]
 
 
 def _effort(body: CreateChatCompletionRequest) -> str | None:
-    effort = given(body, "reasoning_effort")
+    effort = given(body, "reasoning_effort") or None
     reasoning = _object(body, "reasoning", ("effort", "enabled"))
     other = reasoning.get("effort")
     for name, value in (("reasoning_effort", effort), ("reasoning", other)):

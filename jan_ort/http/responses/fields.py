@@ -26,6 +26,9 @@ NAMES = {
 }
 """What fields of a chat are called here."""
 
+MEMBERS = {"tool_call_id": "call_id"}
+"""What members of a chat's messages are called in items."""
+
 _ONLY: dict[str, tuple[Any, ...]] = {
     "background": (None, False),
     "max_tool_calls": (None, 1),
@@ -50,10 +53,10 @@ def check_fields(body: CreateResponseRequest) -> None:
     if body.stream_options is not None and body.stream_options.include_obfuscation:
         name = "stream_options.include_obfuscation"
         raise unsupported(name, f"{name} is not supported; set it to false or leave it out")
-    if body.max_output_tokens is not None and body.max_output_tokens < 1:
-        message = f"max_output_tokens must be at least 1, not {short(body.max_output_tokens)}"
+    if body.max_output_tokens is not None and body.max_output_tokens < -1:
+        message = f"max_output_tokens must be at least 1, or -1 for no limit, not {short(body.max_output_tokens)}"
         raise bad_request("max_output_tokens", message)
-    _check_metadata(body.metadata or {})
+    _check_metadata(body.metadata if isinstance(body.metadata, dict) else {})
     summarizes(body.reasoning)
 
 

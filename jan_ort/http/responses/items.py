@@ -41,10 +41,11 @@ def checked_item(item: Item, place: str) -> Item:
                 raise bad_request(f"{place}.role", f"{place}.role is {found}; use {_one_of(_ROLES)}")
             checked["content"] = parts(item.get("content"), role, f"{place}.content")
         case "function_call":
-            _need(item, ("call_id", "name", "arguments"), place)
+            _need(item, ("call_id", "name"), place)
+            checked |= {"arguments": item.get("arguments") or "{}"}
         case "function_call_output":
             _need(item, ("call_id",), place)
-            checked["output"] = parts(item.get("output"), "output", f"{place}.output")
+            checked["output"] = parts(item.get("output") or "", "output", f"{place}.output")
         case "item_reference":
             _need(item, ("id",), place)
         case "reasoning":

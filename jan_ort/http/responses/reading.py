@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.reading.chat import ChatPlan, read_chat
-from jan_ort.http.reading.openai_rules import check_messages
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
 from jan_ort.http.reading.own_names import OwnNames
-from jan_ort.http.responses.fields import NAMES, SEALED, chat_fields, check_fields, summarizes
+from jan_ort.http.responses.fields import MEMBERS, NAMES, SEALED, chat_fields, check_fields, summarizes
 from jan_ort.http.responses.items import Item, Messages, checked_item
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort.settings.schema import Settings
@@ -69,14 +68,12 @@ async def read_response(
 
     def chat() -> tuple[CreateChatCompletionRequest, OwnNames]:
         messages = _messages(body, before, own)
-        names = OwnNames(NAMES, messages.places)
+        names = OwnNames(NAMES, messages.places, MEMBERS)
         with names.telling():
             return validated(CreateChatCompletionRequest, chat_fields(body) | {"messages": messages.messages}), names
 
     asked, names = await model.rendering.run(chat) if len(items) >= _MANY_ITEMS else chat()
     with names.telling():
-        if settings.strict_openai:
-            check_messages(asked.messages)
         plan = await _read(asked, model, settings, is_cut=body.truncation == "auto")
     return ResponsePlan(
         **vars(plan),

@@ -14,7 +14,7 @@ def asked_fields(plan: ResponsePlan, *, is_stored: bool) -> dict[str, Any]:
     return {
         "model": plan.model.name,
         "instructions": body.instructions,
-        "previous_response_id": body.previous_response_id,
+        "previous_response_id": body.previous_response_id or None,
         "tools": _tools(body),
         "tool_choice": _choice(body.tool_choice),
         "parallel_tool_calls": body.parallel_tool_calls is not False and body.max_tool_calls is None,

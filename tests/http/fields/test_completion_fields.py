@@ -125,6 +125,6 @@ async def test_completions_have_sixteen_tokens_unless_told_otherwise(client: Cli
     answer = await ask(client, COMPLETIONS, min_tokens=100)
 
     assert answer["usage"]["completion_tokens"] == 16
-    assert await refused(client, COMPLETIONS, {"max_tokens": -1}) == (422, "max_tokens")
+    assert await refused(client, COMPLETIONS, {"max_tokens": -2}) == (422, "max_tokens")
     most = await ask(client, COMPLETIONS, min_tokens=1000, max_tokens=513)
     assert most["usage"]["total_tokens"] == 512

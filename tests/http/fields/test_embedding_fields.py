@@ -60,7 +60,7 @@ async def test_base64_holds_the_same_numbers(client: Client) -> None:
         ({"input": [1] * 513}, 400, "input"),
         ({"input": None}, 422, "input"),
         ({"dimensions": 8}, 400, "dimensions"),
-        ({"dimensions": 0}, 422, "dimensions"),
+        ({"dimensions": -1}, 422, "dimensions"),
         ({"encoding_format": "hex"}, 422, "encoding_format"),
         ({"user": 5}, 422, "user"),
         ({"model": 5}, 422, "model"),

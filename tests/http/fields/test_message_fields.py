@@ -137,7 +137,7 @@ async def test_an_image_is_refused_by_name(client: Client, image_url: object) ->
 
 
 @field("ChatCompletionRequestAssistantMessage", "tool_calls", "content")
-@field("ChatCompletionMessageToolCallFunction", "name", "arguments")
+@field("ChatCompletionRequestToolCallFunction", "name", "arguments")
 async def test_the_answer_depends_on_earlier_calls(client: Client) -> None:
     calls: list[Any] = [
         [],
@@ -164,7 +164,7 @@ async def test_an_earlier_function_call_is_a_tool_call(client: Client) -> None:
     assert answers[0] == answers[1] != answers[2]
 
 
-@field("ChatCompletionMessageToolCall", "id")
+@field("ChatCompletionRequestToolCall", "id")
 @field("ChatCompletionRequestToolMessage", "tool_call_id")
 async def test_the_template_is_given_a_calls_id_and_its_results(writer: Client) -> None:
     def called(call_id: str, result_id: str) -> list[dict[str, Any]]:
@@ -216,8 +216,8 @@ async def test_the_template_is_given_the_name_of_a_speaker(writer: Client, role:
 @field(f"{PART}Image", "type", "image_url")
 @field(f"{PART}ImageImageUrl", "url", "detail")
 @field("ChatCompletionRequestAssistantMessage", "tool_calls", "function_call", "content")
-@field("ChatCompletionMessageToolCall", "id", "type", "function")
-@field("ChatCompletionMessageToolCallFunction", "name", "arguments")
+@field("ChatCompletionRequestToolCall", "id", "type", "function")
+@field("ChatCompletionRequestToolCallFunction", "name", "arguments")
 @field("ChatCompletionRequestAssistantMessageFunctionCall", "name", "arguments")
 @field("ChatCompletionRequestToolMessage", "tool_call_id")
 @field("ChatCompletionRequestFunctionMessage", "name")
@@ -229,7 +229,7 @@ async def test_the_template_is_given_the_name_of_a_speaker(writer: Client, role:
         ({"role": "user"}, 422, "content"),
         ({"role": "system", "content": [TEXT, 5]}, 422, "content.1"),
         ({"role": "assistant", "content": 5}, 422, "content"),
-        ({"role": "tool", "content": "x"}, 422, "tool_call_id"),
+        ({"role": "tool", "content": "x", "tool_call_id": 5}, 422, "tool_call_id"),
         ({"role": "function", "content": "x"}, 422, "name"),
         ({"role": "user", "content": [TEXT | {"type": "sound"}]}, 422, "content.0.type"),
         ({"role": "user", "content": [{"type": "text"}]}, 422, "content.0.text"),

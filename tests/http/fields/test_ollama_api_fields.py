@@ -107,7 +107,6 @@ async def test_limits_and_stops(client: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"options": {"stop": [""]}}, "options.stop"),
         ({"options": {"stop": ["a"] * 17}}, "options.stop"),
         ({"options": {"top_p": 2}}, "options.top_p"),
         ({"options": {"repeat_last_n": 5}}, "options.repeat_last_n"),

@@ -82,7 +82,7 @@ async def test_pairs_are_scored_in_their_order_as_ranking_scores_them(client: Cl
         (RERANK, {"query": "a", "documents": ["b"], "model": 5}, 422, "model"),
         (SCORE, {"text_1": "a", "text_2": "b", "model": 5}, 422, "model"),
         (RERANK, {"query": "a", "documents": []}, 422, "documents"),
-        (RERANK, {"query": "a", "documents": ["b"], "top_n": 0}, 422, "top_n"),
+        (RERANK, {"query": "a", "documents": ["b"], "top_n": -1}, 422, "top_n"),
         (RERANK, {"documents": ["b"]}, 422, "query"),
         (RERANK, {"query": "a", "documents": ["b", {"title": "c"}]}, 422, "documents"),
         (RERANK, {"query": "a " * 700, "documents": ["b"]}, 400, "query"),

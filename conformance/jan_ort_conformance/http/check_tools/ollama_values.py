@@ -84,7 +84,7 @@ WRONG_IN_PROMPTS: list[tuple[str, Fields]] = [
 WRONG_IN_INPUTS: list[tuple[str, Fields]] = [
     *_COMMON,
     ("input", {"input": 5}),
-    ("dimensions", {"dimensions": 0}),
+    ("dimensions", {"dimensions": -1}),
     ("truncate", {"truncate": "yes"}),
 ]
 WRONG_IN_TEXTS: list[tuple[str, Fields]] = [*_COMMON, ("prompt", {"prompt": 5})]
