@@ -15,9 +15,6 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "client_cases"
 Line = dict[str, Any]
 Check = Callable[[Client, Line], Awaitable[None]]
 
-LEFT = {"H1": "/v1/responses", "H2": "/v1/messages/count_tokens", "H3": "/metrics"}
-"""Lines without a test, with the operation that this server does not have."""
-
 NETWORK = frozenset(("H01", "H02", "H04", "H05", "H06", "H12", "H14", "A1", "A2", "A3", "A5", "A6", "A7", "A8"))
 """Lines about paths, headers and addresses, which test_network_lines.py has."""
 
@@ -28,7 +25,7 @@ def lines(name: str) -> list[Line]:
 
 
 class Checks:
-    """The checks of lines by their ids: those of the ``NETWORK``, or the others; each has one, or is ``LEFT``."""
+    """The checks of lines by their ids: those of the ``NETWORK``, or the others; each has one."""
 
     def __init__(self, *names: str, of_network: bool = False) -> None:
         self.lines = [line for name in names for line in lines(name) if (line["id"] in NETWORK) == of_network]
@@ -44,16 +41,13 @@ class Checks:
         return register
 
     def parametrized(self) -> pytest.MarkDecorator:
-        """Return the mark that runs a test on every line that is not left."""
-        here = [line for line in self.lines if line["id"] not in LEFT]
-        return pytest.mark.parametrize("line", here, ids=[line["id"] for line in here])
+        """Return the mark that runs a test on every line."""
+        return pytest.mark.parametrize("line", self.lines, ids=[line["id"] for line in self.lines])
 
     async def run(self, client: Client, line: Line) -> None:
         """Run a line's check."""
         await self._by_id[line["id"]](client, line)
 
     def uncovered(self) -> set[str]:
-        """Return the ids that have neither a check nor a reason, or both."""
-        return {line["id"] for line in self.lines} ^ (
-            self._by_id.keys() ^ (LEFT.keys() & {x["id"] for x in self.lines})
-        )
+        """Return the ids of lines without a check, and of checks without a line."""
+        return {line["id"] for line in self.lines} ^ self._by_id.keys()

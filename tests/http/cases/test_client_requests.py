@@ -138,7 +138,7 @@ async def is_floats(client: Client, line: Line) -> None:
     assert all(isinstance(value, float) for value in embedded["embedding"])
 
 
-def test_each_line_has_a_check_or_a_reason() -> None:
+def test_each_line_has_a_check() -> None:
     assert CHECKS.uncovered() == set()
 
 

@@ -32,6 +32,7 @@ from tests.http.handlers.serving import (
     serving,
     until,
 )
+from tests.http.responses.asking import respond_streamed
 from tests.http.scripted import model_folder, scripted
 from tests.own_settings import without_own_settings
 
@@ -394,6 +395,50 @@ async def many_embeddings_at_once_are_those_of_one_by_one(client: Client, line: 
         assert answer["data"][0]["embedding"] == pytest.approx(alone["data"][0]["embedding"], abs=1e-6)
 
 
+@CHECKS.of("H1")
+async def a_response_is_streamed_in_the_order_of_its_events(client: Client, line: Line) -> None:
+    events = await respond_streamed(client)  # which looks at their numbers and names
+
+    item = ["output_item.added", "content_part.added", "output_text.delta"]
+    item += ["output_text.done", "content_part.done", "output_item.done"]
+    expected = [
+        "created",
+        "in_progress",
+        *item,
+        "completed" if events[-1]["type"].endswith("completed") else "incomplete",
+    ]
+    assert list(dict.fromkeys(each["type"].removeprefix("response.") for each in events)) == expected
+    assert {"created_at", "model"} <= events[0]["response"].keys()
+
+
+@CHECKS.of("H2")
+async def tokens_of_a_message_are_counted_as_they_are_used(client: Client, line: Line) -> None:
+    plain: dict[str, Any] = {"messages": HELLO}
+    described = {"name": "f", "description": "looks", "input_schema": {"type": "object"}}
+
+    counts = []
+    for body in (plain | {"system": "Be brief.", "tools": [described]}, plain):
+        counted = await answered(client, "/v1/messages/count_tokens", **body)
+        message = await answered(client, "/v1/messages", **body, max_tokens=1)
+        assert counted == {"input_tokens": message["usage"]["input_tokens"]}
+        counts.append(counted["input_tokens"])
+
+    assert counts[0] > counts[1]
+
+
+@CHECKS.of("H3")
+async def metrics_tell_of_the_queue_the_tokens_and_the_first_one(client: Client, line: Line) -> None:
+    await ask(client, CHAT, max_tokens=2)
+
+    response = await client.get("/metrics")
+    text = await response.get_data(as_text=True)
+
+    assert (response.status_code, response.content_type.split(";")[0]) == (200, "text/plain")
+    for name in ("num_requests_waiting", "num_requests_running", "prompt_tokens_total", "generation_tokens_total"):
+        assert f"vllm:{name}" + "{" in text
+    assert "vllm:time_to_first_token_seconds_bucket{" in text
+
+
 @CHECKS.of("I2")
 async def a_narrow_console_is_no_error(client: Client, line: Line) -> None:
     environment = without_own_settings(os.environ) | {"PYTHONIOENCODING": "cp1252"}
@@ -418,7 +463,7 @@ async def a_stream_outlives_the_unloading_of_its_model(client: Client, line: Lin
     assert chunks[-1]["choices"][0]["finish_reason"] == "length"
 
 
-def test_each_line_has_a_check_or_a_reason() -> None:
+def test_each_line_has_a_check() -> None:
     assert CHECKS.uncovered() == set()
 
 
