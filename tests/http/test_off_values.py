@@ -54,6 +54,7 @@ OFF: list[tuple[str, dict[str, Any]]] = [
         GENERATE,
         {"options": OPTIONS | {"top_k": -1, "stop": "", "num_ctx": 0}, "context": [], "suffix": "", "images": []},
     ),
+    (OLLAMA, {"options": OPTIONS | {"repeat_last_n": 0}}),
     (EMBEDDINGS, {"dimensions": 0}),
     (EMBED, {"dimensions": 0, "options": {}}),
     (RERANK, {"top_n": 0}),
@@ -177,6 +178,7 @@ async def test_results_without_ids_answer_the_calls_in_their_order(client: Clien
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
+        (CHAT, {"reasoning_effort": "max"}),
         (CHAT, {"tools": [{"function": {"name": "f"}}]}),
         (CHAT, {"tools": [{"type": None, "function": {"name": "f"}}]}),
         (

@@ -33,7 +33,8 @@ _OF_THE_MACHINE = (
 )
 """How Ollama runs a model: without effect on an answer here."""
 
-_NOTHING: dict[str, object] = {"repeat_last_n": 64, "typical_p": 1, "tfs_z": 1, "penalize_newline": True}
+_WINDOW = "repeat_last_n"
+_NOTHING: dict[str, object] = {_WINDOW: 64, "typical_p": 1, "tfs_z": 1, "penalize_newline": True}
 """Options that are not served, at the value at which they ask for nothing."""
 
 
@@ -42,7 +43,8 @@ def chat_options(options: OllamaOptions | None, context_length: int) -> dict[str
     if options is None:
         return {}
     for name, value in (options.model_extra or {}).items():
-        if value is not None and name not in _OF_THE_MACHINE and value != _NOTHING.get(name):
+        is_free = name in _OF_THE_MACHINE or (name == _WINDOW and not _penalises(options))
+        if value is not None and not is_free and value != _NOTHING.get(name):
             raise unsupported(f"options.{name}", f"options.{name} is not supported; leave it out")
     if options.num_ctx is not None and options.num_ctx > context_length:
         message = f"options.num_ctx is {options.num_ctx}, and the model is served with {context_length} tokens"
@@ -52,3 +54,8 @@ def chat_options(options: OllamaOptions | None, context_length: int) -> dict[str
     if fields.get("max_tokens", 0) < 0:
         fields["max_tokens"] = None  # to the end of the context
     return fields
+
+
+def _penalises(options: OllamaOptions) -> bool:
+    """Whether there is a penalty, over whose tokens the window decides."""
+    return options.repeat_penalty != 1 or bool(options.presence_penalty or options.frequency_penalty)

@@ -48,7 +48,7 @@ OF_TEXT: Fields = {
     **named("top_a penalty_alpha epsilon_cutoff eta_cutoff diversity_penalty smoothing_factor skew k p", 0),
     **named("no_repeat_ngram_size encoder_no_repeat_ngram_size dry_multiplier xtc_probability dynatemp_range", 0),
     **named("top_n_sigma nsigma", -1, 0),
-    "adaptive_target": (-1,),
+    "adaptive_target": (-1, -0.01),
     "min_keep": (0, 1),
     **named("use_beam_search early_stopping dynamic_temperature temperature_last watermark", False),
     "do_sample": (True,),

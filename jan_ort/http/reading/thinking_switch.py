@@ -9,7 +9,7 @@ from jan_ort.http.reading.other_names import flag, given
 from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SWITCHES = ("enable_thinking", "thinking")
 """Variables of chat templates that turn thinking on and off: those of Qwen, and of DeepSeek and Granite."""
 
@@ -53,7 +53,7 @@ def _effort(body: CreateChatCompletionRequest) -> str | None:
     if effort is not None and other is not None and effort != other:
         raise bad_request("reasoning", "reasoning.effort and reasoning_effort differ; give one")
     found: str | None = other if effort is None else effort
-    return found
+    return "xhigh" if found == "max" else found
 
 
 def _switch(body: CreateChatCompletionRequest) -> bool | None:
