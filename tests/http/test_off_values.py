@@ -99,7 +99,6 @@ async def test_no_filter_draws_what_no_filter_draws(client: Client, path: str) -
         (CHAT, {"max_tokens": 0, "n_predict": -1}),
         (CHAT, {"max_completion_tokens": -1, "max_tokens": 0}),
         (RESPONSES, {"max_output_tokens": -1}),
-        (RESPONSES, {"max_output_tokens": 0}),
         (OLLAMA, {"options": OPTIONS | {"num_predict": -1}}),
         (OLLAMA, {"options": OPTIONS | {"num_predict": -2}}),
     ],

@@ -53,7 +53,7 @@ def check_fields(body: CreateResponseRequest) -> None:
     if body.stream_options is not None and body.stream_options.include_obfuscation:
         name = "stream_options.include_obfuscation"
         raise unsupported(name, f"{name} is not supported; set it to false or leave it out")
-    if body.max_output_tokens is not None and body.max_output_tokens < -1:
+    if body.max_output_tokens is not None and body.max_output_tokens < 1 and body.max_output_tokens != -1:
         message = f"max_output_tokens must be at least 1, or -1 for no limit, not {short(body.max_output_tokens)}"
         raise bad_request("max_output_tokens", message)
     _check_metadata(body.metadata if isinstance(body.metadata, dict) else {})
