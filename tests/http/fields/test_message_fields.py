@@ -253,7 +253,7 @@ async def test_the_template_is_given_the_name_of_a_speaker(writer: Client, role:
             422,
             "tool_calls.0.function.arguments",
         ),
-        ({"role": "assistant", "function_call": {"name": "f"}}, 422, "function_call.arguments"),
+        ({"role": "assistant", "function_call": {"name": "f", "arguments": 5}}, 422, "function_call.arguments"),
         ({"role": "assistant", "tool_calls": [CALL], "function_call": CALL["function"]}, 400, "function_call"),
     ],
 )
