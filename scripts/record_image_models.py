@@ -18,12 +18,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from scripts.image_models import idefics3, llava, llava_onevision
+from scripts.image_models import idefics3, llava, llava_onevision, qwen2_5_vl, qwen_vl
 from scripts.image_models.common import ROOT, export_decoder, export_embedding
 
 FOLDER = ROOT / "tests" / "fixtures" / "image_models"
 NUM_TOKENS = 24
-KINDS: dict[str, Any] = {"idefics3": idefics3, "llava": llava, "llava_onevision": llava_onevision}
+KINDS: dict[str, Any] = {
+    "idefics3": idefics3,
+    "llava": llava,
+    "llava_onevision": llava_onevision,
+    "qwen2_vl": qwen_vl,
+    "qwen2_5_vl": qwen2_5_vl,
+}
 
 
 def export(name: str, model: Any, folder: Path) -> None:
@@ -31,7 +37,7 @@ def export(name: str, model: Any, folder: Path) -> None:
     onnx = folder / "onnx"
     onnx.mkdir(parents=True, exist_ok=True)
     export_embedding(model, onnx / "embed_tokens.onnx")
-    export_decoder(model, onnx / "decoder_model_merged.onnx")
+    export_decoder(model, onnx / "decoder_model_merged.onnx", KINDS[name])
     KINDS[name].export_tower(model, onnx / "vision_encoder.onnx")
 
 
@@ -69,8 +75,8 @@ def golden(name: str, model: Any, processor: Any) -> dict[str, Any]:
         images = [picture(part, *SIZES[part]) for turn in turns for part in turn if isinstance(part, int)]
         text = processor.apply_chat_template(messages_of(turns), add_generation_prompt=True, tokenize=False)
         inputs = processor(text=[text], images=[images] if images else None, return_tensors="pt")
-        inputs.pop("mm_token_type_ids", None)
-        inputs.pop("token_type_ids", None)
+        for unused in getattr(KINDS[name], "UNUSED", ("mm_token_type_ids", "token_type_ids")):
+            inputs.pop(unused, None)
         with torch.no_grad():
             logits = model(**inputs).logits[0, -1]
             out = model.generate(**inputs, max_new_tokens=NUM_TOKENS, do_sample=False, eos_token_id=None)

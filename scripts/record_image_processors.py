@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "odd_images"
@@ -64,8 +65,25 @@ PROCESSORS: dict[str, Any] = {
         size={"height": 48, "width": 48},
         image_grid_pinpoints=[[48 * rows, 48 * columns] for rows in range(1, 5) for columns in range(1, 5)],
     ),
+    "qwen2_vl": Qwen2VLImageProcessorPil(patch_size=7, size={"shortest_edge": 42 * 42, "longest_edge": 30 * 30 * 49}),
     "siglip": SiglipImageProcessorPil(size={"height": 56, "width": 56}),
 }
+
+
+def recording(processor: Any, image: Image.Image) -> dict[str, Any]:
+    """Return what is told of an image's values, or that it is refused."""
+    try:
+        plain = processor(image, do_rescale=False, do_normalize=False, return_tensors="np")
+    except ValueError as error:
+        return {"refused": str(error)}
+    values = np.asarray(plain["pixel_values"])
+    values = values[0] if values.ndim == 5 else values
+    scaled = np.asarray(processor(image, return_tensors="np")["pixel_values"])
+    return {
+        "shape": list(values.shape),
+        "sha256": hashlib.sha256(np.ascontiguousarray(values.astype(np.uint8)).tobytes()).hexdigest(),
+        "normalised_sha256": hashlib.sha256(np.ascontiguousarray(scaled, np.float32).tobytes()).hexdigest(),
+    }
 
 
 def main() -> None:
@@ -81,16 +99,7 @@ def main() -> None:
             if path.suffix == ".json":
                 continue
             opened = ImageOps.exif_transpose(Image.open(path))
-            plain = processor(opened, do_rescale=False, do_normalize=False, return_tensors="np")
-            values = np.asarray(plain["pixel_values"])
-            values = values[0] if values.ndim == 5 else values
-            scaled = np.asarray(processor(opened, return_tensors="np")["pixel_values"])
-            digest = hashlib.sha256(np.ascontiguousarray(values.astype(np.uint8)).tobytes()).hexdigest()
-            answers[path.name] = {
-                "shape": list(values.shape),
-                "sha256": digest,
-                "normalised_sha256": hashlib.sha256(np.ascontiguousarray(scaled, np.float32).tobytes()).hexdigest(),
-            }
+            answers[path.name] = recording(processor, opened)
         recorded[kind] = {"config": config, "images": answers}
     (FOLDER / "processors.json").write_text(json.dumps(recorded, indent=1, default=str) + "\n")
     print(len(recorded), "processors,", len(answers), "images")

@@ -15,14 +15,14 @@ IMAGE_TAGS = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_u
 IMAGE_TAGS += [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
 
 
-def tokenizer(template: str) -> PreTrainedTokenizerFast:
+def tokenizer(template: str, tags: list[str] = IMAGE_TAGS) -> PreTrainedTokenizerFast:
     """Return the reference model's tokenizer with the names that images need."""
     made = PreTrainedTokenizerFast(
         tokenizer_file=str(TOKENIZER / "tokenizer.json"),
         bos_token="<|endoftext|>",  # noqa: S106
         eos_token="<|im_end|>",  # noqa: S106
     )
-    made.add_special_tokens({"additional_special_tokens": IMAGE_TAGS})
+    made.add_special_tokens({"additional_special_tokens": tags})
     made.chat_template = template
     return made
 
@@ -74,6 +74,7 @@ class Decoder(torch.nn.Module):
         super().__init__()
         self.text = getattr(model.model, "text_model", None) or model.model.language_model
         self.lm_head = model.lm_head
+        self.head_dim = text_sizes()["head_dim"]
 
     def forward(
         self,
@@ -92,18 +93,18 @@ class Decoder(torch.nn.Module):
         presents: list[torch.Tensor] = []
         for index, layer in enumerate(self.text.layers):
             attention, normed = layer.self_attn, layer.input_layernorm(hidden)
-            shape = (normed.shape[0], -1, 1, config.head_dim)
+            shape = (normed.shape[0], -1, 1, self.head_dim)
             query, key, value = (
-                product(normed).view(shape[0], normed.shape[1], -1, config.head_dim).transpose(1, 2)
+                product(normed).view(shape[0], normed.shape[1], -1, self.head_dim).transpose(1, 2)
                 for product in (attention.q_proj, attention.k_proj, attention.v_proj)
             )
-            query, key = (each * cos[:, None] + _turned(each) * sin[:, None] for each in (query, key))
+            query, key = (each * cos[:, None] + turned(each) * sin[:, None] for each in (query, key))
             key = torch.cat([pasts[2 * index], key], dim=2)
             value = torch.cat([pasts[2 * index + 1], value], dim=2)
             presents += [key, value]
             groups = config.num_attention_heads // config.num_key_value_heads
             keys, values = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-            scores = query @ keys.transpose(2, 3) * config.head_dim**-0.5
+            scores = query @ keys.transpose(2, 3) * self.head_dim**-0.5
             weights = torch.softmax(scores.masked_fill(~visible, -1e30), dim=-1)
             mixed = (weights @ values).transpose(1, 2).reshape(hidden.shape[0], hidden.shape[1], -1)
             hidden = hidden + attention.o_proj(mixed)
@@ -111,7 +112,8 @@ class Decoder(torch.nn.Module):
         return (self.lm_head(self.text.norm(hidden)), *presents)
 
 
-def _turned(states: torch.Tensor) -> torch.Tensor:
+def turned(states: torch.Tensor) -> torch.Tensor:
+    """Return the halves of the last axis in the other order, the second with the other sign."""
     half = states.shape[-1] // 2
     return torch.cat([-states[..., half:], states[..., :half]], dim=-1)
 
@@ -128,15 +130,17 @@ def export_embedding(model: Any, path: Path) -> None:
     )
 
 
-def export_decoder(model: Any, path: Path) -> None:
+def export_decoder(model: Any, path: Path, kind: Any) -> None:
     """Write decoder_model_merged."""
     text = model.config.text_config
     layers = range(text.num_hidden_layers)
-    past = torch.zeros(1, text.num_key_value_heads, 3, text.head_dim)
+    past = torch.zeros(1, text.num_key_value_heads, 3, text_sizes()["head_dim"])
     pasts = [f"past_key_values.{layer}.{part}" for layer in layers for part in ("key", "value")]
     presents = [each.replace("past_key_values", "present") for each in pasts]
     grows = {each: {0: "batch", 2: "past"} for each in pasts} | {each: {0: "batch", 2: "total"} for each in presents}
-    arrays = (torch.zeros(1, 2, text.hidden_size), torch.ones(1, 5, dtype=torch.int64), torch.tensor([[3, 4]]))
+    axes = getattr(kind, "AXES", 1)
+    positions = torch.tensor([[3, 4]]) if axes == 1 else torch.tensor([[[3, 4]]] * axes)
+    arrays = (torch.zeros(1, 2, text.hidden_size), torch.ones(1, 5, dtype=torch.int64), positions)
     write(
         Decoder(model),
         (*arrays, *[past] * len(pasts)),
@@ -146,7 +150,7 @@ def export_decoder(model: Any, path: Path) -> None:
         {
             "inputs_embeds": {0: "batch", 1: "sequence"},
             "attention_mask": {0: "batch", 1: "total"},
-            "position_ids": {0: "batch", 1: "sequence"},
+            "position_ids": {positions.dim() - 2: "batch", positions.dim() - 1: "sequence"},
             "logits": {0: "batch", 1: "sequence"},
             **grows,
         },

@@ -17,6 +17,7 @@ RANKS = {
     "inputs_embeds": (3,),
     "attention_mask": (2,),
     "position_ids": (2, 3),
+    "token_type_ids": (2,),
     "cache_position": (1,),
     "use_cache_branch": (1,),
     "num_logits_to_keep": (0, 1),

@@ -17,6 +17,7 @@ from jan_ort_onnxruntime.images.clip import ClipProcessor
 from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
 from jan_ort_onnxruntime.images.llava_onevision import read_onevision
 from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig, vision_size
+from jan_ort_onnxruntime.images.qwen_vl import read_qwen_vl
 
 _NEEDED = ("tokenizer.json", "config.json")
 
@@ -42,15 +43,14 @@ def read_image_parts(folder: OnnxFolder, graph: Graph) -> ImageParts | None:
 
     Raises: ModelError naming what is missing or not known.
     """
-    takes_vectors = isinstance(graph, DecoderGraph) and graph.takes_vectors
-    if not takes_vectors and not has_image_parts(_graph_names(folder)):
-        return None
-    if not takes_vectors:
+    if isinstance(graph, DecoderGraph) and graph.takes_vectors:
+        return _read(folder, graph)
+    if has_image_parts(_graph_names(folder)):
         raise ModelError(f"{folder.model_path} has graphs for images beside it, and no input inputs_embeds")
-    return _read(folder)
+    return None
 
 
-def _read(folder: OnnxFolder) -> ImageParts:
+def _read(folder: OnnxFolder, graph: DecoderGraph) -> ImageParts:
     if lacking := [name for name in _NEEDED if not (folder.path / name).is_file()]:
         raise ModelError(f"{folder.path} lacks {' and '.join(lacking)}; download the whole repository again")
     try:
@@ -64,6 +64,9 @@ def _read(folder: OnnxFolder) -> ImageParts:
     model, config = read_json(folder.path / "config.json", {}), ProcessorConfig.read(folder.path)
     processor = _processor(folder, model, config)
     _check_inputs(vision, embed, processor.inputs)
+    positions = graph.inputs.get("position_ids")
+    if processor.has_axes and (positions is None or len(positions.shape) != 3):
+        raise ModelError(f"{folder.model_path} takes no position_ids of three axes, which images of this model need")
     hashes = [replace(folder, file=file).weights_hash for file in (folder.file, vision, embed)]
     return ImageParts(
         vision=vision,
@@ -136,5 +139,7 @@ PROCESSORS: Mapping[str, Callable[[Mapping[str, Any], ProcessorConfig], ImagePro
     "smolvlm": _idefics3,
     "llava": _llava,
     "llava_onevision": read_onevision,
+    "qwen2_vl": read_qwen_vl,
+    "qwen2_5_vl": read_qwen_vl,
 }
 """How images are read, by config.json's model_type."""

@@ -41,11 +41,12 @@ class ImageProcessor(ABC):
     """One family's way from pixels to the tower.
 
     ``inputs``: the names that the tower's inputs may have. ``place_keys``: what config.json calls the token that the
-    chat template writes for an image.
+    chat template writes for an image. ``has_axes``: positions are of three axes, and follow an image's grid.
     """
 
     __slots__ = ()
     inputs: ClassVar[tuple[str, ...]] = ("pixel_values", "pixel_attention_mask")
+    has_axes: ClassVar[bool] = False
     place_keys: ClassVar[tuple[str, ...]] = ("image_token_id", "image_token_index")
 
     @property

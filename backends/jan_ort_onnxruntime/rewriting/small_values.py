@@ -22,6 +22,7 @@ from jan_ort_onnxruntime.providers.session_loading import EXTERNAL_FOLDER_ENTRY
 from jan_ort_onnxruntime.rewriting.attention_pattern import behind
 from jan_ort_onnxruntime.rewriting.graph_parts import GraphParts, NotExact, make_value
 from jan_ort_onnxruntime.sessions.decoder_arrays import inputs_alone
+from jan_ort_onnxruntime.sessions.row_tokens import RowTokens
 
 Shapes = Mapping[str, NDArray[np.int64]]
 """The outputs of Shape nodes: for each dimension how often the new tokens, the past ones and 1 are in it."""
@@ -69,7 +70,7 @@ class SmallValues:
         return self._known[new, past]
 
     def _computed(self, new: int, past: int) -> dict[str, NDArray[Any]]:
-        fed = inputs_alone(self._graph, np.zeros(new, np.int64), past, new)
+        fed = inputs_alone(self._graph, RowTokens.counted(np.zeros(new, np.int64), past), past, new)
         feeds = {name: array for name, array in fed.items() if name in self._inputs}
         feeds |= {name: self._fits[name] @ np.array([new, past, 1]) for name in self.shapes}
         return dict(zip(self._names, run(self._session, self._names, feeds), strict=True))
@@ -116,7 +117,7 @@ def run(session: ort.InferenceSession, names: list[str], feeds: Mapping[str, NDA
 
 def inputs_with_cache(graph: DecoderGraph, token_ids: NDArray[np.int64], past: int) -> dict[str, NDArray[Any]]:
     """Return all inputs of a sequence whose past tokens have keys and values of 0."""
-    feeds = dict(inputs_alone(graph, token_ids, past, len(token_ids)))
+    feeds = dict(inputs_alone(graph, RowTokens.counted(token_ids, past), past, len(token_ids)))
     for cache in graph.caches:
         feeds[cache.past] = np.zeros((1, cache.num_heads, past, cache.head_dim), np.float32)
     return feeds

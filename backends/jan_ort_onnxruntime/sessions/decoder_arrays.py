@@ -10,24 +10,23 @@ from numpy.typing import NDArray
 
 from jan_ort_backends import NUM_TOP_LOGITS
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.sessions.row_tokens import RowTokens
 from jan_ort_onnxruntime.sessions.step_plan import Run
 
 
-def inputs_alone(
-    graph: DecoderGraph, tokens: NDArray[Any], past: int, num_logits: int
-) -> dict[str, NDArray[np.generic]]:
-    """Return the graph's inputs by its own names, for ``tokens`` after ``past``: ids ``(n,)`` or vectors ``(n, size)``.
+def inputs_alone(graph: DecoderGraph, tokens: RowTokens, past: int, num_logits: int) -> dict[str, NDArray[np.generic]]:
+    """Return the graph's inputs by its own names, for ``tokens`` after ``past``.
 
-    A sequence that runs alone needs no padding: the mask is all ones, and positions count on from ``past``.
+    A sequence that runs alone needs no padding: the mask is all ones.
     """
-    total = past + len(tokens)
-    positions = np.arange(past, total)
+    total = past + len(tokens.values)
     values: dict[str, NDArray[np.generic]] = {
-        "input_ids": tokens[np.newaxis],
-        "inputs_embeds": tokens[np.newaxis],
+        "input_ids": tokens.values[np.newaxis],
+        "inputs_embeds": tokens.values[np.newaxis],
         "attention_mask": np.ones((1, total), np.int64),
-        "position_ids": positions[np.newaxis],
-        "cache_position": positions,
+        "position_ids": tokens.positions[..., np.newaxis, :],  # (1, n) or (3, 1, n)
+        "token_type_ids": tokens.kinds[np.newaxis],
+        "cache_position": np.arange(past, total),
         "use_cache_branch": np.array([past > 0]),
         "num_logits_to_keep": np.array([max(num_logits, 1)]),  # 0 would mean all
         "seqlens_k": np.array([total - 1]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -27,6 +26,7 @@ from jan_ort_onnxruntime.graphs.generation_graph import num_checkpoints
 from jan_ort_onnxruntime.providers.runtime_failures import running
 from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_alone
 from jan_ort_onnxruntime.sessions.interruption import Interruption
+from jan_ort_onnxruntime.sessions.row_tokens import RowTokens, Shifts, shift_array, shifts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,23 @@ class _Held:
     """What a slot holds: the first ``length`` positions of ``caches``, which may be longer and are never written to.
 
     So a fork shares them, and truncating costs nothing until the next step. ``states`` are those at ``length``, and
-    ``kept`` those at its checkpoints.
+    ``kept`` those at its checkpoints. ``shifts`` are those of its positions.
     """
 
     length: int = 0
     caches: tuple[ort.OrtValue, ...] = ()
     states: tuple[ort.OrtValue, ...] = ()
     kept: Mapping[int, tuple[ort.OrtValue, ...]] = field(default_factory=dict)
+    shifts: Shifts = ()
 
     def cut(self, length: int) -> _Held:
         """Return the first ``length`` tokens."""
         if not length:
             return _Held()
         states = self.states if length == self.length else self.kept.get(length, ())
-        return _Held(length, self.caches, states, {at: each for at, each in self.kept.items() if at <= length})
+        kept = {at: each for at, each in self.kept.items() if at <= length}
+        shifts = tuple(each for each in self.shifts if each[0] <= length)
+        return _Held(length, self.caches, states, kept, shifts)
 
     def with_checkpoint(self, most: int) -> _Held:
         """Return the same with a checkpoint here, and so many of the last ones."""
@@ -60,7 +63,10 @@ class DecodingSession(Session):
 
     Each row of a step is a run of its own, so a sequence has the same tokens alone and in company, whatever the
     graph's kernels and its side of padding; decoding several sequences together takes as long as one after the other.
+    ``has_axes``: positions are of three axes, and what images move them by is a part of a slot.
     """
+
+    has_axes = False
 
     def __init__(
         self,
@@ -103,23 +109,24 @@ class DecodingSession(Session):
     def _run_row(self, row: SlotTokens, run_options: ort.RunOptions) -> tuple[NDArray[np.float32], _Held]:
         """Return the logits that ``row`` wants and what its slot will hold."""
         held = self._held[row.slot]
-        tokens = self._tokens(row, run_options)
+        tokens = self._tokens(row, held.length, held.shifts, run_options)
         logits, held = self._run(held, tokens, row.num_logits, run_options)
         if len(logits) < row.num_logits:  # a graph that computes only the last position's
             return self._run_each(row, tokens, run_options)
         return logits[len(logits) - row.num_logits :], held
 
-    def _tokens(self, row: SlotTokens, run_options: ort.RunOptions) -> NDArray[Any]:
-        """Return a row's tokens as the graph takes them."""
-        return row.token_ids
+    def _tokens(self, row: SlotTokens, past: int, shifts: Shifts, run_options: ort.RunOptions) -> RowTokens:
+        """Return a row's tokens as the graph takes them, after ``past``."""
+        return RowTokens.counted(row.token_ids, past)
 
     def _run_each(
-        self, row: SlotTokens, tokens: NDArray[Any], run_options: ort.RunOptions
+        self, row: SlotTokens, tokens: RowTokens, run_options: ort.RunOptions
     ) -> tuple[NDArray[np.float32], _Held]:
         """Run the wanted positions one by one, after the others together."""
-        held, first = self._held[row.slot], len(tokens) - row.num_logits
-        chunks = [tokens[:first]] if first else []
-        chunks += [tokens[index : index + 1] for index in range(first, len(tokens))]
+        held, length = self._held[row.slot], len(tokens.values)
+        first = length - row.num_logits
+        chunks = [tokens.part(0, first)] if first else []
+        chunks += [tokens.part(index, index + 1) for index in range(first, length)]
         rows = []
         for chunk in chunks:
             logits, held = self._run(held, chunk, 1, run_options)
@@ -127,7 +134,7 @@ class DecodingSession(Session):
         return np.concatenate(rows[len(rows) - row.num_logits :]), held
 
     def _run(
-        self, held: _Held, tokens: NDArray[Any], num_logits: int, run_options: ort.RunOptions
+        self, held: _Held, tokens: RowTokens, num_logits: int, run_options: ort.RunOptions
     ) -> tuple[NDArray[np.float32], _Held]:
         """Run the graph on one sequence; the logits are those that it returned, float32 ``(n, vocab_size)``."""
         arrays = inputs_alone(self._graph, tokens, held.length, num_logits)
@@ -136,7 +143,7 @@ class DecodingSession(Session):
         feeds |= {state.past: past for state, past in zip(self._graph.states, self._past_states(held), strict=True)}
         assert self._session is not None  # the server does not step a closed session
         outputs = self._session.run_with_ort_values(self._outputs, feeds, run_options)
-        length = held.length + len(tokens)
+        length = held.length + len(tokens.values)
         caches, states = outputs[1 : 1 + len(self._graph.caches)], outputs[1 + len(self._graph.caches) :]
         for tensor, present in zip(self._graph.caches, caches, strict=True):
             if present.shape()[2] != length:
@@ -145,7 +152,7 @@ class DecodingSession(Session):
                     "forgets some in this way cannot be run here: export the model with a cache of all positions"
                 )
         logits = outputs[0].numpy().reshape(-1, self.info.vocab_size).astype(np.float32, copy=False)
-        return logits, _Held(length, tuple(caches), tuple(states), held.kept)
+        return logits, _Held(length, tuple(caches), tuple(states), held.kept, tokens.shifts)
 
     def _pasts(self, held: _Held) -> tuple[ort.OrtValue, ...]:
         """Return the caches of exactly ``held.length`` positions."""
@@ -188,8 +195,10 @@ class DecodingSession(Session):
     def save(self, slot: int) -> State:
         """Copy the caches of a slot, and the states at its length."""
         held = self._held[slot] if self.length(slot) else _Held()
-        caches = [cache.numpy()[:, :, : held.length] for cache in held.caches]
-        return pack_state(self.info.state_key, held.length, caches + [state.numpy() for state in held.states])
+        arrays = [cache.numpy()[:, :, : held.length] for cache in held.caches]
+        arrays += [state.numpy() for state in held.states]
+        arrays += [shift_array(held.shifts, held.length)] if self.has_axes and held.length else []
+        return pack_state(self.info.state_key, held.length, arrays)
 
     def load(self, slot: int, state: State) -> None:
         """Let the slot hold what was saved."""
@@ -197,11 +206,13 @@ class DecodingSession(Session):
         check_slot("slot", slot, self.info.num_slots)
         shapes = [((1, each.num_heads, length, each.head_dim), self._graph.cache_dtype) for each in self._graph.caches]
         states = [((1, *each.shape), each.dtype) for each in self._graph.states]
-        specs = [(np.dtype(dtype), shape) for shape, dtype in (*shapes, *states)]
+        shifts: list[tuple[tuple[int, ...], str]] = [((length,), "int32")] if self.has_axes else []
+        specs = [(np.dtype(dtype), shape) for shape, dtype in (*shapes, *states, *shifts)]
         arrays = unpack_state(state, specs if length else [])
+        told = shifts_of(arrays.pop()) if self.has_axes and length else ()
         values = tuple(ort.OrtValue.ortvalue_from_numpy(array.copy()) for array in arrays)
         num_caches = len(self._graph.caches)
-        self._held[slot] = _Held(length, values[:num_caches], values[num_caches:])
+        self._held[slot] = _Held(length, values[:num_caches], values[num_caches:], shifts=told)
 
     def _check_cut(self, slot: int, length: int) -> None:
         held = self.length(slot)

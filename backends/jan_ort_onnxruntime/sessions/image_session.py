@@ -15,6 +15,7 @@ from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.images.image_parts import ImageParts
 from jan_ort_onnxruntime.images.tower import ImageTower
 from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
+from jan_ort_onnxruntime.sessions.row_tokens import RowTokens, Shifts, on_axes
 
 
 class ImageSession(DecodingSession):
@@ -34,6 +35,7 @@ class ImageSession(DecodingSession):
         super().__init__(session, graph, options, device, images.weights_hash)
         self._embed: ort.InferenceSession | None = embed
         self._tower: ImageTower | None = tower
+        self.has_axes = images.processor.has_axes
         self.info = replace(self.info, images=images.input)
 
     def encode_image(self, pixels: NDArray[np.uint8], detail: Detail = "auto") -> Embedded:
@@ -41,8 +43,8 @@ class ImageSession(DecodingSession):
         assert self._tower is not None  # the server encodes nothing with a closed session
         return self._tower.encode(pixels, detail)
 
-    def _tokens(self, row: SlotTokens, run_options: ort.RunOptions) -> NDArray[Any]:
-        """Return the vectors of a row, ``(n, vector_size)``."""
+    def _tokens(self, row: SlotTokens, past: int, shifts: Shifts, run_options: ort.RunOptions) -> RowTokens:
+        """Return the vectors of a row and their positions."""
         is_vector = row.token_ids == EMBEDDED
         known = np.where(is_vector, 0, row.token_ids)[np.newaxis]
         assert self._embed is not None  # as in step
@@ -50,7 +52,9 @@ class ImageSession(DecodingSession):
         embedded: NDArray[Any] = np.array(vectors[0])
         if row.embedded:
             embedded[is_vector] = np.concatenate([run.vectors for run in row.embedded])
-        return embedded
+        if self.has_axes:
+            return on_axes(row, embedded, past, shifts)
+        return RowTokens.counted(embedded, past, is_vector.astype(np.int64))
 
     def close(self) -> None:
         """Free all three graphs and the caches."""

@@ -31,7 +31,7 @@ from jan_ort_onnxruntime import backend
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "image_models"
 SIZES = {1: (30, 40), 2: (64, 20), 3: (9, 9)}
 IMAGES = {"one": (1,), "two": (2, 3), "turns": (1, 2), "small": (3,), "text": ()}
-MODELS = ("idefics3", "llava", "llava_onevision")
+MODELS = ("idefics3", "llava", "llava_onevision", "qwen2_vl", "qwen2_5_vl")
 GOLDEN: dict[str, Any] = {name: json.loads((FIXTURES / name / "golden.json").read_text()) for name in MODELS}
 
 
@@ -132,9 +132,7 @@ def test_a_kind_whose_processor_is_not_known_is_named(tmp_path: Path) -> None:
     answer = backend.accepts(folder)
 
     assert isinstance(answer, Declines)
-    assert (
-        "images of a 'strange_vl' are not read; those of idefics3, smolvlm, llava, llava_onevision are" in answer.reason
-    )
+    assert "images of a 'strange_vl' are not read; those of idefics3, smolvlm, llava, " in answer.reason
 
 
 def test_an_image_that_scaling_would_make_huge_is_refused(tmp_path: Path) -> None:
@@ -183,3 +181,31 @@ def test_sizes_that_cannot_be_are_named(tmp_path: Path, changed: dict[str, Any],
 def test_a_square_that_would_be_huge_is_refused() -> None:
     with pytest.raises(BadInput, match="too long a side"):
         opened("llava_onevision").encode_image(np.zeros((1, 32_000, 3), np.uint8), "low")
+
+
+def test_positions_that_images_have_moved_are_cut_forked_and_saved_with_them() -> None:
+    session = backend.open(FIXTURES / "qwen2_vl", OpenOptions(num_slots=3))
+    runs = [run for seed in (2, 1) for run in session.encode_image(picture(seed)).runs]
+    rows = [np.concatenate([np.full(len(run.vectors), EMBEDDED), np.array([65, 66])]) for run in runs]
+    whole = session.step([SlotTokens(0, np.concatenate(rows), embedded=tuple(runs))]).logits[-1].copy()
+    session.fork(0, 1, len(rows[0]))
+    session.truncate(0, len(rows[0]))
+    session.load(2, session.save(1))
+
+    outputs = [session.step([SlotTokens(slot, rows[1], embedded=(runs[1],))]).logits[-1].copy() for slot in range(3)]
+
+    assert max(runs[0].grid) < len(runs[0].vectors)
+    for output in outputs:
+        np.testing.assert_allclose(output, whole, atol=1e-5)
+
+
+def test_a_decoder_without_three_axes_is_named(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "llava", tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "qwen2_vl"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {"patch_size": 14}}))
+
+    answer = backend.accepts(folder)
+
+    assert isinstance(answer, Declines)
+    assert "takes no position_ids of three axes" in answer.reason
