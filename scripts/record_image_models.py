@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from scripts.image_models import idefics3, llava, llava_onevision, qwen2_5_vl, qwen_vl
+from scripts.image_models import gemma3, idefics3, llava, llava_onevision, qwen2_5_vl, qwen_vl
 from scripts.image_models.common import ROOT, export_decoder, export_embedding
 
 FOLDER = ROOT / "tests" / "fixtures" / "image_models"
@@ -29,6 +29,7 @@ KINDS: dict[str, Any] = {
     "llava_onevision": llava_onevision,
     "qwen2_vl": qwen_vl,
     "qwen2_5_vl": qwen2_5_vl,
+    "gemma3": gemma3,
 }
 
 

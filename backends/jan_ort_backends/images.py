@@ -19,12 +19,14 @@ class ImageInput:
     """How a model reads images.
 
     ``token_id`` is what its chat template writes where an image is to stand; ``vector_size`` the length of a vector.
-    ``has_detail``: an image can be looked at from afar ("low"), for fewer tokens, or closely ("high").
+    ``has_detail``: an image can be looked at from afar ("low"), for fewer tokens, or closely ("high"). ``around``: the
+    prompt's texts before and after an image. They are tokenized with what they touch, and so are not in ``Embedded``.
     """
 
     token_id: int
     vector_size: int
     has_detail: bool = False
+    around: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,12 +15,15 @@ IMAGE_TAGS = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_u
 IMAGE_TAGS += [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
 
 
-def tokenizer(template: str, tags: list[str] = IMAGE_TAGS) -> PreTrainedTokenizerFast:
+def tokenizer(
+    template: str, tags: list[str] = IMAGE_TAGS, named: dict[str, str] | None = None
+) -> PreTrainedTokenizerFast:
     """Return the reference model's tokenizer with the names that images need."""
     made = PreTrainedTokenizerFast(
         tokenizer_file=str(TOKENIZER / "tokenizer.json"),
         bos_token="<|endoftext|>",  # noqa: S106
         eos_token="<|im_end|>",  # noqa: S106
+        extra_special_tokens=named or {},
     )
     made.add_special_tokens({"additional_special_tokens": tags})
     made.chat_template = template
@@ -84,32 +87,37 @@ class Decoder(torch.nn.Module):
         *pasts: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:
         """Run the graph."""
-        config, hidden = self.text.config, inputs_embeds
-        cos, sin = self.text.rotary_emb(hidden, position_ids)
+        hidden, presents = inputs_embeds, []
+        angles = self.text.rotary_emb(hidden, position_ids)
         total, length = attention_mask.shape[1], hidden.shape[1]
         places = torch.arange(total)  # by place, as the positions of some kinds are not
         visible = places[None, None, None] <= places[total - length :][None, None, :, None]
         visible = visible & (attention_mask[:, None, None, :] > 0)
-        presents: list[torch.Tensor] = []
         for index, layer in enumerate(self.text.layers):
-            attention, normed = layer.self_attn, layer.input_layernorm(hidden)
-            shape = (normed.shape[0], -1, 1, self.head_dim)
-            query, key, value = (
-                product(normed).view(shape[0], normed.shape[1], -1, self.head_dim).transpose(1, 2)
-                for product in (attention.q_proj, attention.k_proj, attention.v_proj)
-            )
-            query, key = (each * cos[:, None] + turned(each) * sin[:, None] for each in (query, key))
-            key = torch.cat([pasts[2 * index], key], dim=2)
-            value = torch.cat([pasts[2 * index + 1], value], dim=2)
-            presents += [key, value]
-            groups = config.num_attention_heads // config.num_key_value_heads
-            keys, values = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-            scores = query @ keys.transpose(2, 3) * self.head_dim**-0.5
-            weights = torch.softmax(scores.masked_fill(~visible, -1e30), dim=-1)
-            mixed = (weights @ values).transpose(1, 2).reshape(hidden.shape[0], hidden.shape[1], -1)
-            hidden = hidden + attention.o_proj(mixed)
+            past = pasts[2 * index], pasts[2 * index + 1]
+            mixed, *present = self.attended(layer.self_attn, layer.input_layernorm(hidden), angles, past, visible)
+            presents += present
+            hidden = hidden + mixed
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
         return (self.lm_head(self.text.norm(hidden)), *presents)
+
+    def attended(self, attention: Any, normed: Any, angles: Any, past: Any, visible: Any) -> tuple[Any, Any, Any]:
+        """Return what a layer's attention adds, and its keys and values, longer."""
+        cos, sin = (each[:, None] for each in angles)
+        query, key, value = (
+            product(normed).view(normed.shape[0], normed.shape[1], -1, self.head_dim).transpose(1, 2)
+            for product in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        if hasattr(attention, "q_norm"):
+            query, key = attention.q_norm(query), attention.k_norm(key)
+        query, key = (each * cos + turned(each) * sin for each in (query, key))
+        key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+        groups = self.text.config.num_attention_heads // self.text.config.num_key_value_heads
+        keys, values = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        scores = query @ keys.transpose(2, 3) * self.head_dim**-0.5
+        weights = torch.softmax(scores.masked_fill(~visible, -1e30), dim=-1)
+        mixed = (weights @ values).transpose(1, 2).reshape(normed.shape[0], normed.shape[1], -1)
+        return attention.o_proj(mixed), key, value
 
 
 def turned(states: torch.Tensor) -> torch.Tensor:
@@ -140,18 +148,20 @@ def export_decoder(model: Any, path: Path, kind: Any) -> None:
     grows = {each: {0: "batch", 2: "past"} for each in pasts} | {each: {0: "batch", 2: "total"} for each in presents}
     axes = getattr(kind, "AXES", 1)
     positions = torch.tensor([[3, 4]]) if axes == 1 else torch.tensor([[[3, 4]]] * axes)
+    extra = getattr(kind, "EXTRA", ())
     arrays = (torch.zeros(1, 2, text.hidden_size), torch.ones(1, 5, dtype=torch.int64), positions)
+    arrays += (torch.tensor([[0, 1]]),) * len(extra)
     write(
-        Decoder(model),
+        getattr(kind, "DECODER", Decoder)(model),
         (*arrays, *[past] * len(pasts)),
         path,
-        ["inputs_embeds", "attention_mask", "position_ids", *pasts],
+        ["inputs_embeds", "attention_mask", "position_ids", *extra, *pasts],
         ["logits", *presents],
         {
             "inputs_embeds": {0: "batch", 1: "sequence"},
             "attention_mask": {0: "batch", 1: "total"},
             "position_ids": {positions.dim() - 2: "batch", positions.dim() - 1: "sequence"},
-            "logits": {0: "batch", 1: "sequence"},
+            **{name: {0: "batch", 1: "sequence"} for name in (*extra, "logits")},
             **grows,
         },
     )

@@ -14,6 +14,7 @@ from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder, read_json
 from jan_ort_onnxruntime.graphs.recognition import Graph
 from jan_ort_onnxruntime.images.clip import ClipProcessor
+from jan_ort_onnxruntime.images.gemma3 import read_gemma3
 from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
 from jan_ort_onnxruntime.images.llava_onevision import read_onevision
 from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig, vision_size
@@ -74,7 +75,10 @@ def _read(folder: OnnxFolder, graph: DecoderGraph) -> ImageParts:
         config=config,
         processor=processor,
         input=ImageInput(
-            _token_id(folder, model, processor.place_keys), _vector_size(folder, embed), processor.has_detail
+            _token_id(folder, model, processor.place_keys),
+            _vector_size(folder, embed),
+            processor.has_detail,
+            processor.around,
         ),
         vector_id=_token_id(folder, model, ImageProcessor.place_keys),
         weights_hash=sha256("/".join(hashes).encode()).hexdigest(),
@@ -141,5 +145,6 @@ PROCESSORS: Mapping[str, Callable[[Mapping[str, Any], ProcessorConfig], ImagePro
     "llava_onevision": read_onevision,
     "qwen2_vl": read_qwen_vl,
     "qwen2_5_vl": read_qwen_vl,
+    "gemma3": read_gemma3,
 }
 """How images are read, by config.json's model_type."""

@@ -42,11 +42,13 @@ class ImageProcessor(ABC):
 
     ``inputs``: the names that the tower's inputs may have. ``place_keys``: what config.json calls the token that the
     chat template writes for an image. ``has_axes``: positions are of three axes, and follow an image's grid.
+    ``around``: texts of the prompt's before and after an image.
     """
 
     __slots__ = ()
     inputs: ClassVar[tuple[str, ...]] = ("pixel_values", "pixel_attention_mask")
     has_axes: ClassVar[bool] = False
+    around: ClassVar[tuple[str, str]] = ("", "")
     place_keys: ClassVar[tuple[str, ...]] = ("image_token_id", "image_token_index")
 
     @property

@@ -137,7 +137,10 @@ def _rendered(
         described = None if is_plain else model.tool_format.template_tools(tools)
         if mark is not None:
             turns = with_images(turns, mark, model.picture_form, model.image_text)
-        return template.render(turns, tools=described, add_generation_prompt=prompted, **options.variables)
+        text = template.render(turns, tools=described, add_generation_prompt=prompted, **options.variables)
+        return (
+            text if model.images is None else text.replace(model.image_text, model.image_text.join(model.images.around))
+        )
 
     def adapted(given: list[dict[str, Any]]) -> str:
         turns = given if is_plain else model.tool_format.adapt(given, tools, model.template_view)

@@ -16,7 +16,6 @@ from jan_ort_backends import (
     Accepts,
     BadInput,
     Declines,
-    Embedded,
     ModelError,
     OpenOptions,
     Session,
@@ -31,7 +30,7 @@ from jan_ort_onnxruntime import backend
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "image_models"
 SIZES = {1: (30, 40), 2: (64, 20), 3: (9, 9)}
 IMAGES = {"one": (1,), "two": (2, 3), "turns": (1, 2), "small": (3,), "text": ()}
-MODELS = ("idefics3", "llava", "llava_onevision", "qwen2_vl", "qwen2_5_vl")
+MODELS = ("idefics3", "llava", "llava_onevision", "qwen2_vl", "qwen2_5_vl", "gemma3")
 GOLDEN: dict[str, Any] = {name: json.loads((FIXTURES / name / "golden.json").read_text()) for name in MODELS}
 
 
@@ -46,10 +45,10 @@ def opened(name: str) -> Session:
     return backend.open(FIXTURES / name, OpenOptions(num_slots=2))
 
 
-def image_of(session: Session, encoded: Embedded) -> list[int]:
-    """Return an image's tokens as transformers has them."""
-    assert session.info.images is not None
-    return [session.info.images.token_id if each == EMBEDDED else each for each in encoded.token_ids.tolist()]
+def vector_id(name: str) -> int:
+    """Return the token in whose place transformers has an image's vectors."""
+    config = json.loads((FIXTURES / name / "config.json").read_text())
+    return int(config.get("image_token_id", config.get("image_token_index")))
 
 
 @pytest.mark.parametrize(("name", "conversation"), [(name, each) for name in MODELS for each in GOLDEN[name]])
@@ -57,10 +56,11 @@ def test_answers_are_those_of_transformers(name: str, conversation: str) -> None
     golden = GOLDEN[name][conversation]
     session = opened(name)
     assert session.info.images is not None
+    place = vector_id(name)
     detail = golden.get("detail", "auto")
     encoded = [session.encode_image(picture(seed), detail) for seed in IMAGES[conversation]]
     prompt = np.array(golden["prompt"])
-    row = np.where(prompt == session.info.images.token_id, EMBEDDED, prompt)
+    row = np.where(prompt == place, EMBEDDED, prompt)
 
     output = session.step([SlotTokens(0, row, embedded=tuple(run for each in encoded for run in each.runs))])
     first, token_ids = output.logits[-1].copy(), []
@@ -70,8 +70,8 @@ def test_answers_are_those_of_transformers(name: str, conversation: str) -> None
 
     assert token_ids == golden["generated"]
     np.testing.assert_allclose(first, golden["logits"], atol=1e-4)
-    told = ",".join(map(str, golden["prompt"]))
-    assert all(",".join(map(str, image_of(session, each))) in told for each in encoded)
+    told = ",".join(map(str, row.tolist()))
+    assert all(",".join(map(str, each.token_ids.tolist())) in told for each in encoded)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -209,3 +209,15 @@ def test_a_decoder_without_three_axes_is_named(tmp_path: Path) -> None:
 
     assert isinstance(answer, Declines)
     assert "takes no position_ids of three axes" in answer.reason
+
+
+def test_cutting_images_for_gemma_is_refused(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "gemma3", tmp_path / "model"))
+    said = json.loads((folder / "processor_config.json").read_text())
+    said["image_processor"]["do_pan_and_scan"] = True
+    (folder / "processor_config.json").write_text(json.dumps(said))
+
+    answer = backend.accepts(folder)
+
+    assert isinstance(answer, Declines)
+    assert "do_pan_and_scan, which cuts images, is not done; set it to false" in answer.reason
