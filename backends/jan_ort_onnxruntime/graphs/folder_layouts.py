@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from jan_ort_backends import ModelError
-from jan_ort_backends.graph_names import GRAPH_NAMES
+from jan_ort_backends.graph_names import GRAPH_NAMES, has_image_parts, image_graphs
 from jan_ort_backends.small_files import leaves_folder, why_no_file
 
 MODEL_FILE = "model.onnx"
+_IMAGE_FILES = ("tokenizer.json", "config.json")
 _SPLIT = ("decoder_model.onnx", "decoder_with_past_model.onnx", "encoder_model.onnx")
 
 
@@ -43,6 +44,8 @@ def find_graph(folder: Path, decoder: Mapping[str, Any]) -> GraphLocation:
         if (why := why_no_file(named)) is not None:
             raise ModelError(f"{named} {why}; genai_config.json names it as the decoder's graph")
         return GraphLocation("genai", named)
+    if has_image_parts(graph_names(folder)):
+        find_image_graphs(folder)
     path = next(_candidates(folder), None)
     if path is None:
         for other in (*(folder / name for name in GRAPH_NAMES), *sorted(folder.glob("*.onnx"))):
@@ -50,6 +53,23 @@ def find_graph(folder: Path, decoder: Mapping[str, Any]) -> GraphLocation:
                 raise ModelError(f"{other} {why}; the model's graph must be one")
         raise ModelError(f"{folder / MODEL_FILE} does not exist{_what_there_is(folder)}")
     return GraphLocation(_layout(folder, path), path)
+
+
+def graph_names(folder: Path) -> list[str]:
+    """Return the graphs of a folder, relative and with slashes."""
+    found = (*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx"))
+    return [path.relative_to(folder).as_posix() for path in found if path.is_file()]
+
+
+def find_image_graphs(folder: Path) -> dict[str, str]:
+    """Return the three graphs of a model that reads images, by part. Raises: ModelError naming what is missing."""
+    try:
+        names = image_graphs(graph_names(folder))
+    except LookupError as error:
+        raise ModelError(f"{folder} reads images, but {error.args[0]}: download the whole repository") from error
+    if lacking := [name for name in _IMAGE_FILES if not (folder / name).is_file()]:
+        raise ModelError(f"{folder} lacks {' and '.join(lacking)}; download the whole repository again")
+    return names
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
@@ -73,8 +93,7 @@ def _layout(folder: Path, path: Path) -> str:
 
 def _what_there_is(folder: Path) -> str:
     """Continue the message that there is no graph: with the graphs under other names, and what they lack."""
-    found = [path for path in [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")] if path.is_file()]
-    graphs = sorted(path.relative_to(folder).as_posix() for path in found)
+    graphs = sorted(graph_names(folder))
     if not graphs and any(folder.glob("*.gguf")):
         return "; the GGUF file in it must be converted (jan-ort models convert FILE.gguf), or be for another backend"
     if not graphs:

@@ -8,19 +8,19 @@ from hashlib import sha256
 from typing import Any
 
 from jan_ort_backends import ImageInput, ModelError
-from jan_ort_backends.graph_names import has_image_parts, image_graphs
+from jan_ort_backends.graph_names import has_image_parts
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.folder_layouts import find_image_graphs, graph_names
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder, read_json
 from jan_ort_onnxruntime.graphs.recognition import Graph
 from jan_ort_onnxruntime.images.clip import ClipProcessor
 from jan_ort_onnxruntime.images.gemma3 import read_gemma3
+from jan_ort_onnxruntime.images.genai_package import refuse_package
 from jan_ort_onnxruntime.images.idefics3 import Idefics3Processor
 from jan_ort_onnxruntime.images.llava_onevision import read_onevision
 from jan_ort_onnxruntime.images.processor import ImageProcessor, ProcessorConfig, vision_size
 from jan_ort_onnxruntime.images.qwen_vl import read_qwen_vl
-
-_NEEDED = ("tokenizer.json", "config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,16 @@ def read_image_parts(folder: OnnxFolder, graph: Graph) -> ImageParts | None:
 
     Raises: ModelError naming what is missing or not known.
     """
+    refuse_package(folder.path)
     if isinstance(graph, DecoderGraph) and graph.takes_vectors:
         return _read(folder, graph)
-    if has_image_parts(_graph_names(folder)):
+    if has_image_parts(graph_names(folder.path)):
         raise ModelError(f"{folder.model_path} has graphs for images beside it, and no input inputs_embeds")
     return None
 
 
 def _read(folder: OnnxFolder, graph: DecoderGraph) -> ImageParts:
-    if lacking := [name for name in _NEEDED if not (folder.path / name).is_file()]:
-        raise ModelError(f"{folder.path} lacks {' and '.join(lacking)}; download the whole repository again")
-    try:
-        names = image_graphs(_graph_names(folder))
-    except LookupError as error:
-        raise ModelError(f"{folder.path} reads images, but {error.args[0]}: download the whole repository") from error
+    names = find_image_graphs(folder.path)
     vision, embed = (OnnxFile.read(folder.path / names[part]) for part in ("vision_encoder", "embed_tokens"))
     for file in (vision, embed):
         if missing := file.missing_files():
@@ -83,11 +79,6 @@ def _read(folder: OnnxFolder, graph: DecoderGraph) -> ImageParts:
         vector_id=_token_id(folder, model, ImageProcessor.place_keys),
         weights_hash=sha256("/".join(hashes).encode()).hexdigest(),
     )
-
-
-def _graph_names(folder: OnnxFolder) -> list[str]:
-    found = (*folder.path.glob("*.onnx"), *folder.path.glob("onnx/*.onnx"))
-    return [path.relative_to(folder.path).as_posix() for path in found]
 
 
 def _check_inputs(vision: OnnxFile, embed: OnnxFile, known: Collection[str]) -> None:
@@ -116,6 +107,8 @@ def _vector_size(folder: OnnxFolder, embed: OnnxFile) -> int:
 def _processor(folder: OnnxFolder, model: Mapping[str, Any], config: ProcessorConfig) -> ImageProcessor:
     kind = model.get("model_type")
     make = PROCESSORS.get(str(kind))
+    if (reason := UNREAD.get(str(kind))) is not None:
+        raise ModelError(f"{folder.path}: images of a {kind!r} are not read: {reason}")
     if make is None:
         raise ModelError(f"{folder.path}: images of a {kind!r:.40} are not read; those of {', '.join(PROCESSORS)} are")
     return make(model, config)
@@ -148,3 +141,8 @@ PROCESSORS: Mapping[str, Callable[[Mapping[str, Any], ProcessorConfig], ImagePro
     "gemma3": read_gemma3,
 }
 """How images are read, by config.json's model_type."""
+
+UNREAD: Mapping[str, str] = {
+    "paligemma": "it looks at a whole prompt both ways, so no part of one can be kept or computed first; take a gemma3",
+}
+"""Kinds whose graphs are published in the same layout, and cannot be run a part of a prompt at a time."""
