@@ -154,7 +154,7 @@ async def test_a_body_on_an_unknown_path_leaves_the_connection_usable() -> None:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             found = []
             for method, path in [("POST", "/v1/threads"), ("GET", MODELS), ("PUT", "/v1/x"), ("POST", CHAT)]:
-                body = json.dumps({"input": "hi" * 50_000}) if method != "GET" else None
+                body = json.dumps({"filler": "hi" * 50_000}) if method != "GET" else None
                 connection.request(method, path, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
                 response.read()

@@ -141,7 +141,8 @@ async def test_a_failure_in_the_midst_is_the_last_event_and_done_does_not_follow
         return step(batch)
 
     monkeypatch.setattr(session, "step", fail_while_decoding)
-    received = await stream(client, path, {"prompt": "a", "max_tokens": 100, "min_tokens": 100})
+    asked = {"prompt": "a"} if path == COMPLETIONS else {"messages": [{"role": "user", "content": "a"}]}
+    received = await stream(client, path, asked | {"max_tokens": 100, "min_tokens": 100})
 
     assert "the backend has had enough" in received[-1]["error"]["message"]
     assert received[-1]["error"]["code"] == "backend_failed"

@@ -56,6 +56,17 @@ def test_a_thought_comes_back_from_each_of_its_places(item: dict[str, Any]) -> N
     assert message == {"role": "assistant", "content": None, "reasoning_content": "hm"}
 
 
+@pytest.mark.parametrize("given", [{}, {"arguments": None, "output": None}, {"arguments": "", "output": ""}])
+def test_a_call_without_arguments_and_a_result_without_text_are_empty(given: dict[str, Any]) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "now"} | given
+    result = {"type": "function_call_output", "call_id": "c1"} | given
+
+    asked, told = messages_of(call, result).messages
+
+    assert asked["tool_calls"] == [CALLED]
+    assert told == {"role": "tool", "content": "", "tool_call_id": "c1"}
+
+
 def test_an_id_alone_is_a_reference() -> None:
     assert checked_item({"id": "msg_1"}, "input.0") == {"type": "item_reference", "id": "msg_1"}
 
@@ -89,9 +100,7 @@ def test_an_image_is_a_part_of_the_users_message() -> None:
         ({"role": "user", "content": [{"type": "input_image", "file_id": "a"}]}, "content.0.image_url"),
         ({"role": "system", "content": [{"type": "input_image", "image_url": "a"}]}, "content.0.type"),
         ({"role": "assistant", "content": [{"type": "refusal"}]}, "content.0.refusal"),
-        ({"type": "function_call", "call_id": "a", "name": "b"}, "arguments"),
         ({"type": "function_call_output", "output": "a"}, "call_id"),
-        ({"type": "function_call_output", "call_id": "a"}, "output"),
         ({"type": "reasoning", "summary": [], "encrypted_content": "gAAAAB"}, "encrypted_content"),
         ({"type": "reasoning", "summary": [], "encrypted_content": "jan-ort-thought:?"}, "encrypted_content"),
         ({"type": "item_reference"}, "id"),
