@@ -65,7 +65,7 @@ def compare_starts(servers: list[Server], rounds: int) -> None:
             times[key].append(server.start())
             server.stop()
     ratios = [mine / theirs for mine, theirs in zip(times["mine"], times["theirs"], strict=True)]
-    row("start until it serves", "s", times["mine"], times["theirs"], ratios, "at most 1.3 x")
+    row("startup time", "s", times["mine"], times["theirs"], ratios, "at most 1.3 x")
 
 
 def compare_workloads(servers: list[Server], rounds: int, only: str, *, bounded: bool) -> None:

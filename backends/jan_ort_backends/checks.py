@@ -165,7 +165,9 @@ def check_options(options: OpenOptions, known: Iterable[str], max_context_length
         raise ModelError(f"num_slots is {options.num_slots}; a session needs at least 1")
     asked = options.context_length
     if asked is not None and not 1 <= asked <= (max_context_length or asked):
-        raise ModelError(f"context_length is {asked}; this model has 1..{max_context_length or 'its own limit'}")
+        raise ModelError(
+            f"context_length {asked} is out of range; this model supports 1 to {max_context_length or 'its own limit'}"
+        )
     names = sorted(known)
     for name in options.extra:
         if name not in names:

@@ -147,7 +147,7 @@ def _clash(row: Discovered, rivals: Sequence[Discovered]) -> Discovered | None:
 
 def _load(row: Discovered, point: EntryPoint, importing: Import | None) -> Discovered:
     if EntryPoint.pattern.match(point.value) is None:
-        return replace(row, error=f"{point.value!r} is no module:attribute", remedy=row.mend)
+        return replace(row, error=f"{point.value!r} is not module:attribute", remedy=row.mend)
     logger.debug("backend %s: import %s", row.name, point.value)  # the last line in the log if that ends the process
 
     def load() -> Backend:

@@ -21,7 +21,7 @@ COMMANDS = {
     "backends": ("jan_ort.cli.commands.backends:backends", "List the installed backends, and why one cannot be used."),
     "doctor": (
         "jan_ort.cli.commands.doctor:doctor",
-        "Say whether a server could start here, and what keeps it from that.",
+        "Check whether the server can start, and explain any problem.",
     ),
     "bench": ("jan_ort.cli.commands.bench:bench", "Measure how long clients of a running server wait."),
     "service": (

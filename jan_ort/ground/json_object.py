@@ -16,7 +16,7 @@ def read_object(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[st
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is no JSON ({error})") from error
+        raise ValueError(f"is not valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise ValueError("holds no JSON object")
     return content

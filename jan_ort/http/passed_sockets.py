@@ -33,7 +33,7 @@ def _taken(number: int) -> socket.socket:
         taken = socket.socket(fileno=number)
     except OSError as error:
         raise PassedSocketError(
-            f"file descriptor {number} was passed (LISTEN_FDS), and is no socket: {error}"
+            f"file descriptor {number} was passed (LISTEN_FDS), and is not a socket: {error}"
         ) from error
     if taken.family not in (socket.AF_INET, socket.AF_INET6) or taken.type != socket.SOCK_STREAM:
         raise PassedSocketError(

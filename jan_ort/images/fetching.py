@@ -59,7 +59,7 @@ def _checked(url: str, allowed: Collection[str]) -> _Place:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower().rstrip("."), parts.port
     except ValueError as error:
-        raise ImageError(f"it is no URL: {error}") from error
+        raise ImageError(f"it is not a URL: {error}") from error
     if parts.scheme not in _PORTS or not host or len(url) > MAX_URL_LENGTH:
         raise ImageError("it is no http or https URL of up to 4096 characters")
     if parts.username is not None or not (url.isascii() and url.isprintable()) or " " in url:

@@ -53,7 +53,7 @@ class ModelFolder:
         if not any((path / name).exists() for name in CONFIGURATIONS) and not _has_graph(path):
             missing.append(" or ".join(CONFIGURATIONS))
         if missing:
-            raise ModelFolderError(f"{path} is no model folder: it lacks {', '.join(missing)}")
+            raise ModelFolderError(f"{path} is not a model folder: it lacks {', '.join(missing)}")
         with _explained(path):
             return cls._from_files(path, FolderFiles(path))
 

@@ -43,7 +43,7 @@ class NetworkSettings(BaseSettings):
         "rest, too. Set the variable or the settings file, as for --api-key.",
     )
     allow_unauthenticated: bool = Field(
-        False, description="Serve other machines without a key; otherwise only this one is served then."
+        False, description="Accept requests from other machines without a key; otherwise only local ones."
     )
     allowed_host: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -48,7 +48,8 @@ class Settings(PromptCacheSettings, ResponseSettings, TlsSettings, NetworkSettin
     )
     embedding_model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
-        description="Embedding model, likewise; needed for a Hugging Face id that was not pulled before.",
+        description="Embedding model, same forms as --model. Use this, not --model, for an embedding model that has "
+        "not been pulled yet.",
     )
     load: Literal["start", "request"] = Field(
         "start", description="When models are loaded: all at the start, or each at the first request for it."
@@ -73,7 +74,7 @@ class Settings(PromptCacheSettings, ResponseSettings, TlsSettings, NetworkSettin
     )
     deny_backend: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Backend plugin that is never imported, installed or not; likewise.",
+        description="Backend plugin that is never imported, installed or not.",
     )
     isolate: bool = Field(
         False,
@@ -89,7 +90,7 @@ class Settings(PromptCacheSettings, ResponseSettings, TlsSettings, NetworkSettin
         description="How the vectors of a text's tokens become one, in embedding models whose files do not say it.",
     )
     num_slots: int = Field(
-        8, ge=1, le=1024, description="Sequences that are computed at once; if not given 8, or what fits in memory."
+        8, ge=1, le=1024, description="Sequences processed in parallel; by default 8, or what fits in memory."
     )
     context_length: int | None = Field(
         None,

@@ -65,7 +65,7 @@ class ConfigFileSource(PydanticBaseSettingsSource):
         try:
             settings = TomlConfigSettingsSource(self.settings_cls, path).toml_data
         except ValueError as error:  # of tomllib and of UTF-8
-            raise SettingsError(f"{path} is no TOML: {error}") from error
+            raise SettingsError(f"{path} is not valid TOML: {error}") from error
         except OSError as error:
             raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
         known = [name for name in self.settings_cls.model_fields if name != "config"]
@@ -79,7 +79,7 @@ def _unknown(key: str, known: Iterable[str]) -> str:
         return "a settings file cannot name another one; remove the key 'config'"
     close = get_close_matches(key.lower().replace("-", "_"), known, n=1)
     remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-    return f"there is no setting {key!r}; {remedy}"
+    return f"{key!r} is not a setting; {remedy}"
 
 
 _OF_KUBERNETES = re.compile(r"service_(host|port)|port_\d")
@@ -93,7 +93,7 @@ def check_variables(known: Collection[str]) -> None:
         if not value or not variable.upper().startswith(PREFIX) or name in known or _OF_KUBERNETES.match(name):
             continue
         if close := get_close_matches(name, known, n=1, cutoff=_ALIKE):
-            raise SettingsError(f"the variable {variable} is no setting; did you mean {PREFIX}{close[0].upper()}?")
+            raise SettingsError(f"the variable {variable} is not a setting; did you mean {PREFIX}{close[0].upper()}?")
 
 
 def _remedy(name: str, value: object) -> str:

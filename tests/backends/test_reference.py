@@ -136,7 +136,7 @@ def test_only_its_own_folder_is_accepted(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (OpenOptions(num_slots=0), "num_slots is 0"),
-        (OpenOptions(context_length=513), "context_length is 513; this model has 1..512"),
+        (OpenOptions(context_length=513), "context_length 513 is out of range; this model supports 1 to 512"),
         (OpenOptions(extra={"threads": "2"}), "unknown option 'threads'"),
     ],
 )

@@ -102,7 +102,7 @@ def test_bytes_that_are_no_graph_are_refused_within_bounds(
 
     outcome.check_bounds()
     assert outcome.error == "ModelError", outcome
-    assert f"{folder / 'model.onnx'} cannot be loaded: it is no ONNX graph" in outcome.message
+    assert f"{folder / 'model.onnx'} cannot be loaded: it is not an ONNX graph" in outcome.message
 
 
 def safetensors(header: bytes | dict[str, Any], length: int | None = None, body: bytes = b"") -> bytes:

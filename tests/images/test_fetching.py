@@ -113,7 +113,7 @@ def test_time_is_bounded_however_slowly_bytes_come(port: int) -> None:
         ("https://a.pictures.test:8443/a", "fetches no images from 'a.pictures.test:8443'"),
         ("https://user@a.pictures.test/a", "user name"),
         ("https://a.pictures.test/a\r\nHost: b", "characters that no URL has|fetches no images"),
-        ("https://[::1/a", "is no URL"),
+        ("https://[::1/a", "is not a URL"),
         ("ftp://a.pictures.test/a", "no http or https URL"),
     ],
 )

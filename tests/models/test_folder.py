@@ -137,11 +137,11 @@ def test_all_that_is_missing_is_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"config_json": "{"}, "config.json is no JSON"),
+        ({"config_json": "{"}, "config.json is not valid JSON"),
         ({"config_json": "[]"}, "config.json holds no JSON object"),
         ({"config_json": {}}, "does not say its context length"),
         ({"jan_ort_json": {"task": "paint"}}, "task 'paint' is unknown; known: generate, embed"),
-        ({"tokenizer_config_json": "\udcff".encode("utf-8", "surrogateescape").decode("latin-1")}, "is no JSON"),
+        ({"tokenizer_config_json": "\udcff".encode("utf-8", "surrogateescape").decode("latin-1")}, "is not valid JSON"),
     ],
 )
 def test_a_file_that_is_wrong_is_named(tmp_path: Path, files: dict[str, object], message: str) -> None:
@@ -235,5 +235,5 @@ def test_the_tokenizer_is_parsed_only_for_a_token_that_is_named(tmp_path: Path) 
     path = write_folder(tmp_path, tokenizer_json="megabytes", tokenizer_config_json={"bos_token": None})
 
     assert ModelFolder.read(path).bos_token_id is None
-    with pytest.raises(ModelFolderError, match=r"tokenizer\.json is no JSON"):
+    with pytest.raises(ModelFolderError, match=r"tokenizer\.json is not valid JSON"):
         ModelFolder.read(write_folder(tmp_path, tokenizer_json="megabytes", tokenizer_config_json={"bos_token": "a"}))

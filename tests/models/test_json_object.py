@@ -25,7 +25,7 @@ WRONG = [
 def test_what_is_no_object_is_one_kind_of_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
 
-    with pytest.raises(ValueError, match=r"is no JSON|holds no JSON object"):
+    with pytest.raises(ValueError, match=r"is not valid JSON|holds no JSON object"):
         read_object(tmp_path / "file")
     assert read_object_or_empty(tmp_path / "file") == {}
 

@@ -25,8 +25,8 @@ def test_a_name_may_be_any_text(plugins: Plugins, name: str) -> None:
         ("odd = jan_ort_odd.no_such_module:backend", "is not a package"),
         ("odd = jan_ort_odd:no_such_attribute", "has no attribute 'no_such_attribute'"),
         ("odd = jan_ort_odd", "it lacks name, abi"),
-        ("odd = a b c:::d", "'a b c:::d' is no module:attribute"),
-        ("odd =", "'' is no module:attribute"),
+        ("odd = a b c:::d", "'a b c:::d' is not module:attribute"),
+        ("odd =", "'' is not module:attribute"),
     ],
 )
 def test_an_entry_point_to_nowhere_is_listed_with_a_remedy(plugins: Plugins, entries: str, reason: str) -> None:

@@ -172,7 +172,7 @@ def test_the_doctor_imports_no_plugin_while_it_cannot_read_which_are_excluded(pl
     result = run(plugins, *DOCTOR)
 
     report = json.loads(result.stdout)
-    assert "jan-ort.toml is no TOML" in report["problems"][0]["message"]
+    assert "jan-ort.toml is not valid TOML" in report["problems"][0]["message"]
     assert all("cannot be read" in each["plugin"]["reason"] for each in report["backends"])
 
 

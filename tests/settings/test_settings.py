@@ -47,7 +47,7 @@ def test_a_misspelt_variable_is_refused_with_the_right_one(
     monkeypatch.setenv(variable, "1")
 
     told = variable.upper() if sys.platform == "win32" else variable  # as the system keeps it
-    with pytest.raises(SettingsError, match=f"{told} is no setting; did you mean {meant}\\?"):
+    with pytest.raises(SettingsError, match=f"{told} is not a setting; did you mean {meant}\\?"):
         Settings.read()
 
 

@@ -45,8 +45,8 @@ def test_of_a_split_model_the_first_part_is_opened_and_all_are_hashed(tmp_path: 
         ({}, "has no .gguf file; give a folder that holds one"),
         ({"model.onnx": b""}, "has no .gguf file; a GGUF file is not converted with --weights as-is"),
         ({"a.gguf": b"GGUF", "b.gguf": b"GGUF"}, "has 2 models: a.gguf, b.gguf"),
-        ({"a.gguf": b"<html>"}, "is no GGUF file"),
-        ({"a.gguf": b""}, "is no GGUF file"),
+        ({"a.gguf": b"<html>"}, "is not a GGUF file"),
+        ({"a.gguf": b""}, "is not a GGUF file"),
     ],
 )
 def test_anything_else_is_declined_with_its_reason(tmp_path: Path, files: dict[str, bytes], reason: str) -> None:

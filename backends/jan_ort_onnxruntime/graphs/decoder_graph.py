@@ -86,7 +86,7 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
     unknown = [name for name in unknown if not _cache_place(name, patterns) and name not in {s.past for s in states}]
     problems += [f"its inputs {', '.join(unknown[:8])} are none that this backend can fill"] if unknown else []
     if problems:
-        raise ModelError(f"{file.path} is no graph that this backend runs: {'; '.join(problems)}")
+        raise ModelError(f"{file.path} is not a graph that this backend runs: {'; '.join(problems)}")
     pasts = [value for name, value in file.inputs.items() if _cache_place(name, patterns)]
     dtypes = {value.dtype for value in pasts}
     if len(dtypes) > 1 or not dtypes <= set(_CACHE_DTYPES):

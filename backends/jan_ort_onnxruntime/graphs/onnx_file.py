@@ -62,7 +62,7 @@ class OnnxFile:
             return cls._read(path, status.st_mtime_ns, status.st_size, status.st_ino)
         except (ValueError, IndexError, OSError) as error:
             raise ModelError(
-                f"{path} cannot be loaded: it is no ONNX graph ({error}); convert or download the model again"
+                f"{path} cannot be loaded: it is not an ONNX graph ({error}); convert or download the model again"
             ) from error
 
     @classmethod

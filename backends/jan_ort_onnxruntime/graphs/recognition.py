@@ -38,7 +38,7 @@ def _recognise(folder: OnnxFolder) -> Graph:
     if is_encoder(file):
         return read_encoder(folder)
     raise ModelError(
-        f"{file.path} is no graph that this backend runs: it has inputs {_few(file.inputs)} and outputs "
+        f"{file.path} is not a graph that this backend runs: it has inputs {_few(file.inputs)} and outputs "
         f"{_few(file.outputs)}; expected inputs {_few(GENERATION_INPUTS)}, or input_ids and attention_mask, with "
         "past_key_values.N.key and .value for generation, or input_ids and attention_mask alone for embeddings: "
         "convert the model with jan-ort, or export it with past (text-generation-with-past)"

@@ -47,7 +47,7 @@ def read_results(path: Path, ctx: click.Context, param: click.Parameter) -> Resu
     try:
         return Results.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise click.BadParameter(f"{path} is no results.json of this kit: {error!r}", ctx, param) from error
+        raise click.BadParameter(f"{path} is not a results.json of this kit: {error!r}", ctx, param) from error
 
 
 def _folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:

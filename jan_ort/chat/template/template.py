@@ -91,7 +91,9 @@ class ChatTemplate:
             "add_generation_prompt": add_generation_prompt,
         }
         if taken := sorted(_OURS & chat_template_kwargs.keys()):
-            raise ChatTemplateError(f"{taken[0]!r} is no variable of a chat template to set; give it as its own field")
+            raise ChatTemplateError(
+                f"{taken[0]!r} is not a chat template variable that can be set; give it as its own field"
+            )
         try:
             work = Work(BASE_WORK + WORK_PER_CHARACTER * deep_size(variables, 2**62), max_cpu_s)
             with counting(work):

@@ -31,7 +31,7 @@ _SETTINGS = (*_MODEL_SETTINGS, "backend", "backend_option", *BACKEND_LISTS, "api
 
 def _check_temperature(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     if value is not None and not 0 <= value < math.inf:
-        raise click.BadParameter(f"{value} is no finite number of 0 or more")
+        raise click.BadParameter(f"{value} is not a finite number of 0 or more")
     return value
 
 
@@ -108,7 +108,7 @@ def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any], *, q
         if quiet:
             quieten()
         if sys.stderr.isatty():
-            say("Loading the model; Ctrl-C gives up.", err=True)
+            say("Loading the model… (Ctrl-C to cancel)", err=True)
         server = load_chat_model(settings)
     try:
         yield ChatModel(server, name, options)

@@ -25,7 +25,7 @@ _DEFAULT_FILE = ""
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
-@click.option("--quick", is_flag=True, help="Open no model: faster, and less sure.")
+@click.option("--quick", is_flag=True, help="Skip opening models (faster, less thorough).")
 @click.option(
     "--bundle",
     is_flag=False,

@@ -83,7 +83,7 @@ def _texts(lines: Iterable[bytes], on_thought: Callable[[str], None]) -> Iterato
         try:
             event = json.loads(value)
         except ValueError as error:
-            raise ChatError(f"the server sent an event that is no JSON: {value.strip()[:80]!r}") from error
+            raise ChatError(f"the server sent an event that is not valid JSON: {value.strip()[:80]!r}") from error
         if "error" in event:
             raise ChatError(f"the server could not go on: {event['error'].get('message', event['error'])}")
         for choice in event.get("choices", ()):

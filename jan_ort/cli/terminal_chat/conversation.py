@@ -68,7 +68,7 @@ class Conversation:
     def _answer(self, question: str) -> None:
         try:
             if not self.ask(question):
-                say("(ended)", err=True)
+                say("(stopped)", err=True)
         except ChatError as error:
             say(f"Error: {error}", err=True)
 

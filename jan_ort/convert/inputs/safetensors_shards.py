@@ -113,9 +113,9 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"its header is no JSON ({error})") from error
+        raise _damaged(path, f"its header is not valid JSON ({error})") from error
     if not isinstance(header, dict):
-        raise _damaged(path, "its header is no JSON object")
+        raise _damaged(path, "its header is not a JSON object")
     return header, _LENGTH_BYTES + length
 
 

@@ -51,7 +51,7 @@ def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConversionError(f"{path} is no JSON ({error}); fetch it again") from error
+        raise ConversionError(f"{path} is not valid JSON ({error}); fetch it again") from error
 
 
 def states_pooling(folder: Path) -> bool:

@@ -75,7 +75,7 @@ def _load_families(engines: dict[str, Engine]) -> Iterable[Metric]:
     usage = GaugeMetricFamily(
         "vllm:kv_cache_usage_perc", "Share of the KV cache that running sequences fill; 1 is all.", labels=_MODEL
     )
-    slots = GaugeMetricFamily("jan_ort_slots", "Sequences that can be computed at once.", labels=_MODEL)
+    slots = GaugeMetricFamily("jan_ort_slots", "Sequences that can be processed in parallel.", labels=_MODEL)
     for name, engine in engines.items():
         load = engine.load
         running.add_metric((name,), load.num_running)

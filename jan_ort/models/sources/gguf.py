@@ -54,7 +54,7 @@ class GgufSource(MadeSource):
             magic = stream.read(len(GGUF_MAGIC))
         if magic != GGUF_MAGIC:
             begins = f"it begins with {magic!r}, not {GGUF_MAGIC!r}" if magic else "it is empty"
-            raise ModelReferenceError(f"{path} is no GGUF file: {begins}")
+            raise ModelReferenceError(f"{path} is not a GGUF file: {begins}")
         try:
             existing_parts(path)
         except ConversionError as error:

@@ -93,7 +93,7 @@ def open_isolated(backend: Backend, model_dir: Path, options: OpenOptions) -> Is
     """Start a process and open a session there. Raises: BackendError and its kinds, and nothing else."""
     if is_registered(backend):
         raise ModelError(
-            f"backend {backend.name!r} is no installed plugin but one that this process has registered, and another "
+            f"backend {backend.name!r} is not an installed plugin but one that this process has registered; another "
             "process cannot open it: do without --isolate"
         )
     try:

@@ -94,7 +94,7 @@ def _check_keywords(path: str, schema: dict[str, Any]) -> None:
         raise SchemaError(path, "a dynamic reference is not supported", "use $ref")
     for value in [schema.get("const"), *schema.get("enum", ())]:
         if isinstance(value, int) and 2**53 < abs(value) < 2**1023 and int(float(value)) != value:
-            raise SchemaError(path, f"{value} is no double, which the matcher reads", "give it as a text")
+            raise SchemaError(path, f"{value} does not fit a double, which the matcher reads", "give it as a text")
     for keyword in ("minLength", "minItems"):
         if isinstance(schema.get(keyword), int) and schema[keyword] > MAX_LEAST:
             raise SchemaError(path, f"{keyword!r} is {schema[keyword]}, and {MAX_LEAST} is allowed", "lower it")

@@ -116,8 +116,8 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(plugins: Path) -> None:
         send_signal(chat.pid, signal.SIGINT)
         _, log = chat.communicate(b"/system Be brief\n/exit\n", timeout=60)
 
-    assert [line for line in log.splitlines() if line in (b"(ended)", b"system: Be brief")] == [
-        b"(ended)",
+    assert [line for line in log.splitlines() if line in (b"(stopped)", b"system: Be brief")] == [
+        b"(stopped)",
         b"system: Be brief",
     ]
     assert chat.returncode == 0
@@ -140,8 +140,8 @@ def test_whoever_has_read_enough_hears_of_no_error() -> None:
     ("arguments", "stdin", "message"),
     [
         (["-"], b"\xff\xfe", "standard input is not UTF-8"),
-        (["Hi", "--temperature", "nan"], b"", "nan is no finite number of 0 or more"),
-        (["Hi", "--temperature", "-1"], b"", "-1.0 is no finite number of 0 or more"),
+        (["Hi", "--temperature", "nan"], b"", "nan is not a finite number of 0 or more"),
+        (["Hi", "--temperature", "-1"], b"", "-1.0 is not a finite number of 0 or more"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(

@@ -92,7 +92,7 @@ def test_a_named_file_is_the_only_one(
         ("config = 'x.toml'", ["'config'", "remove"]),
         ("[server]\nport = 1", ["'server'"]),
         ("port = 70000", ["--port", "70000", "jan-ort.toml"]),
-        ("port = @", ["jan-ort.toml is no TOML", "line 1"]),
+        ("port = @", ["jan-ort.toml is not valid TOML", "line 1"]),
     ],
 )
 def test_what_is_wrong_in_a_file_is_refused_and_named(

@@ -89,7 +89,7 @@ def test_an_answer_that_is_ended_stays_in_the_conversation_as_far_as_it_came() -
     shown, told = converse(server, "A story\nGo on\n")
 
     assert shown.count("Once upon") == 2
-    assert "(ended)" in told
+    assert "(stopped)" in told
     assert {"role": "assistant", "content": "Once upon"} in server.asked[1]["messages"]  # type: ignore[operator]
     assert server.num_left == 2
 
@@ -113,7 +113,7 @@ def test_an_answer_does_not_steer_the_terminal() -> None:
     ("lines", "status", "message"),
     [
         (events("a", end=b'data: {"error": {"message": "no memory"}}\n\n'), 200, "could not go on: no memory"),
-        (events("a", end=b"data: {\n\n"), 200, "no JSON"),
+        (events("a", end=b"data: {\n\n"), 200, "not valid JSON"),
         (lambda: iter([b'{"error": {"message": "too long"}}']), 400, "answered 400: too long"),
         (lambda: iter([b"<h1>Bad\n Gateway</h1>"]), 502, "answered 502: <h1>Bad Gateway</h1>"),
     ],

@@ -193,7 +193,11 @@ def test_an_output_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "needle"),
-    [("missing.gguf", None, "does not exist"), ("bad.gguf", b"nonsense", "no GGUF"), ("short.gguf", b"GGUF", "short")],
+    [
+        ("missing.gguf", None, "does not exist"),
+        ("bad.gguf", b"nonsense", "not a GGUF"),
+        ("short.gguf", b"GGUF", "short"),
+    ],
 )
 def test_a_source_that_cannot_be_converted_leaves_nothing(
     tmp_path: Path, name: str, content: bytes | None, needle: str

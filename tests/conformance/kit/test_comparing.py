@@ -86,7 +86,7 @@ def test_another_file_is_no_run(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["compare", str(tmp_path / "x.json")])
 
     assert result.exit_code == 2
-    assert "is no results.json of this kit" in result.output
+    assert "is not a results.json of this kit" in result.output
 
 
 def test_ctrl_c_leaves_the_reports_of_what_was_judged(url: str, tmp_path: Path, server: BrokenServer) -> None:

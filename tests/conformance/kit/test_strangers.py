@@ -43,8 +43,8 @@ def free_url() -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["localhost:8000"], "'localhost:8000' is no server's URL; give one like http://127.0.0.1:8000"),
-        (["http://[::1"], "is no URL"),
+        (["localhost:8000"], "'localhost:8000' is not a server URL (example: http://127.0.0.1:8000)"),
+        (["http://[::1"], "is not a URL"),
         (["http://127.0.0.1:9"], "refused"),
         (["http://127.0.0.1:9", "--server-cmd", "no-such-program"], "correct --server-cmd"),
         pytest.param(

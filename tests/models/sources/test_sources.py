@@ -212,7 +212,7 @@ def test_several_gguf_files_have_to_be_named(gguf: Path) -> None:
 def test_a_file_that_is_no_gguf_is_refused_by_its_magic(gguf: Path, content: bytes, shown: str) -> None:
     gguf.write_bytes(content)
 
-    with pytest.raises(ModelReferenceError, match=f"is no GGUF file: it {shown}"):
+    with pytest.raises(ModelReferenceError, match=f"is not a GGUF file: it {shown}"):
         find_source(str(gguf), Known(), task=GENERATE)
 
 
@@ -228,7 +228,7 @@ def test_a_damaged_file_of_the_cache_is_mended_by_removing_the_model(tmp_path: P
     folder = resolve_model(str(source), task=GENERATE, cache_dir=tmp_path)
     (folder / "tokenizer.json").write_bytes(b"x" * (folder / "tokenizer.json").stat().st_size)
 
-    with pytest.raises(ModelFolderError, match=f"is no JSON .*: jan-ort models remove {folder.name}"):
+    with pytest.raises(ModelFolderError, match=f"is not valid JSON .*: jan-ort models remove {folder.name}"):
         ModelFolder.read(folder)
 
 

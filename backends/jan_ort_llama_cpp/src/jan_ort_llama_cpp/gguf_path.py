@@ -35,7 +35,7 @@ def find_gguf(model_dir: Path) -> Path:
     with path.open("rb") as stream:
         magic = stream.read(len(_MAGIC))
     if magic != _MAGIC:
-        raise ModelError(f"{path} is no GGUF file, it starts with {magic!r}; download it again")
+        raise ModelError(f"{path} is not a GGUF file, it starts with {magic!r}; download it again")
     return path
 
 

@@ -61,7 +61,7 @@ def _load(library: Any, path: Path, num_gpu_layers: int) -> Any:
 def _check_kind(library: Any, model: Any, path: Path) -> None:
     """Refuse what has no KV cache that can be cut back, which every slot needs."""
     if not library.llama_model_has_decoder(model) or library.llama_model_has_encoder(model):
-        raise ModelError(f"{path} is no decoder-only model; choose one that generates text")
+        raise ModelError(f"{path} is not a decoder-only model; choose one that generates text")
     recurrent = library.llama_model_is_recurrent(model) or getattr(library, "llama_model_is_hybrid", lambda _: 0)(model)
     if recurrent:
         raise ModelError(f"{path} is a recurrent model, whose state cannot be cut back; choose a transformer")

@@ -238,9 +238,9 @@ def _base_of(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise TargetError(f"{url!r} is no URL: {error}; give one like http://127.0.0.1:8000") from error
+        raise TargetError(f"{url!r} is not a URL: {error} (example: http://127.0.0.1:8000)") from error
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
-        raise TargetError(f"{url!r} is no server's URL; give one like http://127.0.0.1:8000")
+        raise TargetError(f"{url!r} is not a server URL (example: http://127.0.0.1:8000)")
     return url.rstrip("/").removesuffix("/v1")
 
 

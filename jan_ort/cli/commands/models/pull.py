@@ -27,7 +27,7 @@ from jan_ort.settings.schema import Settings
 )
 @setting_options(("weights", "pooling", "memory_limit_mb", "cache_dir", "config"))
 def pull(*, name: str, task: Task | None, **flags: Any) -> None:
-    """Fetch NAME, a known name or a Hugging Face id (org/name, org/name:Q8_0), and write its folder's path."""
+    """Fetch NAME, a known name or a Hugging Face id (org/name, org/name:Q8_0), and print the path of its folder."""
     with reported():
         settings = Settings.read(**flags)
         source = find_source(name, Known(weights=settings.weights), task=task)

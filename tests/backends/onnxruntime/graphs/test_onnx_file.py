@@ -52,7 +52,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
 
-    with pytest.raises(ModelError, match="is no ONNX graph"):
+    with pytest.raises(ModelError, match="is not an ONNX graph"):
         OnnxFile.read(path)
 
 
