@@ -10,6 +10,7 @@ from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources import resolve_model
 from tests.backends.onnxruntime.tiny_llama import write_tiny_llama
 from tests.conftest import smollm2_gguf
+from tests.fixtures.gguf_models import write
 
 __all__ = ["smollm2_gguf"]
 
@@ -27,6 +28,21 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_folder(tiny_gguf: Path) -> Path:
     return kept(tiny_gguf, tiny_gguf.parent / "cache")
+
+
+@pytest.fixture(scope="session")
+def lfm2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _recurrent("lfm2", tmp_path_factory.mktemp("lfm2"))
+
+
+@pytest.fixture(scope="session")
+def qwen35_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _recurrent("qwen35", tmp_path_factory.mktemp("qwen35"))
+
+
+def _recurrent(name: str, folder: Path) -> Path:
+    """Write a file whose matrices have 8 bits, as ggml multiplies those alike in every company."""
+    return kept(write(name, folder, floats="Q8_0"), folder / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The backend conforms: every check of the kit, exact to the bit where steps are of one kind."""
 
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
@@ -13,6 +11,8 @@ from jan_ort_conformance.backend.test_conformance import test_the_backend_confor
 __all__ = ["test_the_backend_conforms"]
 
 
-@pytest.fixture
-def jan_ort_backend(tiny_folder: Path) -> Subject:
-    return Subject.load("llama_cpp", tiny_folder)
+@pytest.fixture(params=["llama", "lfm2", "qwen35"])
+def jan_ort_backend(request: pytest.FixtureRequest) -> Subject:
+    """A transformer, a model with convolutions' states, and one with a gated delta net's."""
+    folder = request.getfixturevalue("tiny_folder" if request.param == "llama" else f"{request.param}_folder")
+    return Subject.load("llama_cpp", folder)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from jan_ort_backends import BackendError, SlotTokens, StepOutput
+from jan_ort_backends import BackendError, Capability, Session, SlotTokens, StepOutput
 from jan_ort_backends.checks import check_prefix
 from jan_ort_backends.reference import ReferenceSession
+from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import FaultyBackend, fault
 
 
@@ -24,6 +25,22 @@ class CheckpointedSession(ReferenceSession):
 
 class Checkpointed(FaultyBackend):
     session_class = CheckpointedSession
+
+
+class GeneratesOnlySession(CheckpointedSession):
+    """Sound: it embeds nothing, and says so."""
+
+    embed = Session.embed
+
+
+class GeneratesOnly(FaultyBackend):
+    session_class = GeneratesOnlySession
+    capabilities = FaultyBackend.capabilities - {Capability.EMBED}
+
+
+@fault("opening.declared_is_implemented", Verdict.LIES)
+class ForkIsNotThere(CheckpointedSession):
+    fork = Session.fork
 
 
 class NothingKeptSession(ReferenceSession):

@@ -19,7 +19,7 @@ from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.verdict import Verdict
 from tests.conformance.backend.broken import FaultyBackend
-from tests.conformance.backend.broken_checkpoints import Checkpointed, NothingKept
+from tests.conformance.backend.broken_checkpoints import Checkpointed, GeneratesOnly, NothingKept
 from tests.conformance.backend.quick_session import QuickSession
 
 INTERRUPTS = (
@@ -83,9 +83,9 @@ def test_a_sound_backend_passes(backend: ReferenceBackend, check_id: str) -> Non
     assert case.verdict is Verdict.PASS, case.detail
 
 
-@pytest.mark.parametrize("backend", [Checkpointed(), NothingKept()])
+@pytest.mark.parametrize("backend", [Checkpointed(), GeneratesOnly(), NothingKept()])
 def test_a_sound_session_that_is_cut_at_checkpoints_passes(backend: ReferenceBackend) -> None:
-    themes = ("checkpoints.*", "forks.*", "slots.*", "refused_input.*", "batches.*")
+    themes = ("opening.*", "checkpoints.*", "forks.*", "slots.*", "refused_input.*", "batches.*")
 
     results = run_backend(Subject(backend, FOLDER), only=themes, time_limit_s=None)
 

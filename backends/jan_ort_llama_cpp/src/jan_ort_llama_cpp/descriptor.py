@@ -27,7 +27,9 @@ class LlamaCppBackend:
 
     name = "llama_cpp"
     abi = "1.1"
-    capabilities = frozenset({Capability.GENERATE, Capability.FORK, Capability.INTERRUPT, Capability.MIXED_BATCH})
+    capabilities = frozenset(
+        {Capability.GENERATE, Capability.FORK, Capability.INTERRUPT, Capability.MIXED_BATCH, Capability.CHECKPOINTS}
+    )
     builtin_models: Mapping[str, Path] = {}
 
     def probe(self) -> Available | Missing:

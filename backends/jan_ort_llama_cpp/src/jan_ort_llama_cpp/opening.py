@@ -12,6 +12,7 @@ from jan_ort_backends import DeviceReport, ModelError, OpenOptions, OutOfMemory,
 from jan_ort_backends.checks import check_options
 from jan_ort_llama_cpp.gguf_path import weights_hash
 from jan_ort_llama_cpp.library import complaints, load_library
+from jan_ort_llama_cpp.recurrent_session import MAX_CHECKPOINTS, RecurrentSession
 from jan_ort_llama_cpp.session import MAX_BATCH_TOKENS, LlamaCppSession
 
 OPTIONS = ("num_threads", "num_gpu_layers")
@@ -31,6 +32,7 @@ def open_session(path: Path, options: OpenOptions) -> Session:
         model = _load(library, path, num_gpu_layers)
         undo.callback(library.llama_model_free, model)
         _check_kind(library, model, path)
+        keeps_state = _keeps_state(library, model, path)
         longest = library.llama_model_n_ctx_train(model)
         check_options(options, OPTIONS, longest)
         info = SessionInfo(
@@ -40,10 +42,11 @@ def open_session(path: Path, options: OpenOptions) -> Session:
             embedding_size=0,
             device=_device(library, num_gpu_layers),
             weights_hash=weights_hash(path),
+            num_checkpoints=MAX_CHECKPOINTS if keeps_state else None,
         )
         context = _context(library, model, info, num_threads)
         undo.callback(library.llama_free, context)
-        session = LlamaCppSession(library, model, context, info)
+        session = (RecurrentSession if keeps_state else LlamaCppSession)(library, model, context, info)
         undo.pop_all()
     return session
 
@@ -59,12 +62,18 @@ def _load(library: Any, path: Path, num_gpu_layers: int) -> Any:
 
 
 def _check_kind(library: Any, model: Any, path: Path) -> None:
-    """Refuse what has no KV cache that can be cut back, which every slot needs."""
+    """Refuse what is no decoder."""
     if not library.llama_model_has_decoder(model) or library.llama_model_has_encoder(model):
         raise ModelError(f"{path} is not a decoder-only model; choose one that generates text")
-    recurrent = library.llama_model_is_recurrent(model) or getattr(library, "llama_model_is_hybrid", lambda _: 0)(model)
-    if recurrent:
-        raise ModelError(f"{path} is a recurrent model, whose state cannot be cut back; choose a transformer")
+
+
+def _keeps_state(library: Any, model: Any, path: Path) -> bool:
+    """Say whether the model has a state that cannot be cut. Raises: ModelError if this llama.cpp cannot copy it."""
+    is_hybrid = getattr(library, "llama_model_is_hybrid", lambda _: False)
+    keeps = bool(library.llama_model_is_recurrent(model) or is_hybrid(model))
+    if keeps and not hasattr(library, "LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY"):
+        raise ModelError(f"{path} keeps a state, which this llama-cpp-python cannot copy; upgrade it")
+    return keeps
 
 
 def _context(library: Any, model: Any, info: SessionInfo, num_threads: int) -> Any:

@@ -47,6 +47,10 @@ class LlamaCppSession(CountedSession):
     def run(self, batch: Sequence[SlotTokens]) -> StepOutput:
         """Append the tokens in as few calls as llama.cpp allows; after an error nothing of them is kept."""
         self._is_interrupted = False  # an interrupt that came while no step ran is forgotten
+        return self.compute(batch)
+
+    def compute(self, batch: Sequence[SlotTokens]) -> StepOutput:
+        """Append the tokens, or take all of them back."""
         tokens = TokenBatch(self._library, batch, self.lengths)
         asks = self._asks if len(tokens) >= _MIN_INTERRUPTED else self._asks_never
         self._library.llama_set_abort_callback(self._context, asks, None)
@@ -54,7 +58,7 @@ class LlamaCppSession(CountedSession):
             return StepOutput(self._logits(tokens))
         except BaseException:
             for row in batch:
-                self.cut(row.slot, self.lengths[row.slot])
+                self.take_back(row.slot)
             raise
 
     def _logits(self, tokens: TokenBatch) -> NDArray[np.float32]:
@@ -82,6 +86,10 @@ class LlamaCppSession(CountedSession):
             raise OutOfMemory(f"llama.cpp has no memory for {llama_batch.n_tokens} tokens; {complaints()}")
         raise BackendError(f"llama_decode failed with {status}: {complaints() or 'llama.cpp gives no reason'}")
 
+    def take_back(self, slot: int) -> None:
+        """Forget what a failed step appended to ``slot``."""
+        self.cut(slot, self.lengths[slot])
+
     def cut(self, slot: int, length: int) -> None:
         """Free the cells from ``length`` on."""
         if not self._library.llama_memory_seq_rm(self._memory, slot, length, _TO_THE_END):
@@ -94,10 +102,13 @@ class LlamaCppSession(CountedSession):
         if source == target:
             return self.truncate(source, length)
         self.cut(target, 0)
-        self._library.llama_memory_seq_cp(self._memory, source, target, _TO_THE_END, _TO_THE_END)
+        self._copy(source, target)
         self.cut(target, length)
         self.lengths[target] = length
         return None
+
+    def _copy(self, source: int, target: int) -> None:
+        self._library.llama_memory_seq_cp(self._memory, source, target, _TO_THE_END, _TO_THE_END)
 
     def interrupt(self) -> None:
         """End the running step before its next node, if it is a long one; between steps, have no effect."""

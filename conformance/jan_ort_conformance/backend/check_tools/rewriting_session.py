@@ -15,7 +15,7 @@ class RewritingSession(Session):
     """Does what ``session`` does, and where that cannot be cut writes the first tokens anew, in one step."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.original = self._session = session
         self._written: dict[int, list[int]] = {}
         self._runs: dict[int, list[EmbeddedRun]] = {}
         self._saved: dict[bytes, tuple[list[int], list[EmbeddedRun]]] = {}

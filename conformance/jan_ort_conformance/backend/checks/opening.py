@@ -8,6 +8,7 @@ from jan_ort_backends import BackendError, Capability, ModelError, OpenOptions, 
 from jan_ort_conformance.backend.check_tools.backend_check import check
 from jan_ort_conformance.backend.check_tools.expectations import expect_error
 from jan_ort_conformance.backend.check_tools.fixture import Fixture
+from jan_ort_conformance.backend.check_tools.rewriting_session import RewritingSession
 from jan_ort_conformance.backend.isolation.child_process import ask_child, write_answer
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_conformance.verdicts.verdict import Level, Lie, NotThere, expect
@@ -19,8 +20,9 @@ _HASH = ("-c", f"import sys; from {__name__} import answer_hash; answer_hash(*sy
 @check("opening.declared_is_implemented")
 def declared_is_implemented(fixture: Fixture) -> None:
     """The session overrides the methods of each declared capability, and no others."""
+    session = fixture.session
     try:
-        check_session(fixture.subject.backend, fixture.session)
+        check_session(fixture.subject.backend, session.original if isinstance(session, RewritingSession) else session)
     except BackendError as error:
         raise Lie(str(error)) from error
 
