@@ -84,9 +84,12 @@ async def test_every_broken_grammar_is_400_and_disturbs_nobody(client: Client) -
     _, alone = await post(client, COMPLETIONS, body)
 
     running = asyncio.create_task(post(client, COMPLETIONS, body))
-    refused = [await post(client, COMPLETIONS, {"grammar": source}) for _, source, *_ in BROKEN_GRAMMARS]
+    broken = [
+        case for case in BROKEN_GRAMMARS if case[1]
+    ]  # an empty one is no grammar, as clients of llama.cpp mean it
+    refused = [await post(client, COMPLETIONS, {"grammar": source}) for _, source, *_ in broken]
 
-    for (name, _, line, column, words), (status, answer) in zip(BROKEN_GRAMMARS, refused, strict=True):
+    for (name, _, line, column, words), (status, answer) in zip(broken, refused, strict=True):
         assert (name, status, answer["error"]["param"]) == (name, 400, "grammar")
         assert f"line {line}, column {column}" in answer["error"]["message"]
         assert words in answer["error"]["message"]

@@ -58,19 +58,20 @@ async def test_tokens_and_ends_are_those_of_the_answers(client: Client) -> None:
 async def test_what_runs_and_waits_is_seen_as_it_does() -> None:
     async with serving(num_slots=1) as app:
         client, engine = app.test_client(), engine_of(app)
-        body = {"prompt": "a", "max_tokens": 200, "n": 2}
+        body = {"prompt": "a", "max_tokens": 200, "n": 8}  # some still wait when it is scraped
         running = asyncio.ensure_future(client.post(COMPLETIONS, json=body))
         await until(lambda: engine.load.num_running == 1)
         found = await scraped(client)
         await running
         after = await scraped(client)
 
-    assert [found[f"vllm:num_requests_{state}"] for state in ("running", "waiting")] == [1, 1]
+    assert found["vllm:num_requests_running"] == 1
+    assert 1 <= found["vllm:num_requests_waiting"] <= 7
     assert 0 < found["vllm:kv_cache_usage_perc"] <= 1
     assert found["jan_ort_slots"] == 1
     assert [after[f"vllm:num_requests_{state}"] for state in ("running", "waiting")] == [0, 0]
     assert after["vllm:kv_cache_usage_perc"] == 0
-    assert sum(number for key, number in after.items() if key.startswith("vllm:request_success_total")) == 2
+    assert sum(number for key, number in after.items() if key.startswith("vllm:request_success_total")) == 8
 
 
 async def test_a_client_that_goes_is_an_abort(client: Client, app: Quart) -> None:
