@@ -94,6 +94,7 @@ def assert_conforms(results: Results, unsupported: set[str], refused: Set[str] =
     assert refusing == NEED_A_NAME | refused, "these refuse every valid request"
 
 
+@pytest.mark.slow
 def test_the_reference_backend_conforms_strictly(tmp_path: Path) -> None:
     results = judged(tmp_path, "--backend", "reference", *REFERENCE_MODELS)
 

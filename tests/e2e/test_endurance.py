@@ -83,6 +83,7 @@ async def load(port: int, num_requests: int, rng: random.Random) -> set[str]:
     return kinds
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open descriptors")
 async def test_thousands_of_requests_leave_nothing_behind() -> None:
     process, rng = psutil.Process(), random.Random(SEED)

@@ -49,6 +49,7 @@ def wait_for_every_worker(url: str) -> None:
         num_ready = num_ready + 1 if httpx.get(f"{url}/health", timeout=5).status_code == 200 else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [by_cli, by_hypercorn, by_hypercorn_alone, by_two_workers])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_and_its_streams_in_order(
@@ -97,6 +98,7 @@ def wait_until_idle(process: psutil.Process) -> None:
         assert time.monotonic() < deadline, "the server never comes to rest"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_client_that_has_stopped_reading_does_not_delay_the_end(tmp_path: Path, number: signal.Signals) -> None:
     body = {"prompt": ["a"] * 40, "max_tokens": 400, "min_tokens": 400, "logprobs": 20, "stream": True}

@@ -68,12 +68,16 @@ def verdicts() -> list[Verdict]:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_parse_body_agrees_with_json_schema_on_every_body(verdicts: list[Verdict]) -> None:
     disagreements = [verdict for verdict in verdicts if verdict.json_schema != verdict.parse_body]
 
     assert disagreements == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_bodies_are_many_and_of_both_kinds(verdicts: list[Verdict]) -> None:
     distinct = {(verdict.operation_id, verdict.body): verdict.json_schema for verdict in verdicts}
 

@@ -31,6 +31,7 @@ def render(source: str, messages: list[dict[str, Any]]) -> None:
         ChatTemplate(source).render(messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_it_ends_soon(name: str) -> None:
     source, messages = CASES[name]
@@ -41,6 +42,7 @@ def test_it_ends_soon(name: str) -> None:
     assert time.thread_time() - started < 2 * MAX_CPU_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KEEPS)
 def test_it_keeps_little(name: str) -> None:
     source, messages = CASES[name]

@@ -73,6 +73,7 @@ def test_nothing_found_is_no_failure(hub: FakeHub) -> None:
     assert (result.exit_code, "no model for 'no such model'" in result.stdout) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_hub_that_cannot_be_reached_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("sound_afterwards")
 
 
+@pytest.mark.slow
 def test_the_sound_server_passes_every_check(url: str) -> None:
     results = run_http(HttpOptions(url, key=KEY, level=Level.STRICT, fuzz=False))
 

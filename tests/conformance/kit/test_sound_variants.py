@@ -14,6 +14,7 @@ from tests.conformance.kit.variants import VARIANTS
 pytestmark = pytest.mark.usefixtures("sound_afterwards")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "only"), VARIANTS, ids=[variant.name for variant, _ in VARIANTS])
 def test_a_sound_variant_passes(server: BrokenServer, url: str, variant: Fault, only: tuple[str, ...]) -> None:
     server.plant(variant)

@@ -23,6 +23,7 @@ class IsolatedBackend(ReferenceBackend):
         return open_isolated(self, model_dir, options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "check",
     [pytest.param(each, id=each.id) for each in select() if each.id.split(".")[0] not in ("opening", "descriptor")],
