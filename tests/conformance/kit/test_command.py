@@ -24,7 +24,7 @@ def test_a_sound_server_exits_0_and_the_reports_are_written(url: str, tmp_path: 
     result = run(url, "--only", "seed.*", "--output", str(tmp_path))
 
     assert result.exit_code == 0, result.output
-    assert "conforms: 3 cases" in result.output
+    assert "conforms: 4 cases" in result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["badge.svg", "junit.xml", "report.html", "results.json"]
 
 
