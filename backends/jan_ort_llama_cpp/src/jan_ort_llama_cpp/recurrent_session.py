@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import BackendError, OutOfMemory, SessionInfo, SlotTokens, StepOutput
-from jan_ort_backends.checks import check_slot
 from jan_ort_llama_cpp.session import LlamaCppSession
 
 MAX_CHECKPOINTS = 4
@@ -66,20 +65,12 @@ class RecurrentSession(LlamaCppSession):
         super().cut(slot, length)
         self._kept[slot] = {each: state for each, state in kept.items() if each <= length}
 
-    def fork(self, source: int, target: int, length: int) -> None:
-        """Copy the source's cache and state; checkpoints are shared, for nobody writes to them."""
-        check_slot("target", target, self.info.num_slots)
-        self.check_cut(source, length)
-        if source == target:
-            return self.truncate(source, length)
-        super().cut(target, 0)
-        if length:
-            self._copy(source, target)
-            if length < self.lengths[source]:
-                self._restore(target, self._kept[source][length])
-            super().cut(target, length)
+    def cut_copy(self, source: int, target: int, length: int) -> None:
+        """Take back the state of the source's checkpoint; checkpoints are shared, for nobody writes to them."""
+        if 0 < length < self.lengths[source]:
+            self._restore(target, self._kept[source][length])
+        super().cut(target, length)
         self._kept[target] = {each: state for each, state in self._kept[source].items() if each <= length}
-        return self.note_fork(source, target, length)
 
     def _state(self, slot: int) -> State:
         """Return a copy of the slot's state, without the cells that can be cut. Raises: OutOfMemory."""

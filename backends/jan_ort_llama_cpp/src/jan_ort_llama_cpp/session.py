@@ -17,7 +17,7 @@ from jan_ort_backends import (
     SlotTokens,
     StepOutput,
 )
-from jan_ort_backends.checks import check_prefix, check_slot
+from jan_ort_backends.checks import check_slot
 from jan_ort_llama_cpp.library import complaints
 from jan_ort_llama_cpp.token_batch import TokenBatch
 
@@ -98,17 +98,17 @@ class LlamaCppSession(CountedSession):
     def fork(self, source: int, target: int, length: int) -> None:
         """Copy the source's whole cache, as llama.cpp copies no part of one to another, and cut it to ``length``."""
         check_slot("target", target, self.info.num_slots)
-        check_prefix(source, length, self.length(source))
+        self.check_cut(source, length)
         if source == target:
             return self.truncate(source, length)
         self.cut(target, 0)
-        self._copy(source, target)
-        self.cut(target, length)
-        self.lengths[target] = length
-        return None
-
-    def _copy(self, source: int, target: int) -> None:
         self._library.llama_memory_seq_cp(self._memory, source, target, _TO_THE_END, _TO_THE_END)
+        self.cut_copy(source, target, length)
+        return self.note_fork(source, target, length)
+
+    def cut_copy(self, source: int, target: int, length: int) -> None:
+        """Cut ``target``, which has become a copy of the whole of ``source``."""
+        self.cut(target, length)
 
     def interrupt(self) -> None:
         """End the running step before its next node, if it is a long one; between steps, have no effect."""
