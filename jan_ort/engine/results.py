@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from itertools import takewhile
 
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput
@@ -52,10 +53,13 @@ async def run(
         while remaining:
             outputs = await _take(sink, ping_interval_s)
             error = next((output.error for output in outputs if output.error), None)
+            if error is not None:  # what came before it is not lost with it
+                outputs = list(takewhile(lambda output: output.error is None, outputs))
+            remaining -= sum(output.is_last for output in outputs)
+            if outputs or error is None:
+                yield outputs
             if error is not None:
                 raise error
-            remaining -= sum(output.is_last for output in outputs)
-            yield outputs
     finally:
         if remaining:
             engine.abort(request.id)
