@@ -91,7 +91,9 @@ def test_a_server_without_models_is_told(server: Scripted) -> None:
         first_model(server.send)
 
 
-@pytest.mark.parametrize(("url", "said"), [("nowhere", "is no URL"), ("http://127.0.0.1:1", "does not answer")])
+@pytest.mark.parametrize(
+    ("url", "said"), [("nowhere", "is not a server URL"), ("http://127.0.0.1:1", "does not answer")]
+)
 def test_what_is_no_server_is_told(url: str, said: str) -> None:
     result = run("bench", url)
 
