@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 
+_SAMPLING = {
+    "general.sampling.temp": "temperature",
+    "general.sampling.top_p": "top_p",
+    "general.sampling.top_k": "top_k",
+    "general.sampling.min_p": "min_p",
+    "general.sampling.penalty_repeat": "repetition_penalty",
+}
+"""How a GGUF file's makers sample: its keys, by their names in generation_config.json."""
+
 
 def check_empty(target: Path) -> None:
     """Refuse a folder that a conversion could not fill, or would mix with others. Raises: ConversionError."""
@@ -60,9 +69,18 @@ def write_chat_template(target: Path, model: GgufFile) -> bool:
     return True
 
 
-def write_configs(target: Path, vocabulary: Vocabulary, config: Mapping[str, Any]) -> None:
-    """Write the tokenizer's configuration, ``config`` with the special tokens, and how generation ends."""
+def recommended_sampling(model: GgufFile) -> dict[str, float]:
+    """Return how the file says that its model is sampled, as generation_config.json would."""
+    stated = {name: model.optional_number(key) for key, name in _SAMPLING.items()}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def write_configs(
+    target: Path, vocabulary: Vocabulary, config: Mapping[str, Any], sampling: Mapping[str, float] | None = None
+) -> None:
+    """Write the tokenizer's configuration, ``config`` with the special tokens, and how to generate."""
     special = vocabulary.special
     write_json(target / "tokenizer_config.json", vocabulary.to_json(config["max_position_embeddings"]))
     write_json(target / "config.json", {**config, "bos_token_id": special.bos, "eos_token_id": special.eos})
-    write_json(target / "generation_config.json", {"bos_token_id": special.bos, "eos_token_id": special.end_ids})
+    ends = {"bos_token_id": special.bos, "eos_token_id": special.end_ids}
+    write_json(target / "generation_config.json", {**ends, **(sampling or {})})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jan_ort.convert.folder_files import describe, write_chat_template, write_configs, write_json
+from jan_ort.convert.folder_files import describe, recommended_sampling, write_chat_template, write_configs, write_json
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.inputs.gguf_parts import existing_parts
 from jan_ort.convert.tokenizers import GgufTokenizer
@@ -31,7 +31,8 @@ def keep_gguf(source: Path, target: Path, *, name: str, progress: Progress, sha2
     length = model.integer(f"{architecture}.context_length")
     vocabulary, is_ours = _write_tokenizer(target, model)
     write_chat_template(target, model)
-    write_configs(target, vocabulary, {"model_type": architecture, "max_position_embeddings": length})
+    config = {"model_type": architecture, "max_position_embeddings": length}
+    write_configs(target, vocabulary, config, recommended_sampling(model))
     for part in parts:  # llama.cpp finds the others by the first one's name
         _link(part, target / (part.name if len(parts) > 1 else "model.gguf"), progress)
     digest = sha256 or sha256_in_blocks(source, progress)

@@ -9,7 +9,14 @@ from pathlib import Path
 from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.decoder_folder import STAGE, check_model, smooth_layers, write_graph
-from jan_ort.convert.folder_files import check_empty, describe, write_chat_template, write_configs, write_json
+from jan_ort.convert.folder_files import (
+    check_empty,
+    describe,
+    recommended_sampling,
+    write_chat_template,
+    write_configs,
+    write_json,
+)
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
@@ -51,7 +58,7 @@ def convert_gguf(
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     if not write_chat_template(target, model):
         logger.warning("%s has no chat template: only text completion will work", model.path)
-    write_configs(target, tokenizer.vocabulary, config.to_json(decoder))
+    write_configs(target, tokenizer.vocabulary, config.to_json(decoder), recommended_sampling(model))
     description = describe(
         name=name or model.string("general.name", source.stem),
         task=GENERATE,

@@ -11,6 +11,7 @@ from typing import Self
 from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.ground.task import Task
 from jan_ort.models.folder_files import CONFIGURATIONS, FolderFiles, how_to_mend
+from jan_ort.models.recommended_sampling import recommended_sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class ModelFolder:
     for any, and None for none. ``prompts`` are put before texts, by name, and ``default_prompt`` where none is named.
     ``score_activation`` is what a pair's score goes through, "sigmoid" or "identity"; ``pair_template`` is a text
     with ``{query}`` and ``{document}`` where a pair stands, None where the tokenizer puts pairs together.
-    ``backend_tokenizes``: there is no tokenizer.json, and the backend cuts texts by itself.
+    ``backend_tokenizes``: there is no tokenizer.json, and the backend cuts texts by itself. ``sampling`` is how the
+    model's makers sample from it: fields of a chat, as far as its files say so.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class ModelFolder:
     score_activation: str = "sigmoid"
     pair_template: str | None = None
     backend_tokenizes: bool = False
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -76,6 +79,7 @@ class ModelFolder:
             score_activation=files.score_activation(),
             pair_template=files.pair_template(),
             backend_tokenizes=files.backend_tokenizes(),
+            sampling=recommended_sampling(files.generation),
         )
 
 

@@ -100,6 +100,13 @@ def test_every_end_token_ends_a_generation(tmp_path: Path) -> None:
     assert generation == {"bos_token_id": 256, "eos_token_id": [257, 260]}
 
 
+def test_the_files_own_sampling_is_recommended(tmp_path: Path) -> None:
+    stated = {"temp": 0.6, "top_k": 20, "penalty_repeat": "much"}
+    folder = convert(TinyLlama(metadata={f"general.sampling.{key}": value for key, value in stated.items()}), tmp_path)
+
+    assert ModelFolder.read(folder).sampling == {"temperature": 0.6, "top_k": 20}
+
+
 def test_a_template_for_tools_is_read_from_the_folder(tmp_path: Path) -> None:
     folder = convert(TinyLlama(metadata={"tokenizer.chat_template.tool_use": "tools\r\n"}), tmp_path)
 

@@ -66,7 +66,7 @@ KEYS = {
         "head_dim",
         "architectures",
     ],
-    "generation_config.json": ["eos_token_id", "bos_token_id"],
+    "generation_config.json": ["eos_token_id", "bos_token_id", "temperature", "top_k"],
     "tokenizer_config.json": ["model_max_length", "eos_token", "bos_token", "add_bos_token", "chat_template"],
 }
 LONG = ["max_position_embeddings", "text_config", "model_type"]

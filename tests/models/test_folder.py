@@ -66,6 +66,28 @@ def test_the_end_tokens_are_the_union_of_all_files(tmp_path: Path) -> None:
     assert ModelFolder.read(path).eos_token_ids == (3, 4, 5, 6, 7)
 
 
+def test_recommended_sampling_is_what_a_request_could_ask_for(tmp_path: Path) -> None:
+    stated = {
+        "temperature": 0.6,
+        "top_k": 20,
+        "top_p": 1,
+        "min_p": -0.1,
+        "repetition_penalty": "1.1",
+        "do_sample": False,
+    }
+
+    folder = ModelFolder.read(write_folder(tmp_path, generation_config_json=stated))
+
+    assert folder.sampling == {"temperature": 0.6, "top_k": 20, "top_p": 1}
+
+
+@pytest.mark.parametrize("value", [True, None, [], {}, -1, 10**400, 2.5, float("nan")])
+def test_what_no_request_may_have_is_not_recommended(tmp_path: Path, value: object) -> None:
+    path = write_folder(tmp_path, generation_config_json={"temperature": value, "top_k": value, "min_p": value})
+
+    assert ModelFolder.read(path).sampling == {}
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

@@ -72,6 +72,12 @@ class Metadata:
             self._wrong(key, value, f"a finite number {'not less' if or_zero else 'greater'} than 0")
         return float(value)
 
+    def optional_number(self, key: str) -> float | None:
+        """Return a finite number as it is written in decimals, None for anything else."""
+        value = self._value(key)
+        is_number = type(value) in (int, float) and abs(value) < float("inf")
+        return round(value, 6) if is_number else None
+
     def boolean(self, key: str, default: bool) -> bool:
         """Return a boolean."""
         value = self._value(key, default)

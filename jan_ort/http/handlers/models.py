@@ -83,6 +83,7 @@ def describe(residents: list[Resident], settings: Settings) -> dict[str, Any]:
             "tasks": [each.choice.task.name for each in residents],
             "capabilities": _capabilities(residents),
             "defaults": _defaults() if first.choice.task == GENERATE else {},
+            "recommended": {} if first.found is None else dict(first.found.folder.sampling),
             "backend": None if first.found is None else first.found.backend.name,
             "provider": first.choice.provider,
             "context_length": context_length,

