@@ -76,6 +76,8 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "PIL": ("jan_ort.images",),
     "opentelemetry": ("jan_ort.http.tracing",),
     "prometheus_client": ("jan_ort.http.metrics",),
+    "markdown_it": ("jan_ort.cli.terminal_chat",),
+    "prompt_toolkit": ("jan_ort.cli.terminal_chat",),
 }
 """Who may import a part of a room, or what a room alone is written with."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import math
 import sys
@@ -17,10 +15,14 @@ import click
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.cli.saying import say
+from jan_ort.cli.terminal_chat.answer_view import view_for_output
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
 from jan_ort.cli.terminal_chat.conversation import Conversation
+from jan_ort.cli.terminal_chat.dialogue import talk
 from jan_ort.cli.terminal_chat.exchange import ChatError, ChatServer
 from jan_ort.cli.terminal_chat.image_file import image_part
+from jan_ort.cli.terminal_chat.kept_chats import history_path
+from jan_ort.cli.terminal_chat.line_input import line_input
 from jan_ort.ground import progress
 from jan_ort.plugins.choice import BACKEND_LISTS
 from jan_ort.settings.schema import Settings
@@ -43,7 +45,7 @@ def _check_temperature(ctx: click.Context, param: click.Parameter, value: float 
     "--temperature",
     type=float,
     callback=_check_temperature,
-    help="0 takes the likeliest token; the server's default if not given.",
+    help="0 takes the likeliest token; otherwise what the model's makers recommend.",
 )
 @click.option(
     "--image",
@@ -72,14 +74,21 @@ def chat(
     options = {"temperature": temperature, "max_tokens": max_tokens}
     given = {name: value for name, value in options.items() if value is not None}
     question = _read_input() if question == "-" else question
-    parts = [image_part(path) for path in images]
+    parts = _image_parts(images)
     with reported(), _reported_chat(), _model(url, flags, given, quiet=quiet) as model:
-        conversation = Conversation(model, system, parts)
+        conversation = Conversation(model, system, parts, view_for_output())
         if question is None:
-            _edit_lines()
-            conversation.run()
+            talk(conversation, line_input(history_path()))
         elif not conversation.ask(question):
             raise click.Abort
+
+
+def _image_parts(paths: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """Return the pictures as parts of a message. Raises: UsageError."""
+    try:
+        return [image_part(path) for path in paths]
+    except ChatError as error:
+        raise click.UsageError(f"--image {error}") from error
 
 
 def _read_input() -> str:
@@ -103,13 +112,13 @@ def _model(url: str | None, flags: dict[str, Any], options: dict[str, Any], *, q
         ]  # as a name of that server; what is configured for serving here is none of its business
         server = RemoteServer(url, settings.api_key.get_secret_value() if settings.api_key else None)
     else:
-        from jan_ort.cli.terminal_chat.local_model import load_chat_model, quieten
+        from jan_ort.cli.terminal_chat.local_model import LocalModels, quieten
 
         if quiet:
             quieten()
         if sys.stderr.isatty():
             say("Loading the model… (Ctrl-C to cancel)", err=True)
-        server = load_chat_model(settings)
+        server = LocalModels(settings)
     try:
         yield ChatModel(server, name, options)
     finally:
@@ -122,9 +131,3 @@ def _reported_chat() -> Iterator[None]:
         yield
     except ChatError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _edit_lines() -> None:
-    """Let questions be edited and repeated with the arrow keys, where Python was built with readline."""
-    if sys.stdin.isatty() and importlib.util.find_spec("readline") is not None:
-        importlib.import_module("readline")

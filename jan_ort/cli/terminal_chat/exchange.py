@@ -30,6 +30,10 @@ class ChatServer(Protocol):
         """
         ...
 
+    def load(self, name: str) -> None:
+        """Serve a model that is not served yet. Raises: ChatError, and then the models are those before."""
+        ...
+
     def close(self) -> None:
         """Free everything."""
         ...

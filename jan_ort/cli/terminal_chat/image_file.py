@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import click
+from jan_ort.cli.terminal_chat.exchange import ChatError
 
 _MEDIA_TYPES = {
     ".png": "image/png",
@@ -19,13 +19,13 @@ _MEDIA_TYPES = {
 
 
 def image_part(path: Path) -> dict[str, Any]:
-    """Return the content part of a picture's file. Raises: click.UsageError naming a file that is none."""
+    """Return the content part of a picture's file. Raises: ChatError naming a file that is none."""
     media_type = _MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise click.UsageError(f"--image {path}: a picture's name ends in {', '.join(_MEDIA_TYPES)}")
+        raise ChatError(f"{path}: a picture's name ends in {', '.join(_MEDIA_TYPES)}")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise click.UsageError(f"--image {path} cannot be read: {error.strerror or error}") from error
+        raise ChatError(f"{path} cannot be read: {error.strerror or error}") from error
     url = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
     return {"type": "image_url", "image_url": {"url": url}}

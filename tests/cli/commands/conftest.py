@@ -17,7 +17,7 @@ from jan_ort.settings.schema import Settings
 def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"JAN_ORT_{name.upper()}", raising=False)
-    for name in ("XDG_CONFIG_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"):
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "user"))
     directory = tmp_path / "here"
     directory.mkdir()

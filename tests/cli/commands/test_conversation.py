@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
 from jan_ort.cli.terminal_chat.conversation import Conversation
+from jan_ort.cli.terminal_chat.dialogue import COMMANDS, talk
 from jan_ort.cli.terminal_chat.exchange import Answer, ChatError
+from jan_ort.cli.terminal_chat.line_input import LineInput
 
 Lines = Callable[[], Iterator[bytes]]
 
 
 class ScriptedServer:
-    """Gives the same answer to every request, and keeps what was asked."""
+    """Lists ``models``, gives the same answer to every question, and keeps what was asked."""
 
-    def __init__(self, lines: Lines, status: int = 200) -> None:
+    def __init__(self, lines: Lines, status: int = 200, models: Sequence[dict[str, object]] = ({"id": "m"},)) -> None:
         self.asked: list[dict[str, object]] = []
+        self.loaded: list[str] = []
+        self.models = list(models)
         self.num_left = 0
         self._lines, self._status = lines, status
 
     @contextmanager
     def request(self, method: str, path: str, body: bytes | None = None) -> Iterator[Answer]:
+        if method == "GET":
+            yield Answer(200, iter([json.dumps({"object": "list", "data": self.models}).encode()]))
+            return
         self.asked.append(json.loads(body or b"{}"))
         try:
             yield Answer(self._status, self._lines())
         finally:
             self.num_left += 1
+
+    def load(self, name: str) -> None:
+        if name == "nowhere":
+            raise ChatError("no model 'nowhere'")
+        self.loaded.append(name)
+        self.models = [{"id": name}]
 
     def close(self) -> None:
         pass
@@ -54,7 +69,7 @@ def interrupted(text: str) -> Lines:
 def converse(server: ScriptedServer, typed: str, system: str | None = None) -> tuple[str, str]:
     """Return what the user sees on standard output and standard error."""
     with CliRunner().isolation(typed) as (out, err, _):
-        Conversation(ChatModel(server, "m"), system).run()
+        talk(Conversation(ChatModel(server, "m"), system), LineInput())
         return out.getvalue().decode(), err.getvalue().decode()
 
 
@@ -143,14 +158,151 @@ def test_a_thought_is_shown_apart_and_not_kept() -> None:
     assert "Hm" not in json.dumps(server.asked)
 
 
+EMBEDS: dict[str, object] = {"id": "e", "metadata": {"tasks": ["embed"]}}
+COOL: dict[str, object] = {"id": "cool", "metadata": {"tasks": ["generate"], "recommended": {"temperature": 0.2}}}
+HOT: dict[str, object] = {"id": "hot", "metadata": {"tasks": ["generate"], "recommended": {"top_k": 90}}}
+
+
+@pytest.mark.parametrize(("listed", "name"), [([EMBEDS, COOL], "cool"), ([{"id": "only"}], "only"), ([EMBEDS], "e")])
+def test_the_first_model_that_generates_is_taken(listed: list[dict[str, object]], name: str) -> None:
+    assert ChatModel(ScriptedServer(events(), models=listed)).name == name
+
+
+def test_a_server_without_models_is_told() -> None:
+    with pytest.raises(ChatError, match="lists no model"):
+        ChatModel(ScriptedServer(events(), models=[]))
+
+
+def test_a_model_is_asked_with_the_sampling_that_its_makers_recommend_unless_another_is_given() -> None:
+    server = ScriptedServer(events("x"), models=[COOL, HOT])
+    model = ChatModel(server, options={"max_tokens": 9})
+
+    list(model.answer([]))
+    model.switch("hot")
+    list(model.answer([]))
+    list(ChatModel(server, options={"temperature": 1.0}).answer([]))
+
+    sampled = [
+        {key: each[key] for key in ("model", "temperature", "top_k", "max_tokens") if key in each}
+        for each in server.asked
+    ]
+    assert sampled == [
+        {"model": "cool", "temperature": 0.2, "max_tokens": 9},
+        {"model": "hot", "top_k": 90, "max_tokens": 9},
+        {"model": "cool", "temperature": 1.0},
+    ]
+
+
+def test_another_model_is_chosen_of_those_that_are_served_or_loaded() -> None:
+    server = ScriptedServer(events("x"), models=[COOL, HOT])
+
+    _, told = converse(server, "/model\n/model hot\n/model nowhere\nHi\n/model new\nHi\n")
+
+    assert "model: m; there are also cool, hot" in told
+    assert "model: hot; there are also cool" in told
+    assert "Error: no model 'nowhere'" in told
+    assert [each["model"] for each in server.asked] == ["hot", "new"]
+    assert server.loaded == ["new"]
+
+
+def test_an_answer_is_given_again() -> None:
+    server = ScriptedServer(events("Good day"))
+
+    _, told = converse(server, "/regenerate\nHello\n/regenerate\nBye\n")
+
+    hello, said = {"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day"}
+    assert "Error: nothing was asked yet" in told
+    assert [each["messages"] for each in server.asked] == [
+        [hello],
+        [hello],
+        [hello, said, {"role": "user", "content": "Bye"}],
+    ]
+
+
 @pytest.mark.parametrize(
-    ("listed", "name"),
+    ("typed", "asked"),
     [
-        ([{"id": "e", "metadata": {"tasks": ["embed"]}}, {"id": "g", "metadata": {"tasks": ["generate"]}}], "g"),
-        ([{"id": "only"}], "only"),
+        ('"""one\n  two\n\nthree"""\n', "one\n  two\n\nthree"),
+        ('"""\n/clear is no command here\n"""\n', "/clear is no command here"),
+        ('"""/usr/bin"""\n', "/usr/bin"),
+        ('"""to the end\nof the input', "to the end\nof the input"),
     ],
 )
-def test_the_first_model_that_generates_is_taken(listed: list[dict[str, object]], name: str) -> None:
-    text = json.dumps({"object": "list", "data": listed}).encode()
+def test_three_quotation_marks_hold_several_lines(typed: str, asked: str) -> None:
+    server = ScriptedServer(events("x"))
 
-    assert ChatModel(ScriptedServer(lambda: iter([text]))).name == name
+    converse(server, typed)
+
+    assert [each["messages"] for each in server.asked] == [[{"role": "user", "content": asked}]]
+
+
+def test_a_pasted_text_is_one_question() -> None:
+    server = ScriptedServer(events("x"))
+    pasted = iter(["/etc/hosts:\n127.0.0.1 localhost"])
+
+    def read(_: str) -> str:
+        try:
+            return next(pasted)
+        except StopIteration:
+            raise EOFError from None
+
+    talk(Conversation(ChatModel(server)), LineInput(read))
+
+    assert [each["messages"] for each in server.asked] == [
+        [{"role": "user", "content": "/etc/hosts:\n127.0.0.1 localhost"}]
+    ]
+
+
+def test_a_conversation_is_saved_and_gone_on_with(tmp_path: Path) -> None:
+    server, path = ScriptedServer(events("Good day")), tmp_path / "here.json"
+
+    _, told = converse(server, f"Hello\n/save first\n/save {path}\n/clear\n/load first\nBye\n", system="Be kind")
+    _, again = converse(server, f"/load\n/load {path}\n/save {path}\n/load none\n/save ../x y\nBye\n")
+
+    assert "saved to" in told
+    assert server.asked[1]["messages"] == server.asked[2]["messages"]
+    assert [each["content"] for each in server.asked[1]["messages"]] == ["Be kind", "Hello", "Good day", "Bye"]  # type: ignore[attr-defined]
+    assert "saved by name: first" in again
+    assert f"{path} exists; give a path that is free" in again
+    assert "none.json; saved by name: first" in again
+    if sys.platform != "win32":
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"messages": [{"role": "system"}]}', '{"messages": 3}', "\xff"])
+def test_a_file_that_is_no_conversation_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(content, "latin-1")
+
+    _, told = converse(ScriptedServer(events("x")), f"/load {path}\n")
+
+    assert f"Error: {path} " in told
+
+
+def test_a_picture_goes_with_the_next_question(tmp_path: Path) -> None:
+    server, path = ScriptedServer(events("x")), tmp_path / "a b.png"
+    path.write_bytes(b"png")
+
+    _, told = converse(server, f"/image\n/image {path}\n/image {tmp_path / 'none.png'}\nWhat is it?\nAnd?\n")
+
+    (first, second) = ([each["content"] for each in asked["messages"]] for asked in server.asked)  # type: ignore[attr-defined]
+    assert [part["type"] for part in first[0]] == ["image_url", "text"]
+    assert second[2] == "And?"
+    assert "1 for the next question" in told
+    assert "cannot be read" in told
+
+
+def test_the_last_thought_is_shown_when_asked_for() -> None:
+    thought = json.dumps({"choices": [{"delta": {"reasoning_content": "Hm."}}]})
+    server = ScriptedServer(lambda: iter([f"data: {thought}\n".encode(), *events("Yes.")()]))
+
+    _, told = converse(server, "/thought\nHello\n/thought\n")
+
+    assert told.count("Hm.") == 2
+    assert "has not thought aloud" in told
+
+
+def test_every_command_is_in_the_help() -> None:
+    _, told = converse(ScriptedServer(events("x")), "/help\n")
+
+    assert [name for name in COMMANDS if name not in told] == []
