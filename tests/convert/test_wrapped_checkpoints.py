@@ -37,6 +37,8 @@ WRAPPERS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str], str]] 
         {"model.": "model.language_model."},
         "model.visual.a",
     ),
+    ("qwen3.5", {"model_type": "qwen3_5"}, {}, {"model.": "model.language_model."}, "model.visual.a"),
+    ("qwen3.5", {"model_type": "qwen3_5"}, {}, {"model.": "model.language_model."}, "mtp.layers.0.input_layernorm"),
 ]
 
 

@@ -107,6 +107,16 @@ def test_checkpoints_are_bounded_and_the_last(session: Session) -> None:
     assert np.array_equal(append(session, 0, 15), append(session, 1, 5))
 
 
+def test_memory_is_counted_for_states_and_their_copies(folder: Path) -> None:
+    one, three = (OnnxRuntimeBackend().memory_need(folder, OpenOptions(slots, 64)) for slots in (1, 3))
+
+    assert one is not None
+    assert three is not None
+    keys_and_values = 2 * 2 * 2 * 64 * 32 * 4
+    states = 2 * 2 * 128 * 4
+    assert three.kv_cache_bytes - one.kv_cache_bytes == 2 * (keys_and_values + (3 + 4) * states)
+
+
 def test_isolated_it_keeps_and_is_cut_as_in_this_process(folder: Path, session: Session) -> None:
     apart = open_isolated(OnnxRuntimeBackend(), folder, OpenOptions(num_slots=6))
     try:
