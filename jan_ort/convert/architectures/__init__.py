@@ -5,7 +5,7 @@ from __future__ import annotations
 from jan_ort.convert.architectures.bert import BERT
 from jan_ort.convert.architectures.command_r import COMMAND_R, COMMAND_R_HF
 from jan_ort.convert.architectures.decoder import Decoder
-from jan_ort.convert.architectures.deepseek2 import DEEPSEEK2
+from jan_ort.convert.architectures.deepseek2 import DEEPSEEK2, DEEPSEEK2_HF, DEEPSEEK3_HF
 from jan_ort.convert.architectures.distilbert import DISTILBERT
 from jan_ort.convert.architectures.encoder import Encoder
 from jan_ort.convert.architectures.exaone4 import EXAONE4, EXAONE4_HF
@@ -105,6 +105,8 @@ HF_LAYOUTS: tuple[HfLayout, ...] = (
     QWEN2MOE_HF,
     QWEN3MOE_HF,
     GPT_OSS_HF,
+    DEEPSEEK2_HF,
+    DEEPSEEK3_HF,
     LFM2_HF,
     QWEN35_HF,
 )

@@ -14,6 +14,7 @@ from jan_ort.convert.architectures.hf_layout import HfLayout
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.hf_config import read_hf_config
 from jan_ort.convert.inputs.hf_experts import MXFP4, gathered
+from jan_ort.convert.inputs.hf_latent import parted
 from jan_ort.convert.inputs.hf_wrapper import text_tensors
 from jan_ort.convert.inputs.safetensors_shards import FLOATS, ShardTensor, read_shards
 
@@ -52,9 +53,16 @@ class HfCheckpoint(Checkpoint):
             f"{getattr(self.decoder.tensors, role)}.weight": values for role, values in read.factors.items()
         }
         stored = text_tensors(read_shards(path)) if is_wrapped else read_shards(path)
+        if self.decoder.latent:
+            stored = self._parted(stored)
         self._name_tensors(gathered(stored, fused=layout.fused_experts), None if headless else read.tied)
         self._shapes = {name: self._shape_of(name) for name in self._stored}
         self._shapes |= {name: values.shape for name, values in self._factors.items()}
+
+    def _parted(self, stored: dict[str, ShardTensor]) -> dict[str, ShardTensor]:
+        names = ("attention.key_length_mla", "rope.dimension_count", "attention.value_length_mla")
+        whole, rotating, value = (self.integer(self.decoder.key(name)) for name in names)
+        return parted(stored, self.integer(self.decoder.key("attention.head_count")), whole - rotating, value)
 
     def _name_tensors(self, stored: Mapping[str, ShardTensor], tied: bool | None) -> None:
         """Find each tensor's name in the recipe. Raises: ConversionError if one has none."""

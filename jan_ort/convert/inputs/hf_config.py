@@ -82,6 +82,8 @@ def _size(keys: HfKeys, fields: Mapping[str, Any], suffix: str) -> int:
 
 
 def _head_dim(keys: HfKeys, fields: Mapping[str, Any]) -> int:
+    if "rope.dimension_count" in fields:
+        return _size(keys, fields, "rope.dimension_count")
     if "attention.key_length" in fields:
         return _size(keys, fields, "attention.key_length")
     return _size(keys, fields, "embedding_length") // _size(keys, fields, "attention.head_count")

@@ -121,6 +121,8 @@ class HfRotary:
             "rope.scaling.yarn_beta_slow": whole.number("beta_slow", 1.0),
             "rope.scaling.yarn_truncate": whole.boolean("truncate", True),
         }
+        if self._layout.decoder.latent:  # the rest is in the scale of scores
+            self.fields |= {"rope.scaling.attn_factor": attention, "rope.scaling.yarn_log_multiplier": mscale_all / 10}
         if "attention.temperature_scale" in self._layout.decoder.keys:
             self.fields["attention.temperature_scale"] = whole.number("llama_4_scaling_beta", 0.0)
             whole.integer("max_position_embeddings", 0)
