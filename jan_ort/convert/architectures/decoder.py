@@ -48,6 +48,7 @@ NEUTRAL_VALUES: Mapping[str, tuple[float | bool, ...]] = MappingProxyType(
         "expert_gating_func": (0, 1),
         "expert_group_count": (0, 1),
         "expert_group_used_count": (0, 1),
+        "expert_shared_feed_forward_length": (0,),
         "expert_used_count": (0,),
         "expert_weights_scale": (0, 1),
         "final_logit_softcapping": (0,),

@@ -60,6 +60,7 @@ FALCON_HF = HfLayout(
         {
             "new_decoder_architecture",
             "multi_query",
+            "ff_factor",  # ffn_hidden_size is the product
             "num_ln_in_parallel_attn",
             "apply_residual_connection_post_layernorm",
         }

@@ -56,6 +56,8 @@ GPT2_HF = HfLayout(
     harmless=frozenset(
         {
             "n_ctx",
+            "n_special",
+            "predict_special_tokens",
             "reorder_and_upcast_attn",
             "summary_activation",
             "summary_first_dropout",

@@ -102,7 +102,11 @@ _HARMLESS_KEYS = (
     "num_return_sequences output_scores return_dict_in_generate forced_bos_token_id forced_eos_token_id "
     "remove_invalid_values exponential_decay_length_penalty suppress_tokens begin_suppress_tokens "
     "output_router_logits router_aux_loss_coef router_jitter_noise "  # of training
-    "cross_attention_hidden_size tf_legacy_loss unsloth_version unsloth_fixed"
+    "cross_attention_hidden_size tf_legacy_loss unsloth_version unsloth_fixed _num_labels output_past "
+    "gradient_checkpointing use_reentrant_checkpointing neftune_noise_alpha _flash_attn_2_enabled "
+    "max_sequence_length model_max_length tokenizer_model_max_length tokenizer_padding_side "  # the model's is followed
+    "is_llama_config is_qwen2_config is_starcoder2_config transformers.js_config "  # of the program that saved it
+    "pixel_shuffle_factor perceiver_config"  # of images, beside a text's
 )
 HARMLESS = frozenset(_HARMLESS_KEYS.split())
 """Keys that change nothing that is computed, in any architecture."""
@@ -111,8 +115,12 @@ NEUTRAL: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
         "add_cross_attention": (False,),
         "is_encoder_decoder": (False,),
+        "lm_head_bias": (False,),
+        "qk_layer_norms": (False,),
         "rope_interleaved": (False,),
         "use_bidirectional_attention": (False,),
+        "use_mrope": (False,),
+        "use_resampler": (False,),
         "use_sliding_window": (False,),
     }
 )

@@ -29,5 +29,6 @@ PHI3_HF = HfLayout(
         "model.layers.{layer}.mlp.gate_up_proj": "up",
     },
     defaults={"rms_norm_eps": 1e-5, "original_max_position_embeddings": 4096},
+    neutral={"full_attn_mod": (1,), "interpolate_factor": (1,)},
     harmless=frozenset({"original_max_position_embeddings"}),
 )

@@ -30,6 +30,6 @@ QWEN3MOE_HF = HfLayout(
         "moe_intermediate_size": 768,
         "norm_topk_prob": False,
     },
-    neutral={"decoder_sparse_step": (1,), "mlp_only_layers": ([],)},
+    neutral={"decoder_sparse_step": (1,), "mlp_only_layers": ([],), "use_qk_norm": (True,)},
     last_windows=True,
 )

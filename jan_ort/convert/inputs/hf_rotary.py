@@ -20,8 +20,8 @@ _NEVER = 1e30
 
 _DEFAULT_THETA = 10_000.0
 _MAX_HEAD_DIM = 2**14
-_SECTIONS = frozenset({"mrope_section", "mrope_interleaved"})
-"""Which of an image's positions each pair rotates by; a text's are all the same."""
+_HARMLESS = frozenset({"mrope_section", "mrope_interleaved", "finetuned"})
+"""Which of an image's positions each pair rotates by (a text's are all the same), and how a model was trained."""
 
 
 class HfRotary:
@@ -52,8 +52,8 @@ class HfRotary:
         )
         self._scale(whole, local is not None)
         self._add_local(keys, local)
-        whole.refuse_untaken(_SECTIONS)
-        stated.refuse_untaken(_SECTIONS)
+        whole.refuse_untaken(_HARMLESS)
+        stated.refuse_untaken(_HARMLESS)
 
     def _share(self) -> float:
         return float(self._layout.defaults.get("partial_rotary_factor", 1.0))

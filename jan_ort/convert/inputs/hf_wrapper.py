@@ -24,6 +24,37 @@ _TEXT_MODELS: Mapping[str, str] = MappingProxyType(
 )
 """Text models under names of their own: of a text alone they compute what the other does."""
 
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "llama": {
+            "hidden_size": 4096,
+            "intermediate_size": 11_008,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "max_position_embeddings": 2048,
+            "rms_norm_eps": 1e-6,
+        },
+        "mistral": {
+            "hidden_size": 4096,
+            "intermediate_size": 14_336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "max_position_embeddings": 131_072,
+            "rms_norm_eps": 1e-6,
+        },
+        "qwen2": {
+            "hidden_size": 4096,
+            "intermediate_size": 22_016,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 32,
+            "max_position_embeddings": 32_768,
+            "rms_norm_eps": 1e-6,
+        },
+    }
+)
+"""What transformers takes for keys that a text model's part lacks: LLaVA's and SmolVLM's state what differs only."""
+
 _PREFIXES: Mapping[str, str] = MappingProxyType(
     {
         "language_model.model.": "model.",
@@ -68,7 +99,8 @@ def text_config(config: dict[str, Any]) -> TextConfig:
     for key in (*_TOKEN_IDS, "tie_word_embeddings"):
         if key in config:
             values.setdefault(key, config[key])
-    values["model_type"] = _TEXT_MODELS.get(str(values.get("model_type")), values.get("model_type"))
+    values["model_type"] = kind = _TEXT_MODELS.get(str(values.get("model_type")), values.get("model_type"))
+    values = {**_DEFAULTS.get(str(kind), {}), **values}
     for key in ("rope_scaling", "rope_parameters"):
         if isinstance(values.get(key), dict):
             values[key] = _without_sections(values[key])
