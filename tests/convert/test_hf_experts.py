@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jan_ort.convert import convert_safetensors
+from jan_ort.convert.inputs.safetensors_shards import read_shards
 from jan_ort.ground.model_errors import ConversionError
-from tests.fixtures.hf_models import write
+from tests.fixtures.hf_models import write, write_safetensors
 
 
 def convert(source: Path) -> None:
@@ -115,3 +118,32 @@ def test_experts_that_are_no_whole_are_named(
 
     with pytest.raises(ConversionError, match=message):
         convert(source)
+
+
+def joined(folder: Path, source: Path) -> Path:
+    """Return a copy of a checkpoint with all experts of a layer in one tensor, gates before ways up."""
+    target = folder / "joined"
+    shutil.copytree(source, target)
+    tensors = {name: np.array(tensor.values, np.float32) for name, tensor in read_shards(source).items()}
+    for layer in range(2):
+        prefix = f"model.layers.{layer}.mlp.experts"
+        gate, up, down = (
+            np.stack([tensors.pop(f"{prefix}.{expert}.{kind}_proj.weight") for expert in range(8)])
+            for kind in ("gate", "up", "down")
+        )
+        tensors |= {f"{prefix}.gate_up_proj": np.concatenate([gate, up], axis=1), f"{prefix}.down_proj": down}
+    write_safetensors(target / "model.safetensors", tensors, "BF16")
+    return target
+
+
+def test_experts_in_one_tensor_are_those_in_many(tmp_path: Path) -> None:
+    source = write("qwen3.5-moe", tmp_path)
+    other = joined(tmp_path, source)
+
+    targets = [tmp_path / "one by one", tmp_path / "in one"]
+    for each, target in zip((source, other), targets, strict=True):
+        target.mkdir()
+        convert_safetensors(each, target, weights="int4-fp16")
+
+    one, many = ((target / "model.onnx.data").read_bytes() for target in targets)
+    assert one == many

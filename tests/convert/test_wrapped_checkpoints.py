@@ -39,6 +39,7 @@ WRAPPERS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str], str]] 
     ),
     ("qwen3.5", {"model_type": "qwen3_5"}, {}, {"model.": "model.language_model."}, "model.visual.a"),
     ("qwen3.5", {"model_type": "qwen3_5"}, {}, {"model.": "model.language_model."}, "mtp.layers.0.input_layernorm"),
+    ("qwen3.5-moe", {"model_type": "qwen3_5_moe"}, {}, {"model.": "model.language_model."}, "model.visual.a"),
 ]
 
 

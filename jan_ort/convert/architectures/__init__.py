@@ -34,6 +34,7 @@ from jan_ort.convert.architectures.qwen2moe import QWEN2MOE, QWEN2MOE_HF
 from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
 from jan_ort.convert.architectures.qwen3moe import QWEN3MOE, QWEN3MOE_HF
 from jan_ort.convert.architectures.qwen35 import QWEN35, QWEN35_HF
+from jan_ort.convert.architectures.qwen35moe import QWEN35MOE, QWEN35MOE_HF
 from jan_ort.convert.architectures.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from jan_ort.convert.architectures.smollm3 import SMOLLM3, SMOLLM3_HF
 from jan_ort.convert.architectures.stablelm import STABLELM, STABLELM_HF
@@ -66,6 +67,7 @@ ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     GPT_OSS,
     LFM2,
     QWEN35,
+    QWEN35MOE,
     DEEPSEEK2,
     BERT,
     ROBERTA,
@@ -109,6 +111,7 @@ HF_LAYOUTS: tuple[HfLayout, ...] = (
     DEEPSEEK3_HF,
     LFM2_HF,
     QWEN35_HF,
+    QWEN35MOE_HF,
 )
 """The decoders as Hugging Face checkpoints have them, in safetensors files."""
 

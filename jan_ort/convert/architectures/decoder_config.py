@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
-from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes
+from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes, unstated_width
 from jan_ort.convert.architectures.latent import LatentSizes, read_latent
 from jan_ort.convert.architectures.layer_heads import LayerHeads, read_layer_heads
 from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
@@ -170,7 +170,7 @@ def _inner_size(windows: tuple[int, ...], heads: tuple[LayerHeads, ...], head_di
 def _read_widths(source: Checkpoint, decoder: Decoder, num_layers: int) -> tuple[int, ...]:
     key = decoder.key("feed_forward_length")
     if not decoder.layers_differ:
-        return (source.integer(key),) * num_layers
+        return (source.integer(key, unstated_width(source, decoder)),) * num_layers
     widths = source.integer_per_layer(key, num_layers)
     if not all(widths):
         source.refuse(f"{source.spelled(key)} is 0 in a layer, which is not supported")

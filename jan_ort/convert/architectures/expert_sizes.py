@@ -43,7 +43,7 @@ def read_expert_sizes(source: Checkpoint, decoder: Decoder) -> ExpertSizes | Non
             f"{decoder.why_no_experts}; take one without, an ONNX repository of the model, or a GGUF file with "
             "--backend llama_cpp --weights as-is"
         )
-    dense = source.integer(key("feed_forward_length"))
+    dense = source.integer(key("feed_forward_length"), unstated_width(source, decoder))
     width = source.integer(key("expert_feed_forward_length"), dense)
     return ExpertSizes(
         count=count,
@@ -57,6 +57,12 @@ def read_expert_sizes(source: Checkpoint, decoder: Decoder) -> ExpertSizes | Non
         if _follows(decoder, "expert_weights_scale")
         else 1.0,
     )
+
+
+def unstated_width(source: Checkpoint, decoder: Decoder) -> int | None:
+    """Return what stands for the width of a block where the file says none: where each layer has experts, theirs."""
+    key = decoder.key("expert_feed_forward_length")
+    return source.integer(key) if decoder.experts is not None and key in source else None
 
 
 def _follows(decoder: Decoder, key: str) -> bool:

@@ -37,6 +37,6 @@ GPT_OSS_HF = HfLayout(
     },
     neutral={"swiglu_alpha": (1.702,), "swiglu_limit": (7.0,)},
     harmless=frozenset({"experts_per_token", "initial_context_length", "quantization_config"}),
-    fused_experts=True,
+    standing_experts=True,
     quantization="mxfp4",
 )

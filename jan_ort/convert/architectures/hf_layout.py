@@ -140,7 +140,7 @@ class HfLayout:
     that means no field of this architecture is refused. ``defaults`` are what transformers takes for a key that
     config.json lacks. ``neutral`` values of keys change nothing; ``harmless`` keys do at no value.
     ``norm_offset`` is added to the weights of norms. ``transposed``: matrices of layers stand on their side.
-    ``fused_experts``: all experts are one tensor that stands on its side, gate and way up in turn.
+    ``standing_experts``: where all experts are one tensor, it stands on its side, and gate and way up take turns.
     ``quantization``: how weights may be quantised. ``grouped_qkv``: a fused projection has each key-value head behind
     the queries that share it. ``old_gelu``: "gelu" means the approximation with tanh. ``last_windows``: those layers
     have windows, where no list says which, that come after ``max_window_layers``, and only if ``use_sliding_window`` is
@@ -158,7 +158,7 @@ class HfLayout:
     harmless: frozenset[str] = frozenset()
     norm_offset: float = 0.0
     transposed: bool = False
-    fused_experts: bool = False
+    standing_experts: bool = False
     quantization: str = ""
     grouped_qkv: bool = False
     old_gelu: bool = False

@@ -55,7 +55,7 @@ class HfCheckpoint(Checkpoint):
         stored = text_tensors(read_shards(path)) if is_wrapped else read_shards(path)
         if self.decoder.latent:
             stored = self._parted(stored)
-        self._name_tensors(gathered(stored, fused=layout.fused_experts), None if headless else read.tied)
+        self._name_tensors(gathered(stored, standing=layout.standing_experts), None if headless else read.tied)
         self._shapes = {name: self._shape_of(name) for name in self._stored}
         self._shapes |= {name: values.shape for name, values in self._factors.items()}
 

@@ -24,8 +24,8 @@ _FUSED = re.compile(r"(.*\.experts)\.(gate_up|down)_proj(?:_(bias|blocks|scales)
 _SINKS = re.compile(r".*\.sinks")
 
 
-def gathered(tensors: Mapping[str, ShardTensor], *, fused: bool) -> dict[str, ShardTensor]:
-    """Return tensors by names without experts' numbers. ``fused``: they are gpt-oss', see :class:`HfLayout`.
+def gathered(tensors: Mapping[str, ShardTensor], *, standing: bool) -> dict[str, ShardTensor]:
+    """Return tensors by names without experts' numbers. ``standing``: they are gpt-oss', see :class:`HfLayout`.
 
     Raises: ConversionError if an expert is missing or other than the rest.
     """
@@ -34,10 +34,10 @@ def gathered(tensors: Mapping[str, ShardTensor], *, fused: bool) -> dict[str, Sh
     for name, tensor in tensors.items():
         if one := _ONE.fullmatch(name):
             experts.setdefault(f"{one[1]}.{one[3]}", {})[int(one[2])] = tensor
-        elif fused and (match := _FUSED.fullmatch(name)):
-            found |= _unfused(match[1], match[2], match[3] or "weight", tensor, tensors)
+        elif match := _FUSED.fullmatch(name):
+            found |= _unfused(match[1], match[2], match[3] or "weight", tensor, tensors, standing)
         else:
-            found[f"{name}.weight" if fused and _SINKS.fullmatch(name) else name] = tensor
+            found[f"{name}.weight" if standing and _SINKS.fullmatch(name) else name] = tensor
     return found | {name: _stacked(name, each) for name, each in experts.items()}
 
 
@@ -54,9 +54,9 @@ def _stacked(name: str, experts: Mapping[int, ShardTensor]) -> ShardTensor:
 
 
 def _unfused(
-    stem: str, role: str, kind: str, tensor: ShardTensor, tensors: Mapping[str, ShardTensor]
+    stem: str, role: str, kind: str, tensor: ShardTensor, tensors: Mapping[str, ShardTensor], standing: bool
 ) -> dict[str, ShardTensor]:
-    """Return a tensor with its rows first; gate and way up, which are in turn there, as two."""
+    """Return a tensor with its rows first; gate and way up, which take turns or are its halves, as two."""
     values: Any = tensor.values
     if kind == "scales":
         return {}  # the blocks have been joined with them
@@ -65,10 +65,12 @@ def _unfused(
     elif values is None or values.ndim != (2 if kind == "bias" else 3):
         raise ConversionError(f"{tensor.path}: the experts {stem[:200]!r} are {tensor.dtype[:20]} {tensor.shape}")
     else:
-        dtype, values = tensor.dtype, values if kind == "bias" else values.swapaxes(1, 2)
+        dtype, values = tensor.dtype, values.swapaxes(1, 2) if standing and kind != "bias" else values
     if role == "down":
         return {f"{stem}.down_proj.{kind}": ShardTensor(tensor.path, dtype, values.shape, values)}
-    halves = {"gate": values[:, 0::2], "up": values[:, 1::2]}
+    half = values.shape[1] // 2
+    first, second = (slice(0, None, 2), slice(1, None, 2)) if standing else (slice(half), slice(half, None))
+    halves = {"gate": values[:, first], "up": values[:, second]}
     return {f"{stem}.{each}_proj.{kind}": ShardTensor(tensor.path, dtype, v.shape, v) for each, v in halves.items()}
 
 
