@@ -45,7 +45,8 @@ RULES: Mapping[str, Rule] = {
 }
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
-    "cli": ("http", "serving", "plugins", "models", "chat", "settings", "ground"),
+    "cli": ("on_ray", "http", "serving", "plugins", "models", "chat", "settings", "ground"),
+    "on_ray": ("http", "settings", "ground"),
     "http": ("serving", "engine", "sampling", "structured", "chat", "images", "models", "settings", "ground"),
     "serving": ("engine", "structured", "chat", "plugins", "models", "settings", "ground"),
     "engine": ("sampling", "structured"),
@@ -71,13 +72,15 @@ ENTRANCES: Mapping[str, tuple[str, ...]] = {
     "click": ("jan_ort.cli.program", "jan_ort.cli.commands", "jan_ort.cli.terminal_chat", "jan_ort.cli.saying"),
     "jan_ort.http.app": ("jan_ort.__init__", "jan_ort.http.hypercorn_server"),
     "jan_ort.http.handlers": ("jan_ort.http.routes",),
-    "quart": ("jan_ort.http", "jan_ort.__init__"),
+    "quart": ("jan_ort.http", "jan_ort.on_ray.deployment", "jan_ort.__init__"),
     "hypercorn": ("jan_ort.http",),
     "PIL": ("jan_ort.images",),
     "opentelemetry": ("jan_ort.http.tracing",),
     "prometheus_client": ("jan_ort.http.metrics",),
     "markdown_it": ("jan_ort.cli.terminal_chat",),
     "prompt_toolkit": ("jan_ort.cli.terminal_chat",),
+    "ray": ("jan_ort.on_ray",),
+    "starlette": ("jan_ort.on_ray",),
 }
 """Who may import a part of a room, or what a room alone is written with."""
 

@@ -55,9 +55,9 @@ def serve(
 ) -> Iterator[ServerProcess]:
     """Run ``jan-ort serve`` on a free port until the block ends; ``wait`` until it is ready."""
     command = [sys.executable, "-m", "jan_ort", "serve", "--port", "0", *flags]
-    with _running(command, directory, env or environment()) as (process, log):
+    with running(command, directory, env or environment()) as (process, log):
         url = _listening(process, log)
-        yield _ready(process, url, log) if wait else ServerProcess(process, url, log)
+        yield ready(process, url, log) if wait else ServerProcess(process, url, log)
 
 
 WITHOUT_STREAMS = """
@@ -74,8 +74,8 @@ def serve_without_streams(directory: Path, *flags: str) -> Iterator[ServerProces
     """Run ``jan-ort serve`` as a service may be run, and as behind ``<&- >&- 2>&-``."""
     port = free_port()
     command = [sys.executable, "-c", WITHOUT_STREAMS, "serve", "--port", str(port), *flags]
-    with _running(command, directory, environment()) as (process, log):
-        yield _ready(process, f"http://127.0.0.1:{port}", log)
+    with running(command, directory, environment()) as (process, log):
+        yield ready(process, f"http://127.0.0.1:{port}", log)
 
 
 def free_port() -> int:
@@ -88,14 +88,15 @@ def hypercorn(directory: Path, *flags: str, **settings: str) -> Iterator[ServerP
     """Run ``hypercorn jan_ort:app`` with settings in the environment."""
     port = free_port()
     command = [sys.executable, "-m", "hypercorn", "jan_ort:app", "--bind", f"127.0.0.1:{port}", *flags]
-    with _running(command, directory, environment(**settings)) as (process, log):
-        yield _ready(process, f"http://127.0.0.1:{port}", log)
+    with running(command, directory, environment(**settings)) as (process, log):
+        yield ready(process, f"http://127.0.0.1:{port}", log)
 
 
 @contextmanager
-def _running(
-    command: list[str], directory: Path, env: Mapping[str, str]
+def running(
+    command: list[str], directory: Path, env: Mapping[str, str], end_s: float = 10.0
 ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Run a server's command until the block ends, and give it ``end_s`` then; its log is a file in ``directory``."""
     log = directory / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -106,7 +107,7 @@ def _running(
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.wait(10)
+                process.wait(end_s)
 
 
 def _listening(process: subprocess.Popen[str], log: Path) -> str:
@@ -118,7 +119,8 @@ def _listening(process: subprocess.Popen[str], log: Path) -> str:
     raise AssertionError(f"the server does not listen:\n{log.read_text()}")
 
 
-def _ready(process: subprocess.Popen[str], url: str, log: Path) -> ServerProcess:
+def ready(process: subprocess.Popen[str], url: str, log: Path) -> ServerProcess:
+    """Return the server, once it says that it is ready."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         if _is_healthy(url):

@@ -29,12 +29,25 @@ logger = logging.getLogger(__name__)
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @setting_options()
+@click.option("--on", type=click.Choice(["ray"]), help="Serve on Ray Serve, with several replicas behind one port.")
+@click.option("--replicas", type=click.IntRange(min=1), help="Replicas on Ray; 1 if not given.")
+@click.option("--max-replicas", type=click.IntRange(min=1), help="Replicas on Ray at most, while requests wait.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more, as before the command.")
-def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
+def serve(
+    *,
+    models: tuple[str, ...],
+    on: str | None,
+    replicas: int | None,
+    max_replicas: int | None,
+    verbose: bool,
+    **flags: Any,
+) -> None:
     """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000.
 
     MODEL is the same as --model MODEL.
     """
+    if on is None and (replicas or max_replicas):
+        raise click.UsageError("--replicas and --max-replicas are for --on ray")
     with reported():
         flags["model"] = (*models, *(flags["model"] or ())) or None
         settings = Settings.read(**flags)
@@ -51,7 +64,25 @@ def serve(*, models: tuple[str, ...], verbose: bool, **flags: Any) -> None:
         keep_log(settings)  # not before: a refused start leaves nothing behind
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
+    if on is not None:
+        sys.exit(_launch_on_ray(settings, listeners, replicas or 1, max_replicas))
     sys.exit(launch(settings, checked, listeners, tls))
+
+
+def _launch_on_ray(settings: Settings, listeners: list[socket.socket], num: int, at_most: int | None) -> int:
+    """Serve with Ray, whose proxy takes the port that was free a moment ago."""
+    from jan_ort.on_ray.deployment import Replicas
+    from jan_ort.on_ray.proxies import RayMissing
+    from jan_ort.on_ray.running import launch_on_ray, share_of_cpus
+
+    port = listeners[0].getsockname()[1]
+    for each in listeners:
+        each.close()
+    try:
+        with reported():
+            return launch_on_ray(settings, Replicas(num, at_most, share_of_cpus(at_most or num)), port)
+    except RayMissing as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _passed(settings: Settings) -> list[socket.socket]:

@@ -14,6 +14,7 @@ from jan_ort.http.connection import at_end, borrow
 from jan_ort.http.responses.desk import RESPONSES, ResponseDesk
 from jan_ort.http.responses.reading import check_request, own_items, read_response
 from jan_ort.http.responses.shape import ResponseShape
+from jan_ort.http.session_id import SESSION_HEADER, response_prefix
 from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.server import Server
 from jan_ort_openapi.models import CreateResponseRequest
@@ -29,7 +30,7 @@ async def create_response(server: Server, body: CreateResponseRequest) -> Respon
     own = await desk.resolved(own_items(body))
     lease = await borrow(server.lend(GENERATING, body.model))
     plan = await read_response(body, lease.model, server.settings, before=before, own=own)
-    run = GenerationRun(plan, "resp_", lease.release)
+    run = GenerationRun(plan, response_prefix(request.headers.get(SESSION_HEADER)), lease.release)
     shape = ResponseShape(plan, run, desk.keeper() if plan.is_stored else None)
     desk.begin(run.id, shape)
     at_end(partial(desk.end, run.id))

@@ -1,0 +1,116 @@
+"""What Ray's proxies do beside routing: name a request's session, and tell of a replica's end (hop 1).
+
+Ray routes by a header, knows it before the body, and answers a replica's end with a bare 500 or nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from jan_ort.http.api_error import ApiError
+from jan_ort.http.front.paths import meant_path
+from jan_ort.http.session_id import SESSION_HEADER, session_name
+from jan_ort.on_ray.answer import Answer
+from jan_ort.on_ray.sessions import GENERATING, continued_session, session_of_body, session_of_path
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_RAYS_OWN = "/-/"
+_OF_ONE_REPLICA = ("/models/load", "/models/unload")
+_HEADER = SESSION_HEADER.encode()
+
+_MAX_READ_BYTES = 2**20
+"""What is read of a body to name its session; a longer one is told by how it begins."""
+
+_BEGINNING_BYTES = 2**14
+_IN_LOOP_BYTES = 2**16
+_BODY_S = 60.0
+
+
+def middlewares() -> list[Any]:
+    """Return what Ray's proxies put around themselves."""
+    from starlette.middleware import Middleware
+
+    return [Middleware(Front)]
+
+
+class Front:
+    """Ray's proxy behind ours."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve a connection of any kind."""
+        if scope["type"] != "http" or scope["path"].startswith(_RAYS_OWN):
+            await self._app(scope, receive, send)
+            return
+        path = meant_path(scope["path"])
+        answer = Answer(path, send)
+        if path in _OF_ONE_REPLICA:
+            await answer.tell(_not_here())
+            return
+        try:
+            session, receive = await _session(path, scope, receive)
+        except TimeoutError:
+            await answer.tell(ApiError(408, f"the body was not whole after {_BODY_S:g} s", code="request_timeout"))
+            return
+        await self._app(_with(session, scope), receive, answer.send)
+        await answer.end()
+
+
+def _not_here() -> ApiError:
+    message = "this would change one replica of several; each loads what it is started with, or with load=request"
+    return ApiError(501, message, code="not_on_ray")
+
+
+def _with(session: str | None, scope: Message) -> Message:
+    if session is None:
+        return scope
+    others = [(name, value) for name, value in scope["headers"] if name.lower() != _HEADER]
+    return {**scope, "headers": [*others, (_HEADER, session.encode())]}
+
+
+async def _session(path: str, scope: Message, receive: Receive) -> tuple[str | None, Receive]:
+    """Return the session of a request, and its messages again. Raises: TimeoutError."""
+    header = next((value for name, value in scope["headers"] if name.lower() == _HEADER), b"")
+    if (of_path := session_of_path(path)) is not None:
+        return of_path, receive
+    by_header = session_name(header) if header else None
+    if scope["method"] != "POST" or not path.endswith(GENERATING) or (by_header and not path.endswith("/responses")):
+        return by_header, receive
+    async with asyncio.timeout(_BODY_S):
+        messages, body = await _read(receive)
+    named = continued_session(body) or by_header or await _named(body)
+    return named, _replaying(messages, receive)
+
+
+async def _named(body: bytes) -> str | None:
+    if len(body) > _MAX_READ_BYTES:
+        return session_name(body[:_BEGINNING_BYTES])
+    if len(body) > _IN_LOOP_BYTES:
+        return await asyncio.to_thread(session_of_body, body)
+    return session_of_body(body)
+
+
+async def _read(receive: Receive) -> tuple[list[Message], bytes]:
+    """Return the messages of a body, and what they hold: all of it, or a little more than is read at most."""
+    messages, body = [await receive()], bytearray()
+    while messages[-1]["type"] == "http.request":
+        body += messages[-1].get("body", b"")
+        if not messages[-1].get("more_body", False) or len(body) > _MAX_READ_BYTES:
+            break
+        messages.append(await receive())
+    return messages, bytes(body)
+
+
+def _replaying(messages: list[Message], receive: Receive) -> Receive:
+    async def again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return again
