@@ -28,6 +28,8 @@ from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, 
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Scheduler
 from jan_ort.engine.sequence import TokenSequence
+from jan_ort.engine.speculation.drafter import Drafter
+from jan_ort.engine.speculation.speculation import Speculation
 from jan_ort.engine.statistics import EngineLoad, load_of
 from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import Capability, DeviceReport, Session
@@ -48,6 +50,7 @@ class Engine:
     ``prefill_step_s`` is how long a prompt's chunk should hold others up at most.
     ``max_saved_bytes`` is what sequences may take that are set aside for others.
     ``pool`` keeps prefixes that slots have let go of, for a backend with ``STATE``.
+    ``drafter`` guesses tokens, so that a step computes several of a sequence; for sessions that can be cut anywhere.
     ``reopen`` opens the session again after its device was lost; without it such a step fails like any other.
     """
 
@@ -65,6 +68,7 @@ class Engine:
         max_saved_bytes: float = math.inf,
         pool: PrefixPool | None = None,
         reopen: Reopen | None = None,
+        drafter: Drafter | None = None,
     ) -> None:
         num_tokens = session.info.vocab_size if vocab_size is None else vocab_size
         batching = Batching.of(session.info, capabilities, longest_s=prefill_step_s, max_aside_bytes=max_saved_bytes)
@@ -78,6 +82,7 @@ class Engine:
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)
         self.statistics = self._in_flight.statistics
+        self._speculation = Speculation(drafter, self._in_flight, batching, session.info.context_length)
         self._commands = Commands()
         self._lock = threading.Lock()
         self._closing = False  # guarded by the lock
@@ -147,13 +152,16 @@ class Engine:
         return self._runner.session.info.device
 
     def step(self) -> bool:
-        """Compute one step: schedule, forward, sample, post-process. Returns False when there was nothing to do."""
+        """Compute one step: schedule, draft, forward, sample, post-process. Returns False when there was nothing to do.
+
+        Of a draft, forward returns one token's logits after the other, while what was sampled is what was drafted.
+        """
         self._make_room()
         batch = self._scheduler.schedule()
         if batch is None:
             return False
         started = time.perf_counter()
-        for computed in self._forward(batch):
+        for computed in self._forward(self._speculation.extend(batch)):
             sampled = self._sample(computed)
             self._scheduler.commit(computed.rows, time.perf_counter() - started)
             self._in_flight.deliver(self._post_process(sampled))
@@ -208,7 +216,7 @@ class Engine:
             if isinstance(part, Failed):
                 self._fail(part.sequences, part.error)
             else:
-                yield part
+                yield from self._speculation.verify(part)
         self._masks.finish()  # an interrupted step has no part
 
     def _sample(self, computed: Computed) -> list[Sampled]:

@@ -109,7 +109,7 @@ class Generation:
         """Compute which tokens the constraint allows next; beside the step, so that nobody waits for it."""
         assert self.constraint is not None, "only a constrained sequence has something to compute"
         try:
-            closing = self.constraint.closing(self._num_remaining)
+            closing = self.constraint.closing(self.num_remaining)
             self.sampler.allowed = self.constraint.allowed() if closing is None else closing
         except BaseException as error:
             self._failure = error
@@ -119,7 +119,7 @@ class Generation:
         if self.constraint is None or self._failure is not None or isinstance(drawn, Exception):
             return drawn
         try:
-            return self.constraint.settle(drawn, self._num_remaining)
+            return self.constraint.settle(drawn, self.num_remaining)
         except BaseException as error:
             self._failure = error
             return drawn
@@ -198,7 +198,8 @@ class Generation:
         return None
 
     @property
-    def _num_remaining(self) -> int:
+    def num_remaining(self) -> int:
+        """How many tokens it may still generate."""
         return self.params.max_tokens - self.sampler.num_generated
 
     def _release(self, text: str) -> None:

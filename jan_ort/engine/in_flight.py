@@ -21,6 +21,7 @@ class InFlight:
     """The generations by their sequences' ids. ``admission`` is for any thread, the rest for the engine's."""
 
     def __init__(self, max_queued: int, tokens: TokenBytes, deliver: Delivery) -> None:
+        self.ended: Callable[[TokenSequence], None] = lambda sequence: None
         self.admission = Admission(max_queued)
         self.statistics = EngineStatistics()
         self.generations: dict[int, Generation] = {}
@@ -46,6 +47,7 @@ class InFlight:
         self.admission.end(sequence.request_id)
         generation = self.generations.pop(sequence.id)
         self.statistics.end(generation, reason)
+        self.ended(sequence)
         return generation
 
     def fail(self, sequences: Iterable[TokenSequence], error: BaseException) -> None:

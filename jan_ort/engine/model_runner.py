@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ class Computed(NamedTuple):
 
     rows: tuple[Row, ...]
     output: StepOutput
+    taken_s: float = 0.0
 
 
 class Failed(NamedTuple):
@@ -63,21 +65,24 @@ class ModelRunner:
         self._is_stopping = False  # guarded by the lock
 
     def run(self, batch: Batch) -> Iterator[Computed | Failed]:
-        """Carry out the placements and run the session once; nothing comes of a step that an abort has ended.
+        """Carry out the placements and run the session; nothing comes of a step that an abort has ended.
 
         A step that fails is run again row by row, so that only the rows fail which do so by themselves. Whoever takes
         a failure has ended its sequences before the next part, and all of them where the device was lost.
         """
-        rows = batch.rows
         if batch.placements:
             yield from self._place(batch)
-            rows = tuple(row for row in rows if row.sequence.slot is not None)
+        for rows in batch.calls:
+            yield from self._call(tuple(row for row in rows if row.sequence.slot is not None))
+
+    def _call(self, rows: tuple[Row, ...]) -> Iterator[Computed | Failed]:
         part = self._step(rows) if rows else None
         if isinstance(part, Failed) and len(rows) > 1 and not isinstance(part.error, DeviceLost):
             logger.warning("a step of %d sequences failed, and each is tried alone: %s", len(rows), part.error)
             yield from self._each_alone(rows)
         elif part is not None:
             yield part
+            yield from self._take_back(rows)
 
     def _place(self, batch: Batch) -> Iterator[Failed]:
         """Make each placement's slot hold what it is to."""
@@ -91,6 +96,17 @@ class ModelRunner:
                 carry_out(placement, self.session, self._pool)
             except BaseException as error:
                 failed[placement.slot] = error
+                yield Failed([sequence], error)
+
+    def _take_back(self, rows: Sequence[Row]) -> Iterator[Failed]:
+        """Cut off the slots what their sequences have not taken of their drafts."""
+        for row in rows:
+            sequence = row.sequence
+            if not row.draft or sequence.slot is None:
+                continue  # the next one in the slot of a sequence that has ended cuts it
+            try:
+                self.session.truncate(sequence.slot, sequence.num_computed)
+            except BaseException as error:
                 yield Failed([sequence], error)
 
     def take_over(self, session: Session) -> None:
@@ -121,15 +137,18 @@ class ModelRunner:
             part = self._step((row,))
             if part is not None:
                 yield part
+                yield from self._take_back((row,))
 
     def _step(self, rows: tuple[Row, ...]) -> Computed | Failed | None:
         """Run the session once; None if an abort or the stop has kept it from computing anything."""
         prefill = _prefill_of(rows)
         if prefill is not None and not self._begin(prefill):
             return None
+        started = time.perf_counter()
         try:
             output = self.session.step([_slot_tokens(row) for row in rows])
-            return Computed(rows, within_vocabulary(output, self._vocab_size))
+            taken_s = time.perf_counter() - started
+            return Computed(rows, within_vocabulary(output, self._vocab_size), taken_s)
         except BaseException as error:
             if isinstance(error, Interrupted) and prefill is not None and prefill.is_interrupted:
                 return None
@@ -196,11 +215,11 @@ def _prefill_of(rows: Sequence[Row]) -> _Prefill | None:
 
 
 def _slot_tokens(row: Row) -> SlotTokens:
-    """Return the backend's form of a row: the next tokens of the prompt, or the one that was sampled last."""
+    """Return the backend's form of a row: the next tokens of the prompt, or the one sampled last and its draft."""
     sequence = row.sequence
     assert sequence.slot is not None, "a scheduled row has a slot"
     if sequence.is_prefilled:
-        token_ids = np.array(sequence.tail[-1:], dtype=np.int64)
+        token_ids = np.array([sequence.tail[-1], *row.draft], dtype=np.int64)
         return SlotTokens(sequence.slot, token_ids, row.num_logits, row.keep)
     begin = sequence.num_computed
     token_ids, runs = row_of(sequence.prompt, sequence.embedded, begin, begin + row.num_tokens)

@@ -62,7 +62,7 @@ def sample_rows(
         if row.is_sampled:
             sampling.append(generation)
             last_logits.append(end - 1)
-    return failed + _draw(sampler, _pick(output, last_logits), sampling) if sampling else failed
+    return failed + _draw(sampler, pick(output, last_logits), sampling) if sampling else failed
 
 
 def _draw(sampler: Sampler, output: StepOutput, generations: list[Generation]) -> list[Sampled]:
@@ -110,7 +110,7 @@ def _keep_prompt_logprobs(generation: Generation, row: Row, output: StepOutput, 
             generation.add_prompt_logprobs(value)
 
 
-def _pick(output: StepOutput, rows: list[int]) -> StepOutput:
+def pick(output: StepOutput, rows: list[int]) -> StepOutput:
     """Return the given rows of the output; the output itself, uncopied, when these are all of them."""
     if len(rows) == len(output.logits):
         return output
@@ -129,7 +129,7 @@ def _logprobs(
         if generations[row].params.logprobs is not None and isinstance(token_id, int)
     }
     if wanted:
-        picked = _pick(output, list(wanted))
+        picked = pick(output, list(wanted))
         num_top = [generations[row].params.logprobs or 0 for row in wanted]
         token_ids = list(wanted.values())
         values = token_logprobs(picked.logits, token_ids, num_top, picked.top_logits, picked.top_token_ids)

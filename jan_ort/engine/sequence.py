@@ -68,6 +68,13 @@ class TokenSequence:
         """Whether the whole prompt is in the slot, so that the next row is one generated token."""
         return self.num_computed >= len(self.prompt)
 
+    def since(self, position: int) -> list[int]:
+        """Return the tokens from this position on."""
+        num = len(self.prompt)
+        if position >= num:
+            return self.tail[position - num :]
+        return [*self.prompt[position:].tolist(), *self.tail]
+
     def append(self, token_id: int) -> None:
         """Add a generated token: the next decode step's input."""
         self.tail.append(token_id)

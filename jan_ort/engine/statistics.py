@@ -65,13 +65,16 @@ class EngineStatistics:
     A prompt counts when its first token is there: ``num_prompt_tokens``, of which ``num_cached_tokens`` were not
     computed anew. ``num_generated_tokens`` includes the token that ends a text. ``num_set_aside`` counts how often a
     sequence gave its slot to another request for a while. ``num_ended`` is by what ended a sequence: stop, length,
-    abort or error.
+    abort or error. ``num_accepted_at`` counts the tokens of drafts that were taken, by their places in these.
     """
 
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0
     num_generated_tokens: int = 0
     num_set_aside: int = 0
+    num_drafts: int = 0
+    num_draft_tokens: int = 0
+    num_accepted_at: Counter[int] = field(default_factory=Counter)
     num_ended: Counter[str] = field(default_factory=Counter)
     first_token_s: Distribution = field(default_factory=lambda: Distribution(_FIRST_TOKEN_S))
     between_tokens_s: Distribution = field(default_factory=lambda: Distribution(_BETWEEN_TOKENS_S))
@@ -89,6 +92,12 @@ class EngineStatistics:
         clock.last_token_at = now
         self.num_generated_tokens += generation.sampler.num_generated - clock.num_counted
         clock.num_counted = generation.sampler.num_generated
+
+    def note_draft(self, num_drafted: int, num_accepted: int) -> None:
+        """Note that a draft was computed, and how many of its tokens were taken."""
+        self.num_drafts += 1
+        self.num_draft_tokens += num_drafted
+        self.num_accepted_at.update(range(num_accepted))
 
     def end(self, generation: Generation, reason: str) -> None:
         """Note what ended a sequence."""

@@ -23,6 +23,7 @@ from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
+from jan_ort.serving.drafting import open_drafter
 from jan_ort.serving.prompt_cache import max_saved_bytes, open_pool
 from jan_ort.serving.served_model import MAX_WAITING, ServedModel, open_session, open_tokenizer
 from jan_ort.serving.served_task import ServedTask
@@ -165,6 +166,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             prefill_step_s=settings.prefill_step_s,
             max_saved_bytes=max_bytes,
             pool=open_pool(session.info, settings, max_bytes),
+            drafter=open_drafter(folder.name, session.info, settings),
             reopen=lambda: open_session(folder.path, backend, settings, GENERATE),
         )
         undo.pop_all()

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from jan_ort.settings.network import NetworkSettings
 from jan_ort.settings.prompt_cache import PromptCacheSettings
 from jan_ort.settings.responses import ResponseSettings
+from jan_ort.settings.speculation import SpeculationSettings
 from jan_ort.settings.tls import TlsSettings
 from jan_ort.settings.value_sources import (
     ConfigFileSource,
@@ -31,7 +32,7 @@ def default_cache_dir() -> Path:
     return Path(user_cache_dir("jan-ort", appauthor=False))
 
 
-class Settings(PromptCacheSettings, ResponseSettings, TlsSettings, NetworkSettings):
+class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSettings, NetworkSettings):
     """What the operator decides.
 
     A flag ``--num-slots`` is the field ``num_slots``, ``JAN_ORT_NUM_SLOTS`` and ``num_slots = 4`` in a file; a flag

@@ -10,6 +10,7 @@ from jan_ort.engine.engine import Engine
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest
 from jan_ort.engine.prefix_pool import PrefixPool
+from jan_ort.engine.speculation.drafter import Drafter
 from jan_ort_backends import Capability, Session
 from jan_ort_backends.reference_tokenizer import EOS_TOKEN_ID
 from tests.engine.running import ALL, TOKENIZER, Sink
@@ -67,6 +68,7 @@ def stepped(
     max_saved_bytes: float = float("inf"),
     max_queued: int = 4096,
     pool: PrefixPool | None = None,
+    drafter: Drafter | None = None,
 ) -> Iterator[Stepped]:
     """Yield an engine over ``session``, which is closed in the end."""
     told: list[Stepped] = []
@@ -79,6 +81,7 @@ def stepped(
         max_queued=max_queued,
         max_saved_bytes=max_saved_bytes,
         pool=pool,
+        drafter=drafter,
     )
     told.append(Stepped(engine))
     try:

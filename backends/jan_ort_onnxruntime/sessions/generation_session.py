@@ -33,6 +33,9 @@ from jan_ort_onnxruntime.sessions.graph_runner import GraphRunner, StepBuffers, 
 from jan_ort_onnxruntime.sessions.interruption import Interruption
 from jan_ort_onnxruntime.sessions.step_plan import Run, plan_alone, plan_runs
 
+KEPT_DRAFTS = 16
+"""Rows of logits, beyond one for each slot, whose buffers are kept: to get memory of 3 MB takes as long as a token."""
+
 
 class GenerationSession(CountedSession):
     """A decoder with ``num_slots`` sequences in its KV cache; ``decoder`` None: the graph is of our own making.
@@ -79,7 +82,7 @@ class GenerationSession(CountedSession):
         check_kind(batch, self.lengths)
         runs = self._plan(batch)
         num_logits = sum(row.num_logits for row in batch)
-        buffers = self._buffers if num_logits <= self.info.num_slots else StepBuffers(self._graph, num_logits)
+        buffers = self._buffers_for(num_logits)
         assert self._runner is not None  # the server does not step a closed session
         with self._interruption.step() as run_options, running():
             first = 0
@@ -87,6 +90,15 @@ class GenerationSession(CountedSession):
                 self._runner.run(run, buffers, first, run_options)
                 first += len(run.logits_rows)
         return _in_batch_order(buffers, [index for run in runs for index in run.output_rows])
+
+    def _buffers_for(self, num_logits: int) -> StepBuffers:
+        """Return buffers of so many rows: the same ones, unless that is more than slots with a few drafts have."""
+        kept = self.info.num_slots + KEPT_DRAFTS
+        if num_logits > kept:
+            return StepBuffers(self._graph, num_logits)
+        if num_logits > self._buffers.num_rows:
+            self._buffers = StepBuffers(self._graph, kept)
+        return self._buffers
 
     def _plan(self, batch: Sequence[SlotTokens]) -> list[Run]:
         """Choose KV rows for slots that start, bring together those that keep decoding together, and plan the runs."""

@@ -26,6 +26,7 @@ class StepBuffers:
     """Where the logits of a step are written: ``num_logits`` rows of each output, reused while few are wanted."""
 
     def __init__(self, graph: GenerationGraph, num_rows: int) -> None:
+        self.num_rows = num_rows
         self.logits = np.empty((num_rows, graph.vocab_size), np.float32)
         self.top_logits = np.empty((num_rows, graph.num_top_logits), np.float32)
         self.top_token_ids = np.empty((num_rows, graph.num_top_logits), np.int64)

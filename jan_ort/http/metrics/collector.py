@@ -95,6 +95,16 @@ def _count_families(engines: dict[str, Engine]) -> Iterable[Metric]:
         "How often a sequence gave its slot to another request for a while.",
         labels=_MODEL,
     )
+    drafts = CounterMetricFamily("vllm:spec_decode_num_drafts", "Drafts that were computed.", labels=_MODEL)
+    drafted = CounterMetricFamily("vllm:spec_decode_num_draft_tokens", "Tokens of drafts.", labels=_MODEL)
+    accepted = CounterMetricFamily(
+        "vllm:spec_decode_num_accepted_tokens", "Tokens of drafts that were taken.", labels=_MODEL
+    )
+    accepted_at = CounterMetricFamily(
+        "vllm:spec_decode_num_accepted_tokens_per_pos",
+        "Tokens of drafts that were taken, by their places in these.",
+        labels=(*_MODEL, "position"),
+    )
     ended = CounterMetricFamily(
         "vllm:request_success", "Sequences that have ended, by what ended them.", labels=(*_MODEL, "finished_reason")
     )
@@ -107,7 +117,13 @@ def _count_families(engines: dict[str, Engine]) -> Iterable[Metric]:
         aside.add_metric((name,), counts.num_set_aside)
         for reason, number in list(counts.num_ended.items()):
             ended.add_metric((name, reason), number)
-    return prompts, generated, queries, hits, aside, ended
+        drafts.add_metric((name,), counts.num_drafts)
+        drafted.add_metric((name,), counts.num_draft_tokens)
+        places = list(counts.num_accepted_at.items())
+        accepted.add_metric((name,), sum(number for _, number in places))
+        for place, number in places:
+            accepted_at.add_metric((name, str(place)), number)
+    return prompts, generated, queries, hits, aside, ended, drafts, drafted, accepted, accepted_at
 
 
 def _prompt_cache_families(engines: dict[str, Engine]) -> Iterable[Metric]:

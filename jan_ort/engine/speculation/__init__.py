@@ -1,0 +1,1 @@
+"""Drafts: tokens that are guessed for a sequence, so that one step computes several of it."""

@@ -1,0 +1,18 @@
+"""The settings of drafts, by which a step computes several tokens of a sequence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class SpeculationSettings(BaseSettings):
+    """What the operator decides about drafts."""
+
+    speculate: Literal["off", "ngram"] = Field(
+        "off",
+        description="Guess tokens and compute several in one step: ngram takes them from where the last ones stood "
+        "before, in the text or in earlier answers. Answers have the same distribution, not the same bits.",
+    )
