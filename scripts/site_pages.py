@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
 from typing import Any
 
-import click
+import reference  # beside this file, whose folder mkdocs looks in
 from mkdocs.structure.files import File, Files
-from pydantic_core import PydanticUndefined
-
-from jan_ort.cli.program import main
-from jan_ort.settings.schema import Settings
-from jan_ort_openapi import load_spec
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
@@ -37,8 +31,7 @@ LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(\s*(?!\w+:|#)([^)#\s]+)(#[^)]*)?\)|!\[([
 def on_files(files: Files, config: Any) -> Files:
     """Add the documents from elsewhere and the generated pages."""
     pages = {page: (ROOT / source).read_text("utf-8") for source, page in ELSEWHERE.items()}
-    generated = {"Commands": _commands(main, "jan-ort"), "Settings": _settings(), "Operations": _operations()}
-    pages |= {f"reference/{name.lower()}.md": "\n".join((f"# {name}", "", *it)) for name, it in generated.items()}
+    pages |= {f"reference/{name}.md": reference.page(name) for name in reference.PAGES}
     for page, content in pages.items():
         files.append(File.generated(config, page, content=content))
     return files
@@ -59,26 +52,3 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
         return f"![{picture}]({to})" if picture_target else f"[{text}]({to}{anchor})"
 
     return LINK.sub(led, markdown)
-
-
-def _commands(command: click.Command, path: str) -> Iterator[str]:
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
-    yield from (f"## {path}", "", "```text", command.get_help(context), "```", "")
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            yield from _commands(command.get_command(context, name) or command, f"{path} {name}")
-
-
-def _settings() -> Iterator[str]:
-    yield from ("| flag | variable | default | |", "|---|---|---|---|")
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
-        yield f"| `--{name.replace('_', '-')}` | `JAN_ORT_{name.upper()}` | {default} | {field.description} |"
-
-
-def _operations() -> Iterator[str]:
-    yield from ("| operation | |", "|---|---|")
-    for path, item in load_spec()["paths"].items():
-        for method, operation in item.items():
-            if method in ("get", "post", "delete"):
-                yield f"| `{method.upper()} {path}` | {operation['summary']} |"

@@ -8,13 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (".", "docs", "docs/operating", "backends", "backends/*", "benchmarks", "conformance", "openapi")
+FOLDERS = (
+    ".",
+    "docs",
+    "docs/operating",
+    "docs/tutorials",
+    "backends",
+    "backends/*",
+    "benchmarks",
+    "conformance",
+    "openapi",
+)
 DOCUMENTS = [ROOT / "llms.txt", *(path for folder in FOLDERS for path in sorted(ROOT.glob(f"{folder}/*.md")))]
+CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#]+)")
 
 
 def missing(document: Path) -> list[str]:
-    links = [link.strip() for link in LINK.findall(document.read_text("utf-8"))]
+    links = [link.strip() for link in LINK.findall(CODE.sub("", document.read_text("utf-8")))]
     return [link for link in links if not (document.parent / link).exists()]
 
 

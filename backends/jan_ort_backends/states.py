@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jan_ort_backends.errors import BackendError, BadInput, OutOfMemory, Unsupported
 
 State = NDArray[np.uint8]
+"""What a slot holds as bytes, uint8 ``(n,)``: ``pack_state`` writes them, and ``unpack_state`` checks them."""
 
 _MAGIC = b"janort01"
 _HEADER = np.dtype([("magic", "S8"), ("key", "V16"), ("length", "<i8"), ("num_bytes", "<i8"), ("digest", "V24")])
