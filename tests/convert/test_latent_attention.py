@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import onnx
 import pytest
 
 from jan_ort.convert import convert_gguf
+from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.architectures.deepseek2 import DEEPSEEK2
+from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.model_errors import ConversionError
 from tests.fixtures.gguf_models import RECIPES, write
 from tests.fixtures.gguf_models.model import Model, Sizes
@@ -57,6 +61,22 @@ def test_what_cannot_be_followed_is_refused_by_name(
 
     with pytest.raises(ConversionError, match=message):
         convert(tmp_path / "model.gguf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "growth"), [("yarn", 1 + 0.1 * math.log(4)), ("linear", 1 + 0.1 * math.log(4)), ("none", 1.0)]
+)
+def test_scores_grow_with_any_scaling(kind: str, growth: float, tmp_path: Path) -> None:
+    model = Model(tmp_path / "model.gguf", "deepseek2", Sizes(layers=1))
+    RECIPES["deepseek2"].add(model)
+    model.key("rope.scaling.type", kind)
+    model.key("rope.scaling.factor", 4.0)
+    model.close()
+
+    latent = read_decoder_config(GgufFile(tmp_path / "model.gguf"), DEEPSEEK2).latent
+
+    assert latent is not None
+    assert latent.scale == pytest.approx((latent.still + latent.rotating) ** -0.5 * growth**2)
 
 
 def test_a_file_that_is_older_than_the_split_of_keys_and_values_is_named(

@@ -52,9 +52,14 @@ def read_latent(source: Checkpoint, decoder: Decoder) -> LatentSizes | None:
 
 
 def _growth(source: Checkpoint, decoder: Decoder) -> float:
-    """Return by how much YaRN makes queries and keys larger; as files say it, the multiplier is a tenth."""
+    """Return by how much scaling makes queries and keys larger, as llama.cpp has it of every kind.
+
+    As files say it, the multiplier is a tenth.
+    """
     key = decoder.key
-    if source.string(key("rope.scaling.type"), "linear") != "yarn":
+    if (kind := source.string(key("rope.scaling.type"), "linear")) == "none":
         return 1.0
     grown = math.log(max(1.0, source.number(key("rope.scaling.factor"), 1.0)))
-    return 1.0 + source.number(key("rope.scaling.yarn_log_multiplier"), 0.1, or_zero=True) * grown
+    is_yarn = kind == "yarn"  # of other kinds the key is refused, for nobody reads it
+    multiplier = source.number(key("rope.scaling.yarn_log_multiplier"), 0.1, or_zero=True) if is_yarn else 0.1
+    return 1.0 + multiplier * grown
