@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from dataclasses import replace
+from urllib.parse import parse_qs, unquote
 
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.models.sources.hub_files import HubId
 
-_HOST = re.compile(r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/(?P<path>[^?#]+)(?:[?#].*)?", re.IGNORECASE)
+_HOST = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/(?P<path>[^?#]+)(?:\?(?P<query>[^#]*))?(?:#.*)?", re.IGNORECASE
+)
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _REPO = r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)"
 _ID = re.compile(rf"{_REPO}(?:/(?P<file>[^:]+\.gguf)|:(?P<quantization>[\w.-]+))?")
@@ -16,6 +19,9 @@ _PAGE = re.compile(
     rf"{_REPO}/(?P<kind>blob|resolve|raw|tree)/(?P<revision>[\w.-]+)(?:/(?P<path>[^:]*?))?/?(?::(?P<quantization>[\w.-]+))?"
 )
 _QUANTIZATION = re.compile(r"(?:UD-)?(?:I?Q\d|TQ\d|BF16|F16|F32|MXFP4)\w*", re.IGNORECASE)
+_ANY = "latest"
+"""What other programs write where no quantization is asked for."""
+
 _OTHERS = ("datasets", "spaces", "models", "collections", "docs", "papers")
 
 
@@ -38,14 +44,21 @@ def parse_hub_id(text: str) -> HubId | None:
     found = _page_of(path) or _id_of(path)
     if found is None or found.repo_id.partition("/")[0] in _OTHERS:
         raise ModelReferenceError(f"{text!r} is not the address of a model; one is https://huggingface.co/org/name")
-    return found
+    return _with_shown_file(found, address["query"] or "")
+
+
+def _with_shown_file(found: HubId, query: str) -> HubId:
+    """Return the file whose description a page shows beside its repository."""
+    shown = parse_qs(query).get("show_file_info", [""])[0]
+    return replace(found, file=shown, quantization=None) if found.file is None and shown.endswith(".gguf") else found
 
 
 def _id_of(text: str) -> HubId | None:
     match = _ID.fullmatch(text)
     if match is None or match["repo"].endswith((".gguf", ".onnx")):
         return None
-    return HubId(match["repo"], match["file"], match["quantization"])
+    quantization = None if match["quantization"] == _ANY else match["quantization"]
+    return HubId(match["repo"], match["file"], quantization)
 
 
 def _page_of(path: str) -> HubId | None:
