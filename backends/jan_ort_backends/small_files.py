@@ -28,6 +28,8 @@ def leaves_folder(name: str) -> bool:
     return parts.is_absolute() or PureWindowsPath(name).drive != "" or ".." in parts.parts or "\x00" in name
 
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
+
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -49,8 +51,18 @@ def why_no_file(path: Path) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if stat.S_ISREG(mode):
-        return None
+        return _why_pointer(path)
     return f"is {next((name for is_kind, name in _KINDS if is_kind(mode)), 'something else')}, not a file"
+
+
+def _why_pointer(path: Path) -> str | None:
+    """Return what a file is that stands for another: what a clone without Git LFS leaves."""
+    try:
+        with path.open("rb") as stream:
+            is_pointer = stream.read(len(_POINTER)) == _POINTER
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return "is a pointer of Git LFS, not the file itself (git lfs pull fetches that)" if is_pointer else None
 
 
 def check_small_file(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> None:

@@ -35,6 +35,9 @@ _COPIED = (
     "chat_template.json",
     "additional_chat_templates/tool_use.jinja",
 )
+_QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
+"""Of transformers, of MLX, and of compressed-tensors' first versions."""
+
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -57,6 +60,8 @@ def convert_safetensors(
     check_empty(target)
     report(STAGE, 0.0)
     layout, stated = check_checkpoint(source)
+    if stated.left_out:
+        logger.warning("%s: only the text model is served; left out: %s", source, ", ".join(stated.left_out))
     model = HfCheckpoint(source, stated.values, layout, is_wrapped=bool(stated.left_out))
     report = in_bytes(report, model.size_bytes)
     decoder = model.decoder
@@ -80,6 +85,16 @@ def convert_safetensors(
     report(STAGE, 1.0)
 
 
+def check_safetensors(source: Path, weights: Weights, memory_limit_mb: int | None = None) -> None:
+    """Read the headers of all files, and check all that they say and a conversion needs; a few tenths of a second.
+
+    Raises: ConversionError if the folder cannot be served with ``weights``.
+    """
+    layout, stated = check_checkpoint(source)
+    model = HfCheckpoint(source, stated.values, layout, is_wrapped=bool(stated.left_out))
+    _read_tokenizer(source, check_model(model, model.decoder, weights, memory_limit_mb))
+
+
 def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
     """Return which architecture a folder has, and what its config.json says of the text; no weights are read.
 
@@ -95,14 +110,13 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
     config = _read(folder / "config.json")
     stated, supported = text_config(config), hf_layouts()
     model_type = stated.model_type
-    quantization = config.get("quantization_config")
-    method = str(quantization.get("quant_method", "unknown"))[:40] if isinstance(quantization, dict) else ""
     layout = supported.get(model_type or "")
-    if method and (layout is None or method != layout.quantization):
-        raise ConversionError(
-            f"{folder}: the weights are quantised for other programs (quantization_config says {method!r}); take the "
-            "repository that they were made of, or a GGUF file of the model"
-        )
+    for key, method in _quantization(config, stated.values):
+        if layout is None or method != layout.quantization:
+            raise ConversionError(
+                f"{folder}: the weights are quantised for other programs ({key} says {method!r}); take the repository "
+                "that they were made of, or a GGUF file of the model"
+            )
     if layout is None:
         raise ConversionError(
             f"{folder}: architecture {str(model_type)[:80]!r} is not supported; supported: {', '.join(supported)}; "
@@ -113,9 +127,13 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
             f"{folder} has no {TOKENIZER}, and no other kind of tokenizer is read; save it with transformers "
             "(AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)), or take a GGUF file of the model"
         )
-    if stated.left_out:
-        logger.warning("%s: only the text model is served; left out: %s", folder, ", ".join(stated.left_out))
     return layout, stated
+
+
+def _quantization(*configs: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys that say how weights are quantised, with the method's name."""
+    found = [(key, config.get(key)) for config in configs for key in _QUANTIZATION_KEYS]
+    return [(key, str(said.get("quant_method", "unknown"))[:40]) for key, said in found if isinstance(said, dict)]
 
 
 def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str, Any]:

@@ -138,6 +138,9 @@ def test_a_damaged_checkpoint_is_named(damage: Callable[[Path], None], message: 
         ("llama", {"num_hidden_layers": 1}, r"tensor 'model\.layers\.1\.\S+' belongs to no part"),
         ("llama", {"num_hidden_layers": 3}, r"tensor 'model\.layers\.2\.\S+' is missing"),
         ("llama", {"quantization_config": {"quant_method": "gptq"}}, r"quantised for other programs .* 'gptq'"),
+        ("llama", {"quantization": {"bits": 4}}, r"quantised for other programs \(quantization says 'unknown'"),
+        ("llama", {"compression_config": {"quant_method": "x"}}, r"quantised .* \(compression_config says 'x'"),
+        ("llama", {"text_config": {"model_type": "llama", "quantization_config": {}}}, r"quantised for other programs"),
         ("llama", {"model_type": "mamba"}, r"architecture 'mamba' is not supported; supported: llama, mistral"),
         ("qwen3", {"layer_types": ["linear_attention", "full_attention"]}, r"layer_types is .* supported: full_"),
         ("smollm3", {"no_rope_layers": [1, 0, 1, 0]}, r"no_rope_layers is '\[1, 0, 1, 0\]'"),
@@ -161,6 +164,20 @@ def test_a_tensor_of_a_quantised_type_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"BF16"', b'"F8X2"', 1))
 
     with pytest.raises(ConversionError, match=r"has the type F8X2, which is not supported"):
+        convert(source)
+
+
+@pytest.mark.parametrize("suffix", [".qweight", ".scales", ".weight_scale_inv", ".absmax"])
+def test_tensors_of_quantised_weights_are_called_that(suffix: str, tmp_path: Path) -> None:
+    source = write("llama", tmp_path)
+    path = source / "model.safetensors"
+    old, new = b'"lm_head.weight"', f'"lm_head{suffix}"'.encode()
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].replace(old, new)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+
+    with pytest.raises(ConversionError, match=rf"quantised for other programs \(there is a tensor 'lm_head\{suffix}'"):
         convert(source)
 
 

@@ -14,7 +14,7 @@ from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import STORED_IN_4_BITS
 from jan_ort.convert.inputs.ggml_types import is_readable, readable_types
-from jan_ort.convert.inputs.gguf_header import GgufHeader, StoredTensor, read_header
+from jan_ort.convert.inputs.gguf_header import GgufHeader, StoredTensor, UnreadVersion, read_header
 from jan_ort.convert.inputs.gguf_parts import check_part, existing_parts, no_model
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort_backends.small_files import why_no_file
@@ -34,6 +34,8 @@ class GgufPart:
         _check_magic(path)
         try:
             return cls(path, read_header(path, keep=keep_header), np.memmap(path, np.uint8, "r"))
+        except UnreadVersion as error:
+            raise ConversionError(f"{path}: {error}") from error
         except ValueError as error:
             raise ConversionError(
                 f"{path}: truncated or damaged GGUF file of {path.stat().st_size} bytes: {error}; download it again "

@@ -54,6 +54,10 @@ class GgufHeader:
     order: Literal["<", ">"]
 
 
+class UnreadVersion(ValueError):
+    """A version of the format that is not read: the file may be whole."""
+
+
 _kept: dict[tuple[Path, int, int], GgufHeader] = {}
 """Headers that will be asked for again, by path, size and time: a large vocabulary takes 0.2 s to read, and 40 MB."""
 
@@ -113,7 +117,7 @@ class _Cursor:
             self._order, self._at = ">", 4
             version = self._integer("I")
         if version not in _VERSIONS:
-            raise ValueError(
+            raise UnreadVersion(
                 f"its GGUF version is {version}; versions 2 and 3 are read: convert it again with llama.cpp"
             )
 

@@ -20,6 +20,12 @@ from jan_ort.convert.inputs.safetensors_shards import FLOATS, ShardTensor, read_
 
 _LAYER = re.compile(r"\.(\d+)\.")
 _TRANSPOSED = ("qkv", "attention_output", "gate", "up", "down")
+_QUANTISED = (
+    *(".qweight", ".qzeros", ".g_idx", ".scales", ".biases", ".weight_scale", ".weight_scale_inv", ".weight_packed"),
+    *(".input_scale", ".absmax", ".quant_map", ".SCB"),
+)
+"""Of GPTQ, AWQ, MLX, FP8, compressed-tensors and bitsandbytes."""
+
 # Buffers of old versions, which transformers passes over, too.
 _BUFFERS = re.compile(r".*(\.rotary_emb\.inv_freq|\.attn\.(masked_)?bias)")
 
@@ -78,6 +84,7 @@ class HfCheckpoint(Checkpoint):
                 continue
             ours = getattr(self.decoder.tensors, role) if role else ""
             if not ours:
+                self._refuse_quantised(name)
                 self.refuse(
                     f"tensor {name[:200]!r} belongs to no part of a {self._layout.model_type} model that is supported; "
                     "use another model"
@@ -86,6 +93,14 @@ class HfCheckpoint(Checkpoint):
             self._stored[full], self._roles[full], self._names[full] = tensor, role, name
         if tied is False and f"{self.decoder.tensors.head}.weight" not in self._stored:
             self.refuse("tensor 'lm_head.weight' is missing, and config.json says that it is not the embedding")
+
+    def _refuse_quantised(self, name: str) -> None:
+        """Refuse a tensor by which weights are quantised, where config.json says nothing of it."""
+        if name.endswith(_QUANTISED):
+            self.refuse(
+                f"the weights are quantised for other programs (there is a tensor {name[:200]!r}); take the repository "
+                "that they were made of, or a GGUF file of the model"
+            )
 
     def _has_prefix(self, stored: Mapping[str, ShardTensor]) -> bool:
         return f"{next(iter(self._layout.tensors))}.weight" in stored

@@ -143,7 +143,9 @@ class MadeSource(Source):
         return None if key is None else cache.find(key)
 
     def make(self, wanted: Wanted, cache_dir: Path, progress: Progress = silent) -> Path:
-        """Return the folder of the cache, made by ``build`` if need be."""
+        """Return the folder of the cache, made by ``build`` if need be: checked before all of its files are read."""
+        if self.present(wanted, cache_dir) is None:
+            self.check(wanted)
         cache = ModelCache(cache_dir)
         key = self.key(wanted, lambda path: cache.file_sha256(path, progress))
         assert key is not None, "every checksum is known"

@@ -11,7 +11,7 @@ from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.gguf_parts import existing_parts, part_number, part_paths
 from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
-from jan_ort.ground.progress import Progress, silent
+from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import EMBED, GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.folder import ModelFolder
@@ -19,6 +19,9 @@ from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Want
 from jan_ort_backends.small_files import why_no_file
 
 _PART_NAME = re.compile(r"-00001-of-\d{5}$")
+NO_MODELS = ("mmproj", "imatrix")
+"""What stands in the names of files that lie beside a model's own."""
+
 _FLOAT32_GROWTH = 8  # from 4 bits
 
 
@@ -41,6 +44,8 @@ class GgufSource(MadeSource):
         if not path.is_dir():
             return cls._of(path)
         ggufs = [each for each in sorted(path.glob("*.gguf")) if part_number(each)[0] == 1]
+        models = [each for each in ggufs if not any(word in each.name.lower() for word in NO_MODELS)]
+        ggufs = models or ggufs
         if len(ggufs) > 1:
             named = ", ".join(map(str, ggufs[:8]))
             raise ModelReferenceError(f"{path} holds {len(ggufs)} GGUF files; name one: {named}")
@@ -110,12 +115,6 @@ class GgufSource(MadeSource):
             check_gguf(self.path, wanted.weights, wanted.memory_limit_mb)
         else:
             check_gguf_encoder(self.path, wanted.memory_limit_mb, wanted.pooling)
-
-    def make(self, wanted: Wanted, cache_dir: Path, progress: Progress = silent) -> Path:
-        """Return the folder; a file that is not in the cache has its header checked before all of it is read."""
-        if self.present(wanted, cache_dir) is None:
-            self.check(wanted)
-        return MadeSource.make(self, wanted, cache_dir, progress)
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
+from jan_ort.convert.weights.schemes import AS_IS, SCHEMES, Weights
 from jan_ort.ground.file_blocks import sha256_in_blocks
 from jan_ort.ground.model_errors import ConversionError, ModelReferenceError
 from jan_ort.ground.progress import Progress
@@ -17,6 +18,7 @@ from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Want
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
 _PICKLED = "pytorch_model*.bin"
+_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,12 @@ class SafetensorsSource(MadeSource):
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
         return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
 
+    def check(self, wanted: Wanted) -> None:
+        """Check the headers of all files."""
+        from jan_ort.convert import check_safetensors
+
+        check_safetensors(self.path, _scheme(self.path, wanted.weights), wanted.memory_limit_mb)
+
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most: as much as 16 bits a value."""
         return sum(path.stat().st_size for path in self._weights())
@@ -82,14 +90,27 @@ def _has_checkpoint(path: Path) -> bool:
         return False
     if (path / _ADAPTER).exists() or (path / _WEIGHTS).exists() or (path / _INDEX).exists():
         return True
-    if not (path / "config.json").exists() or any(path.glob("*.gguf")):
+    if any(path.glob("*.gguf")):
         return False
-    if any(path.glob(_PICKLED)):
+    if (path / "config.json").exists() and any(path.glob(_PICKLED)):
         raise ModelReferenceError(
             f"{path} has pickled weights ({_PICKLED}), which may run any code when they are read; take a version of "
             "the model with safetensors weights"
         )
+    _refuse_other_names(path)
     return False
+
+
+def _refuse_other_names(path: Path) -> None:
+    """Refuse a folder whose weights have names by which nobody finds them. Raises: ModelReferenceError."""
+    files = sorted(each.name for each in path.glob("*.safetensors"))
+    if (other := next((each for each in files if _SHARD.fullmatch(each)), None)) is not None:
+        raise ModelReferenceError(f"{path} has {other}, and not {_INDEX}, which says what is in it; download that, too")
+    if files and not any(path.glob("*.onnx")) and not any(path.glob("onnx/*.onnx")):
+        raise ModelReferenceError(
+            f"{path} has weights in {files[0]}, and not in {_WEIGHTS}; take the files that transformers reads, of the "
+            "same repository, or name it so if it is the whole model"
+        )
 
 
 def convert_checkpoint(
@@ -98,17 +119,22 @@ def convert_checkpoint(
     """Write the model folder of a checkpoint into the existing, empty ``target``. Raises: ConversionError; OSError."""
     from jan_ort.convert import convert_safetensors  # imported late: onnx is slow to import
 
-    if wanted.weights == AS_IS:
-        raise ConversionError(f"{source}: weights {AS_IS!r} are for GGUF files; say --weights {' or '.join(SCHEMES)}")
-    scheme = next((each for each in SCHEMES if each == wanted.weights), None)
-    if scheme is None:
-        raise ConversionError(f"weights {wanted.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
     convert_safetensors(
         source,
         target,
-        weights=scheme,
+        weights=_scheme(source, wanted.weights),
         name=name,
         progress=naming(progress, name),
         sha256=sha256,
         memory_limit_mb=wanted.memory_limit_mb,
     )
+
+
+def _scheme(source: Path, weights: str) -> Weights:
+    """Return the scheme of a name. Raises: ConversionError."""
+    if weights == AS_IS:
+        raise ConversionError(f"{source}: weights {AS_IS!r} are for GGUF files; say --weights {' or '.join(SCHEMES)}")
+    scheme = next((each for each in SCHEMES if each == weights), None)
+    if scheme is None:
+        raise ConversionError(f"weights {weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+    return scheme

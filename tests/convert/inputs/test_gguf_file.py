@@ -41,6 +41,14 @@ def test_a_file_with_another_magic_is_refused(content: bytes, tmp_path: Path) ->
         convert(source, tmp_path)
 
 
+def test_a_version_that_is_not_read_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "old.gguf"
+    path.write_bytes(b"GGUF" + (1).to_bytes(4, "little") + bytes(16))
+
+    with pytest.raises(ConversionError, match=r"its GGUF version is 1; .*: convert it again with llama\.cpp$"):
+        convert(path, tmp_path)
+
+
 @pytest.mark.parametrize("kept", [4, 20, 100, 5_000, 12_000, -200, -1])
 def test_a_truncated_file_is_refused(kept: int, tmp_path: Path) -> None:
     source = TinyLlama(Type.Q4_1).write(tmp_path / "tiny.gguf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,54 @@ def test_a_folder_is_converted_once(tmp_path: Path) -> None:
     assert found.present(Wanted(GENERATE), tmp_path / "cache") == folder
 
 
+def lose_a_shard(source: Path) -> None:
+    (source / "model-00002-of-00002.safetensors").unlink()
+
+
+def leave_a_pointer(source: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    (source / "model-00002-of-00002.safetensors").write_text(pointer)
+
+
+def cut_a_shard(source: Path) -> None:
+    path = source / "model-00002-of-00002.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def invent_a_key(source: Path) -> None:
+    config = json.loads((source / "config.json").read_text()) | {"attention_sinks": 4}
+    (source / "config.json").write_text(json.dumps(config))
+
+
+def empty_the_tokenizer(source: Path) -> None:
+    (source / "tokenizer.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lose_a_shard, "does not exist, but"),
+        (leave_a_pointer, r"is a pointer of Git LFS, not the file itself \(git lfs pull fetches that\)"),
+        (cut_a_shard, "truncated or damaged"),
+        (invent_a_key, "attention_sinks is '4'"),
+        (empty_the_tokenizer, r"tokenizer\.json cannot be read"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_headers_say_is_checked_before_all_is_read(
+    damage: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    source = write("qwen2", tmp_path)
+    damage(source)
+    found = find_source(str(source), Known(), task=GENERATE)
+
+    with pytest.raises(ConversionError, match=message):
+        found.check(Wanted(GENERATE))
+    with pytest.raises(ConversionError, match=message):
+        found.make(Wanted(GENERATE), tmp_path / "cache")
+    assert not (tmp_path / "cache" / "checksums.json").exists()
+
+
 def test_weights_as_they_are_are_refused(tmp_path: Path) -> None:
     source = write("llama", tmp_path)
 
@@ -60,6 +109,15 @@ def test_weights_as_they_are_are_refused(tmp_path: Path) -> None:
         (
             {"config.json": '{"quantization_config": {"quant_method": "awq"}}', "model.safetensors": ""},
             "quantised for other programs .* 'awq'",
+        ),
+        (
+            {"config.json": "{}", "model-00001-of-00002.safetensors": ""},
+            r"has model-00001-of-00002\.safetensors, and not model\.safetensors\.index\.json",
+        ),
+        ({"config.json": "{}", "llama.safetensors": ""}, r"has weights in llama\.safetensors, and not in model\."),
+        (
+            {"params.json": "{}", "consolidated.safetensors": ""},
+            r"has weights in consolidated\.safetensors, and not in",
         ),
     ],
 )

@@ -205,6 +205,13 @@ def test_several_gguf_files_have_to_be_named(gguf: Path) -> None:
         find_source(str(gguf.parent), Known(), task=GENERATE)
 
 
+@pytest.mark.parametrize("other", ["mmproj-model-f16.gguf", "tiny.mmproj-Q8_0.gguf", "imatrix_unsloth.gguf"])
+def test_what_lies_beside_a_model_is_passed_over(gguf: Path, other: str) -> None:
+    (gguf.parent / other).touch()
+
+    assert find_source(str(gguf.parent), Known(), task=GENERATE) == GgufSource(gguf)
+
+
 @pytest.mark.parametrize(
     ("content", "shown"),
     [(b"PK\x03\x04zip", "begins with .*PK"), (b"", "is empty"), (b"GGU", "begins with .*b'GGU'")],
