@@ -7,13 +7,18 @@ import gc
 import sys
 import threading
 import traceback
+from functools import cache
 
 _is_left_out = threading.Event()
 """Whether we have left something out of collections of garbage."""
 
 
+@cache
 def leave_out_of_collections() -> None:
-    """Leave what was imported out of collections of garbage: each took 40 ms, mostly of the event loop."""
+    """Leave what was imported out of collections of garbage: each took 40 ms, mostly of the event loop.
+
+    Once a process: to count what is left out takes 10 ms where that is much.
+    """
     if not gc.get_freeze_count():
         gc.freeze()
         _is_left_out.set()

@@ -21,6 +21,7 @@ class Cycle:
 @pytest.fixture
 def nothing_left_out() -> Iterator[None]:
     gc.unfreeze()
+    leave_out_of_collections.cache_clear()
     yield
     _is_left_out.clear()
     gc.freeze()
@@ -43,6 +44,7 @@ def test_what_was_there_at_the_start_is_looked_at_only_at_an_unload() -> None:
 
 def test_what_the_process_itself_has_left_out_stays_so() -> None:
     gc.freeze()  # as these tests do for themselves
+    leave_out_of_collections.cache_clear()
 
     leave_out_of_collections()
 
