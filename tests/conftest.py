@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from quart import Quart
+from werkzeug.routing import Rule
 
 from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.sources import resolve_model
@@ -23,24 +24,41 @@ from tests.own_settings import without_own_settings
 from tests.turns import Turns
 
 SLOW = (
+    "backends/onnxruntime/providers/test_plugin_trial.py",
     "backends/test_contract.py",
+    "cli/bench",
     "cli/commands/test_chat.py",
     "cli/commands/test_pull.py",
     "cli/commands/test_terminal.py",
+    "cli/doctor",
     "clients",
     "conformance",
-    "docs/test_tutorials.py",
+    "convert/test_gguf_models.py",
     "deploy/test_proxies.py",
+    "docs/test_tutorials.py",
     "e2e",
+    "engine/test_prompt_cache.py",
+    "engine/test_scheduler_runs.py",
+    "engine/test_scheduler_twin.py",
     "hostile/test_folders.py",
     "hostile/test_graphs.py",
-    "models/sources/test_fetch_hub.py",
+    "http/cases/test_network_lines.py",
+    "http/handlers/test_leaving.py",
+    "http/protocol",
+    "http/test_tracing.py",
+    "models/cache",
+    "models/sources",
     "on_ray/test_ray.py",
     "openapi/test_agreement.py",
     "pages",
     "plugins/isolation",
     "plugins/test_processes.py",
     "serving/test_cycles.py",
+    "serving/test_embedding.py",
+    "serving/test_loading.py",
+    "serving/test_unloading.py",
+    "settings/test_own_settings.py",
+    "test_container.py",
 )
 """What starts many processes, or asks very much: ``-m "not slow"`` leaves it out."""
 
@@ -74,6 +92,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def no_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """Return what stands for a rule's builder of URLs, of which nothing here is in need."""
+
+    def build(*_: object, **__: object) -> tuple[str, str]:
+        raise AssertionError(f"{rule}: builders are not compiled here (tests/conftest.py)")
+
+    return build
+
+
 def pytest_configure() -> None:
     """Keep the settings of whoever runs the tests out of them, and what the shell makes of Ctrl-C."""
     if LOCAL_FILE.exists():
@@ -84,6 +111,7 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in a shell's background: the processes that tests start and interrupt would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    Rule._compile_builder = no_builder  # type: ignore[assignment, method-assign]  # half of what an app's start takes
 
 
 @pytest.fixture(scope="session")
