@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,11 @@ from jan_ort.serving.server import Server
 from jan_ort.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
     from prometheus_client import CollectorRegistry
+
+_OPENMETRICS = "application/openmetrics-text"
 
 
 class MetricsAddressError(Exception):
@@ -36,7 +40,7 @@ class Metrics:
         """Return everything in the text format of Prometheus, or of OpenMetrics for whoever prefers that."""
         from prometheus_client.exposition import choose_encoder
 
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = choose_encoder(keeping_colons(accept))
         return Response(encode(self.registry), content_type=content_type)
 
     @property
@@ -47,6 +51,22 @@ class Metrics:
 
             self._registry = registry_of(self.server, self.answered)
         return self._registry
+
+
+def keeping_colons(accept: str) -> str:
+    """Return an Accept header that asks for names as they are.
+
+    In OpenMetrics, prometheus_client 0.26 writes a sample ``vllm:x`` as ``vllm_x`` for whoever does not say otherwise,
+    as Prometheus 2 does not; a legal name needs no escaping for anybody.
+    """
+    return accept.replace(_OPENMETRICS, f"{_OPENMETRICS};version=1.0.0;escaping=allow-utf-8")
+
+
+def _with_colons(app: WSGIApplication) -> WSGIApplication:
+    def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return app(environ | {"HTTP_ACCEPT": keeping_colons(environ.get("HTTP_ACCEPT", ""))}, start_response)
+
+    return asked
 
 
 def listen_apart(metrics: Metrics, settings: NetworkSettings) -> Callable[[], None]:
@@ -66,6 +86,9 @@ def listen_apart(metrics: Metrics, settings: NetworkSettings) -> Callable[[], No
             f"cannot serve metrics on {quoted(host)}:{port}: {error}; choose another --metrics-host or --metrics-port"
         ) from error
 
+    app = listening.get_app()
+    assert app is not None, "start_http_server has set it"
+    listening.set_app(_with_colons(app))
     metrics.port = listening.server_port
 
     def close() -> None:

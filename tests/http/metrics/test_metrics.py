@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -120,12 +120,31 @@ async def test_who_prefers_openmetrics_gets_it(client: Client) -> None:
     assert (await response.get_data(as_text=True)).endswith("# EOF\n")
 
 
+ACCEPTED = {
+    "Prometheus 2": "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    "Prometheus 3, names as of old": "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,"
+    "text/plain;version=1.0.0;escaping=underscores;q=0.3,text/plain;version=0.0.4;q=0.2",
+    "no version": "application/openmetrics-text",
+    "text": "text/plain;version=1.0.0;escaping=underscores",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("accept", ACCEPTED.values(), ids=ACCEPTED)
+async def test_names_have_their_colon_whoever_asks(client: Client, accept: str) -> None:
+    text = await (await client.get("/metrics", headers={"Accept": accept})).get_data(as_text=True)
+
+    assert "\nvllm:num_requests_running{" in text
+
+
 async def test_an_address_of_their_own_has_them_without_a_key() -> None:
     async with serving(api_key="right", metrics_port=0) as app:
         port = port_of(app)
-        text = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
+        asked = Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": ACCEPTED["Prometheus 2"]})
+        text = await asyncio.to_thread(lambda: urlopen(asked).read().decode())  # noqa: S310
 
-    assert "vllm:num_requests_running" in text
+    assert "\nvllm:num_requests_running{" in text
     with pytest.raises(OSError, match="refused"):
         await asyncio.to_thread(urlopen, f"http://127.0.0.1:{port}/metrics")
 
