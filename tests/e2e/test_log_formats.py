@@ -41,6 +41,8 @@ def test_json_has_the_figures_of_a_request_and_no_probe(tmp_path: Path) -> None:
     (request,) = [line for line in lines if "tokens_per_s" in line]
     assert (request["level"], request["model"], request["completion_tokens"]) == ("info", "reference", 3)
     assert (request["finish_reasons"], request["key"], request["client_request"]) == (["length"], "ada", "mine")
+    assert ": reference, " in request["message"]
+    assert " tokens/s, length, key of ada" in request["message"]
     assert 0 < request["first_token_s"] < 60
     assert request["prompt_tokens"] >= request["cached_tokens"] == 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", request["time"])

@@ -119,7 +119,9 @@ def _open_on(candidate: Candidate, request: _Request, report: DeviceReport) -> S
     except BaseException:
         session.close()
         raise
-    logger.info("%s runs on %s (asked for: %s): %s", path, report.used, report.requested, told(nodes))
+    logger.debug("%s is the graph", path)
+    place = "/".join(path.parts[-2:])  # a folder of the cache has the model's name
+    logger.info("%s runs on %s (asked for: %s): %s", place, report.used, report.requested, told(nodes))
     return session
 
 

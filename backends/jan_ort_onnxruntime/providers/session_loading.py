@@ -55,7 +55,7 @@ def load_on(
             session = runtime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
     if provider.ep_name not in session.get_providers():
         raise ModelError(f"{provider.ep_name} cannot be used here: onnxruntime left it out; {provider.repair}")
-    logger.info("loaded %s in %.2f s", model_path, time.perf_counter() - started)
+    logger.debug("loaded %s in %.2f s", model_path, time.perf_counter() - started)
     return session if lock is None else SerialSession(session, lock)
 
 

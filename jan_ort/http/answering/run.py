@@ -128,13 +128,15 @@ class GenerationRun:
         elapsed, first_s = self.seconds
         usage = self.usage
         logger.info(
-            "%s: %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s%s%s",
+            "%s: %s, %d prompt tokens (%d cached), %d completion tokens, first after %.3f s, %.1f tokens/s, %s%s%s",
             self.id,
+            self.plan.model.name,
             usage["prompt_tokens"],
             usage["prompt_tokens_details"]["cached_tokens"],
             usage["completion_tokens"],
             first_s,
             usage["completion_tokens"] / elapsed,
+            " ".join(sorted(self._ends)),
             f", user {quoted(self.plan.user)}" if self.plan.user else "",
             logged_asker(),
             extra={
