@@ -215,6 +215,26 @@ def test_what_nomic_says_and_is_not_followed_is_refused(
         convert_sentence_transformers(source, target)
 
 
+def test_modernbert_may_say_its_epsilon_twice(tmp_path: Path, target: Path) -> None:
+    source = encoder_models.write("modernbert", tmp_path)
+    config = CONFIGURATIONS["modernbert"] | {"layer_norm_eps": 1e-05, "norm_eps": 1e-05}
+    (source / "config.json").write_text(json.dumps(config))
+
+    convert_sentence_transformers(source, target)
+
+    rows = tokenized(target, encoder_models.texts("modernbert"))
+    assert (run(target, rows) * RECORDED["modernbert"]).sum(axis=1).min() >= 1 - 1e-5
+
+
+def test_two_epsilons_are_refused(tmp_path: Path, target: Path) -> None:
+    source = encoder_models.write("modernbert", tmp_path)
+    config = CONFIGURATIONS["modernbert"] | {"layer_norm_eps": 1e-05, "norm_eps": 1e-06}
+    (source / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(ConversionError, match="norm_eps is '1e-06': layer_norm_eps is 1e-05, and both mean the same"):
+        convert_sentence_transformers(source, target)
+
+
 def test_modernbert_is_the_same_by_the_names_of_later_versions(tmp_path: Path, target: Path) -> None:
     source = encoder_models.write("modernbert", tmp_path)
     config = {

@@ -95,9 +95,13 @@ def read_hf_encoder(path: Path, config: dict[str, Any], encoder: Encoder, *, sco
 
 
 def _taken(keys: HfKeys, names: tuple[str, ...], default: Any = None) -> tuple[str, Any]:
-    """Return the first of several names that is there, with its value."""
-    name = next((each for each in names if each in keys), names[0])
-    return name, keys.take(name, default)
+    """Return the first of several names that is there, with its value; the others must say the same."""
+    there = [each for each in names if each in keys]
+    name, value = (there or names)[0], keys.take((there or names)[0], default)
+    for other in there[1:]:
+        if (found := keys.take(other)) != value:
+            keys.refuse(other, found, f"{name} is {value}, and both mean the same")
+    return name, value
 
 
 def _read_sizes(keys: HfKeys, encoder: Encoder) -> dict[str, int]:
