@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jan_ort.convert.inputs.gguf_parts import existing_parts
     from jan_ort.convert.inputs.safetensors_shards import weight_files
     from jan_ort.convert.safetensors_folder import check_checkpoint, check_safetensors, convert_safetensors
-    from jan_ort.convert.sentence_transformers_folder import convert_sentence_transformers
+    from jan_ort.convert.sentence_transformers_folder import check_sentence_transformers, convert_sentence_transformers
     from jan_ort.convert.task_of_gguf import forget_gguf, gguf_task
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_gguf",
     "check_gguf_encoder",
     "check_safetensors",
+    "check_sentence_transformers",
     "convert_gguf",
     "convert_gguf_encoder",
     "convert_safetensors",
@@ -40,6 +41,7 @@ _MODULES = {
     "check_gguf": "jan_ort.convert.gguf_folder",
     "check_gguf_encoder": "jan_ort.convert.gguf_encoder_folder",
     "check_safetensors": "jan_ort.convert.safetensors_folder",
+    "check_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "convert_gguf": "jan_ort.convert.gguf_folder",
     "convert_gguf_encoder": "jan_ort.convert.gguf_encoder_folder",
     "convert_safetensors": "jan_ort.convert.safetensors_folder",

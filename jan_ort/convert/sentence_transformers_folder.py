@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,26 +51,49 @@ def convert_sentence_transformers(
     report = progress or silent
     check_empty(target)
     report(STAGE, 0.0)
-    stated, tokenizer = read_json(source / "config.json"), _read_tokenizer(source)
-    weights = weight_files(source)[0]
-    if not weights.exists():
-        raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
     shown, asked = name or source.resolve().name, _asked_length(source)
-    around: SentenceTransformer | YesOrNo | None = None
-    if str(stated.get("model_type")) in encoders():
-        model = _read_encoder(source, stated, tokenizer, task, pooling)
+    read = _read(source, shown, task, pooling)
+    model, around = read.model, read.around
+    if isinstance(model, EncoderModel):
         length = min(asked or model.config.num_positions, model.config.num_positions)
         write_encoder(target, model, length, memory_limit_mb, report)
     else:
-        decoder = _read_decoder(source, stated, task, shown)
-        around = _read_around(source, decoder, tokenizer, task, pooling)
-        length = write_reading_decoder(target, decoder, decoder.decoder, around, asked, memory_limit_mb, report)
-    _write_tokenizer(source, target, tokenizer, length)
-    description = describe(name=shown, task=task, context_length=length, weights="float32", source=weights)
+        assert around is not None, "a decoder only reads"
+        length = write_reading_decoder(target, model, model.decoder, around, asked, memory_limit_mb, report)
+    _write_tokenizer(source, target, read.tokenizer, length)
+    stored = weight_files(source)[0]
+    description = describe(name=shown, task=task, context_length=length, weights="float32", source=stored)
     if isinstance(around, YesOrNo):
         description["pair_template"] = around.template
     write_json(target / "jan_ort.json", description)
     report(STAGE, 1.0)
+
+
+def check_sentence_transformers(source: Path, *, pooling: str | None = None, task: Task = EMBED) -> None:
+    """Check what the small files of ``source`` and the headers of its weights say; a few tenths of a second.
+
+    Raises: ConversionError as :func:`convert_sentence_transformers`, but for tensors of wrong shapes or too many.
+    """
+    _read(source, source.resolve().name, task, pooling)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a folder says: its tokenizer, its model, and what becomes of a decoder's hidden states."""
+
+    tokenizer: dict[str, Any]
+    model: EncoderModel | HfCheckpoint
+    around: SentenceTransformer | YesOrNo | None = None
+
+
+def _read(source: Path, name: str, task: Task, pooling: str | None) -> _Read:
+    stated, tokenizer = read_json(source / "config.json"), _read_tokenizer(source)
+    if not (weights := weight_files(source)[0]).exists():
+        raise ConversionError(f"{weights} is missing; only safetensors weights are supported")
+    if str(stated.get("model_type")) in encoders():
+        return _Read(tokenizer, _read_encoder(source, stated, tokenizer, task, pooling))
+    decoder = _read_decoder(source, stated, task, name)
+    return _Read(tokenizer, decoder, _read_around(source, decoder, tokenizer, task, pooling))
 
 
 def _write_tokenizer(source: Path, target: Path, tokenizer: dict[str, Any], length: int) -> None:

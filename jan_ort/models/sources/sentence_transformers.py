@@ -73,6 +73,13 @@ class SentenceTransformersSource(MadeSource):
             digests["--pooling"] = wanted.pooling
         return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
 
+    def check(self, wanted: Wanted) -> None:
+        """Check the small files and the headers of the weights."""
+        from jan_ort.convert import check_sentence_transformers
+
+        if wanted.task != GENERATE:
+            check_sentence_transformers(self.path, pooling=wanted.pooling, task=wanted.task)
+
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
         return sum(path.stat().st_size for path in self._weight_files()) * _GROWTH
