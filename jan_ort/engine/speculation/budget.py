@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SHARE = 0.01
 """Of the time that a sequence's tokens take, drafts may lose this part."""
 
-STAKES = 0.25, 1.0
+STAKES = 0.25, 2.0
 """Steps that a sequence may lose before it has any tokens: after sequences that lost, and after some that gained."""
 
 MOST_CREDIT = 4.0

@@ -20,6 +20,9 @@ from jan_ort.engine.speculation.verification import Verification, Verified
 MAX_DRAFT = 15
 """Tokens of a draft; with the one that was sampled last they are a row of 16."""
 
+BEARABLE = 0.02
+"""How much longer a step may take for a stream without a draft, as a share."""
+
 
 class Speculation:
     """Adds drafts to steps in which every row decodes, while all streams gain by it; none without a ``drafter``.
@@ -79,10 +82,10 @@ class Speculation:
         return max(0, min(MAX_DRAFT, generation.num_remaining - 1, room))
 
     def _is_worth_it(self, sampled: Sequence[Generation], drafts: Sequence[Draft]) -> bool:
-        """Whether every stream of the step may gain by these drafts, and can bear it if none is right."""
+        """Whether every stream of the step may gain by these drafts, or not feel them, and can bear it if all fail."""
         price = self._price = self._price_of([len(draft) for draft in drafts])
         return all(
-            1 + len(draft) > price
+            1 + (len(draft) or BEARABLE) > price
             and self._budget.left(generation.sequence.id, generation.sampler.num_generated) >= price - 1
             for generation, draft in zip(sampled, drafts, strict=True)
         )

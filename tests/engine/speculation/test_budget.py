@@ -35,7 +35,7 @@ def test_after_sequences_that_lost_the_next_ones_have_less_to_lose() -> None:
         budget.note(sequence_id, 2.0, num_taken)
         budget.end(sequence_id)
 
-    assert stakes == [1.0, 0.5, 0.25, 0.25, 1.0]
+    assert stakes == [2.0, 1.0, 0.5, 0.25, 2.0]
 
 
 def test_what_has_ended_has_no_account_any_more() -> None:
