@@ -49,7 +49,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "on_ray": ("http", "settings", "ground"),
     "http": ("serving", "engine", "sampling", "structured", "chat", "images", "models", "settings", "ground"),
     "serving": ("engine", "structured", "chat", "plugins", "models", "settings", "ground"),
-    "engine": ("sampling", "structured"),
+    "engine": ("sampling", "structured", "ground"),
     "structured": ("models", "ground"),
     "plugins": ("models", "settings", "ground"),
     "models": ("convert", "ground"),

@@ -6,6 +6,8 @@ import codecs
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from jan_ort.ground.shown_tokens import plain, shown
+
 
 class TokenBytes(Protocol):
     """What the detokenizer needs of a tokenizer."""
@@ -49,9 +51,10 @@ class Detokenizer:
 
     def push(self, token_id: int) -> str:
         """Take one token and return the text that is certain now; sets ``hit`` to a stop string that appeared."""
-        is_shown = token_id in self._shown
-        token = self._tokens.token_name_bytes(token_id) if is_shown else self._tokens.token_bytes(token_id)
-        return self._release(self._decoder.decode(token))
+        if token_id not in self._shown:
+            return self._release(self._decoder.decode(self._tokens.token_bytes(token_id)))
+        broken, name = self._decoder.decode(b"", final=True), self._tokens.token_name_bytes(token_id)
+        return self._release(broken + shown(name.decode(errors="replace")))
 
     def flush(self) -> str:
         """Return what was held back, at the end of the sequence; half a character becomes U+FFFD."""
@@ -65,12 +68,13 @@ class Detokenizer:
         if not self._stop:
             return new
         text = self._held + new
+        spelled = plain(text)
         # The one that is complete first, not the one that begins first: so the cut does not depend on the tokens' ends.
-        found = [(at + len(stop), at, stop) for stop in self._stop if (at := text.find(stop)) >= 0]
+        found = [(at + len(stop), at, stop) for stop in self._stop if (at := spelled.find(stop)) >= 0]
         if found:
             (_, at, self.hit), self._held = min(found), ""
             return text[:at]
-        keep = len(text) - max(longest_overlap(text, stop) for stop in self._stop)
+        keep = len(text) - max(longest_overlap(spelled, stop) for stop in self._stop)
         self._held = text[keep:]
         return text[:keep]
 

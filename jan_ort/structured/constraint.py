@@ -70,6 +70,10 @@ class Constraint:
         """The tokens that end a text."""
         return list(self._vocabulary.eos_token_ids)
 
+    def num_bytes(self, token_id: int) -> int:
+        """Return the length of a token's text."""
+        return len(self._vocabulary.token_bytes[token_id])
+
     @panics_fail()
     def takes(self, token_id: int) -> bool:
         """Return whether the token may come next."""

@@ -91,12 +91,18 @@ class GrammarPool:
         return await self._shared((kind, source), lambda: self._compiler.lark(source, closes=closes, marks=marks))
 
     async def prefaced(
-        self, preface: str, answer: CompiledGrammar, *, is_needed: bool, closing: Sequence[str | int]
+        self,
+        preface: str,
+        answer: CompiledGrammar,
+        *,
+        is_needed: bool,
+        closing: Sequence[str | int],
+        num_opening: int = 0,
     ) -> PrefacedGrammar:
         """Return a grammar that holds after a preface, whose grammar is in the matcher's language."""
         before = await self.lark(preface)
         closing_ids = self._compiler.tokens_of(closing)
-        return PrefacedGrammar(before, answer, is_needed=is_needed, closing=closing_ids)
+        return PrefacedGrammar(before, answer, is_needed=is_needed, closing=closing_ids, num_opening=num_opening)
 
     def close(self) -> None:
         """Compile nothing more; who waits gets PoolClosed. May be called twice."""

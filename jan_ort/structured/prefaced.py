@@ -18,20 +18,34 @@ _ROOM = 2
 class PrefacedGrammar:
     """Two grammars, one after the other; immutable.
 
-    The preface may be left out unless it ``is_needed``. ``closing`` are the token ids that end it.
+    The preface may be left out unless it ``is_needed``. ``closing`` are the token ids that end it. A text whose first
+    ``num_opening`` bytes are a preface's is one, whatever an answer may begin with; 0 leaves it open.
     """
 
     def __init__(
-        self, preface: CompiledGrammar, answer: CompiledGrammar, *, is_needed: bool, closing: Sequence[int]
+        self,
+        preface: CompiledGrammar,
+        answer: CompiledGrammar,
+        *,
+        is_needed: bool,
+        closing: Sequence[int],
+        num_opening: int = 0,
     ) -> None:
         self._preface = preface
         self._answer = answer
         self._is_needed = is_needed
         self._closing = tuple(closing)
+        self._num_opening = num_opening
 
     def start(self) -> PrefacedConstraint:
         """Return the constraint of one sequence at its beginning. Raises: ConstraintFailed."""
-        return PrefacedConstraint(self._preface.start(), self._answer, has_begun=self._is_needed, closing=self._closing)
+        return PrefacedConstraint(
+            self._preface.start(),
+            self._answer,
+            has_begun=self._is_needed,
+            closing=self._closing,
+            num_opening=self._num_opening,
+        )
 
 
 class PrefacedConstraint:
@@ -42,12 +56,19 @@ class PrefacedConstraint:
     """
 
     def __init__(
-        self, preface: Constraint, answer: CompiledGrammar, *, has_begun: bool, closing: Sequence[int]
+        self,
+        preface: Constraint,
+        answer: CompiledGrammar,
+        *,
+        has_begun: bool,
+        closing: Sequence[int],
+        num_opening: int = 0,
     ) -> None:
         self._preface: Constraint | None = preface
         self._grammar = answer
         self._answer: Constraint | None = None if has_begun else answer.start()
         self._is_whole = False  # of the preface
+        self._num_opening = num_opening  # bytes that are still to come of what only a preface begins with
         self._closing = list(closing)
         self._is_closing = False
         self._room: int | None = None
@@ -92,6 +113,9 @@ class PrefacedConstraint:
             self._preface = None
             return
         self._preface.accept(token_id)
+        if self._num_opening > 0:
+            self._num_opening -= self._preface.num_bytes(token_id)
+            self._answer = None if self._num_opening <= 0 else self._answer
         if self._is_closing and self._closing[:1] == [token_id]:
             self._closing.pop(0)
         if self._preface.is_accepting():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jan_ort.engine.detokenizer import Detokenizer, longest_overlap
+from jan_ort.ground.shown_tokens import plain, shown, shown_in
 
 
 class Pieces:
@@ -20,6 +21,8 @@ class Pieces:
 
     def token_bytes(self, token_id: int) -> bytes:
         return self.pieces[token_id]
+
+    token_name_bytes = token_bytes
 
 
 def deltas(pieces: Sequence[bytes | str], stop: Sequence[str] = ()) -> list[str]:
@@ -160,3 +163,26 @@ def test_the_stop_string_that_ended_the_text_is_known(pieces: list[str], stop: l
         detokenizer.push(token_id)
 
     assert detokenizer.hit == hit
+
+
+@pytest.mark.parametrize("name", ["<b>", "[END]", "◁b▷"])
+def test_the_name_of_a_shown_token_is_told_apart_from_its_letters_and_as_long(name: str) -> None:
+    detokenizer = Detokenizer(Pieces([b"\xf0\x9f", name.encode(), name.encode()]), (), {1})
+
+    text = "".join(map(detokenizer.push, range(3)))
+
+    assert text == "�" + shown(name) + name
+    assert plain(text) == f"�{name}{name}"
+    assert len(shown(name)) == len(name)
+    assert (shown(name) == name) is (not name[0].isascii())
+
+
+def test_a_stop_string_is_found_in_the_name_of_a_shown_token() -> None:
+    detokenizer = Detokenizer(Pieces([b"a<", b"<b>", b"c"]), ("<<b",), {1})
+
+    assert [detokenizer.push(at) for at in range(2)] == ["a", ""]
+    assert detokenizer.hit == "<<b"
+
+
+def test_the_longest_name_at_a_place_is_shown() -> None:
+    assert shown_in("<b><bc>", ["<b", "<b>"]) == shown("<b>") + shown("<b") + "c>"

@@ -10,6 +10,7 @@ from jan_ort.chat.tools.call_events import ReasoningDelta
 from jan_ort.chat.tools.call_reader import MAX_SPACE
 from jan_ort.chat.tools.json_scanner import WHITESPACE
 from jan_ort.chat.tools.lark_text import as_expression
+from jan_ort.ground.shown_tokens import plain, shown_in
 
 _BETWEEN = "\n"
 """What joins two thoughts of one answer."""
@@ -47,9 +48,18 @@ class MarkedThoughts(Thoughts):
         """Return the prompt with the closing, as templates write a thought of nothing."""
         return f"{prompt.rstrip(WHITESPACE)}\n\n{self.closing}\n\n"
 
-    def stage(self, *, is_thinking: bool, callable_names: Collection[str] = ()) -> ThoughtStage:
-        """Return what reads one answer."""
-        return MarkedStage(self, is_thinking=is_thinking)
+    def stage(
+        self,
+        *,
+        is_thinking: bool,
+        callable_names: Collection[str] = (),
+        special: Collection[str] = (),
+        is_constrained: bool = False,
+    ) -> ThoughtStage:
+        """Return what reads one answer. Only a grammar says for certain that markers come as their own tokens."""
+        return MarkedStage(
+            self, is_thinking=is_thinking, special=special if is_constrained else (), is_single=is_constrained
+        )
 
     def preface(self, special_token_ids: Mapping[str, int], *, is_thinking: bool, is_call: bool) -> Preface:
         """Return the grammar of one thought and the space after it, which may be left out unless it has begun."""
@@ -60,7 +70,8 @@ class MarkedThoughts(Thoughts):
         opening = "" if is_thinking else f"{as_expression(self.opening, special_token_ids)} "
         source = f"start: {opening}thought SPACE?\n{thought}\nTEXT: /(.|\\n)*/\nSPACE: /[ \\t\\r\\n]{{1,8}}/\n"
         ending = special_token_ids[self.closing] if is_token else self.closing
-        return Preface(source, is_needed=is_thinking, closing=(ending,))
+        is_text = self.opening not in special_token_ids and not is_thinking
+        return Preface(source, is_needed=is_thinking, closing=(ending,), opening=self.opening if is_text else "")
 
 
 THINK = MarkedThoughts("<think>", "</think>")
@@ -90,9 +101,13 @@ class MarkedStage(ThoughtStage):
     Markers are not given out, nor is white space around a thought; at most MAX_SPACE of it is held back.
     """
 
-    def __init__(self, thoughts: MarkedThoughts, *, is_thinking: bool) -> None:
+    def __init__(
+        self, thoughts: MarkedThoughts, *, is_thinking: bool, special: Collection[str] = (), is_single: bool = False
+    ) -> None:
         super().__init__()
-        self._opening, self._closing = thoughts.opening, thoughts.closing
+        self._opening, self._closing = shown_in(thoughts.opening, special), shown_in(thoughts.closing, special)
+        self._spelled: Callable[[str], str] = str if special else plain
+        self._is_single = is_single
         self._held = ""
         self._has_thought = False  # whether a thought has ended
         self._is_blank = True  # whether nothing of this thought has been given out
@@ -102,7 +117,7 @@ class MarkedStage(ThoughtStage):
 
     def feed(self, text: str) -> list[Piece]:
         """Return what is certain after the next piece of text."""
-        self._held += text
+        self._held += self._spelled(text)
         pieces = []
         while self._held and (piece := self._read()) is not None:
             pieces.append(piece)
@@ -132,12 +147,13 @@ class MarkedStage(ThoughtStage):
         if self._has_thought:
             self._take(num_spaces, is_content=False)
             num_spaces = 0
+        is_answer = self._is_single and (self._has_thought or num_spaces > 0)
         if num_spaces <= MAX_SPACE:
-            if text.startswith(self._opening):
+            if text.startswith(self._opening) and not is_answer:
                 self._read = self._in_thought
                 self._take(num_spaces + len(self._opening), is_content=False)
                 return ReasoningDelta("")
-            if self._opening.startswith(text):
+            if not text or (self._opening.startswith(text) and not is_answer):
                 return None
         self._read = self._in_answer
         return self._in_answer()

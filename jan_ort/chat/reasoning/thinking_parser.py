@@ -10,6 +10,7 @@ from typing import Protocol
 
 from jan_ort.chat.reasoning.thoughts import Piece, ThoughtStage
 from jan_ort.chat.tools.call_events import ContentDelta, Event, ReasoningDelta
+from jan_ort.ground.shown_tokens import plain
 
 
 class AnswerParser(Protocol):
@@ -66,8 +67,6 @@ class ThinkingParser:
     def _parsed(self, pieces: Sequence[Piece]) -> list[Event]:
         events: list[Event] = []
         for piece in pieces:
-            if isinstance(piece, ReasoningDelta):
-                events.append(piece)
-            else:
-                events.extend(self._parser.feed(piece.text))
+            text = plain(piece.text)
+            events += [ReasoningDelta(text)] if isinstance(piece, ReasoningDelta) else self._parser.feed(text)
         return events

@@ -24,12 +24,14 @@ class Preface:
     """What a model may write before an answer that a grammar constrains, as a grammar of its own (hop 3).
 
     ``source`` is in the matcher's language. It ``is_needed``, or may be left out. ``closing`` ends a thought that would
-    leave no room for the answer: texts, and special tokens by their ids.
+    leave no room for the answer: texts, and special tokens by their ids. What begins with ``opening`` is no answer,
+    though that may have the same text.
     """
 
     source: str
     is_needed: bool
     closing: tuple[str | int, ...]
+    opening: str = ""
 
 
 class ThoughtStage(ABC):
@@ -82,10 +84,18 @@ class Thoughts(ABC):
     """What a template is told in place of an effort that its models were not taught."""
 
     @abstractmethod
-    def stage(self, *, is_thinking: bool, callable_names: Collection[str] = ()) -> ThoughtStage:
+    def stage(
+        self,
+        *,
+        is_thinking: bool,
+        callable_names: Collection[str] = (),
+        special: Collection[str] = (),
+        is_constrained: bool = False,
+    ) -> ThoughtStage:
         """Return what reads one answer, which begins inside of a thought if it ``is_thinking``.
 
-        ``callable_names`` are the functions that it may call.
+        ``callable_names`` are the functions that it may call. Of the markers, the ``special`` ones are shown as
+        ``ground/shown_tokens.py`` says. An answer that ``is_constrained`` has one thought, as the preface says.
         """
 
     @abstractmethod

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from jan_ort.chat.reasoning import AnswerParser, PlainParser, ThinkingParser
 from jan_ort.chat.tools import Event, ToolCallParser
 from jan_ort.engine.events import SequenceOutput, TokenLogprobs
+from jan_ort.ground.shown_tokens import plain
 from jan_ort.http.reading.chat import ChatPlan
 
 
@@ -17,7 +18,14 @@ class ChatReader:
     def __init__(self, plan: ChatPlan) -> None:
         thoughts = plan.model.thoughts if plan.model.template is not None else None
         names = () if plan.calls is None else plan.calls.by_name
-        self._stage = None if thoughts is None else thoughts.stage(is_thinking=plan.is_thinking, callable_names=names)
+        self._stage = None
+        if thoughts is not None:
+            self._stage = thoughts.stage(
+                is_thinking=plan.is_thinking,
+                callable_names=names,
+                special=plan.model.thought_markers,
+                is_constrained=plan.grammar is not None,
+            )
         parser = _call_parser(plan) or PlainParser()
         self._parser: AnswerParser = parser if self._stage is None else ThinkingParser(self._stage, parser)
         self._tokenizer = plan.model.tokenizer
@@ -34,7 +42,8 @@ class ChatReader:
         """Return what is certain after the next event of the sequence."""
         if self._stage is not None:
             self._token_ids.extend(output.token_ids)
-        events = self._parser.feed(output.text)
+        # Without a stage, nothing asks which names are those of special tokens.
+        events = self._parser.feed(plain(output.text) if self._stage is None else output.text)
         if output.is_last:
             events += self._parser.finish(is_cut=output.finish_reason == "length")
         return events

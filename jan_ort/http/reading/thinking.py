@@ -32,4 +32,10 @@ async def after_thoughts(
         {**model.thought_markers, **model.tool_markers}, is_thinking=is_thinking, is_call=is_call
     )
     grammars = await model.grammar_pool()
-    return await grammars.prefaced(preface.source, answer, is_needed=preface.is_needed, closing=preface.closing)
+    return await grammars.prefaced(
+        preface.source,
+        answer,
+        is_needed=preface.is_needed,
+        closing=preface.closing,
+        num_opening=len(preface.opening.encode()),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jan_ort.chat.reasoning.marked_thoughts import MARKED, MarkedThoughts
+from jan_ort.chat.reasoning.marked_thoughts import MARKED, THINK, MarkedThoughts
 from tests.chat.formats.answers import EXAMPLES
 from tests.chat.tools.parsing import BY_NAME
 from tests.http.handlers.serving import serving
@@ -112,3 +112,53 @@ async def test_every_pair_of_markers_is_read_and_comes_before_a_schema(
         free, held = [await thinker.choice(text, **fields) for fields in ({}, {"response_format": FORM})]
 
     assert summary(free) == summary(held) == ("Hm.", '{"a": 5}', [])
+
+
+NAMED = "a<|end|>b<|call|><|start|>c"
+"""A text that names control tokens, which is spelled with ordinary ones."""
+CONST = {
+    "type": "object",
+    "properties": {"a": {"const": NAMED}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("thought", ["", THOUGHT])
+async def test_names_of_markers_in_what_is_constrained_are_text(gpt_oss: Thinker, thought: str) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": CONST}}
+    tools = [{"type": "function", "function": {"name": "now", "parameters": CONST}}]
+
+    held = await gpt_oss.choice(thought + FINAL, response_format=form, logprobs=True)
+    forced = await gpt_oss.choice(thought + CALL, tools=tools, tool_choice="required")
+
+    assert json.loads(held["message"]["content"]) == {"a": NAMED}
+    assert "".join(each["token"] for each in held["logprobs"]["content"]) == held["message"]["content"]
+    assert [json.loads(each["function"]["arguments"]) for each in forced["message"]["tool_calls"]] == [{"a": NAMED}]
+    assert not forced["message"]["content"]
+
+
+@pytest.mark.parametrize("special", [(), THINK.tokens], ids=["text", "tokens"])
+@pytest.mark.parametrize("rule", [{"guided_choice": ["<think>a", "b"]}, {"guided_regex": "(<think>)?[ab]"}], ids=str)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("b", (None, "b", [])),
+        ("<think>Hm.</think>b", ("Hm.", "b", [])),
+        ("<think>Hm.</think>\n<think>a", ("Hm.", "<think>a", [])),
+    ],
+)
+async def test_a_choice_may_begin_as_a_thought_does(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    special: tuple[str, ...],
+    rule: dict[str, Any],
+    text: str,
+    expected: tuple[str | None, str, list[str]],
+) -> None:
+    folder = model_folder(
+        tmp_path, "{% for m in messages %}{{ m.content }}{% endfor %}{# #}{{ '' if 1 else '<think>' }}", special
+    )
+    script = scripted(monkeypatch, folder)
+    async with serving(model=str(folder)) as app:
+        assert summary(await Thinker(app.test_client(), script).choice(text, **rule)) == expected

@@ -19,6 +19,7 @@ from jan_ort.chat.tools import ReasoningDelta, Tool
 from jan_ort.chat.tools.call_reader import CallReader, Opening
 from jan_ort.chat.tools.json_scanner import WHITESPACE
 from jan_ort.chat.tools.lark_text import as_expression
+from jan_ort.ground.shown_tokens import plain, shown_in
 
 _START, _CHANNEL, _MESSAGE, _END = "<|start|>", "<|channel|>", "<|message|>", "<|end|>"
 _CONSTRAIN, _CALL, _RETURN = "<|constrain|>", "<|call|>", "<|return|>"
@@ -46,9 +47,16 @@ class HarmonyThoughts(Thoughts):
     tokens = (_START, _CHANNEL, _MESSAGE, _END, _CONSTRAIN, _CALL, _RETURN)
     efforts: Mapping[str, str] = {"none": "low", "minimal": "low", "xhigh": "high"}
 
-    def stage(self, *, is_thinking: bool, callable_names: Collection[str] = ()) -> ThoughtStage:
-        """Return what reads one answer."""
-        return HarmonyStage(callable_names, is_thinking=is_thinking)
+    def stage(
+        self,
+        *,
+        is_thinking: bool,
+        callable_names: Collection[str] = (),
+        special: Collection[str] = (),
+        is_constrained: bool = False,
+    ) -> ThoughtStage:
+        """Return what reads one answer: markers that are special tokens are those tokens only, and else text."""
+        return HarmonyStage(callable_names, is_thinking=is_thinking, special=special)
 
     def are_open_in(self, prompt: str) -> bool:
         """Whether the prompt ends with the head of a thought."""
@@ -82,9 +90,12 @@ class HarmonyStage(ThoughtStage):
     A call is given on with a head of one form; the models write several.
     """
 
-    def __init__(self, callable_names: Collection[str], *, is_thinking: bool) -> None:
+    def __init__(self, callable_names: Collection[str], *, is_thinking: bool, special: Collection[str] = ()) -> None:
         super().__init__()
         self._names = callable_names
+        self._ends = {shown_in(each, special): each for each in _ENDS}
+        self._message = shown_in(_MESSAGE, special)
+        self._heads = [shown_in(each, special) for each in _HEADS]
         self._held = ""
         self._part = _Part.THOUGHT if is_thinking else _Part.HEADER
         self._has_thought = self._is_new = False
@@ -109,9 +120,9 @@ class HarmonyStage(ThoughtStage):
         """Read on; False where more text is needed."""
         if self._part is _Part.HEADER:
             return self._header(pieces)
-        at, end = min(((at, each) for each in _ENDS if (at := self._held.find(each)) >= 0), default=(0, ""))
+        at, end = min(((at, each) for each in self._ends if (at := self._held.find(each)) >= 0), default=(0, ""))
         if not end:
-            num_held = max(_overlap(self._held, each) for each in _ENDS)
+            num_held = max(_overlap(self._held, each) for each in self._ends)
             text = self._take(len(self._held) - num_held)
             pieces.append(self._piece(text))
             return False
@@ -119,23 +130,23 @@ class HarmonyStage(ThoughtStage):
         if self._part is _Part.CALL:
             pieces.append(AnswerDelta(_CALL))
         self._part = _Part.HEADER
-        self._take(0 if end in (_START, _CHANNEL) else len(end))
+        self._take(0 if self._ends[end] in (_START, _CHANNEL) else len(end))
         return True
 
     def _header(self, pieces: list[Piece]) -> bool:
         text = self._held.lstrip(WHITESPACE)
-        for end in (_END, _CALL, _RETURN):
-            if text.startswith(end):
+        for end, name in self._ends.items():
+            if name in (_END, _CALL, _RETURN) and text.startswith(end):
                 self._take(len(self._held) - len(text) + len(end))
                 return True
-        at = self._held.find(_MESSAGE)
+        at = self._held.find(self._message)
         if at < 0:
-            is_head = any(each.startswith(text) or text.startswith(each) for each in _HEADS)
+            is_head = any(each.startswith(text) or text.startswith(each) for each in self._heads)
             if is_head and len(self._held) <= _MAX_HEADER:
                 return False
             self._part = _Part.CONTENT
             return True
-        header = self._take(at + len(_MESSAGE))
+        header = plain(self._take(at + len(_MESSAGE)))
         recipient = _RECIPIENT.search(header)
         name = recipient[1].removeprefix("functions.") if recipient is not None else ""
         if name in self._names:
@@ -157,7 +168,7 @@ class HarmonyStage(ThoughtStage):
 
     def _take(self, num_characters: int) -> str:
         text, self._held = self._held[:num_characters], self._held[num_characters:]
-        is_markup = text.endswith((_MESSAGE, *_ENDS))
+        is_markup = text.endswith((self._message, *self._ends))
         self._settle(num_characters, is_content=not is_markup and self._part in (_Part.CONTENT, _Part.CALL))
         return text
 
