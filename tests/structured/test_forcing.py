@@ -181,3 +181,45 @@ CHAIN = {f"r{at}": {"anyOf": [{"$ref": f"#/$defs/r{at + 1}"}]} for at in range(3
 )
 def test_a_schema_that_ends_somewhere_is_taken(schema: dict[str, Any]) -> None:
     assert checked_schema(schema) == schema
+
+
+R = {"$ref": "#"}
+NODE = {"$ref": "#/$defs/n"}
+NODES = {"n": {"type": "array", "minItems": 1, "items": NODE}}
+ENDLESS: dict[str, dict[str, Any]] = {
+    "items": {"type": ["array"], "minItems": 2, "items": R},
+    "a place": {"type": "array", "prefixItems": [{"type": "string"}, R], "minItems": 2},
+    "contains": {"type": "array", "contains": R},
+    "what is not named": {"type": "object", "required": ["a"], "additionalProperties": R},
+    "some member": {"type": "object", "minProperties": 1, "additionalProperties": R},
+    "either container": objects(a=R) | {"type": ["array", "object"], "minItems": 1, "items": R},
+    "all of": {"allOf": [{"type": "object"}, {"required": ["a"]}, {"properties": {"a": R}}]},
+    "any of": {"anyOf": [{"type": "array", "minItems": 1, "items": R}, objects(a=R)]},
+    "one of": {"oneOf": [{"type": "array", "minItems": 1, "items": R}, objects(a=R)]},
+    "what is required beside choices": {"type": "object", "required": ["a"], "anyOf": [{"properties": {"a": R}}]},
+    "a member": {**objects(n=NODE, s={"type": "string"}), "$defs": NODES},
+    "a reference and more": {**NODE, "minItems": 1, "$defs": {"n": {"type": "array", "items": R}}},
+    "then": objects(a={}) | {"if": {"required": ["a"]}, "then": {"required": ["b"]}, "additionalProperties": R},
+    "not": {"type": "array", "items": R, "not": {"maxItems": 0}},
+    "an anchor": {"$anchor": "me", "type": "array", "minItems": 1, "items": {"$ref": "#me"}},
+}  # fmt: skip
+FINITE: dict[str, dict[str, Any]] = {
+    "another type": {"minItems": 1, "items": R, "required": ["a"], "properties": {"a": R}},
+    "an empty one": {"type": "array", "items": R},
+    "another choice": {"anyOf": [NODE, {"type": "string"}], "$defs": NODES},
+    "a member left out": {"type": "object", "properties": {"n": NODE}, "$defs": NODES},
+    "not contained": {"type": "array", "contains": R, "minContains": 0},
+    "a member of another name": {"type": "object", "minProperties": 1, "properties": {"a": R}},
+    "nobody's": {"type": "string", "$defs": NODES},
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_whatever_demands_another_one_inside_is_refused(name: str) -> None:
+    with pytest.raises(SchemaError, match="each holds another without end"):
+        checked_schema(ENDLESS[name])
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_what_has_another_way_is_taken(name: str) -> None:
+    checked_schema(FINITE[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
@@ -13,45 +13,118 @@ _FOR_THE_SAME_VALUE = ("not", "if", "then", "else")
 _ALL_FOR_THE_SAME_VALUE = ("allOf", "anyOf", "oneOf")
 _NAMED_FOR_THE_SAME_VALUE = ("dependentSchemas", "dependencies")
 _MAX_PASSES = 16
-"""Passes over all references; each but the last finds one that ends, and two are enough for a chain of them."""
+"""Passes over all schemas; each but the last finds one that ends, and two are enough for a chain of them."""
+_MAX_VISITS = 200_000
+"""Parts of schemas that are looked at, a microsecond each."""
+
+_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
+_ALL = frozenset({*_NAMES.values(), "null"})
+
+_Parts = Sequence[Mapping[str, Any]]
 
 
-def is_endless(root: dict[str, Any], references: Collection[str]) -> bool:
-    """Whether every value of the schema holds another one without end; ``references`` are all of its ``$ref``."""
-    ending: set[str] = set()
-    order = list(references)
-    for _ in range(_MAX_PASSES):
-        num_before = len(ending)
-        for each in order:
-            if each not in ending and _can_end(target(root, each), ending):
-                ending.add(each)
-        if len(ending) == num_before:
-            return not _can_end(root, ending)
-        order.reverse()
-    return False
+def is_endless(root: dict[str, Any]) -> bool:
+    """Whether every value of the schema holds another one without end; in doubt, some value ends."""
+    return _Endings(root).are_none()
 
 
-def _can_end(schema: Any, ending: Collection[str]) -> bool:
-    """Whether a value is finite if those of the references ``ending`` are; in doubt, it is."""
-    if not isinstance(schema, Mapping):
-        return True
-    if "$ref" in schema and schema["$ref"] not in ending:
+class _Endings:
+    """Finds the schemas of which some value ends: it need hold only values that end."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._schemas = [schema for _, schema in subschemas(root)]
+        self._open = set(map(id, self._schemas))  # those of which no value is known that ends
+        self._num_left = _MAX_VISITS
+
+    def are_none(self) -> bool:
+        """Whether no value of the whole schema ends."""
+        for _ in range(_MAX_PASSES):
+            num_before = len(self._open)
+            self._schemas.reverse()  # from the inside, and then from where references lead
+            for each in self._schemas:
+                if id(each) in self._open and self._types(self._parts(each)):
+                    self._open.discard(id(each))
+            if id(self._root) not in self._open:
+                return False
+            if len(self._open) == num_before:
+                return True
         return False
-    options = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-    if options and not any(_can_end(each, ending) for each in options):
-        return False
-    return all(_can_end(each, ending) for each in (*schema.get("allOf", ()), *_held(schema)))
+
+    def _parts(self, schema: Any) -> list[Mapping[str, Any]]:
+        """Return the schemas that a value must satisfy together, by ``allOf`` and ``$ref``."""
+        parts: dict[int, Mapping[str, Any]] = {}
+        pending = [schema]
+        while pending:
+            each = pending.pop()
+            if isinstance(each, Mapping) and id(each) not in parts:
+                parts[id(each)] = each
+                pending += each.get("allOf", ())
+                pending += [target(self._root, each["$ref"])] if "$ref" in each else []
+        return list(parts.values())
+
+    def _types(self, parts: _Parts) -> frozenset[str]:
+        """Return the types of values that may end and satisfy all parts."""
+        types = self._plain_types(parts)
+        for part in parts:
+            for options in filter(None, (part.get("anyOf"), part.get("oneOf"))):
+                types &= frozenset[str]().union(*(self._option_types(each, parts) for each in options))
+        return types
+
+    def _option_types(self, option: Any, parts: _Parts) -> frozenset[str]:
+        return self._plain_types([*parts, *self._parts(option)]) if self._ends(option) else frozenset()
+
+    def _plain_types(self, parts: _Parts) -> frozenset[str]:
+        """Return the same, whatever the parts' alternatives say."""
+        self._num_left -= len(parts)
+        if self._num_left < 0:
+            return _ALL
+        types = _ALL.intersection(*map(_types_of, parts))
+        held = {"object": _members(parts), "array": _items(parts)}
+        types -= {kind for kind, schemas in held.items() if not all(map(self._ends, schemas))}
+        return types if all(map(self._may_hold_some, parts)) else types - {"object"}
+
+    def _may_hold_some(self, part: Mapping[str, Any]) -> bool:
+        """Whether an object may have a member, if it must have one."""
+        if not part.get("minProperties"):
+            return True
+        named = [*part.get("properties", {}).values(), *part.get("patternProperties", {}).values()]
+        return any(map(self._ends, [*named, part.get("additionalProperties", True)]))
+
+    def _ends(self, schema: Any) -> bool:
+        """Whether some value of it is known to end."""
+        return schema is not False and id(schema) not in self._open
 
 
-def _held(schema: Mapping[str, Any]) -> list[Any]:
-    """Return what every value of the schema holds."""
-    required, properties = schema.get("required"), schema.get("properties")
-    if schema.get("type") == "object" and isinstance(required, list) and isinstance(properties, Mapping):
-        return [properties.get(str(name)) for name in required]
-    num, first = schema.get("minItems"), schema.get("prefixItems", [])
-    if schema.get("type") == "array" and isinstance(num, int):
-        return [*first[:num], schema.get("items")] if num > len(first) else first[:num]
-    return []
+def _types_of(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Return the types that the schema names; all where it names none, or what others will refuse."""
+    for values in ([schema["const"]] if "const" in schema else None, schema.get("enum")):
+        if values:
+            return frozenset(_NAMES.get(type(value), "null") for value in values)
+    named = schema.get("type", [])
+    names = ["number" if name == "integer" else name for name in ([named] if isinstance(named, str) else named)]
+    return _ALL.intersection(names) or _ALL
+
+
+def _members(parts: _Parts) -> Iterator[Any]:
+    """Yield schemas of what every object must hold."""
+    for name in {name for part in parts for name in part.get("required", ())}:
+        for part in parts:
+            properties = part.get("properties", {})
+            if name in properties:
+                yield properties[name]
+            elif not part.get("patternProperties"):
+                yield part.get("additionalProperties", True)
+
+
+def _items(parts: _Parts) -> Iterator[Any]:
+    """Yield schemas of what every array must hold."""
+    least = max((part.get("minItems", 0) for part in parts), default=0)
+    for part in parts:
+        first = part.get("prefixItems", [])
+        yield from first[:least]
+        if least > len(first):
+            yield part.get("items", True)
 
 
 def check_progress(root: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
-from jan_ort.structured.json_schema.subschemas import shown
+from jan_ort.structured.json_schema.subschemas import NAMED_SCHEMAS, shown
 
 _Test = Callable[[Any], bool]
 
@@ -72,6 +72,9 @@ def leave_out_nulls(schema: dict[str, Any]) -> None:
     """Leave out the keywords that are not given: clients write back every field that they know."""
     for keyword in [name for name, value in schema.items() if value is None and name not in _NULL_MEANS]:
         del schema[keyword]
+    for keyword in NAMED_SCHEMAS:  # an empty object of PHP's, which has one empty array for lists and objects
+        if schema.get(keyword) == []:
+            del schema[keyword]
 
 
 def check_shapes(path: str, schema: Mapping[str, Any]) -> None:

@@ -84,7 +84,7 @@ def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
             "", f"references lead {levels} levels down, and {MAX_LEVELS} are allowed", "use a smaller schema"
         )
     check_meeting_patterns(copied)
-    if is_endless(copied, seen):
+    if seen and is_endless(copied):
         raise SchemaError("", "it allows no value: each holds another without end", "let one of them be left out")
     return copied
 

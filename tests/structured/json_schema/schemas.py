@@ -268,7 +268,7 @@ BROKEN_SCHEMAS: list[tuple[str, Any, str, str]] = [
     ),
     ("constant beyond all", {"const": [10**400]}, "", "cannot be read"),
     ("property is no schema", {"properties": {"a": 3}}, "/properties/a", "3 is not a JSON schema"),
-    ("properties is no object", {"properties": []}, "/properties", "not an object of schemas"),
+    ("properties is no object", {"properties": [{}]}, "/properties", "not an object of schemas"),
     ("anyOf is no list", {"anyOf": {}}, "/anyOf", "not a list of schemas"),
     ("remote reference", {"items": {"$ref": "https://example.com/s"}}, "/items", "leads out of the schema"),
     ("dangling reference", {"properties": {"a": {"$ref": "#/$defs/none"}}}, "/properties/a", "/$defs/none"),
