@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from jan_ort.http.reading.harmless_fields import HARMLESS
 from jan_ort.http.reading.other_names import HONOURED
+from jan_ort.http.reading.refused_fields import MEMBERS, REFUSED
+from jan_ort.http.reading.refused_of_texts import Fields
 from jan_ort_openapi.models import CreateChatCompletionRequest, CreateResponseRequest
 
 _BORROWED: Mapping[type[BaseModel], type[BaseModel]] = {CreateResponseRequest: CreateChatCompletionRequest}
@@ -39,13 +41,19 @@ class UnknownFields:
                 logger.warning("%s: the field %.80r is not part of the API and has no effect", operation_id, path)
 
 
+def _refused(model: type[BaseModel], path: str) -> Fields:
+    """Return the fields that are refused, or ask for nothing: the line would be wrong, or say nothing."""
+    return REFUSED.get(model, {}) if not path else MEMBERS.get(path.removesuffix("[]"), {})
+
+
 def _unknown(value: Any, path: str) -> Iterator[str]:
     """Yield the paths of unknown fields below ``value``, without the places in arrays."""
     if isinstance(value, BaseModel):
         prefix = f"{path}." if path else ""
-        borrowed = _BORROWED.get(type(value), type(value)).model_fields
+        lender = _BORROWED.get(type(value), type(value))
+        known = (lender.model_fields, _refused(type(value), path), _refused(lender, path))
         for name in value.model_extra or ():
-            if f"{prefix}{name}" not in _KNOWN and name not in borrowed:
+            if f"{prefix}{name}" not in _KNOWN and not any(name in names for names in known):
                 yield f"{prefix}{name}"
         for name in value.model_fields_set & type(value).model_fields.keys():
             yield from _unknown(getattr(value, name), f"{prefix}{name}")

@@ -212,6 +212,24 @@ async def test_unknown_fields_within_objects_are_logged_once(client: Client, cap
     assert len(caplog.records) == 4
 
 
+async def test_a_field_that_is_refused_is_not_said_to_have_no_effect(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}, "strict": True}]
+    bodies = [
+        (COMPLETIONS, {"prompt": "Hello", "typical_p": 0.5}),
+        (CHAT, {"tools": tools}),
+        (CHAT, {"messages": [{"role": "user", "content": "Hello", "images": ["x"]}]}),
+        ("/v1/responses", {"input": "Hello", "top_n_sigma": 2}),
+    ]
+
+    with caplog.at_level(logging.WARNING, "jan_ort.http.unknown_fields"):
+        answers = [await post(client, path, body) for path, body in bodies]
+
+    assert [status for status, _ in answers] == [400] * len(bodies)
+    assert not [record for record in caplog.records if record.name == "jan_ort.http.unknown_fields"]
+
+
 async def test_a_refused_request_is_logged_without_what_it_says(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
