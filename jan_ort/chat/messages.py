@@ -19,8 +19,10 @@ from jan_ort_openapi.models import (
     ChatCompletionRequestAssistantMessageFunctionCall,
     ChatCompletionRequestFunctionMessage,
     ChatCompletionRequestMessageContentPartImage,
+    ChatCompletionRequestMessageContentPartReasoning,
     ChatCompletionRequestMessageContentPartRefusal,
     ChatCompletionRequestMessageContentPartText,
+    ChatCompletionRequestMessageContentPartThinking,
     ChatCompletionRequestToolCallFunction,
     ChatCompletionRequestToolMessage,
     Messages,
@@ -28,6 +30,8 @@ from jan_ort_openapi.models import (
 
 THOUGHT = "reasoning_content"
 """A message's key for what the assistant thought."""
+
+_ThoughtPart = ChatCompletionRequestMessageContentPartThinking | ChatCompletionRequestMessageContentPartReasoning
 
 
 class MessageError(Exception):
@@ -109,6 +113,8 @@ class _Reader:
             if isinstance(part, ChatCompletionRequestMessageContentPartRefusal):
                 texts.append(part.refusal)  # what the assistant said
                 continue
+            if isinstance(part, _ThoughtPart):
+                continue  # as the message's own fields for thoughts, it is no content
             assert isinstance(part, ChatCompletionRequestMessageContentPartText), "the schema knows no other parts"
             texts.append(part.text)
         return "".join(texts)
@@ -135,7 +141,7 @@ class _Reader:
         param: str,
     ) -> dict[str, Any]:
         self._names[call_id] = function.name
-        given = {} if function.arguments is None else function.arguments
+        given = function.arguments or {}  # of PHP's, an empty object is an empty list
         arguments = _arguments(given, f"{param}.arguments") if isinstance(given, str) else given
         return {"id": call_id, "type": "function", "function": {"name": function.name, "arguments": arguments}}
 
@@ -152,9 +158,18 @@ class _Reader:
 
 
 def _thought(message: ChatCompletionRequestAssistantMessage) -> str:
-    """Return what an earlier answer thought, under either name that this server gives it."""
+    """Return what an earlier answer thought, by either name that this server has for it, or in parts of the content."""
     more = message.model_extra or {}
-    return next((text for name in (THOUGHT, "reasoning") if isinstance(text := more.get(name), str)), "")
+    named = next((text for name in (THOUGHT, "reasoning") if isinstance(text := more.get(name), str)), "")
+    if named or not isinstance(message.content, list):
+        return named
+    return "\n".join(_thought_of(part) for part in message.content if isinstance(part, _ThoughtPart))
+
+
+def _thought_of(part: _ThoughtPart) -> str:
+    if isinstance(part, ChatCompletionRequestMessageContentPartReasoning):
+        return part.text
+    return part.thinking if isinstance(part.thinking, str) else "".join(each.text for each in part.thinking)
 
 
 def _legacy_id(number: int) -> str:
@@ -178,6 +193,8 @@ def _arguments(text: str, param: str) -> dict[str, Any] | str:
         raise MessageError(param, f"{param}: {error}") from error
     except (ValueError, RecursionError, MalformedBody):
         return text
+    if arguments == []:
+        return {}  # PHP has one empty array for lists and objects
     return arguments if isinstance(arguments, dict) else text
 
 

@@ -8,14 +8,13 @@ from jan_ort_openapi.base import StrictModel
 from pydantic import MISSING, Field
 from typing_extensions import TypeAliasType
 
+Parameters = TypeAliasType("Parameters", Annotated[list[Any], Field(max_length=0)])
+
 
 class ChatCompletionFunction(StrictModel):
     name: str
     description: str | MISSING = MISSING
-    parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None] = {
-        "type": "object",
-        "properties": {},
-    }
+    parameters: dict[str, Any] | Parameters = {"type": "object", "properties": {}}
 
 
 class ChatCompletionMessageToolCallFunction(StrictModel):
@@ -27,9 +26,12 @@ class ChatCompletionNamedToolChoiceFunction(StrictModel):
     name: str
 
 
+Arguments = TypeAliasType("Arguments", Annotated[list[Any], Field(max_length=0)])
+
+
 class ChatCompletionRequestAssistantMessageFunctionCall(StrictModel):
     name: str
-    arguments: str | dict[str, Any] | None = None
+    arguments: str | dict[str, Any] | Arguments | None = None
 
 
 class ChatCompletionRequestFunctionCallOption(StrictModel):
@@ -42,7 +44,7 @@ class ChatCompletionRequestMessageContentPartImageImageUrl(StrictModel):
 
 
 class ChatCompletionRequestMessageContentPartText(StrictModel):
-    type: Literal["text"]
+    type: Literal["text", "input_text", "output_text"]
     text: str
 
 
@@ -77,10 +79,7 @@ class ChatCompletionResponseFunctionCall(StrictModel):
 class ChatCompletionToolFunction(StrictModel):
     name: str
     description: str | MISSING = MISSING
-    parameters: dict[str, int | str | bool | list[Any] | dict[str, Any] | None] = {
-        "type": "object",
-        "properties": {},
-    }
+    parameters: dict[str, Any] | Parameters = {"type": "object", "properties": {}}
     strict: Annotated[
         bool | None,
         Field(
@@ -542,11 +541,16 @@ class MessageImageBlock(StrictModel):
     ] = None
 
 
+Input = TypeAliasType(
+    "Input", Annotated[list[Any], Field(description="The arguments.", max_length=0)]
+)
+
+
 class MessageToolUseBlock(StrictModel):
     type: Literal["tool_use"]
     id: Annotated[str, Field(description="What the result refers to.")]
     name: Annotated[str, Field(description="The tool's name.")]
-    input: Annotated[dict[str, Any] | None, Field(description="The arguments.")]
+    input: Annotated[dict[str, Any] | Input | None, Field(description="The arguments.")]
     cache_control: Annotated[
         dict[str, Any] | None,
         Field(
@@ -612,17 +616,28 @@ class MessageParam(StrictModel):
     ]
 
 
+InputSchema = TypeAliasType(
+    "InputSchema",
+    Annotated[
+        list[Any],
+        Field(description="The JSON schema of its arguments; needed.", max_length=0),
+    ],
+)
+
+
 class MessageTool(StrictModel):
     type: Annotated[
         str | None,
         Field(description="custom; tools that run at Anthropic's are refused."),
     ] = None
-    name: Annotated[str, Field(description="1 to 64 letters, digits, '_' and '-'.")]
+    name: Annotated[
+        str, Field(description="1 to 64 letters, digits, '_', '-' and '.'.")
+    ]
     description: Annotated[
         str | None, Field(description="What it does and when to call it.")
     ] = None
     input_schema: Annotated[
-        dict[str, Any] | None,
+        dict[str, Any] | InputSchema | None,
         Field(description="The JSON schema of its arguments; needed."),
     ] = None
     strict: Annotated[
@@ -1158,10 +1173,16 @@ class OllamaOptions(StrictModel):
     ] = None
 
 
+Arguments1 = TypeAliasType(
+    "Arguments1",
+    Annotated[list[Any], Field(description="What it is called with.", max_length=0)],
+)
+
+
 class OllamaFunctionCall(StrictModel):
     name: Annotated[str, Field(description="The tool's name.")]
     arguments: Annotated[
-        dict[str, Any], Field(description="What it is called with.")
+        dict[str, Any] | Arguments1, Field(description="What it is called with.")
     ] = {}
 
 
@@ -1533,6 +1554,14 @@ class ResponseInputItem(StrictModel):
     ] = None
 
 
+Parameters2 = TypeAliasType(
+    "Parameters2",
+    Annotated[
+        list[Any], Field(description="The JSON schema of its arguments.", max_length=0)
+    ],
+)
+
+
 class ResponseTool(StrictModel):
     type: Annotated[str, Field(description="function; any other is refused by name.")]
     name: Annotated[str | None, Field(description="The function's name.")] = None
@@ -1540,7 +1569,8 @@ class ResponseTool(StrictModel):
         None
     )
     parameters: Annotated[
-        dict[str, Any] | None, Field(description="The JSON schema of its arguments.")
+        dict[str, Any] | Parameters2 | None,
+        Field(description="The JSON schema of its arguments."),
     ] = None
     strict: Annotated[
         bool | None,
@@ -1933,10 +1963,35 @@ class ResponseDeleted(StrictModel):
     deleted: Literal[True]
 
 
+class ChatCompletionRequestMessageContentPartThinking(StrictModel):
+    type: Literal["thinking"]
+    thinking: Annotated[
+        str | list[ChatCompletionRequestMessageContentPartText],
+        Field(description="What the assistant thought, as a text or as text parts."),
+    ]
+
+
+class ChatCompletionRequestMessageContentPartReasoning(StrictModel):
+    type: Literal["reasoning"]
+    text: Annotated[str, Field(description="What the assistant thought.")]
+
+
+Arguments2 = TypeAliasType(
+    "Arguments2",
+    Annotated[
+        list[Any],
+        Field(
+            description="JSON text, or the object itself; without any the function was called without arguments.",
+            max_length=0,
+        ),
+    ],
+)
+
+
 class ChatCompletionRequestToolCallFunction(StrictModel):
     name: Annotated[str, Field(description="The function's name.")]
     arguments: Annotated[
-        str | dict[str, Any] | None,
+        str | dict[str, Any] | Arguments2 | None,
         Field(
             description="JSON text, or the object itself; without any the function was called without arguments."
         ),
@@ -1976,7 +2031,9 @@ Content = TypeAliasType(
     "Content",
     Annotated[
         ChatCompletionRequestMessageContentPartText
-        | ChatCompletionRequestMessageContentPartRefusal,
+        | ChatCompletionRequestMessageContentPartRefusal
+        | ChatCompletionRequestMessageContentPartThinking
+        | ChatCompletionRequestMessageContentPartReasoning,
         Field(discriminator="type"),
     ],
 )
@@ -2124,7 +2181,7 @@ class CreateCompletionRequest(StrictModel):
         ),
     ] = False
     logprobs: Annotated[
-        Logprobs | None,
+        Logprobs | Literal[False] | None,
         Field(
             description="The number of logprobs to generate. If None, no logprobs are generated."
         ),

@@ -60,6 +60,63 @@ async def test_a_call_is_taken_back_however_it_was_cut_off(client: Client, argum
     assert answers[0] != answers[1]
 
 
+@pytest.mark.parametrize("arguments", [[], "[]"], ids=repr)
+@pytest.mark.parametrize("is_legacy", [False, True], ids=["tool_calls", "function_call"])
+async def test_an_empty_list_of_arguments_is_none_at_all(client: Client, arguments: object, is_legacy: bool) -> None:
+    answers = []
+    for each in (arguments, "{}"):
+        function: dict[str, Any] = {"name": "look", "arguments": each}
+        call = {"function_call": function} if is_legacy else {"tool_calls": [made(function)]}
+        answers.append(
+            await said(client, CHAT, **GREEDY, messages=[*HELLO, {"role": "assistant", **call}, result(is_legacy)])
+        )
+
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("kind", ["input_text", "output_text"])
+@pytest.mark.parametrize("role", ROLES)
+async def test_text_parts_may_have_the_names_of_the_responses_api(client: Client, role: str, kind: str) -> None:
+    answers = [
+        await said(
+            client,
+            CHAT,
+            **GREEDY,
+            messages=[*HELLO, {"role": role, "content": [{"type": each, "text": "Hello"}]} | ROLES[role]],
+        )
+        for each in (kind, "text")
+    ]
+
+    assert answers[0] == answers[1]
+
+
+THOUGHT_PARTS: list[dict[str, Any]] = [
+    {"type": "thinking", "thinking": "Hm, so.", "signature": "x"},
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, "}, {"type": "text", "text": "so."}]},
+    {"type": "reasoning", "text": "Hm, so."},
+]
+
+
+@pytest.mark.parametrize("part", THOUGHT_PARTS, ids=str)
+async def test_a_thought_among_the_parts_is_that_of_the_message(tmp_path: Path, part: dict[str, Any]) -> None:
+    folder = tmp_path / "thinks"
+    shutil.copytree(FOLDER, folder)
+    source = "{% for m in messages %}{{ m.reasoning_content }}|{{ m.content }};{% endfor %}{{ '<think>' if 0 }}"
+    (folder / "chat_template.jinja").write_text(source)
+    forms: list[dict[str, Any]] = [
+        {"content": [part, {"type": "text", "text": "Yes."}]},
+        {"content": "Yes.", "reasoning_content": "Hm, so."},
+        {"content": "Yes."},
+    ]
+    async with serving(model=str(folder)) as app:
+        told, named, without = [
+            await said(app.test_client(), CHAT, **GREEDY, messages=[*HELLO, {"role": "assistant"} | form])
+            for form in forms
+        ]
+
+    assert told == named != without
+
+
 async def test_a_template_that_goes_through_the_arguments_is_given_an_object_that_holds_their_text(
     tmp_path: Path,
 ) -> None:
@@ -74,7 +131,7 @@ async def test_a_template_that_goes_through_the_arguments_is_given_an_object_tha
     assert status == 200, answer
 
 
-def made(function: dict[str, str]) -> dict[str, Any]:
+def made(function: dict[str, Any]) -> dict[str, Any]:
     return {"id": "call_1", "type": "function", "function": function}
 
 

@@ -19,7 +19,7 @@ SCHEMAS: list[dict[str, Any]] = [
     {"type": "object", "properties": {"p": {"type": "string", "format": "path", "pattern": "("}}},
     {"type": ["object", "null"]},
     {"type": "array", "items": {}},
-    {"properties": []},
+    {"properties": [{}]},
     {"type": "object", "required": True},
     {"$ref": "#/$defs/x", "$defs": {"x": {"type": "object"}}},
     {},
@@ -70,6 +70,30 @@ async def test_a_tool_that_answers_are_held_to_says_what_it_cannot_hold(
 
     assert status == 400
     assert answer["error"]["param"].startswith("tools.0.function.parameters.")
+
+
+INNER = {"type": "object", "properties": {"a": {"type": "object", "properties": {}, "$defs": {}}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("php", "meant"),
+    [
+        ([], {}),
+        ({"type": "object", "properties": []}, {"type": "object", "properties": {}}),
+        (json.loads(json.dumps(INNER).replace("{}", "[]")), INNER),
+    ],
+    ids=["parameters", "properties", "inside"],
+)
+async def test_an_empty_list_of_phps_is_an_empty_object(client: Client, php: object, meant: object) -> None:
+    body = FREE | {"max_tokens": 100}
+    await ask(client, CHAT, **body, tools=tools(php, strict=True))
+
+    first, second = [
+        (await ask(client, CHAT, **body, tools=tools(each), tool_choice="required"))["choices"][0]["message"]
+        for each in (php, meant)
+    ]
+
+    assert [each["function"] for each in first["tool_calls"]] == [each["function"] for each in second["tool_calls"]]
 
 
 @pytest.mark.parametrize("max_tokens", [1, 2, 10, 30, 50, 60, 70, 80, 100, 120, 160])

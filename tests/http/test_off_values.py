@@ -42,9 +42,10 @@ OF_TEXT: list[dict[str, Any]] = [
 ]
 OFF: list[tuple[str, dict[str, Any]]] = [
     *((path, each) for path in (COMPLETIONS, CHAT) for each in OF_TEXT),
-    (COMPLETIONS, {"top_logprobs": 0}),
+    (COMPLETIONS, {"top_logprobs": 0, "logprobs": False}),
     (COMPLETIONS, {"suffix": ""}),
-    (CHAT, {"top_logprobs": 0}),
+    (CHAT, {"top_logprobs": 0, "add_special_tokens": False}),
+    (CHAT, {"reasoning_effort": "auto", "reasoning": {"effort": "default"}, "thinking": {"type": "adaptive"}}),
     (CHAT, {"tools": [], "functions": [], "reasoning_effort": "", "chat_template_kwargs": []}),
     (RESPONSES, {"top_k": -1, "stop": "", "seed": -1, "logit_bias": []}),
     (RESPONSES, {"previous_response_id": "", "instructions": "", "metadata": [], "top_logprobs": 0}),

@@ -148,11 +148,12 @@ def test_detail_has_the_shape_of_the_documents_validation_error() -> None:
 
 
 def test_detail_has_at_most_50_entries() -> None:
-    tool = {"type": 5, "function": {"name": 5, "parameters": {"x": 1.5}}}
-    response_format = {"type": 5, "schema": 1.5, "json_schema": 5}
+    tool = {"type": 5, "function": {"name": 5, "description": 5, "parameters": 5, "strict": 5}}
     value = {field: {} for field in Chat.model_fields} | {"tools": [tool], "functions": [tool["function"]]}
+    value["response_format"] = {"type": 5, "schema": 1.5, "json_schema": 5}
+    value["messages"] = [{"role": "user", "content": [{"type": "image_url", "image_url": {"detail": 5}}], "name": 5}]
 
-    error = violation(Chat, value | {"response_format": response_format})
+    error = violation(Chat, value | {"tool_choice": {"type": 5, "function": {"name": 5}}})
 
     assert len(error.detail) == 50
 

@@ -19,8 +19,8 @@ from jan_ort_openapi.models import (
 MAX_TOOLS = 128
 """Tools of one request, as in OpenAI's API."""
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""Names of functions, as in OpenAI's API."""
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+"""Names of functions, as in OpenAI's API, and with points, as those of MCP servers are."""
 
 
 _OPTIONAL = ("type", "properties", "required")
@@ -134,12 +134,18 @@ def _tools(functions: Sequence[ChatCompletionToolFunction | ChatCompletionFuncti
 
 def _tool(function: ChatCompletionToolFunction | ChatCompletionFunction, param: str) -> Tool:
     if not _NAME.fullmatch(function.name):
-        message = f"{_short(function.name)} cannot name a function; use 1 to 64 letters, digits, '_' and '-'"
+        message = f"{_short(function.name)} cannot name a function; use 1 to 64 letters, digits, '_', '-' and '.'"
         raise ToolError(f"{param}.name", message)
     description = function.description if isinstance(function.description, str) else ""
+    return Tool(function.name, description, _parameters(function), getattr(function, "strict", None) is True)
+
+
+def _parameters(function: ChatCompletionToolFunction | ChatCompletionFunction) -> dict[str, Any]:
+    """Return the schema of the arguments, without what some languages write for nothing."""
+    given = function.parameters if isinstance(function.parameters, dict) else {}  # PHP has one empty array for both
     # Null is how Go writes a list or an object that was never made.
-    parameters = {key: value for key, value in function.parameters.items() if key not in _OPTIONAL or value is not None}
-    return Tool(function.name, description, parameters, getattr(function, "strict", None) is True)
+    schema = {key: value for key, value in given.items() if key not in _OPTIONAL or value is not None}
+    return schema | {"properties": {}} if schema.get("properties") == [] else schema
 
 
 def _refuse_parameters(parameters: Mapping[str, Any], param: str) -> None:

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.http.api_error import bad_request
-from jan_ort.http.reading.fields import fitted, num_candidates, num_choices, sampling_params, wants_usage
+from jan_ort.http.reading.fields import (
+    fitted,
+    num_alternatives,
+    num_candidates,
+    num_choices,
+    sampling_params,
+    wants_usage,
+)
 from jan_ort.http.reading.other_names import in_own_names, refuse_what_is_not_honoured
 from jan_ort.http.reading.plan import GenerationPlan
 from jan_ort.http.reading.prompts import check_known, encode_prompts, fitting, num_prompts, prompt_texts, starting_token
@@ -66,9 +73,9 @@ async def read_completion(body: CreateCompletionRequest, model: GenerativeModel,
         grammar=await compile_structure(model, body),
         is_stream=bool(body.stream),
         with_usage=with_usage,
-        with_logprobs=body.logprobs is not None,
+        with_logprobs=num_alternatives(body) is not None,
         user=body.user,
-        prompt_logprobs=body.echo and body.logprobs is not None,
+        prompt_logprobs=body.echo and num_alternatives(body) is not None,
         num_kept=n,
         echoes=_echoes(body, given) if body.echo else None,
         suffix=(body.suffix or "") if model.fill_in_middle is None else "",
@@ -97,7 +104,7 @@ async def _gap(body: CreateCompletionRequest, model: GenerativeModel) -> tuple[N
     """Return the suffix's token ids, and the tokens that mark the gap before it, None for no gap."""
     if not body.suffix or model.fill_in_middle is None:
         return np.empty(0, np.int64), None
-    if body.echo and body.logprobs is not None:
+    if body.echo and num_alternatives(body) is not None:
         raise bad_request(
             "echo", "suffix, echo and logprobs exclude each other: the prompt is split around the gap; leave one out"
         )

@@ -20,11 +20,14 @@ MAX_CHOICES = 128
 MAX_SEQUENCES = 2048
 """Choices of all prompts of one request: each costs memory and a place in the queue from the start."""
 
-MAX_STOP = 16
-"""Stop strings of one request."""
+MAX_STOP = 128
+"""Stop strings of one request: a chat of many speakers ends at each one's name. Each is looked for at every token."""
 
 MAX_STOP_CHARACTERS = 4096
 """Characters of a stop string: so much text may be held back, and is looked through at each token."""
+
+MAX_ALL_STOP_CHARACTERS = 65_536
+"""Characters of all stop strings."""
 
 TO_THE_END = -1
 """A limit that is not yet known: :func:`fitted` says where the context ends."""
@@ -79,6 +82,9 @@ def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     longest = max(map(len, strings), default=0)
     if longest > MAX_STOP_CHARACTERS:
         message = f"a stop string has {longest} characters; {MAX_STOP_CHARACTERS} are allowed"
+        raise bad_request("stop", message)
+    if (num_characters := sum(map(len, strings))) > MAX_ALL_STOP_CHARACTERS:
+        message = f"the stop strings have {num_characters} characters; {MAX_ALL_STOP_CHARACTERS} are allowed"
         raise bad_request("stop", message)
     return strings
 
@@ -167,10 +173,15 @@ def fitted(
     return params if 0 <= params.max_tokens <= room else replace(params, max_tokens=room)
 
 
+def num_alternatives(body: CreateCompletionRequest) -> int | None:
+    """Return how many alternatives a completion's tokens are to be given with, None for no log-probabilities at all."""
+    return None if body.logprobs is False else body.logprobs
+
+
 def _num_logprobs(body: GenerationBody, limit: int) -> int | None:
     """Return how many alternatives each token is to be given with, None for no log-probabilities at all."""
     if isinstance(body, CreateCompletionRequest):
-        param, wanted = "logprobs", body.logprobs
+        param, wanted = "logprobs", num_alternatives(body)
     elif not body.logprobs:
         if body.top_logprobs:  # none wanted is nothing asked
             raise bad_request("top_logprobs", "top_logprobs needs logprobs to be true")

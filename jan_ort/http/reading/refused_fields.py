@@ -112,7 +112,7 @@ REFUSED: Mapping[type[BaseModel], Fields] = {
         **OF_TEXT,
         **_OF_CHAT_ALONE,
         **named("suffix prompt", "", []),
-        "echo": (False,),
+        **named("echo add_special_tokens", False),  # a chat's template writes its own
         "best_of": (1,),
     },
     CreateEmbeddingRequest: _OF_EMBEDDINGS,

@@ -10,6 +10,8 @@ from jan_ort.serving.generative import GenerativeModel
 from jan_ort_openapi.models import CreateChatCompletionRequest
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_AS_IT_IS = ("", "auto", "default")
+"""Efforts that leave it to the model: those of Groq's API and others."""
 _SWITCHES = ("enable_thinking", "thinking")
 """Variables of chat templates that turn thinking on and off: those of Qwen, and of DeepSeek and Granite."""
 
@@ -44,9 +46,10 @@ def is_switched_off(body: CreateChatCompletionRequest, variables: dict[str, Any]
 
 
 def _effort(body: CreateChatCompletionRequest) -> str | None:
-    effort = given(body, "reasoning_effort") or None
     reasoning = _object(body, "reasoning", ("effort", "enabled"))
-    other = reasoning.get("effort")
+    effort, other = (
+        None if each in _AS_IT_IS else each for each in (given(body, "reasoning_effort"), reasoning.get("effort"))
+    )
     for name, value in (("reasoning_effort", effort), ("reasoning", other)):
         if value is not None and value not in _EFFORTS:
             raise bad_request(name, f"{name}: the effort must be one of {', '.join(_EFFORTS)}")
@@ -59,8 +62,10 @@ def _effort(body: CreateChatCompletionRequest) -> str | None:
 def _switch(body: CreateChatCompletionRequest) -> bool | None:
     """Return whether thinking is turned on or off, None for neither."""
     thinking = _object(body, "thinking", ("type",)).get("type")
+    if thinking in ("auto", "adaptive"):
+        thinking = None
     if thinking not in (None, "enabled", "disabled"):
-        raise bad_request("thinking", "thinking.type must be enabled or disabled")
+        raise bad_request("thinking", "thinking.type must be enabled, disabled or auto")
     enabled = _object(body, "reasoning", ("effort", "enabled")).get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise bad_request("reasoning", "reasoning.enabled must be true or false")

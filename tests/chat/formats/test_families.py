@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from jan_ort.chat.formats import FORMATS, find_format, read_template
 from jan_ort.chat.formats.plain_values import value_as_json
 from jan_ort.chat.reasoning import AnswerParser, ThinkingParser
-from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, ToolCallEnd, ToolCallStart
+from jan_ort.chat.tools import ArgumentsDelta, ContentDelta, Event, Tool, ToolCallEnd, ToolCallStart
 from tests.chat.formats.answers import EXAMPLES, Example
 from tests.chat.formats.test_call_grammar import accepts, plan_of, written
 from tests.chat.tools.parsing import BY_NAME, TOOLS, joined, new_parser
@@ -17,16 +19,16 @@ from tests.chat.tools.parsing import BY_NAME, TOOLS, joined, new_parser
 KNOWN = [each.name for each in FORMATS if each.name != "described"]
 
 
-def parser_of(name: str) -> AnswerParser:
+def parser_of(name: str, tools: Mapping[str, Tool]) -> AnswerParser:
     tool_format = BY_NAME[name]
-    parser = new_parser(tool_format)
+    parser = new_parser(tool_format, tools=tools)
     if tool_format.thoughts is None:
         return parser
-    return ThinkingParser(tool_format.thoughts.stage(is_thinking=False, callable_names=TOOLS), parser)
+    return ThinkingParser(tool_format.thoughts.stage(is_thinking=False, callable_names=tools), parser)
 
 
-def events_of(name: str, *pieces: str, is_cut: bool = False) -> list[Event]:
-    parser = parser_of(name)
+def events_of(name: str, *pieces: str, is_cut: bool = False, tools: Mapping[str, Tool] = TOOLS) -> list[Event]:
+    parser = parser_of(name, tools)
     events = [event for piece in pieces for event in parser.feed(piece)]
     return joined([*events, *parser.finish(is_cut=is_cut)])
 
@@ -65,6 +67,20 @@ def test_an_answer_is_read_alike_at_every_split(name: str) -> None:
     assert content_of(whole) == ""
     assert events_of(name, *text) == whole
     assert [events_of(name, text[:at], text[at:]) for at in range(len(text))] == [whole] * len(text)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_name_may_hold_points(name: str) -> None:
+    example, own = EXAMPLES[name], "functions.of-weather.1"
+    tools = {own: replace(TOOLS["weather"], name=own), "now": TOOLS["now"]}
+    plan = plan_of()
+    grammar = written(BY_NAME[name], replace(plan, tools=tuple(tools.values()), callable_tools=tuple(tools.values())))
+
+    events = events_of(name, *example.answer.replace("weather", own), tools=tools)
+
+    assert [called for called, _ in calls_of(events)] == [own, "now"][: example.num_calls]
+    assert content_of(events) == ""
+    assert accepts(grammar, example.forced.replace("weather", own))
 
 
 @pytest.mark.parametrize("before", ["", "Let me look.\n\n"])

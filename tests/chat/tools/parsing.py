@@ -35,9 +35,9 @@ def content(text: str) -> list[Event]:
     return [ContentDelta(text)]
 
 
-def new_parser(syntax: CallSyntax, *, is_parallel: bool = True) -> ToolCallParser:
+def new_parser(syntax: CallSyntax, *, is_parallel: bool = True, tools: Mapping[str, Tool] = TOOLS) -> ToolCallParser:
     numbers = itertools.count()
-    return ToolCallParser(syntax, TOOLS, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
+    return ToolCallParser(syntax, tools, is_parallel=is_parallel, new_id=lambda: f"call_{next(numbers)}")
 
 
 def parsed(syntax: CallSyntax, *pieces: str, is_parallel: bool = True) -> list[Event]:

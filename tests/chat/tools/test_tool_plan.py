@@ -123,7 +123,7 @@ def test_strict_is_kept() -> None:
         ({"tools": [tool(), tool(name="g"), tool()]}, "tools.2.function.name", "'f' is the name of more than one"),
         ({"functions": [NOW, NOW]}, "functions.1.name", "rename one of them"),
         ({"tools": [tool(name="")]}, "tools.0.function.name", "'' cannot name a function"),
-        ({"tools": [tool(name="a b")]}, "tools.0.function.name", "letters, digits, '_' and '-'"),
+        ({"tools": [tool(name="a b")]}, "tools.0.function.name", "letters, digits, '_', '-' and '.'"),
         ({"tools": [tool(name="é")]}, "tools.0.function.name", "'é' cannot name"),
         ({"tools": [tool(name="a" * 65)]}, "tools.0.function.name", "1 to 64"),
         ({"tools": [tool(name=f"f{at}") for at in range(129)]}, "tools", "there are 129 functions; at most 128"),

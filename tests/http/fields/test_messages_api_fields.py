@@ -118,7 +118,7 @@ async def test_a_stop_sequence_ends_the_answer_and_is_named(client: Client) -> N
 
     assert answer["content"][0]["text"] == whole[: whole.index(stop)]
     assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", stop)
-    assert await refused(client, stop_sequences=["a"] * 17) == "stop_sequences"
+    assert await refused(client, stop_sequences=["a"] * 129) == "stop_sequences"
 
 
 @field(REQUEST, "stream")

@@ -107,7 +107,7 @@ async def test_limits_and_stops(client: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"options": {"stop": ["a"] * 17}}, "options.stop"),
+        ({"options": {"stop": ["a"] * 129}}, "options.stop"),
         ({"options": {"top_p": 2}}, "options.top_p"),
         ({"options": {"repeat_last_n": 5}}, "options.repeat_last_n"),
         ({"options": {"dry_multiplier": 0.8}}, "options.dry_multiplier"),

@@ -20,7 +20,8 @@ def biases(count: int, text: str = "%d") -> dict[str, float]:
 
 LIMITS: list[tuple[dict[str, Any], str, int, int]] = [
     ({"logprobs": 101}, "logprobs", 101, 100),
-    ({"stop": ["a"] * 17}, "stop", 17, 16),
+    ({"stop": ["a"] * 129}, "stop", 129, 128),
+    ({"stop": ["a" * 4000] * 17}, "stop", 68_000, 65_536),
     ({"stop": ["a", "b" * 4097]}, "stop", 4097, 4096),
     ({"logit_bias": biases(1025)}, "logit_bias", 1025, 1024),
     ({"logit_bias": biases(1025, "word %d")} | TEXTS, "logit_bias", 1025, 1024),

@@ -104,7 +104,7 @@ async def test_a_chat_field_that_asks_for_nothing_changes_nothing(client: Client
         (COMPLETIONS, {"prompt": [-1]}, "prompt"),
         (COMPLETIONS, {"prompt": [10**399]}, "prompt"),
         (COMPLETIONS, {"prompt": [[5], [5, 99999]]}, "prompt"),
-        (COMPLETIONS, {"stop": ["a"] * 17}, "stop"),
+        (COMPLETIONS, {"stop": ["a"] * 129}, "stop"),
         (CHAT, {"temperature": -0.1}, "temperature"),
         (CHAT, {"n": 0}, "n"),
         (CHAT, {"n": 129}, "n"),

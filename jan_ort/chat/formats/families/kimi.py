@@ -20,7 +20,7 @@ from jan_ort.chat.tools.lark_text import quoted
 _SECTION, _END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 _CALL, _ARGUMENTS, _CALL_END = "<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"
 _HEAD = re.compile(
-    rf"\s*(?:{re.escape(_CALL)})?\s*(?:functions\.)?(?P<name>[\w-]+)(?::\d+)?\s*{re.escape(_ARGUMENTS)}\s*"
+    rf"\s*(?:{re.escape(_CALL)})?\s*(?:functions\.)?(?P<name>[\w.-]+)(?::\d+)?\s*{re.escape(_ARGUMENTS)}\s*"
 )
 
 
