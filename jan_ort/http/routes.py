@@ -184,8 +184,10 @@ async def _answer_document() -> Response:
 
 def _about() -> Response:
     """Say what this is, to whoever only looks whether anything is here."""
-    about = {"name": "jan-ort", "version": __version__, "object": "server"}
-    response = jsonify(about | {"base_url": "/v1", "document": "/openapi.json", "health": "/health"})
+    server: Server = current_app.extensions[EXTENSION]
+    paths = {"base_url": "/v1", "document": "/openapi.json", "health": "/health"}
+    told = {name: f"{server.settings.root_path}{path}" for name, path in paths.items()}
+    response = jsonify({"name": "jan-ort", "version": __version__, "object": "server"} | told)
     response.headers["Vary"] = "Accept"
     return response
 

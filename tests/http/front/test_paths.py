@@ -142,9 +142,15 @@ async def test_a_prefix_that_the_proxy_leaves_is_taken_off(given: str) -> None:
         paths = ["/llm/v1/models", "/v1/models", "/llm/models/", "/llm", "/llm/", "/llmv1/models", "/llm/llm/v1/models"]
         found = [(await client.get(path)).status_code for path in paths]
         status, _ = await post(client, f"/llm{CHAT}", {"messages": HELLO, "max_tokens": 1})
+        about = await (await client.get("/llm/")).get_json()
 
     assert found == [200, 200, 200, 200, 200, 404, 404]
     assert status == 200
+    assert [about[name] for name in ("base_url", "document", "health")] == [
+        "/llm/v1",
+        "/llm/openapi.json",
+        "/llm/health",
+    ]
 
 
 async def test_a_body_on_an_unknown_path_leaves_the_connection_usable() -> None:
