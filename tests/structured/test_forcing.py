@@ -223,3 +223,37 @@ def test_whatever_demands_another_one_inside_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", FINITE)
 def test_what_has_another_way_is_taken(name: str) -> None:
     checked_schema(FINITE[name])
+
+
+NO_WAY: list[tuple[dict[str, Any], str, str]] = [
+    ({"type": "object", "properties": {"n": NODE}, "$defs": NODES}, "{}", '{"n": ['),
+    ({"anyOf": [NODE, {"type": "array", "items": {"const": 1}}], "$defs": NODES}, "[1]", "[["),
+    ({"type": "array", "items": NODE, "$defs": NODES}, "[]", "[["),
+    ({"type": "object", "additionalProperties": NODE, "$defs": NODES}, "{}", '{"a": ['),
+]
+
+
+@pytest.mark.parametrize(("schema", "whole", "begun"), NO_WAY)
+def test_nothing_is_begun_that_never_ends(model: Model, schema: dict[str, Any], whole: str, begun: str) -> None:
+    compiled = model.compiler.json_schema(schema)
+
+    assert accepts(compiled, model, whole)
+    assert not begins(compiled, model, begun)
+
+
+def begins(compiled: CompiledGrammar, model: Model, text: str) -> bool:
+    """Whether a text of the grammar may begin with this one."""
+    constraint = compiled.start()
+    for token_id in model.compiler.tokens_of([text]):
+        if not constraint.takes(token_id):
+            return False
+        constraint.accept(token_id)
+    return True
+
+
+def accepts(compiled: CompiledGrammar, model: Model, text: str) -> bool:
+    """Whether this is a text of the grammar."""
+    constraint = compiled.start()
+    for token_id in model.compiler.tokens_of([text]):
+        constraint.accept(token_id)
+    return constraint.is_accepting()

@@ -23,9 +23,18 @@ _ALL = frozenset({*_NAMES.values(), "null"})
 _Parts = Sequence[Mapping[str, Any]]
 
 
-def is_endless(root: dict[str, Any]) -> bool:
-    """Whether every value of the schema holds another one without end; in doubt, some value ends."""
-    return _Endings(root).are_none()
+def leave_out_endless(root: dict[str, Any]) -> None:
+    """Let nothing satisfy those schemas whose every value holds another one without end; in doubt, some value ends.
+
+    Else a text may begin with an optional member, or one of several alternatives, that never ends.
+    Raises: SchemaError for the whole.
+    """
+    endless = _Endings(root).missing()
+    if any(schema is root for schema in endless):
+        raise SchemaError("", "it allows no value: each holds another without end", "let one of them be left out")
+    for schema in endless:  # whose parts others may refer to
+        schema.pop("$ref", None)
+        schema["enum"] = []
 
 
 class _Endings:
@@ -37,19 +46,17 @@ class _Endings:
         self._open = set(map(id, self._schemas))  # those of which no value is known that ends
         self._num_left = _MAX_VISITS
 
-    def are_none(self) -> bool:
-        """Whether no value of the whole schema ends."""
+    def missing(self) -> list[dict[str, Any]]:
+        """Return the schemas of which no value ends."""
         for _ in range(_MAX_PASSES):
             num_before = len(self._open)
             self._schemas.reverse()  # from the inside, and then from where references lead
             for each in self._schemas:
                 if id(each) in self._open and self._types(self._parts(each)):
                     self._open.discard(id(each))
-            if id(self._root) not in self._open:
-                return False
             if len(self._open) == num_before:
-                return True
-        return False
+                return [each for each in self._schemas if id(each) in self._open]
+        return []
 
     def _parts(self, schema: Any) -> list[Mapping[str, Any]]:
         """Return the schemas that a value must satisfy together, by ``allOf`` and ``$ref``."""

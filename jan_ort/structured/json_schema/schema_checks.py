@@ -10,7 +10,7 @@ from typing import Any
 
 from jan_ort.structured.grammar_errors import SchemaError
 from jan_ort.structured.json_schema.ecma_regex import repetitions, to_rust
-from jan_ort.structured.json_schema.endless import check_progress, is_endless
+from jan_ort.structured.json_schema.endless import check_progress, leave_out_endless
 from jan_ort.structured.json_schema.formats import hold_format
 from jan_ort.structured.json_schema.keyword_shapes import check_shapes, leave_out_nulls
 from jan_ort.structured.json_schema.meeting_patterns import check_meeting_patterns
@@ -84,8 +84,8 @@ def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
             "", f"references lead {levels} levels down, and {MAX_LEVELS} are allowed", "use a smaller schema"
         )
     check_meeting_patterns(copied)
-    if seen and is_endless(copied):
-        raise SchemaError("", "it allows no value: each holds another without end", "let one of them be left out")
+    if seen:
+        leave_out_endless(copied)
     return copied
 
 
