@@ -110,6 +110,7 @@ def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
                 tasks[stage] = bars.add_task(shown(stage, _LONGEST_STAGE), total=1.0, amount="")
                 begins[stage] = time.monotonic()
             amount = _amount(fraction, time.monotonic() - begins[stage]).rpartition(", ")[0]
-            bars.update(tasks[stage], completed=min(1.0, fraction), amount=amount)
+            told = {"amount": amount} if amount else {}  # the end of a stage is told without bytes: the last ones stay
+            bars.update(tasks[stage], completed=min(1.0, fraction), **told)
 
         yield show

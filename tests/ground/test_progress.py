@@ -73,3 +73,13 @@ def test_a_bar_tells_megabytes_and_the_rate() -> None:
         progress("Converting", ByteShare(0.5, 4_000_000))
 
     assert "2 of 4 MB" in terminal.getvalue()
+
+
+def test_a_stage_that_is_done_keeps_its_bytes() -> None:
+    terminal = Terminal()
+
+    with show_progress(terminal) as progress:
+        progress("Downloading", ByteShare(1.0, 98_000_000))
+        progress("Downloading", 1.0)
+
+    assert "98 of 98 MB" in terminal.getvalue().rpartition("Downloading")[2]
