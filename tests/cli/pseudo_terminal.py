@@ -49,7 +49,7 @@ class PseudoTerminal:
         """Send keys."""
         os.write(self._master, keys.encode())
 
-    def wait_for(self, text: str, timeout_s: float = 20) -> str:
+    def wait_for(self, text: str, timeout_s: float = 60) -> str:
         """Return what was shown since the last call, once ``text`` is in it, without what steers the terminal."""
         begin, deadline = len(self.shown), time.monotonic() + timeout_s
         while text not in (plain := without_steering(self.shown[begin:])):
@@ -57,7 +57,7 @@ class PseudoTerminal:
             self._read()
         return plain
 
-    def end(self, timeout_s: float = 20) -> int:
+    def end(self, timeout_s: float = 60) -> int:
         """Return the exit status once the program has ended."""
         deadline = time.monotonic() + timeout_s
         while self.process.poll() is None:
