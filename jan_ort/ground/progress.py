@@ -102,6 +102,7 @@ def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
     with Bars(*columns, console=Console(file=stream)) as bars:
         tasks: dict[str, TaskID] = {}
         begins: dict[str, float] = {}
+        amounts: dict[str, str] = {}
 
         def show(stage: str, fraction: float, /) -> None:
             if stage not in tasks:
@@ -110,7 +111,7 @@ def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
                 tasks[stage] = bars.add_task(shown(stage, _LONGEST_STAGE), total=1.0, amount="")
                 begins[stage] = time.monotonic()
             amount = _amount(fraction, time.monotonic() - begins[stage]).rpartition(", ")[0]
-            told = {"amount": amount} if amount else {}  # the end of a stage is told without bytes: the last ones stay
-            bars.update(tasks[stage], completed=min(1.0, fraction), **told)
+            amounts[stage] = amount or amounts.get(stage, "")  # a stage's end is told without bytes: the last ones stay
+            bars.update(tasks[stage], completed=min(1.0, fraction), amount=amounts[stage])
 
         yield show
