@@ -145,6 +145,18 @@ class LeavesHalfOfDamagedBytes(ReferenceSession):
         super().load(slot, state)
 
 
+@fault("states.refuse_damaged_bytes")
+class WritesWhatItRefuses(ReferenceSession):
+    """The keys of damaged bytes, which were saved from slot 0, are in the slot before the damage is found."""
+
+    def load(self, slot: int, state: State) -> None:
+        try:
+            super().load(slot, state)
+        except BadInput:
+            self._caches[slot].keys[:] = self._caches[0].keys
+            raise
+
+
 @fault("states.refuse_other_slots")
 class CountsSlotsFromTheEnd(ReferenceSession):
     def save(self, slot: int) -> State:

@@ -131,17 +131,23 @@ def decode_in_company(fixture: Fixture) -> None:
 
 @check("states.refuse_damaged_bytes", *NEEDS)
 def refuse_damaged_bytes(fixture: Fixture) -> None:
-    """Bytes that are damaged anywhere raise BadInput; every slot is as it was, and goes on."""
+    """Bytes that are damaged anywhere raise BadInput; every slot is as it was, whatever it holds, and goes on."""
     writer, session, same = fixture.writer, fixture.session, fixture.tolerances.same_kind
+    held, others = writer.text, writer.turned(23)
+    writer.append(0, *WRITTEN)
+    state = session.save(0)
+    writer.text = others
     expected = writer.append(1, *WRITTEN, 6)
-    for slot in (0, 2):
-        writer.append(slot, *WRITTEN)
-    state, before = session.save(0), writer.lengths()
+    writer.append(2, *WRITTEN)
+    before = writer.lengths()
     for what, damaged in _damaged(state):
         expect_error(BadInput, lambda damaged=damaged: session.load(2, damaged), f"load of {what}")  # type: ignore[misc]
         expect(writer.lengths() == before, f"after a load of {what} the lengths are {writer.lengths()}, not {before}")
-    for slot in (0, 2):
-        expect_rows_equal(writer.append(slot, 6), expected, same, f"slot {slot}, after loads of damaged bytes")
+    expect_rows_equal(writer.append(2, 6), expected, same, "slot 2, after loads of another slot's damaged bytes")
+    writer.text = held
+    after = writer.append(0, 6)
+    session.truncate(1, 0)
+    expect_rows_equal(after, writer.append(1, *WRITTEN, 6), same, "slot 0, whose bytes were damaged")
 
 
 @check("states.refuse_other_slots", *NEEDS)
