@@ -36,7 +36,10 @@ def echo_offsets_begin_with_the_prompt(server: Asker) -> None:
             raise Untold(f"the tokens {pieces} are not the text {choice['text']!r}, of which they have places")
         places = [0, *accumulate(map(len, pieces))][:-1]
         told = f"the tokens {pieces} begin at {places}, and text_offset says {logprobs['text_offset']}"
-        expect(logprobs["text_offset"] == places, told)
+        # Behind half a character no token has a place of its own.
+        num_whole = next((at for at, piece in enumerate(pieces) if "\ufffd" in piece), len(pieces))
+        expect(len(logprobs["text_offset"]) == len(pieces), told)
+        expect(logprobs["text_offset"][:num_whole] == places[:num_whole], told)
 
 
 @check("echo.of_token_ids_is_their_text", needs=[f"{COMPLETIONS} echo", f"{COMPLETIONS} prompt"])
