@@ -138,6 +138,20 @@ def in_frames(name: str, check: str, old: str, new: str) -> Fault:
     return streaming(name, check, lambda frames: [frame.replace(old, new) for frame in frames])
 
 
+def ending(name: str, index: str) -> Fault:
+    """The event that ends a text says another place than those of its pieces."""
+
+    def change(frames: list[str]) -> list[str]:
+        old, new = f'"{index}":0', f'"{index}":1'
+        return [each.replace(old, new) if "output_text.done" in each else each for each in frames]
+
+    return streaming(name, "responses.events_name_their_item", change)
+
+
+def at_once(fields: Fields) -> Fields:
+    return {"min_tokens": 0} if "stop_token_ids" in fields else {}
+
+
 DRAWN_FAULTS: list[Fault] = [
     ranking_by_sums(),
     answering("loses_a_token_of_long_echoes", "echo.of_long_prompts_has_every_token", without_a_token),
@@ -150,5 +164,9 @@ DRAWN_FAULTS: list[Fault] = [
     keeping_filters(),
     asking("forgets_seeds_of_its_own_filters", "seed.repeats_as_the_server_draws", random_seed, COMPLETIONS),
     in_frames("messages_lose_pieces_of_calls", "messages.streams_calls", '"partial_json"', '"partial"'),
+    in_frames("messages_number_blocks_from_1", "messages.events_name_their_block", '"index":0', '"index":1'),
     in_frames("responses_lose_pieces_of_calls", "responses.streams_calls", "arguments.delta", "arguments.piece"),
+    ending("responses_end_the_next_item", "output_index"),
+    ending("responses_end_the_next_part", "content_index"),
+    asking("stops_by_ids_at_once", "stop.token_ids_wait_for_min_tokens", at_once, COMPLETIONS),
 ]

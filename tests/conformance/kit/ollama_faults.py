@@ -37,6 +37,19 @@ def _list_none(exchange: Exchange, answer: Any) -> Any:
     return {"models": []} if exchange.path == TAGS else answer
 
 
+def _count_one_that_is_new() -> Fault:
+    """A chat that was asked before has but one token."""
+    kept: set[bytes] = set()
+
+    def change(exchange: Exchange, answer: Any) -> Any:
+        if exchange.path == CHAT and exchange.body in kept:
+            return answer | {"prompt_eval_count": 1}
+        kept.add(exchange.body)
+        return answer
+
+    return answering("counts_one_token_of_a_kept_chat", "ollama.counts_what_was_kept", change)
+
+
 def _one_line(exchange: Exchange) -> None:
     if exchange.path == CHAT and exchange.answer_headers.get("content-type", "").startswith("application/x-ndjson"):
         exchange.answer = exchange.answer.splitlines()[-1] + b"\n"
@@ -54,6 +67,7 @@ OLLAMA_FAULTS: list[Fault] = [
     Fault("ignores_format_of_prompts", "ollama.format", before=_without(GENERATE, "format")),
     Fault("ignores_tools_of_ollama", "ollama.tools_are_told", before=_without(CHAT, "tools")),
     Fault("ignores_raw", "ollama.prompts", before=_without(GENERATE, "raw")),
+    _count_one_that_is_new(),
     answering("embeds_all_alike_as_ollama", "ollama.embeds", _same_vectors),
     answering("lists_no_model_of_ollama", "ollama.models", _list_none),
     Fault("refuses_ollama_as_openai", "ollama.members_are_read", after=_tell_as_openai),

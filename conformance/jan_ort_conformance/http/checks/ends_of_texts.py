@@ -5,13 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import text_of
-from jan_ort_conformance.http.check_tools.asker import CHAT, EITHER, GREEDY, HELLO, NAMES, PROMPT, Asker, Untold
+from jan_ort_conformance.http.check_tools.asker import (
+    CHAT,
+    COMPLETIONS,
+    EITHER,
+    GREEDY,
+    HELLO,
+    NAMES,
+    PROMPT,
+    Asker,
+    Untold,
+)
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.answer_fields import end_of_text
+from jan_ort_conformance.http.checks.silent_limits import served_or_refused
 from jan_ort_conformance.verdicts.verdict import expect
 
 LONGEST = 160
 """Tokens within which a text has to end by itself to be of use here."""
+LEAST = 8
+"""Tokens before which stop_token_ids is not to end a text."""
 _ASKED = ("Say yes.", str(HELLO[0]["content"]), "1 + 1 = ?", PROMPT)
 
 
@@ -63,3 +76,19 @@ def end_at_the_limit_is_a_stop(server: Asker) -> None:
             fields, count, text = _ended(server, path)
             told = _reasons(server, path, **fields | {"max_tokens": count})
             expect(told == ("stop", "stop"), f"{NAMES[path]}: {text!r} has {count} tokens; max_tokens {count}: {told}")
+
+
+@check("stop.token_ids_wait_for_min_tokens", needs=[f"{COMPLETIONS} min_tokens"])
+def token_ids_wait_for_min_tokens(server: Asker) -> None:
+    """Where stop_token_ids ends a text, it does so once min_tokens are there, and no sooner."""
+    ends = server.token_ids(server.said(COMPLETIONS, **GREEDY))[:LEAST]
+    counts = []
+    for least in (0, LEAST):
+        fields = GREEDY | {"min_tokens": least, "max_tokens": 2 * LEAST}
+        answer = served_or_refused(server, COMPLETIONS, **fields, stop_token_ids=ends)
+        if answer is None:
+            raise Untold("stop_token_ids is refused")
+        counts.append(answer["usage"]["completion_tokens"])
+    if counts[0] >= LEAST:
+        raise Untold("stop_token_ids has no effect")
+    expect(counts[1] >= LEAST, f"stop_token_ids ends a text with min_tokens {LEAST} after {counts[1]} tokens")

@@ -155,6 +155,18 @@ def messages_streams_calls(server: Asker) -> None:
     expect([json.loads("".join(pieces))] == inputs, f"the pieces {pieces} are not the input of {whole}")
 
 
+@check("messages.events_name_their_block", needs=[f"{MESSAGES} {name}" for name in ("stream", "tools", "tool_choice")])
+def messages_events_name_their_block(server: Asker) -> None:
+    """Blocks of a stream are numbered from 0, and each event of one has its number."""
+    forced = {"tools": [tool()], "tool_choice": {"type": "tool", "name": "look"}, "max_tokens": 200}
+    for fields in ({}, forced):
+        num_begun = 0
+        for event in _events(server.served(MESSAGES, BODY | fields | {"stream": True}).text):
+            num_begun += event["type"] == "content_block_start"
+            told = event.get("index", num_begun - 1)
+            expect(told == num_begun - 1, f"{event} is of block {num_begun - 1}")
+
+
 @check("messages.output_format", needs=[f"{MESSAGES} output_config"])
 def messages_output_format(server: Asker) -> None:
     """The text follows the schema of output_config.format."""

@@ -37,6 +37,7 @@ PROFILE = Profile(
     "ollama", (OLLAMA_CHAT, OLLAMA_GENERATE, OLLAMA_EMBED, OLLAMA_EMBEDDINGS, OLLAMA_SHOW, TAGS, PS, VERSION)
 )
 
+TOLD = "Every morning a grey heron stands on the bridge and looks at the water. " * 3
 GREEDY: Fields = {"temperature": 0, "num_predict": 24}
 BODY: dict[str, Fields] = {
     OLLAMA_CHAT: {"messages": HELLO, "options": GREEDY},
@@ -136,6 +137,17 @@ def ollama_prompts(server: Asker) -> None:
     more = answered(server, OLLAMA_GENERATE, options=one, system="Be brief.")["prompt_eval_count"]
     expect_effect(raw != plain, f"raw and not, the prompt has {plain} tokens")
     expect_effect(more != plain, f"with a system prompt and without, the prompt has {plain} tokens")
+
+
+@check("ollama.counts_what_was_kept", needs=[OLLAMA_CHAT, OLLAMA_GENERATE])
+def ollama_counts_what_was_kept(server: Asker) -> None:
+    """A prompt has as many tokens when it comes again, kept or not, and more with something before it."""
+    for path, field in ((OLLAMA_CHAT, "messages"), (OLLAMA_GENERATE, "prompt")):
+        counts = []
+        for text in (TOLD, TOLD, f"Yesterday, or so they say. {TOLD}"):
+            asked = text if field == "prompt" else [{"role": "user", "content": text}]
+            counts.append(answered(server, path, **{field: asked}, options={"num_predict": 1})["prompt_eval_count"])
+        expect(counts[0] == counts[1] < counts[2], f"{path}: a prompt, again, and a longer one have {counts} tokens")
 
 
 @check("ollama.embeds", needs=[OLLAMA_EMBED, OLLAMA_EMBEDDINGS])

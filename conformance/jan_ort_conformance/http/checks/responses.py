@@ -97,6 +97,24 @@ def responses_events_in_order(server: Asker) -> None:
         expect(counts[0] == counts[1] > 0, f"{opened} and {closed} come {counts} times")
 
 
+@check("responses.events_name_their_item", needs=[RESPONSES])
+def responses_events_name_their_item(server: Asker) -> None:
+    """Each event of a stream has the place of its item, and of its part, in the response at the end."""
+    forced = {"tools": [TOOL], "tool_choice": {"type": "function", "name": "tell"}, "max_output_tokens": 200}
+    for fields in ({}, forced):
+        answer = server.served(RESPONSES, ASKED | fields | {"stream": True, "store": False})
+        events = [json.loads(each) for each in events_of(answer.body) if each != "[DONE]"]
+        output = events[-1]["response"]["output"]
+        for event in events:
+            if "output_index" in event:
+                item = output[event["output_index"]] if event["output_index"] < len(output) else {}
+                item_id = event.get("item_id") or event["item"]["id"]
+                expect(item.get("id") == item_id, f"{event} is not of item {event['output_index']} of {output}")
+            if "content_index" in event:
+                num_parts = len(item["content"])
+                expect(event["content_index"] < num_parts, f"{event} is of a part of {num_parts}")
+
+
 @check("responses.format_and_call", needs=[RESPONSES])
 def responses_format_and_call(server: Asker) -> None:
     """text.format holds the text to its schema, and a forced call has arguments that follow the tool's."""
