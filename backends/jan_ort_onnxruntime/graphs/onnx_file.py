@@ -61,9 +61,8 @@ class OnnxFile:
             status = path.stat()
             return cls._read(path, status.st_mtime_ns, status.st_size, status.st_ino)
         except (ValueError, IndexError, OSError) as error:
-            raise ModelError(
-                f"{path} cannot be loaded: it is not an ONNX graph ({error}); convert or download the model again"
-            ) from error
+            why = why_no_file(path) or f"is not an ONNX graph ({error})"
+            raise ModelError(f"{path} cannot be loaded: it {why}; convert or download the model again") from error
 
     @classmethod
     @lru_cache(maxsize=4)  # who accepts a folder, counts its memory and opens it reads 30 ms each

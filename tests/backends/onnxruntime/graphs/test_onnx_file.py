@@ -56,6 +56,14 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None
         OnnxFile.read(path)
 
 
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+
+    with pytest.raises(ModelError, match=r"it is a pointer of Git LFS, .* \(git lfs pull fetches that\)"):
+        OnnxFile.read(path)
+
+
 def test_weights_that_are_not_ours_to_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_folder("genai", "llama", tmp_path / "folder")
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read all
