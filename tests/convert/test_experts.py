@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 from gguf import GGMLQuantizationType as Type
+from gguf import GGUFWriter
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -142,6 +143,35 @@ def test_experts_with_zero_points_have_the_same_logits_in_company(
     proof = proof_of(recorded_logits("qwen3moe"), converted(source, "int4"))
 
     assert (proof.chunked, proof.in_company) == (True, True)
+
+
+def join_gates_and_ways_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files that are written have both in one tensor, as llama.cpp's --fuse-gate-up-exps."""
+    add, held = GGUFWriter.add_tensor, []
+
+    def joined(writer: GGUFWriter, name: str, tensor: Any, **how: Any) -> None:
+        if ".ffn_gate_exps." in name:
+            held.append(tensor)
+            return
+        if ".ffn_up_exps." in name:
+            name, tensor = name.replace("up_exps", "gate_up_exps"), np.concatenate([held.pop(), tensor], axis=1)
+        add(writer, name, tensor, **how)
+
+    monkeypatch.setattr(GGUFWriter, "add_tensor", joined)
+
+
+@pytest.mark.parametrize("kind", ["F16", "Q4_0"])
+def test_gates_and_ways_up_in_one_tensor_are_those_in_two(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_experts_as(kind, monkeypatch)
+    expected = (converted(written("qwen35moe", tmp_path, Sizes()), "int4") / "model.onnx.data").read_bytes()
+    join_gates_and_ways_up(monkeypatch)
+    (tmp_path / "joined").mkdir()
+
+    folder = converted(written("qwen35moe", tmp_path / "joined", Sizes()), "int4")
+
+    assert (folder / "model.onnx.data").read_bytes() == expected
 
 
 def test_onnxruntime_has_no_experts_in_mxfp4_on_a_cpu() -> None:

@@ -82,7 +82,20 @@ class GgufFile(Checkpoint):
         if (kind := no_model(parts[0].header.fields)) is not None:
             self.refuse(f"it is {kind}")
         self._tensors = {name: part.header.tensors[name] for name, part in self._places.items()}
-        self._shapes = {name: stored.shape for name, stored in self._tensors.items()}
+        self._halves = {half: (name, place) for name in self._tensors for place, half in enumerate(self._halved(name))}
+        whole = self._tensors.keys() - {name for name, _ in self._halves.values()}
+        self._shapes = {name: stored.shape for name, stored in self._tensors.items() if name in whole}
+        for half, (name, _) in self._halves.items():
+            count, rows, *columns = self._tensors[name].shape
+            self._shapes[half] = (count, rows // 2, *columns)
+
+    def _halved(self, name: str) -> tuple[str, ...]:
+        """Return what a tensor's halves are called where others have two: gates and ways up of all experts."""
+        before, is_both, kind = name.partition(".ffn_gate_up_exps.")
+        shape = self._tensors[name].shape
+        if not is_both or len(shape) < 2 or shape[1] % 2:
+            return ()
+        return f"{before}.ffn_gate_exps.{kind}", f"{before}.ffn_up_exps.{kind}"
 
     def expect_weights(self) -> None:
         """Raises: ConversionError for a vocabulary alone, which is read for its tokenizer only."""
@@ -103,9 +116,13 @@ class GgufFile(Checkpoint):
         return self._shapes
 
     def _load(self, name: str) -> ModelTensor:
-        stored = self._tensors[name]
-        part = self._places[name]
-        return ModelTensor(part.path, name, self._type_name(stored), stored.shape, part.raw(stored))
+        whole, place = self._halves.get(name, (name, None))
+        stored, part = self._tensors[whole], self._places[whole]
+        raw = part.raw(stored)
+        if place is not None:
+            rows = raw.shape[1] // 2
+            raw = raw[:, place * rows : (place + 1) * rows]
+        return ModelTensor(part.path, name, self._type_name(stored), self._shapes[name], raw)
 
     def check_types(self) -> None:
         """Refuse the file if any tensor has a type that cannot be read."""
