@@ -17,8 +17,9 @@ class Bpe:
         self.model, self.title = model, title
 
     def defaults(self, source: GgufFile) -> SpecialDefaults:
-        """Return what llama.cpp does: the texts of a few of them begin with BOS."""
-        return SpecialDefaults(add_bos=self._splitting(source).adds_bos)
+        """Return what llama.cpp does: the texts of a few of them begin with BOS, Gemma 4's whatever a file says."""
+        splitting = self._splitting(source)
+        return SpecialDefaults(add_bos=splitting.adds_bos, always_bos=splitting.adds_bos and splitting.is_spelled)
 
     def _splitting(self, source: GgufFile) -> Splitting:
         return splitting_of(source, "gemma4" if self.model == "gemma4" else None)

@@ -12,9 +12,13 @@ WAY_OUT = "take an ONNX repository of the model, whose tokenizer.json is read, o
 
 @dataclass(frozen=True, slots=True)
 class SpecialDefaults:
-    """A kind's own ids, and whether a text gets the first and the last; ``separates``: the last is the separator."""
+    """A kind's own ids, and whether a text gets the first and the last; ``separates``: the last is the separator.
+
+    ``always_bos``: a text begins with BOS whatever the file says.
+    """
 
     add_bos: bool = False
+    always_bos: bool = False
     add_eos: bool = False
     bos: int | None = None
     eos: int | None = None
@@ -58,7 +62,8 @@ def read_special_tokens(
     if eos is None and not defaults.separates:
         source.refuse("metadata key 'tokenizer.ggml.eos_token_id' is missing: generation would not end")
     named = [eos, *(special_token_id(source, kind, num_tokens) for kind in ("eot", "eom"))]
-    add_bos = bos is not None and source.boolean("tokenizer.ggml.add_bos_token", defaults.add_bos)
+    add_bos = source.boolean("tokenizer.ggml.add_bos_token", defaults.add_bos) or defaults.always_bos
+    add_bos = bos is not None and add_bos
     add_eos = source.boolean("tokenizer.ggml.add_eos_token", defaults.add_eos)
     separator = special_token_id(source, "seperator", num_tokens, defaults.separator)  # spelled so in the files
     separates_pairs = source.boolean("tokenizer.ggml.add_sep_token", True)

@@ -81,6 +81,15 @@ def test_the_bytes_of_the_tokens_are_the_text(name: str, tmp_path: Path) -> None
     assert [text for text in plain if tokenizer.decode(tokenizer.encode(text).tolist()) != text] == []
 
 
+def test_gemma_4_s_texts_begin_with_bos_whatever_the_file_says(tmp_path: Path) -> None:
+    path = with_keys(FOLDER / "characters.gguf", tmp_path / "changed.gguf", {"tokenizer.ggml.add_bos_token": False})
+
+    tokenizer = GgufTokenizer(GgufFile(path))
+
+    assert tokenizer.vocabulary.special.add_bos
+    assert tokenizer.build().encode("").ids == [tokenizer.vocabulary.special.bos]
+
+
 def convert(folder: Path, **keys: Any) -> GgufTokenizer:
     pieces = ["<unk>", "<s>", "</s>", *BYTES, "▁", "a", "b", "ab", ""]
     types = [2, 3, 3, *[6] * 256, 1, 1, 1, 1, 1]
