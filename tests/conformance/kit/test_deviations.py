@@ -14,7 +14,22 @@ from jan_ort_openapi import Operation, load_spec, operations
 DOCUMENT, WITH_OVERLAY = load_spec(pristine=True), load_spec()
 CHECK = "negative_data_rejection"
 NEEDED: dict[str, Any] = {"input": "a", "tokens": [1]}
-VALUES: list[Any] = [None, 1, 1.5, True, "x", {}, [], [1], [[1]], ["x"], [None], [{}], [{"type": "text", "text": "x"}]]
+VALUES: list[Any] = [
+    None,
+    1,
+    -1,
+    1.5,
+    True,
+    "x",
+    {},
+    [],
+    [1],
+    [[1]],
+    ["x"],
+    [None],
+    [{}],
+    [{"type": "text", "text": "x"}],
+]
 WITH_BODIES = [
     each for each in operations() if "requestBody" in DOCUMENT["paths"].get(each.path, {}).get(each.method.lower(), {})
 ]
@@ -35,7 +50,9 @@ def test_a_field_that_the_overlay_widens_is_listed(operation: Operation) -> None
     needed = {name: value for name, value in NEEDED.items() if name in fields_of(operation)}
 
     for name in fields_of(operation):
-        bodies = [json.dumps(needed | {name: value}).encode() for value in VALUES]
-        if any(widened(body) and not alone(body) for body in bodies):
-            details = [f"in body - {name}: Incorrect type", f"in body - {name} -> a: Incorrect type"]
-            assert any(each.covers(operation.path, CHECK, detail) for each in listed for detail in details), name
+        bodies = {str(value): json.dumps(needed | {name: value}).encode() for value in VALUES}
+        wider = {value for value, body in bodies.items() if widened(body) and not alone(body)}
+        below = [f"in body - {name}: Value smaller than minimum"] if "-1" in wider else []
+        types = [f"in body - {name}: Incorrect type", f"in body - {name} -> a: Incorrect type"]
+        for details in ([below] if below else []) + ([types] if wider - {"-1"} else []):
+            assert any(each.covers(operation.path, CHECK, detail) for each in listed for detail in details), details
