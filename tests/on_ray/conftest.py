@@ -46,4 +46,7 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     flags = ["--port", str(port), "--on", "ray", "--replicas", str(NUM_REPLICAS), "--backend", "sleeping"]
     command = [sys.executable, "-m", "jan_ort", "serve", *flags]
     with running(command, Path(directory), environment(PYTHONPATH=str(directory)), 60) as (process, log):
-        yield ready(process, f"http://127.0.0.1:{port}", log)
+        server = ready(process, f"http://127.0.0.1:{port}", log)
+        yield server
+        status, _ = server.end(timeout_s=60)
+        assert status == 0, log.read_text()[-4000:]
