@@ -42,9 +42,9 @@ def launch_on_ray(settings: Settings, replicas: Replicas, port: int) -> int:
     from ray import serve
     from ray.exceptions import RayError
 
-    ended = _on_signals()
     try:
         start_ray(settings, port)
+        ended = _on_signals()  # not before: Ray takes the signals for itself
         deploy(settings, replicas)
         logger.info("listening on %s", _url(settings, port))
         while not ended.wait(_WAIT_S):
