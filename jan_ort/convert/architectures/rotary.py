@@ -203,7 +203,10 @@ def _read_scaling(source: Checkpoint, decoder: Decoder, context_length: int) -> 
         source.refuse(f"rope scaling {kind!r} is not supported; supported: {', '.join(SCALINGS)}")
     older = source.number(decoder.key("rope.scale_linear"), 1.0, or_zero=True)
     factor = source.number(decoder.key("rope.scaling.factor"), older, or_zero=True) or 1.0
-    factor = 1.0 if kind == "none" else factor
+    if kind == "none":
+        if factor != 1.0 and decoder.windows is not None and decoder.windows.scaled:
+            source.refuse(f"rope scaling 'none' with the factor {factor:g}, which layers with a window still follow")
+        factor = 1.0
     magnitude = source.number(decoder.key("rope.scaling.attn_factor"), 1.0)
     if kind != "yarn" and factor == magnitude == 1.0:
         return None

@@ -10,9 +10,11 @@ import pytest
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES, Decoder
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
+from jan_ort.convert.architectures.gpt_oss import GPT_OSS
 from jan_ort.convert.architectures.llama import LLAMA
 from jan_ort.convert.architectures.mistral3 import MISTRAL3
 from jan_ort.convert.architectures.qwen2 import QWEN2
+from jan_ort.convert.architectures.rotary import _read_scaling
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.model_errors import ConversionError
 from tests.convert.tiny_llama import TinyLlama
@@ -74,6 +76,18 @@ def test_a_rope_factor_is_linear_unless_the_file_says_none(kind: str | None, tmp
 
     assert rotary is not None
     assert (rotary.scaling.factor if rotary.scaling else 1.0) == (1.0 if kind == "none" else 4.0)
+
+
+@pytest.mark.parametrize("factor", [1.0, 4.0])
+def test_a_factor_of_no_scaling_is_refused_where_windows_follow_it(factor: float, tmp_path: Path) -> None:
+    metadata = {"gpt-oss.rope.scaling.type": "none", "gpt-oss.rope.scaling.factor": factor}
+    source = GgufFile(TinyLlama(metadata=metadata, decoder=GPT_OSS).write(tmp_path / "tiny.gguf"))
+
+    if factor == 1.0:
+        assert _read_scaling(source, GPT_OSS, 64) is None
+    else:
+        with pytest.raises(ConversionError, match="'none' with the factor 4, which layers"):
+            _read_scaling(source, GPT_OSS, 64)
 
 
 def test_a_window_is_passed_over_in_llama_files_only_as_llama_cpp_does(tmp_path: Path) -> None:
