@@ -16,6 +16,9 @@ _WORD = re.compile(r"[\w/.:\[\]-]+", re.ASCII)
 MAX_LINE = 2000
 """Characters of a line at most."""
 
+PROMPTS = "jan_ort.prompts"
+"""The logger of what clients ask, if that is wanted: its lines go to nowhere beside the log."""
+
 _MAX_TRACE_LINES = 400
 
 _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -123,7 +126,8 @@ class _CleanedFormatter(ShownFormatter):
 
 
 def log_beside(handler: logging.Handler, level: int, clean: Callable[[str], str]) -> None:
-    """Have the log go to another place, too, from a level on and each line cleaned."""
+    """Have the log go to another place, too, from a level on, each line cleaned and without what clients ask."""
     handler.setLevel(level)
+    handler.addFilter(lambda record: record.name != PROMPTS)
     handler.setFormatter(_CleanedFormatter(clean))
     logging.getLogger().addHandler(handler)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import BaseModel
 from quart import Quart, Response, current_app, jsonify, request
 
 from jan_ort._version import __version__
-from jan_ort.ground.shown_text import quoted
+from jan_ort.ground.shown_text import PROMPTS, quoted
 from jan_ort.http.api_error import ApiError
+from jan_ort.http.asker import asker_fields, logged_asker
 from jan_ort.http.body import read_body
 from jan_ort.http.bug_records.failed_requests import begin_request
 from jan_ort.http.caller import check_caller, is_admin
@@ -34,7 +36,13 @@ from jan_ort.http.pages.recent import RECENT
 from jan_ort.http.parsing import parsed
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.serving.server import Server
+from jan_ort.settings.schema import Settings
 from jan_ort_openapi import Operation, spec_bytes
+
+prompts = logging.getLogger(PROMPTS)
+
+MAX_LOGGED = 2**16
+"""Bytes of a body that the log has at most."""
 
 EXTENSION = "jan_ort"
 """Where the app keeps its :class:`Server` in ``app.extensions``."""
@@ -98,7 +106,7 @@ def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_f
         _check_content_type(request.headers.get("Content-Type"))
         _check_content_encoding(request.headers.get("Content-Encoding"))
         take_request(server)
-        return await handler(server, await _read(operation, server.settings.max_body_values, unknown_fields))
+        return await handler(server, await _read(operation, server.settings, unknown_fields))
 
     rule = operation.path
     for name, parameter in _PARAMETERS.items():
@@ -106,11 +114,15 @@ def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_f
     app.add_url_rule(rule, operation.operation_id, view, methods=[operation.method], provide_automatic_options=False)
 
 
-async def _read(operation: Operation, max_values: int, unknown_fields: UnknownFields) -> BaseModel:
+async def _read(operation: Operation, settings: Settings, unknown_fields: UnknownFields) -> BaseModel:
     """Return the request's body, of whose bytes nothing is left but what a failed request is told by."""
     raw = await read_body(current_body(), request)
     begin_request(raw)
-    return await parsed(operation, raw, max_values, unknown_fields)
+    if settings.log_prompts:
+        body = raw[:MAX_LOGGED].decode(errors="replace")
+        told = {"path": operation.path, "body": body, **asker_fields()}
+        prompts.info("%s%s: %s", operation.path, logged_asker(), body, extra={"fields": told})
+    return await parsed(operation, raw, settings.max_body_values, unknown_fields)
 
 
 def _check_content_type(content_type: str | None) -> None:

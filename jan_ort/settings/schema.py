@@ -174,6 +174,10 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         False,
         description="Log each answer in the form that web servers have (combined), but for probes and metrics.",
     )
+    log_prompts: bool = Field(
+        False,
+        description="Log the body of each request, cut off at 2,000 characters; at 65,536 bytes in JSON.",
+    )
     bug_records: Literal["filler", "prompts", "off"] = Field(
         "filler",
         description="What the cache folder keeps for 'jan-ort doctor --bundle': the last log, and the last requests "

@@ -51,6 +51,20 @@ def test_json_has_the_figures_of_a_request_and_no_probe(tmp_path: Path) -> None:
     assert [line for line in lines if "livez" in line["message"] or "metrics" in line["message"]] == []
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_prompts_are_logged_where_they_are_asked_for_and_never_kept(wanted: bool, tmp_path: Path) -> None:
+    flags = ("--backend", "reference", "--log-format", "json", "--log-level", "debug", "--cache-dir", str(tmp_path))
+    with serve(tmp_path, *flags, *(["--log-prompts"] if wanted else [])) as server:
+        assert httpx.post(f"{server.url}/v1/embeddings", json={"input": "a secret"}, timeout=60).status_code == 200
+        lines = [json.loads(line) for line in asked(server).splitlines()]
+
+    bodies = [(line["path"], json.loads(line["body"])) for line in lines if line["logger"] == "jan_ort.prompts"]
+    assert bodies == ([("/v1/embeddings", {"input": "a secret"}), ("/v1/completions", BODY)] if wanted else [])
+    (kept,) = tmp_path.rglob("log-*.txt")
+    assert "tokens/s" in kept.read_text(encoding="utf-8")
+    assert "a secret" not in kept.read_text(encoding="utf-8")
+
+
 def test_a_model_in_a_process_of_its_own_writes_json_too(tmp_path: Path) -> None:
     flags = ("--backend", "reference", "--isolate", "--log-format", "json", "--log-level", "debug")
     with serve(tmp_path, *flags) as server:
