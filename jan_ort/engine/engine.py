@@ -14,7 +14,8 @@ from jan_ort.engine.batch import Batch
 from jan_ort.engine.batching import Batching
 from jan_ort.engine.commands import Commands
 from jan_ort.engine.detokenizer import TokenBytes
-from jan_ort.engine.engine_errors import EngineError, EngineFailed, EngineStopped, step_failed
+from jan_ort.engine.endings import Endings
+from jan_ort.engine.engine_errors import EngineFailed, EngineStopped
 from jan_ort.engine.events import SequenceOutput
 from jan_ort.engine.generation import GenerationRequest
 from jan_ort.engine.image_encoder import ImageEncoder
@@ -22,12 +23,11 @@ from jan_ort.engine.in_flight import Delivery, InFlight
 from jan_ort.engine.making_room import make_room
 from jan_ort.engine.masks import MaskWorker
 from jan_ort.engine.model_runner import Computed, Failed, ModelRunner
-from jan_ort.engine.placing import KEEP_S, PrefixLost, keep_all
+from jan_ort.engine.placing import KEEP_S, keep_all
 from jan_ort.engine.prefix_pool import PrefixPool
-from jan_ort.engine.recovery import KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen
+from jan_ort.engine.recovery import CLOSE_S, KILL_S, LOOK_S, Killable, Mortal, Recovery, Reopen
 from jan_ort.engine.row_sampling import Sampled, sample_rows
 from jan_ort.engine.scheduler import Scheduler
-from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.speculation.drafter import Drafter
 from jan_ort.engine.speculation.speculation import Speculation
 from jan_ort.engine.statistics import EngineLoad, load_of
@@ -35,9 +35,6 @@ from jan_ort.sampling.chain import Sampler
 from jan_ort_backends import Capability, DeviceReport, Session
 
 logger = logging.getLogger(__name__)
-
-CLOSE_S = 10.0
-"""How long a backend that does not come back is waited for when its model is closed."""
 
 
 class Engine:
@@ -81,6 +78,7 @@ class Engine:
         self._sampler = Sampler(eos_token_ids)
         self._masks = MaskWorker()
         self._recovery = Recovery(reopen)
+        self._endings = Endings(self._scheduler, self._in_flight, self._runner, self._recovery)
         self.statistics = self._in_flight.statistics
         self._speculation = Speculation(drafter, self._in_flight, batching, session.info.context_length)
         self._commands = Commands()
@@ -108,7 +106,7 @@ class Engine:
     def abort(self, request_id: str) -> None:
         """Forget a request in whatever phase it is, silently if it is over; a prefill of it alone is interrupted."""
         self._runner.abort(request_id)  # first: the command that forgets the request undoes it
-        self._commands.put(lambda: self._forget(request_id))
+        self._commands.put(lambda: self._endings.forget(request_id))
 
     def close(self, timeout_s: float = CLOSE_S) -> bool:
         """End every request with EngineStopped, end the thread and close the session. May be called twice.
@@ -174,7 +172,7 @@ class Engine:
         try:
             while not self._closing:
                 self._wait() if not busy else self._commands.carry_out(wait=False)
-                busy = self.step() if self._recovery.unavailable is None else self._recover()
+                busy = self.step() if self._recovery.unavailable is None else self._endings.recover()
         except BaseException as error:
             logger.exception("the engine stops after an error of its own")
             with self._lock:
@@ -197,16 +195,11 @@ class Engine:
         for sequence in self._in_flight.begin(request):
             self._scheduler.add(sequence)
 
-    def _forget(self, request_id: str, reason: str = "abort") -> None:
-        for sequence in self._scheduler.abort(request_id):
-            self._in_flight.drop(sequence, reason)
-        self._runner.forget(request_id)
-
     def _make_room(self) -> None:
         """Have a request that holds several slots give one up, while another one has none."""
         error = make_room(self._scheduler, self._runner, self.statistics)
-        if error is not None and (lost := self._recovery.begin(error)) is not None:
-            self._end_all(lost)
+        if error is not None:
+            self._endings.lose(error)
 
     def _forward(self, batch: Batch) -> Iterator[Computed]:
         """Run the session, the grammars' masks beside it, and end what failed by itself."""
@@ -214,7 +207,7 @@ class Engine:
         for part in self._runner.run(batch):
             self._masks.finish()
             if isinstance(part, Failed):
-                self._fail(part.sequences, part.error)
+                self._endings.fail(part.sequences, part.error)
             else:
                 yield from self._speculation.verify(part)
         self._masks.finish()  # an interrupted step has no part
@@ -223,7 +216,7 @@ class Engine:
         try:
             return sample_rows(self._sampler, computed.rows, computed.output, self._in_flight.generations)
         except BaseException as error:
-            self._fail([row.sequence for row in computed.rows], error)
+            self._endings.fail([row.sequence for row in computed.rows], error)
             return []
 
     def _post_process(self, sampled: Sequence[Sampled]) -> list[tuple[Any, SequenceOutput]]:
@@ -241,41 +234,6 @@ class Engine:
                 end(generation.sequence)
                 self._in_flight.drop(generation.sequence, event.finish_reason or "error")
         return events
-
-    def _fail(self, sequences: Sequence[TokenSequence], error: BaseException) -> None:
-        """End these sequences, and no other, with an error event; every one if the device was lost.
-
-        One whose prefix could not be loaded has it computed instead.
-        """
-        if isinstance(error, PrefixLost):
-            logger.warning("%s", error)
-            for sequence in sequences:
-                self._scheduler.place_again(sequence)
-            return
-        lost = self._recovery.begin(error)
-        if lost is not None:
-            self._end_all(lost)
-            return
-        for sequence in sequences:
-            self._scheduler.fail(sequence)
-        self._in_flight.fail(sequences, step_failed(error))
-
-    def _recover(self) -> bool:
-        """Try to open the session again, if it is time to. Returns False: there is nothing to compute yet."""
-        self._end_all(self._recovery.unavailable)  # what was submitted before the loss was known
-        session = self._recovery.attempt(self._runner.session)
-        if session is not None:
-            self._runner.take_over(session)
-        return False
-
-    def _end_all(self, error: EngineError | None) -> None:
-        """End every sequence, queued or running, and forget what the slots hold."""
-        assert error is not None, "only while the device is unavailable"
-        left = list(self._in_flight.generations.values())
-        for generation in left:
-            self._forget(generation.sequence.request_id, "error")
-        self._scheduler.slots.clear()
-        self._in_flight.tell(left, error)
 
     def _stop(self) -> None:
         """End what is left; each of the seven is done, whatever another one raises."""

@@ -20,6 +20,9 @@ FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
 _RETRY_AFTER_S = 5.0
 
+CLOSE_S = 10.0
+"""How long a backend that does not come back is waited for when its model is closed."""
+
 
 @runtime_checkable
 class Killable(Protocol):

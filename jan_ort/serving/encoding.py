@@ -13,9 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.engine.engine import CLOSE_S
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull, StepFailed
-from jan_ort.engine.recovery import KILL_S, Recovery, Reopen, kill
+from jan_ort.engine.recovery import CLOSE_S, KILL_S, Recovery, Reopen, kill
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.folder import ModelFolder

@@ -116,7 +116,7 @@ def running_weights(session: KeptSession, twin: Twin, *, batching: Batching | No
         deliver=put_all,
     )
     if batching is not None:
-        engine._scheduler = Scheduler(session.info.num_slots, batching)
+        engine._scheduler = engine._endings._scheduler = Scheduler(session.info.num_slots, batching)
     engine.start()
     try:
         yield engine
