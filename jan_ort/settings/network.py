@@ -24,53 +24,51 @@ class NetworkSettings(BaseSettings):
     """What the operator decides about the network."""
 
     host: str = Field(
-        "127.0.0.1", description="Address to listen on; a name, as localhost, stands for all its addresses."
+        "127.0.0.1", description="Address to listen on; a name such as localhost means all its addresses."
     )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     api_key: SecretStr | None = Field(
         None,
-        description="Bearer key that every operation of the API then needs. Every user of this machine can read a flag "
-        "in the process list: set the variable, api_key in a settings file, or --api-key-file.",
+        description="Bearer key that every API operation then requires. Every user of this machine can see a flag in "
+        "the process list: set the variable, api_key in a settings file, or --api-key-file.",
     )
     api_key_file: Path | None = Field(
         None,
-        description="File of keys that open the API as --api-key does, one a line as NAME:KEY; it is read again when "
-        "it changes. The log names whose key a request had, and never the key.",
+        description="File of keys that work like --api-key, one per line as NAME:KEY; it is read again when it "
+        "changes. The log shows the name of the key that a request used, never the key.",
     )
     admin_key: SecretStr | None = Field(
         None,
-        description="Bearer key that /models/load and /models/unload then need in place of --api-key; it opens the "
-        "rest, too. Set the variable or the settings file, as for --api-key.",
+        description="Bearer key that /models/load and /models/unload then require instead of --api-key; it also opens "
+        "everything else. Set the variable or the settings file, as for --api-key.",
     )
     allow_unauthenticated: bool = Field(
         False, description="Accept requests from other machines without a key; otherwise only local ones."
     )
     allowed_host: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Name that requests without a key may call this server by, beside localhost and --host: "
-        "host.docker.internal for a container. May be given several times; in a variable, separated by commas.",
+        description="Host name that requests without a key may use, besides localhost and --host: for a container, "
+        "host.docker.internal. May be given several times; in a variable, separated by commas.",
     )
     cors_origin: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Origin whose pages may use this server from a browser, as http://localhost:3000 or "
+        description="Origin whose pages may use this server from a browser, such as http://localhost:3000 or "
         "tauri://localhost; * is any, and needs a key. May be given several times; in a variable, separated by commas.",
     )
     pages: bool = Field(
-        True, description="Serve pages for a browser: a chat at /, the API's document at /docs, what runs at /status."
+        True, description="Serve browser pages: a chat at /, the API document at /docs, the server's state at /status."
     )
     metrics_host: str = Field(
-        "127.0.0.1", description="Address for --metrics-port; whoever reaches it needs no key to read the metrics."
+        "127.0.0.1", description="Address for --metrics-port; anyone who can reach it reads the metrics without a key."
     )
-    metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="Port that serves /metrics alone, beside the one of the API."
-    )
+    metrics_port: int | None = Field(None, ge=0, le=65535, description="Separate port that serves only /metrics.")
     allow_image_url: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Host that images may be fetched from, as example.org, *.example.org or example.org:8443; without "
-        "it only data: URLs are read. May be given several times; in a variable, separated by commas.",
+        description="Host that images may be fetched from, such as example.org, *.example.org or example.org:8443; "
+        "without it, only data: URLs are read. May be given several times; in a variable, separated by commas.",
     )
     root_path: str = Field(
-        "", description="Prefix of every path, as /llm, behind a proxy that leaves it there; paths without it go on."
+        "", description="Prefix of every path, such as /llm, if a proxy does not strip it; paths without it still work."
     )
 
     @field_validator("allowed_host", "cors_origin", "allow_image_url", mode="before")

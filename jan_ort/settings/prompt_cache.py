@@ -13,23 +13,23 @@ class PromptCacheSettings(BaseSettings):
 
     share_prefixes: bool = Field(
         False,
-        description="Let a prompt go on from what was computed for one of another API key that begins the same. Usage "
-        "then tells how many of its tokens others have sent before (cached_tokens).",
+        description="Reuse what was computed for prompts with the same beginning under other API keys. Usage then "
+        "reveals how many of a prompt's tokens others have sent before (cached_tokens).",
     )
     prompt_cache_mb: int | None = Field(
         None,
         ge=0,
-        description="Most MiB that each model may take for prompts that its slots have let go of, and for sequences "
-        "that wait while others have their slots. A sixteenth of the available memory if not given; with 0 nothing is "
-        "kept, and no running sequence makes room for another request.",
+        description="Most MiB per model for prompts that are no longer in a slot, and for sequences that wait while "
+        "others use their slots. By default a sixteenth of the available memory; with 0 nothing is kept, and no "
+        "running sequence makes room for another request.",
     )
     prompt_cache_dir: Path | None = Field(
         None,
-        description="Folder that keeps such prompts also when the server has stopped, for its user alone. They hold "
+        description="Folder that keeps such prompts across restarts, readable only by the server's user. They contain "
         "what users have written.",
     )
     prompt_cache_dir_mb: int = Field(
-        4096, ge=1, description="Most MiB that they may take there, for each model; the last used ones stay."
+        4096, ge=1, description="Most MiB in that folder, per model; the least recently used prompts are dropped first."
     )
 
     @field_validator("prompt_cache_dir")

@@ -13,20 +13,20 @@ class ResponseSettings(BaseSettings):
 
     response_store: Path | None = Field(
         None,
-        description="File (SQLite) that keeps the responses of /v1/responses, for the user of the server alone; "
-        "without one they are kept in memory until the server stops.",
+        description="SQLite file for the responses of /v1/responses, readable only by the server's user; without it, "
+        "they are kept in memory until the server stops.",
     )
     max_stored_responses: int = Field(
-        1000, ge=0, description="Stored responses; those that were not used for the longest make room. 0 stores none."
+        1000, ge=0, description="Most stored responses; the least recently used are dropped first. 0 stores none."
     )
     max_stored_response_mb: int = Field(
-        64, ge=1, description="MiB that stored responses may take together, each with its whole conversation."
+        64, ge=1, description="Most MiB for all stored responses, each with its whole conversation."
     )
     stored_response_ttl_s: float = Field(
         30 * 86400,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds after its last use until a stored response is forgotten; 0 is never.",
+        description="Seconds after its last use until a stored response is deleted; 0 means never.",
     )
 
     @field_validator("response_store")

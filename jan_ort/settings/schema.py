@@ -44,7 +44,7 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
     model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
         description="Model: a name of 'jan-ort models list', a Hugging Face id, a model folder or a .gguf file; "
-        "NAME@PROVIDER runs it there (NAME@cuda). May be given several times; in a variable, names are separated by "
+        "NAME@PROVIDER chooses where it runs (NAME@cuda). May be given several times; in a variable, separated by "
         "commas.",
     )
     embedding_model: Annotated[tuple[str, ...] | None, NoDecode] = Field(
@@ -59,28 +59,28 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         0,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds without a request after which a model is unloaded until the next one; 0 is never.",
+        description="Seconds without a request after which a model is unloaded until the next one; 0 means never.",
     )
     backend: str | None = Field(None, description="Backend plugin by name; otherwise the first that accepts the model.")
     backend_option: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Option of the backend as NAME=VALUE, for instance provider=cuda, or strict=1 to fail rather than "
-        "fall back; BACKEND:NAME=VALUE is for one of several backends. May be given several times; in a variable, "
+        description="Backend option as NAME=VALUE, for example provider=cuda, or strict=1 to fail rather than fall "
+        "back; BACKEND:NAME=VALUE sets it for one of several backends. May be given several times; in a variable, "
         "separated by commas.",
     )
     allow_backend: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
-        description="Backend plugin that may be imported; if given, no other one is. May be given several times; in a "
-        "variable, names are separated by commas.",
+        description="Backend plugin that may be imported; if given, all others are excluded. May be given several "
+        "times; in a variable, separated by commas.",
     )
     deny_backend: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Backend plugin that is never imported, installed or not.",
+        description="Backend plugin that is never imported, even if installed.",
     )
     isolate: bool = Field(
         False,
-        description="Run each model in a process of its own: a crash of its backend then ends neither the server nor "
-        "another model, and the model is opened again.",
+        description="Run each model in a process of its own: if its backend crashes, the server and the other models "
+        "keep running, and the model is opened again.",
     )
     weights: Literal["int8", "int4", "fp16", "int4-fp16", "as-is"] = Field(
         "int8",
@@ -88,7 +88,7 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
     )
     pooling: Literal["mean", "cls", "max", "last"] | None = Field(
         None,
-        description="How the vectors of a text's tokens become one, in embedding models whose files do not say it.",
+        description="How token vectors are combined into one, for embedding models whose files do not say.",
     )
     num_slots: int = Field(
         8, ge=1, le=1024, description="Sequences processed in parallel; by default 8, or what fits in memory."
@@ -96,92 +96,92 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
     context_length: int | None = Field(
         None,
         ge=2,
-        description="Tokens of each slot, prompt and answer; if not given the model's own, or what fits in memory, "
-        "2,048 at least.",
+        description="Tokens per slot, prompt and answer together; by default the model's maximum, or what fits in "
+        "memory, at least 2,048.",
     )
     memory_limit_mb: int | None = Field(
         None,
         ge=0,
-        description="Most MiB that models may take, their KV caches included: one that needs more is not loaded. What "
-        "is available when it is loaded if not given; 0 is no limit.",
+        description="Most MiB for models and their KV caches: a model that needs more is not loaded. By default what "
+        "is available at load time; 0 means no limit.",
     )
     max_queued: int = Field(
         512,
         ge=1,
-        description="Sequences of one API key, queued or running, before a request is answered 429; one request counts "
-        "as half at most.",
+        description="Most sequences per API key, queued or running; further requests get a 429. One request counts as "
+        "at most half.",
     )
     prefill_step_s: float = Field(
         0.25,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds that a part of a long prompt should hold others up at most. A part is made as small as "
-        "that takes, but of at least 32 tokens, or 64 while nobody waits.",
+        description="Most seconds that one chunk of a long prompt should delay other requests. Chunks are made small "
+        "enough for that, but of at least 32 tokens, or 64 while nobody waits.",
     )
-    max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one is answered 413.")
+    max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one gets a 413.")
     body_memory_mb: int | None = Field(
         None,
         ge=1,
-        description="Most MiB that the bodies of all requests may have together, until their answers begin; when there "
-        "is more, an unfinished one is answered 503. A sixteenth of the available memory if not given.",
+        description="Most MiB for all request bodies together, until their answers begin; beyond that, an unfinished "
+        "one gets a 503. By default a sixteenth of the available memory.",
     )
     max_connections: int | None = Field(
         None,
         ge=1,
-        description="Connections that may be open; idle ones are closed for new ones. By default what the limit on "
-        "open files allows, at most 4096.",
+        description="Most open connections; idle ones are closed to make room for new ones. By default what the limit "
+        "on open files allows, at most 4096.",
     )
     drain_s: float | None = Field(
         None,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds that running requests get to finish after SIGTERM or Ctrl-C; if not given, 0 in a "
-        "terminal and 30 without one, as in a container or a service.",
+        description="Seconds that running requests get to finish after SIGTERM or Ctrl-C; by default 0 in a terminal "
+        "and 30 without one, as in a container or a service.",
     )
     max_body_values: int = Field(
         2**20,
         ge=1024,
-        description="Values (numbers, texts, …) that a request body may hold; a field, object or array counts as 16.",
+        description="Most values (numbers, strings, …) in a request body; a field, object or array counts as 16.",
     )
     max_text_bytes: int = Field(
         2 * 2**20,
         ge=1024,
-        description="Bytes of a text that is tokenized at once, where it is not refused for the context's length; each "
-        "may take 430 bytes of memory meanwhile.",
+        description="Most bytes of one text to tokenize, unless it already exceeds the context length; each byte may "
+        "take 430 bytes of memory meanwhile.",
     )
     strict_openai: bool = Field(
         False,
-        description="Refuse, in every protocol, what OpenAI's API refuses and this server would take: an unknown model "
-        "(404), no model or messages, and a result of a tool that no call has asked for (400).",
+        description="Reject, in every protocol, what OpenAI's API rejects and this server would accept: an unknown "
+        "model (404), no model or messages, and a tool result that belongs to no call (400).",
     )
     strict_limits: bool = Field(
         False,
-        description="Refuse a max_tokens that is more than the context leaves, rather than generate what it leaves.",
+        description="Reject a max_tokens that exceeds the remaining context, instead of generating only what fits.",
     )
     max_logprobs: int = Field(
-        100, ge=0, description="Alternatives with log-probabilities that a request may want of each token."
+        100, ge=0, description="Most alternatives with log-probabilities per token that a request may ask for."
     )
     max_biases: int = Field(
-        1024, ge=0, description="Tokens whose logits a request may shift (logit_bias); each costs time at every step."
+        1024, ge=0, description="Most tokens in a request's logit_bias; each costs time at every step."
     )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
-        None, description="What is logged: this and what is graver; info if not given, or debug with -v."
+        None, description="Lowest level to log; by default info, or debug with -v."
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="How a line of the log is written; json has the figures of a request as fields."
+        "text", description="Format of log lines; json has a request's figures as fields."
     )
     access_log: bool = Field(
         False,
-        description="Log each answer in the form that web servers have (combined), but for probes and metrics.",
+        description="Log each response in the combined format of web servers, except probes and metrics.",
     )
     log_prompts: bool = Field(
         False,
-        description="Log the body of each request, cut off at 2,000 characters; at 65,536 bytes in JSON.",
+        description="Log the body of each request, cut off at 2,000 characters (65,536 bytes with --log-format json).",
     )
     bug_records: Literal["filler", "prompts", "off"] = Field(
         "filler",
         description="What the cache folder keeps for 'jan-ort doctor --bundle': the last log, and the last requests "
-        "that failed (5xx), with filler of the same length for what they say; prompts keeps that, off keeps nothing.",
+        "that failed (5xx), their texts replaced by filler of the same length; prompts keeps the texts, off nothing.",
     )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,

@@ -13,6 +13,6 @@ class SpeculationSettings(BaseSettings):
 
     speculate: Literal["off", "ngram"] = Field(
         "off",
-        description="Guess tokens and compute several in one step: ngram takes them from where the last ones stood "
-        "before, in the text or in earlier answers. Answers have the same distribution, not the same bits.",
+        description="Guess tokens and compute several in one step: ngram copies what followed the last tokens earlier, "
+        "in the text or in earlier answers. Answers have the same distribution, not the same bits.",
     )

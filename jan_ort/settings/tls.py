@@ -13,12 +13,12 @@ class TlsSettings(BaseSettings):
 
     tls_cert: Path | None = Field(
         None,
-        description="Certificate in PEM, with the chain after it: the server then speaks https, and http no more. It "
-        "is read again when it or the key changes.",
+        description="Certificate in PEM, with the chain after it: the server then speaks only https. It is read again "
+        "when it or the key changes.",
     )
     tls_key: Path | None = Field(
         None,
-        description="Private key of --tls-cert in PEM, not encrypted; not needed where the certificate's file has it.",
+        description="Private key of --tls-cert in PEM, not encrypted; not needed if the certificate's file has it.",
     )
 
     @field_validator("tls_cert", "tls_key")

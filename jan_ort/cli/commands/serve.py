@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @setting_options()
 @click.option("--on", type=click.Choice(["ray"]), help="Serve on Ray Serve, with several replicas behind one port.")
-@click.option("--replicas", type=click.IntRange(min=1), help="Replicas on Ray; 1 if not given.")
-@click.option("--max-replicas", type=click.IntRange(min=1), help="Replicas on Ray at most, while requests wait.")
+@click.option("--replicas", type=click.IntRange(min=1), help="Number of replicas on Ray; 1 by default.")
+@click.option("--max-replicas", type=click.IntRange(min=1), help="Most replicas on Ray, started while requests wait.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more, as before the command.")
 def serve(
     *,
