@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 
 from jan_ort.chat.template.template import MAX_CPU_S, MAX_SOURCE_LENGTH, ChatTemplate, ChatTemplateError
-from tests.chat.template.hostile import BIG, MANY_MESSAGES, PARSED, SMALL, WITH_BIG, WITH_MANY
+from tests.chat.template.hostile.compiling import PARSED
+from tests.chat.template.hostile.conversations import BIG, MANY_MESSAGES, WITH_BIG, WITH_MANY
+from tests.chat.template.hostile.methods import METHODS
+from tests.chat.template.hostile.objects import OBJECTS
+from tests.chat.template.hostile.texts import TEXTS
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CASES = {
-    **{name: (source, HELLO) for name, source in SMALL.items()},
+    **{name: (source, HELLO) for name, source in (TEXTS | OBJECTS | METHODS).items()},
     **{name: (source, BIG) for name, source in WITH_BIG.items()},
     **{name: (source, MANY_MESSAGES) for name, source in WITH_MANY.items()},
 }
