@@ -51,3 +51,7 @@ class Checks:
     def uncovered(self) -> set[str]:
         """Return the ids of lines without a check, and of checks without a line."""
         return {line["id"] for line in self.lines} ^ self._by_id.keys()
+
+
+COMPLAINTS = Checks("complaints.jsonl")
+"""Those of ``complaints``, a file for each theme."""
