@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.latent import LatentSizes
-from jan_ort.convert.architectures.states import DeltaNet, ShortConvolution
+from jan_ort.convert.graph.feed_forward import FeedForward
 from jan_ort.convert.graph.layer_embeddings import LayerEmbeddings
-from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, LatentAttention, Norm, Operations, Value
+from jan_ort.convert.graph.operations import Attention, HeadNorm, LatentAttention, Norm, Operations, Value
+from jan_ort.convert.graph.row_order import queries_before_gates, rows_in_pairs
+from jan_ort.convert.graph.state_layers import StateLayers
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import LayerSmoothing, Scale
@@ -44,6 +45,8 @@ class Forward(Generic[Value]):
         self._do = operations
         self._smoothing = smoothing
         self._shrinkage = shrinkage
+        self._states = StateLayers(decoder, config, operations, smoothing)
+        self._feed_forward = FeedForward(decoder, config, operations, smoothing)
         self._temperatures = config.temperatures()
         self.residual = self._embed()
         self.pending: list[Value] = []
@@ -77,7 +80,7 @@ class Forward(Generic[Value]):
         read = self._normed(layer, "attn_norm", names.attention_norm, smooth.attention)
         self._update(layer, "attn", self._mixed(layer, read), names.attention_post_norm)
         read = self._normed(layer, "ffn_norm", names.mlp_norm, smooth.mlp)
-        self._update(layer, "ffn", self._mlp(layer, read, smooth.mlp), names.mlp_post_norm)
+        self._update(layer, "ffn", self._feed_forward.said(layer, read, smooth.mlp), names.mlp_post_norm)
 
     def _parallel_blocks(self, layer: int, names: DecoderTensors, smooth: LayerSmoothing) -> None:
         own = [name for name in (names.attention_norm, names.mlp_norm) if self._has(name)]
@@ -86,7 +89,7 @@ class Forward(Generic[Value]):
         if len(own) == 2:
             mlp_input, scale = self._normed(layer, "ffn_norm", own[1], smooth.mlp), smooth.mlp
         self._update(layer, "attn", self._attention(layer, attention_input), names.attention_post_norm)
-        self._update(layer, "ffn", self._mlp(layer, mlp_input, scale), names.mlp_post_norm)
+        self._update(layer, "ffn", self._feed_forward.said(layer, mlp_input, scale), names.mlp_post_norm)
 
     def output(self) -> Value:
         """Return what the head reads; a factor of all logits is in the norm's weight."""
@@ -137,15 +140,13 @@ class Forward(Generic[Value]):
         state = self._config.states[layer]
         if state is None:
             return self._attention(layer, x)
-        if isinstance(state, DeltaNet):
-            return self._delta_net(layer, x, state)
-        return self._short_convolution(layer, x, state)
+        return self._states.mixed(layer, x, state)
 
     def _attention(self, layer: int, x: Value) -> Value:
         if self._config.latent is not None:
             return self._latent_attention(layer, x, self._config.latent)
         config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
-        order = self._order(layer)
+        order = rows_in_pairs(self._decoder, self._config, layer)
         parts = self._projected(layer, order, self._smoothing[layer].attention)
         normed = self._has(names.query_norm) or self._has(names.key_norm)
         apart = normed or self._temperatures is not None or self._decoder.gated_queries
@@ -180,37 +181,6 @@ class Forward(Generic[Value]):
             return (query,)
         value = norm("v", cached[-1], "", heads.count, None) if self._decoder.norms_values else cached[-1]
         return query, norm("k", cached[0], names.key_norm, heads.count, order), value
-
-    def _short_convolution(self, layer: int, x: Value, state: ShortConvolution) -> Value:
-        do, names, prefix, size = self._do, self._decoder.tensors.of(layer), f"blk.{layer}.conv", state.channels
-        smooth = self._smoothing[layer].attention
-        rows = [Part(names.state_input, 3 * size, None, smooth)]
-        projected = do.linear(f"blk.{layer}.state_in", x, rows, self._config.hidden_size)
-        before, behind, values = do.split(f"{prefix}_parts", projected, [size] * 3)
-        gated = do.multiply(f"{prefix}_before", before, values)
-        convolved = do.convolve(prefix, gated, Convolution(names.convolution, size, state.kernel))
-        gated = do.multiply(f"{prefix}_behind", behind, convolved)
-        return do.linear(f"{prefix}_out", gated, [Part(names.state_output, self._config.hidden_size)], size)
-
-    def _delta_net(self, layer: int, x: Value, net: DeltaNet) -> Value:
-        do, names, prefix = self._do, self._decoder.tensors.of(layer), f"blk.{layer}.delta"
-        smooth, hidden = self._smoothing[layer].attention, self._config.hidden_size
-        mixed = 2 * net.keys + net.values
-        projected = do.linear(f"blk.{layer}.state_in", x, [Part(names.state_input, mixed, None, smooth)], hidden)
-        convolved = do.convolve(prefix, projected, Convolution(names.convolution, mixed, net.kernel, activated=True))
-        vectors, values = do.split(f"{prefix}_qk_v", convolved, [2 * net.keys, net.values])
-        united = do.unit(f"{prefix}_qk", vectors, 2 * net.key_heads, net.key_dim, net.eps)
-        queries, keys = do.split(f"{prefix}_q_k", united, [net.keys] * 2)
-        rows = [Part(name, net.value_heads, None, smooth) for name in (names.update, names.decay)]
-        both = do.linear(f"{prefix}_gates", x, rows, hidden)
-        update, decay = do.split(f"{prefix}_update_decay", both, [net.value_heads] * 2)
-        update = do.sigmoid(f"{prefix}_update", update)
-        decay = do.decay(f"{prefix}_decay", decay, names.decay_rate, names.decay_bias, net.value_heads)
-        read = do.recur(prefix, (queries, keys, values), (update, decay), net)
-        normed = do.head_norm(read, HeadNorm(f"{prefix}_norm", names.state_scale, net.value_heads, net.value_dim, None))
-        gate = do.linear(f"{prefix}_z", x, [Part(names.state_gate, net.values, None, smooth)], hidden)
-        gated = do.multiply(f"{prefix}_gated", normed, do.activate(f"{prefix}_z", gate, "silu"))
-        return do.linear(f"{prefix}_out", gated, [Part(names.state_output, hidden)], net.values)
 
     def _latent_attention(self, layer: int, x: Value, sizes: LatentSizes) -> Value:
         config, do, names, prefix = self._config, self._do, self._decoder.tensors.of(layer), f"blk.{layer}.attn"
@@ -250,19 +220,13 @@ class Forward(Generic[Value]):
             only_reads=heads.owner != layer,
         )
 
-    def _order(self, layer: int) -> NDArray[np.intp] | None:
-        rotary = self._config.rotaries[layer]
-        return (
-            None if rotary is None else rotary.order(self._config.heads[layer].size, pairs=self._decoder.rotary_pairs)
-        )
-
     def _projected(self, layer: int, order: NDArray[np.intp] | None, scale: Scale | None) -> list[Part]:
         """Return queries, keys and values: tensors of their own, or rows of one; without values that are the keys."""
         names, heads = self._decoder.tensors.of(layer), self._config.heads[layer]
         query, key = self._config.attended_size(layer), heads.width
         if self._decoder.gated_queries:
             return [
-                Part(names.query, 2 * query, self._gates_behind(layer, order), scale),
+                Part(names.query, 2 * query, queries_before_gates(self._config, layer, order), scale),
                 Part(names.key, key, order, scale),
                 Part(names.value, key, None, scale),
             ]
@@ -282,43 +246,3 @@ class Forward(Generic[Value]):
             replace(part, name=names.qkv, first=first, total=total, bias=part.name)
             for part, first in zip(own, firsts, strict=True)
         ]
-
-    def _gates_behind(self, layer: int, order: NDArray[np.intp] | None) -> NDArray[np.intp]:
-        """Return where rows come from so that all queries come before all their gates, which stand behind each head."""
-        size = self._config.heads[layer].size
-        heads = np.arange(self._config.num_attention_heads)[:, np.newaxis] * 2 * size
-        queries = heads + (np.arange(size) if order is None else order)
-        return np.concatenate([queries.reshape(-1), (heads + size + np.arange(size)).reshape(-1)])
-
-    def _mlp(self, layer: int, x: Value, scale: Scale | None) -> Value:
-        names, prefix = self._decoder.tensors.of(layer), f"blk.{layer}.ffn"
-        sizes, kind = self._config.experts, self._decoder.experts
-        if sizes is None or kind is None or layer < sizes.leading_dense:
-            return self._block(prefix, x, names, self._config.widths[layer], scale, self._smoothing[layer].down)
-        chosen = self._do.experts(f"{prefix}_exps", x, Mixture(names, kind, sizes, self._config.hidden_size, scale))
-        if not sizes.shared_width:
-            return chosen
-        own = replace(names, gate=names.shared_gate, up=names.shared_up, down=names.shared_down)
-        shared = self._block(f"{prefix}_shexp", x, own, sizes.shared_width, scale, None)
-        if names.shared_router:
-            gate = Part(names.shared_router, 1, None, scale)
-            shared = self._do.open(f"{prefix}_shexp_opened", shared, x, gate)
-        return self._do.add(f"{prefix}_mixed", chosen, shared)
-
-    def _block(
-        self, prefix: str, x: Value, names: DecoderTensors, size: int, scale: Scale | None, down: Scale | None
-    ) -> Value:
-        """Return what a feed-forward block of ``size`` hidden values says."""
-        do, kind, hidden_size = self._do, self._decoder.mlp, self._config.hidden_size
-        gate, up = Part(names.gate, size, None, scale), Part(names.up, size, None, scale, down)
-        if kind == "fused":
-            gate = Part(names.up, size, None, scale, total=2 * size)
-            up = replace(up, first=size, total=2 * size)
-        # Separate products: packed into one, the split that follows costs more than is won.
-        bent = f"{prefix}_up" if kind == "plain" else f"{prefix}_gate"
-        activated = do.linear(bent, x, [up if kind == "plain" else gate], hidden_size)
-        hidden = do.activate(bent, activated, self._decoder.activation)
-        if kind != "plain":
-            straight = do.linear(f"{prefix}_up", x, [up], hidden_size)
-            hidden = do.multiply(f"{prefix}_gated", hidden, straight)
-        return do.linear(f"{prefix}_down", hidden, [Part(names.down, hidden_size, None, down)], size)
