@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -42,11 +43,18 @@ async def test_counts_and_devices_are_those_of_the_models(client: Client) -> Non
     assert found["since"] < found["time"]
 
 
-async def test_what_runs_is_seen() -> None:
+async def test_what_runs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(num_slots=1) as app:
         client, engine = app.test_client(), engine_of(app)
         await state(client)  # the first one imports what tells of the process
-        body = {"prompt": "a", "max_tokens": 200, "n": 2}
+        step = engine.step
+
+        def slow_step() -> bool:
+            time.sleep(0.05)
+            return step()
+
+        monkeypatch.setattr(engine, "step", slow_step)
+        body = {"prompt": "a", "max_tokens": 20, "n": 2}
         running = asyncio.ensure_future(client.post(COMPLETIONS, json=body))
         await until(lambda: engine.load.num_running == 1)
         seen = (await state(client))["models"][0]
