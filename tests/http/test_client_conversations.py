@@ -90,33 +90,6 @@ async def test_text_parts_may_have_the_names_of_the_responses_api(client: Client
     assert answers[0] == answers[1]
 
 
-THOUGHT_PARTS: list[dict[str, Any]] = [
-    {"type": "thinking", "thinking": "Hm, so.", "signature": "x"},
-    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, "}, {"type": "text", "text": "so."}]},
-    {"type": "reasoning", "text": "Hm, so."},
-]
-
-
-@pytest.mark.parametrize("part", THOUGHT_PARTS, ids=str)
-async def test_a_thought_among_the_parts_is_that_of_the_message(tmp_path: Path, part: dict[str, Any]) -> None:
-    folder = tmp_path / "thinks"
-    shutil.copytree(FOLDER, folder)
-    source = "{% for m in messages %}{{ m.reasoning_content }}|{{ m.content }};{% endfor %}{{ '<think>' if 0 }}"
-    (folder / "chat_template.jinja").write_text(source)
-    forms: list[dict[str, Any]] = [
-        {"content": [part, {"type": "text", "text": "Yes."}]},
-        {"content": "Yes.", "reasoning_content": "Hm, so."},
-        {"content": "Yes."},
-    ]
-    async with serving(model=str(folder)) as app:
-        told, named, without = [
-            await said(app.test_client(), CHAT, **GREEDY, messages=[*HELLO, {"role": "assistant"} | form])
-            for form in forms
-        ]
-
-    assert told == named != without
-
-
 async def test_a_template_that_goes_through_the_arguments_is_given_an_object_that_holds_their_text(
     tmp_path: Path,
 ) -> None:

@@ -26,6 +26,11 @@ EVERYTHING = """\
 PART = "ChatCompletionRequestMessageContentPart"
 TEXT = {"type": "text", "text": "Hello"}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
+THOUGHT_PARTS: list[dict[str, Any]] = [
+    {"type": "thinking", "thinking": "Hm, so.", "signature": "x"},
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, "}, {"type": "text", "text": "so."}]},
+    {"type": "reasoning", "text": "Hm, so."},
+]
 IMAGE = {"url": "data:image/png;base64,AA==", "detail": "low"}
 
 
@@ -113,6 +118,28 @@ async def test_text_parts_say_what_their_joined_text_says(client: Client) -> Non
     half = await said(client, CHAT, **GREEDY, messages=[{"role": "user", "content": parts[:1]}])
 
     assert joined == await said(client, CHAT, **GREEDY, messages=HELLO) != half
+
+
+@field(f"{PART}Thinking", "type", "thinking")
+@field(f"{PART}Reasoning", "type", "text")
+@pytest.mark.parametrize("part", THOUGHT_PARTS, ids=str)
+async def test_a_thought_among_the_parts_is_that_of_the_message(tmp_path: Path, part: dict[str, Any]) -> None:
+    folder = tmp_path / "thinks"
+    shutil.copytree(FOLDER, folder)
+    source = "{% for m in messages %}{{ m.reasoning_content }}|{{ m.content }};{% endfor %}{{ '<think>' if 0 }}"
+    (folder / "chat_template.jinja").write_text(source)
+    forms: list[dict[str, Any]] = [
+        {"content": [part, {"type": "text", "text": "Yes."}]},
+        {"content": "Yes.", "reasoning_content": "Hm, so."},
+        {"content": "Yes."},
+    ]
+    async with serving(model=str(folder)) as app:
+        told, named, without = [
+            await said(app.test_client(), CHAT, **GREEDY, messages=[*HELLO, {"role": "assistant"} | form])
+            for form in forms
+        ]
+
+    assert told == named != without
 
 
 @field(f"{PART}Refusal", "type", "refusal")
