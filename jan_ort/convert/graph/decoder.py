@@ -104,6 +104,13 @@ class DecoderGraph:
         cap = config.scales.logits_cap
         self._products.logits(rows, self._decoder.tensors.head, "logits.uncapped" if cap else "logits")
         if cap:
-            self._operations.cap("logits.uncapped", cap, "logits")
+            _cap(self._writer, "logits.uncapped", cap, "logits")
         num_top = writer.initializer("num_top", np.array([min(NUM_TOP_LOGITS, config.vocab_size)], np.int64))
         writer.node("TopK", ["logits", num_top], ["top_logits", "top_token_ids"], axis=-1)
+
+
+def _cap(writer: OnnxWriter, x: str, cap: float, output: str) -> None:
+    """Add a soft cap of float32 values: x near 0, and never beyond the cap."""
+    limit = writer.initializer(f"{output}.cap", np.array(cap, np.float32))
+    bent = writer.node("Tanh", [writer.node("Div", [x, limit], [f"{output}.relative"])], [f"{output}.bent"])
+    writer.node("Mul", [bent, limit], [output])

@@ -37,21 +37,21 @@ class OnnxLatent:
         writer, sizes, heads = self._writer, attention.sizes, attention.num_heads
         query, key, vector = projections
         width = sizes.rank + sizes.rotating
-        still, rotating = self._split(self._shaped(query, f"{name}_q.heads", [0, 0, heads, -1]), sizes.still, 3)
-        rotated = self._rotate(self._shaped(rotating, f"{name}_q_rotating", [0, 0, -1]), attention)
-        rotated = self._shaped(rotated, f"{name}_q_rotated.heads", [0, 0, heads, -1])
+        still, rotating = self._split(self._writer.reshape(query, f"{name}_q.heads", [0, 0, heads, -1]), sizes.still, 3)
+        rotated = self._rotate(self._writer.reshape(rotating, f"{name}_q_rotating", [0, 0, -1]), attention)
+        rotated = self._writer.reshape(rotated, f"{name}_q_rotated.heads", [0, 0, heads, -1])
         absorbed = self._each_head(f"{name}_k_b", still, attention.keys, (heads, sizes.rank, sizes.still))
         queries = writer.node("Concat", [absorbed, rotated], [f"{name}_q.whole"], axis=-1)
-        queries = self._shaped(queries, f"{name}_q.flat", [0, 0, heads * width])
+        queries = self._writer.reshape(queries, f"{name}_q.flat", [0, 0, heads * width])
         keys = writer.node("Concat", [vector, self._rotate(key, attention)], [f"{name}_k.whole"], axis=-1)
         past = [f"past_key_values.{attention.layer}.{kind}" for kind in ("key", "value")]
         inputs = [queries, keys, keys, *past, "seqlens_k", "total_sequence_length"]
         outputs = [f"{name}.out", *(f"present.{attention.layer}.{kind}" for kind in ("key", "value"))]
         at: dict[str, Any] = {"num_heads": heads, "kv_num_heads": 1, "scale": sizes.scale}
         attended = writer.node("GroupQueryAttention", inputs, outputs, domain=MICROSOFT, **at)
-        seen, _ = self._split(self._shaped(attended, f"{name}.heads", [0, 0, heads, width]), sizes.rank, 3)
+        seen, _ = self._split(self._writer.reshape(attended, f"{name}.heads", [0, 0, heads, width]), sizes.rank, 3)
         values = self._each_head(f"{name}_v_b", seen, attention.values, (heads, sizes.value, sizes.rank))
-        return self._shaped(values, f"{name}_v_b.flat", [0, 0, heads * sizes.value])
+        return self._writer.reshape(values, f"{name}_v_b.flat", [0, 0, heads * sizes.value])
 
     def _each_head(self, name: str, x: str, tensor: str, shape: tuple[int, int, int]) -> str:
         """Multiply each head of x, ``(batch, sequence, heads, columns)``, by a matrix of its own."""
@@ -71,7 +71,3 @@ class OnnxLatent:
         self._writer.node("Slice", [x, begin, end, axes], [outputs[0]])
         self._writer.node("Slice", [x, end, last, axes], [outputs[1]])
         return outputs
-
-    def _shaped(self, x: str, output: str, shape: list[int]) -> str:
-        sizes = self._writer.initializer(f"{output}.shape", np.array(shape, np.int64))
-        return self._writer.node("Reshape", [x, sizes], [output])

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder import Activation, NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
@@ -17,6 +16,8 @@ from jan_ort.convert.architectures.states import DeltaNet
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_experts import OnnxExperts
 from jan_ort.convert.graph.onnx_latent import OnnxLatent
+from jan_ort.convert.graph.onnx_norms import OnnxNorms
+from jan_ort.convert.graph.onnx_states import OnnxStates
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, LatentAttention, Norm
 from jan_ort.convert.graph.products import Products
@@ -32,12 +33,6 @@ _ACTIVATIONS: Mapping[Activation, tuple[str, str, Mapping[str, Any]]] = MappingP
         "silu": ("QuickGelu", MICROSOFT, {"alpha": 1.0}),  # x · sigmoid(alpha · x) with alpha 1, in one node
         "gelu": ("Gelu", "", {}),
         "gelu_pytorch_tanh": ("Gelu", "", {"approximate": "tanh"}),
-    }
-)
-_NORMS: Mapping[NormKind, tuple[str, str]] = MappingProxyType(
-    {
-        "rms": ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"),
-        "layer": ("LayerNormalization", "SkipLayerNormalization"),
     }
 )
 
@@ -65,15 +60,16 @@ class OnnxOperations:
         self._config = config
         self._writer = writer
         self._products = products
-        self._norm, self._add_and_norm = _NORMS[norm]
         self._dtype = dtype
+        self._norms = OnnxNorms(source, writer, norm, config.norm_eps, dtype)
+        self._states = OnnxStates(source, writer, dtype)
         self._experts = OnnxExperts(source, writer, products, dtype)
         self._latent = OnnxLatent(source, writer, self._rotate_latent, self._constant)
         self._written: set[str] = set()
         # ONNX Runtime rotates inside of attention heads of whole sixteens only.
         self._rotates_inside = dtype == np.float32 and all(heads.size % 16 == 0 for heads in config.heads)
         self.takes_positions = not self._rotates_inside
-        self.states: list[tuple[int, ...]] = []
+        self.states = self._states.shapes
 
     def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:
         """Add an embedding."""
@@ -111,62 +107,15 @@ class OnnxOperations:
 
     def norm(self, x: str, norm: Norm) -> str:
         """Add a norm."""
-        inputs = [x, *self._norm_weights(norm)]
-        return self._normalized(inputs, f"{norm.name}.out", norm.read_factor)
-
-    def _normalized(self, inputs: list[str], output: str, read_factor: float = 1.0) -> str:
-        at: dict[str, Any] = {"axis": -1, "epsilon": self._config.norm_eps * read_factor**2, "stash_type": 1}
-        return self._writer.node(self._norm, inputs, [output], **at)
+        return self._norms.norm(x, norm)
 
     def add_and_norm(self, residual: str, update: str, norm: Norm) -> tuple[str, str]:
-        """Add a sum and its norm, in one node where every provider that the graph is for has it."""
-        if self._add_and_norm == "SkipLayerNormalization" and self._dtype == np.float16:
-            # OpenVINO's has no output for the sum.
-            added = self.add(f"{norm.name}.residual", residual, update)
-            return self.norm(added, norm), added
-        outputs = [f"{norm.name}.out", "", "", f"{norm.name}.residual"]
-        inputs = [residual, update, *self._norm_weights(norm)]
-        epsilon = self._config.norm_eps * norm.read_factor**2
-        self._writer.node(self._add_and_norm, inputs, outputs, domain=MICROSOFT, epsilon=epsilon)
-        return outputs[0], outputs[3]
-
-    def _norm_weights(self, norm: Norm) -> list[str]:
-        """Add the weight, and the bias if there is one."""
-        names = [
-            each for each in ("weight", "bias") if each == "weight" or self._source.has_tensor(f"{norm.tensor}.bias")
-        ]
-        factor = np.float32(norm.factor) if norm.scale is None else np.float32(norm.factor) / norm.scale
-        return [
-            self._constant(f"{norm.name}.{each}", self._source.vector(f"{norm.tensor}.{each}", norm.size) * factor)
-            for each in names
-        ]
+        """Add a sum and its norm."""
+        return self._norms.add_and_norm(residual, update, norm)
 
     def head_norm(self, x: str, norm: HeadNorm) -> str:
-        """Add a norm of all heads at once, or of each head between two changes of shape."""
-        width = norm.heads * norm.head_dim
-        shape, weight = self._head_weight(norm)
-        if shape == (width,) and norm.heads > 1:
-            return self._normalized([x, self._constant(f"{norm.name}.weight", weight.reshape(-1))], f"{norm.name}.out")
-        heads = self._reshaped(x, f"{norm.name}.heads", [0, 0, norm.heads, norm.head_dim])
-        ones = np.ones(norm.head_dim, np.float32)
-        first = weight[0] if len(weight) == 1 else ones
-        normed = self._normalized([heads, self._constant(f"{norm.name}.weight", first)], f"{norm.name}.normed")
-        if len(weight) > 1:
-            normed = self.multiply(f"{norm.name}.each", normed, self._constant(f"{norm.name}.each_weight", weight))
-        return self._reshaped(normed, f"{norm.name}.out", [0, 0, width])
-
-    def _head_weight(self, norm: HeadNorm) -> tuple[tuple[int, ...], NDArray[Any]]:
-        """Return the weight's shape in the file, and the weight, a row for each head or one for all."""
-        if not norm.tensor:
-            return (norm.head_dim,), np.ones((1, norm.head_dim), np.float32)
-        shape = self._source.shape(f"{norm.tensor}.weight")
-        weight = self._source.tensor(f"{norm.tensor}.weight", shape).dequantize().reshape(-1, norm.head_dim)
-        return shape, weight if norm.order is None else weight[:, norm.order]
-
-    def _reshaped(self, x: str, output: str, shape: list[int]) -> str:
-        return self._writer.node(
-            "Reshape", [x, self._writer.initializer(f"{output}.shape", np.array(shape, np.int64))], [output]
-        )
+        """Add a norm of heads."""
+        return self._norms.head_norm(x, norm)
 
     def temper(self, name: str, x: str, temperatures: NDArray[np.float64]) -> str:
         """Add the factor of each position."""
@@ -241,67 +190,24 @@ class OnnxOperations:
         return names
 
     def convolve(self, name: str, x: str, convolution: Convolution) -> str:
-        """Add a convolution that remembers the last tokens, in float32."""
-        shape = (convolution.channels, convolution.kernel)
-        weight = self._source.tensor(f"{convolution.tensor}.weight", shape).dequantize()
-        past, present = self._new_state(convolution.kernel - 1, convolution.channels)
-        taps = self._writer.initializer(f"{name}.weight", weight[:, np.newaxis])
-        inputs, outputs = [self._float32(x), taps, "", past], [f"{name}.convolved", present]
-        at = {"channels_last": 1, "activation": "silu" if convolution.activated else "none"}
-        self._writer.node("CausalConvWithState", inputs, outputs, domain=MICROSOFT, **at)
-        return self._narrowed(outputs[0])
+        """Add a convolution that remembers the last tokens."""
+        return self._states.convolve(name, x, convolution)
 
     def recur(self, name: str, x: tuple[str, str, str], gates: tuple[str, str], net: DeltaNet) -> str:
-        """Add the recurrence in float32; heads that lie apart are brought together by writing keys several times."""
-        share = net.value_heads // net.key_heads
-        query, key, value = (self._float32(each) for each in x)
-        if is_tiled := net.tiled and share > 1:
-            query, key = (
-                self._writer.node("Concat", [each] * share, [f"{name}.tiled_{kind}"], axis=-1)
-                for kind, each in (("q", query), ("k", key))
-            )
-        past, present = self._new_state(net.value_heads, net.key_dim, net.value_dim)
-        inputs = [query, key, value, past, self._float32(gates[1]), self._float32(gates[0])]
-        heads = {"q_num_heads": net.value_heads if is_tiled else net.key_heads}
-        heads |= {"kv_num_heads": net.value_heads}
-        outputs = [f"{name}.read", present]
-        rule = {"update_rule": "gated_delta", "scale": net.key_dim**-0.5}
-        self._writer.node("LinearAttention", inputs, outputs, domain=MICROSOFT, **heads, **rule)
-        return self._narrowed(outputs[0])
+        """Add the recurrence."""
+        return self._states.recur(name, x, gates, net)
 
     def unit(self, name: str, x: str, heads: int, head_dim: int, eps: float) -> str:
-        """Add a norm by the root mean square, which is the length but for the size of a head."""
-        split = self._reshaped(x, f"{name}.heads", [0, 0, heads, head_dim])
-        weight = self._constant(f"{name}.weight", np.full(head_dim, head_dim**-0.5))
-        at: dict[str, Any] = {"axis": -1, "epsilon": eps / head_dim, "stash_type": 1}
-        united = self._writer.node("SimplifiedLayerNormalization", [split, weight], [f"{name}.united"], **at)
-        return self._reshaped(united, f"{name}.out", [0, 0, heads * head_dim])
+        """Add what brings each head to length 1."""
+        return self._norms.unit(name, x, heads, head_dim, eps)
 
     def decay(self, name: str, x: str, rate: str, bias: str, size: int) -> str:
         """Add softplus between a sum and a product."""
-        vectors = {kind: self._source.vector(tensor, size) for kind, tensor in (("bias", bias), ("rate", rate))}
-        moved = self._writer.node("Add", [x, self._constant(f"{name}.bias", vectors["bias"])], [f"{name}.moved"])
-        grown = self._writer.node("Softplus", [moved], [f"{name}.grown"])
-        return self.multiply(name, grown, self._constant(f"{name}.rate", vectors["rate"]))
+        return self._states.decay(name, x, rate, bias, size)
 
     def sigmoid(self, name: str, x: str) -> str:
         """Add a sigmoid."""
         return self._writer.node("Sigmoid", [x], [f"{name}.out"])
-
-    def _new_state(self, *shape: int) -> tuple[str, str]:
-        self.states.append(shape)
-        return f"past_state.{len(self.states) - 1}", f"present_state.{len(self.states) - 1}"
-
-    def _float32(self, x: str) -> str:
-        if self._dtype == np.float32:
-            return x
-        return self._writer.node("Cast", [x], [f"{x}.float32"], to=TensorProto.FLOAT)
-
-    def _narrowed(self, x: str) -> str:
-        """Return float32 values in the type of all others."""
-        if self._dtype == np.float32:
-            return x
-        return self._writer.node("Cast", [x], [f"{x}.float16"], to=TensorProto.FLOAT16)
 
     def activate(self, name: str, x: str, activation: Activation) -> str:
         """Add the activation."""
@@ -331,13 +237,6 @@ class OnnxOperations:
     def scale(self, name: str, x: str, factor: float) -> str:
         """Add a product with a number."""
         return self.multiply(f"{name}_scaled", x, self._constant(f"{name}.scale", np.array(factor)))
-
-    def cap(self, x: str, cap: float, output: str) -> str:
-        """Add a soft cap of float32 values: x near 0, and never beyond the cap."""
-        writer = self._writer
-        limit = writer.initializer(f"{output}.cap", np.array(cap, np.float32))
-        bent = writer.node("Tanh", [writer.node("Div", [x, limit], [f"{output}.relative"])], [f"{output}.bent"])
-        return writer.node("Mul", [bent, limit], [output])
 
     def _once(self, name: str, values: NDArray[Any]) -> str:
         if name not in self._written:

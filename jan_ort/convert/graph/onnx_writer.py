@@ -122,6 +122,10 @@ class OnnxWriter:
         self._nodes.append(helper.make_node(operator, inputs, outputs, name=name, domain=domain, **at))
         return outputs[0]
 
+    def reshape(self, x: str, output: str, shape: list[int]) -> str:
+        """Add a change of shape; 0 keeps a dimension. Returns ``output``."""
+        return self.node("Reshape", [x, self.initializer(f"{output}.shape", np.array(shape, np.int64))], [output])
+
     def move_last(self, beginning: str) -> None:
         """Put the nodes whose first output's name has this beginning behind all others, in the order that they have."""
         self._nodes.sort(key=lambda node: node.output[0].startswith(beginning))

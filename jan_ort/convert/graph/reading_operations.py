@@ -87,10 +87,10 @@ class ReadingOperations(OnnxOperations):
 
     def _repeated(self, x: str, attention: Attention) -> str:
         count, size = attention.num_key_value_heads, attention.head_dim
-        heads = self._reshaped(x, f"{x}.heads", [0, 0, count, size])
+        heads = self._writer.reshape(x, f"{x}.heads", [0, 0, count, size])
         shared = np.arange(attention.num_heads) // (attention.num_heads // count)
         repeated = self._nodes.node("Gather", heads, self._nodes.constant("shared_heads", shared), axis=2)
-        return self._reshaped(repeated, f"{x}.repeated", [0, 0, attention.num_heads * size])
+        return self._writer.reshape(repeated, f"{x}.repeated", [0, 0, attention.num_heads * size])
 
     def _window_bias(self, reach: int) -> str:
         if reach not in self._biases:
