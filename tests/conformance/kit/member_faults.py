@@ -15,6 +15,8 @@ REQUIRED: dict[str, object] = {
     "role": "user",
     "content": "Hello",
     "content.type": "text",
+    "content.thinking": "Which story?",
+    "thinking.type": "text",
     "text": "Hello",
     "id": "abcdef123",
     "type": "function",

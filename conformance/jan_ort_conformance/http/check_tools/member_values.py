@@ -48,6 +48,16 @@ def _declined(refusal: object) -> Fields:
     return {"messages": [*HELLO, declined, *HELLO]}
 
 
+def _thought(part: Fields) -> Fields:
+    """Return a conversation in which the assistant thought before it spoke; few templates write what it thought."""
+    spoken = {"role": "assistant", "content": [part, {"type": "text", "text": "Once."}]}
+    return {"messages": [*HELLO, spoken, *HELLO]}
+
+
+def _thought_in_parts(**members: object) -> Fields:
+    return _thought({"type": "thinking", "thinking": [{"type": "text", "text": "Which story?"} | members]})
+
+
 def _begun_by(role: object) -> Fields:
     return {"messages": [{"role": role, "content": "Be brief."}, *HELLO]}
 
@@ -124,6 +134,9 @@ CONVERSATION: list[Member] = [
     Member("messages.content.type", lambda value: _part({"type": value, "text": "x"}), (), "sound"),
     Member("messages.content.text", lambda value: _part({"type": "text", "text": value}), ("A cat?", LONG_TEXT)),
     Member("messages.content.refusal", _declined, ("No.", LONG_TEXT)),
+    Member("messages.content.thinking", lambda value: _thought({"type": "thinking", "thinking": value}), ()),
+    Member("messages.content.thinking.type", lambda value: _thought_in_parts(type=value), (), "sound"),
+    Member("messages.content.thinking.text", lambda value: _thought_in_parts(text=value), ()),
     Member("messages.name", lambda value: _said(name=value), ("alice", LONG_NAME)),
     Member("messages.tool_calls", _history, (_call(), _call(function={"name": LONG_NAME, "arguments": "{}"}))),
     Member("messages.tool_calls.id", lambda value: _history(_call(id=value), call_id=_id(value)), (SHORT_ID, OTHER_ID)),
