@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Generic
 
-from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
-from jan_ort.convert.architectures.decoder_config import DecoderConfig
+from jan_ort.convert.architectures.decoder import DecoderTensors
+from jan_ort.convert.graph.layer_part import LayerPart
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Operations, Value
+from jan_ort.convert.graph.operations import Value
 from jan_ort.convert.weights.matrices import Part
-from jan_ort.convert.weights.smoothing import LayerSmoothing, Scale
+from jan_ort.convert.weights.smoothing import Scale
 
 
-class FeedForward(Generic[Value]):
+class FeedForward(LayerPart[Value]):
     """What follows attention in each layer."""
-
-    def __init__(
-        self,
-        decoder: Decoder,
-        config: DecoderConfig,
-        operations: Operations[Value],
-        smoothing: Sequence[LayerSmoothing],
-    ) -> None:
-        self._decoder, self._config, self._do, self._smoothing = decoder, config, operations, smoothing
 
     def said(self, layer: int, x: Value, scale: Scale | None) -> Value:
         """Return what a layer's block says of its input ``x``, which is divided by ``scale``."""

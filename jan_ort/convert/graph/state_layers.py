@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic
-
-from jan_ort.convert.architectures.decoder import Decoder
-from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.architectures.states import DeltaNet, ShortConvolution
-from jan_ort.convert.graph.operations import Convolution, HeadNorm, Operations, Value
+from jan_ort.convert.graph.layer_part import LayerPart
+from jan_ort.convert.graph.operations import Convolution, HeadNorm, Value
 from jan_ort.convert.weights.matrices import Part
-from jan_ort.convert.weights.smoothing import LayerSmoothing
 
 
-class StateLayers(Generic[Value]):
+class StateLayers(LayerPart[Value]):
     """What stands in the place of attention there."""
-
-    def __init__(
-        self,
-        decoder: Decoder,
-        config: DecoderConfig,
-        operations: Operations[Value],
-        smoothing: Sequence[LayerSmoothing],
-    ) -> None:
-        self._decoder, self._config, self._do, self._smoothing = decoder, config, operations, smoothing
 
     def mixed(self, layer: int, x: Value, state: DeltaNet | ShortConvolution) -> Value:
         """Return what a layer of this kind says of its normed input ``x``."""
