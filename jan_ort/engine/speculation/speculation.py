@@ -58,7 +58,9 @@ class Speculation:
 
     def verify(self, computed: Computed) -> Iterable[Computed]:
         """Return a part of the step as parts of one token a row; whoever takes the last one has the drafts judged."""
-        if self._drafter is not None and all(row.sequence.is_prefilled for row in computed.rows):
+        if self._drafter is None:
+            return (computed,)
+        if all(row.sequence.is_prefilled for row in computed.rows):
             self._times.note(len(computed.rows), sum(row.num_tokens for row in computed.rows), computed.taken_s)
         return self._verify(computed) if any(row.draft for row in computed.rows) else (computed,)
 
