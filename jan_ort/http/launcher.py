@@ -24,7 +24,7 @@ from jan_ort.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
-_UNATTENDED_DRAIN_S = 30.0
+UNATTENDED_DRAIN_S = 30.0
 """What Kubernetes, systemd and docker compose leave a process at least, or can be told to (docs/shutdown.md)."""
 
 _SAME_SIGNAL_S = 0.1
@@ -130,7 +130,7 @@ async def _serve(
         tls.warn()
     for each in listeners:
         host, port = each.getsockname()[:2]
-        logger.info("listening on %s", _url(host, port, is_https=tls is not None))
+        logger.info("listening on %s", server_url(host, port, is_https=tls is not None))
     drain_s = default_drain_s() if settings.drain_s is None else settings.drain_s
     server = Server(settings, checked=checked, on_failure=fail)
     told = asyncio.create_task(_tell_how_to_ask(server, settings, listeners[0].getsockname()[1]))
@@ -144,7 +144,7 @@ async def _tell_how_to_ask(server: Server, settings: Settings, port: int) -> Non
     if not await server.wait_loaded():
         return
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    base = _url(host, port, is_https=settings.tls_cert is not None) + settings.root_path
+    base = server_url(host, port, is_https=settings.tls_cert is not None) + settings.root_path
     if settings.pages:
         logger.info("open %s/ in a browser", base)
     residents = server.roster.residents
@@ -161,7 +161,8 @@ def _tell_of_curl(base: str, model: str | None, *, with_key: bool) -> None:
     logger.info('ask it: curl %s -H "Content-Type: application/json"%s -d %s', url, key, data)
 
 
-def _url(host: str, port: int, *, is_https: bool) -> str:
+def server_url(host: str, port: int, *, is_https: bool) -> str:
+    """Return the address of a server that listens there."""
     return f"http{'s' if is_https else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -172,7 +173,7 @@ def _chats(resident: Resident) -> bool:
 def default_drain_s() -> float:
     """Return how long requests may finish: whoever sits at a terminal waits for its prompt, a container for nobody."""
     is_terminal = any(stream is not None and _is_terminal(stream) for stream in (sys.stdin, sys.stderr))
-    return 0.0 if is_terminal else _UNATTENDED_DRAIN_S
+    return 0.0 if is_terminal else UNATTENDED_DRAIN_S
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jan_ort.ground.shown_text import log_as, log_to_stderr
+from jan_ort.http.launcher import UNATTENDED_DRAIN_S
+from jan_ort.on_ray.answer import RETRY_AFTER_S
 from jan_ort.on_ray.loopback import listen_on_loopback
 from jan_ort.settings.schema import Settings, SettingsError
 
@@ -20,11 +22,8 @@ _ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
 _VIRTUAL_NODES = 500
 """Of each replica on the router's ring: Ray's own 100 leave the fullest of 16 with a quarter more than the mean."""
 
-_DRAIN_S = 30.0
 _FREEING_S = 5.0
 """For the models to be freed, after the requests."""
-
-_RETRY_AFTER_S = 2
 
 
 class ReplicaFailed(Exception):
@@ -75,12 +74,12 @@ def application(settings: Settings, replicas: Replicas) -> Any:
 
 
 def _options(settings: Settings, replicas: Replicas) -> dict[str, Any]:
-    drain_s = _DRAIN_S if settings.drain_s is None else settings.drain_s
+    drain_s = UNATTENDED_DRAIN_S if settings.drain_s is None else settings.drain_s
     options: dict[str, Any] = {
         # As many wait at a replica as it computes; what is more goes to the next one on the ring.
         "max_ongoing_requests": 2 * settings.num_slots,
         "max_queued_requests": settings.max_queued,
-        "backpressure_config": {"status_code": 429, "retry_after_s": _RETRY_AFTER_S},
+        "backpressure_config": {"status_code": 429, "retry_after_s": RETRY_AFTER_S},
         "request_router_config": {
             "request_router_class": _ROUTER,
             "request_router_kwargs": {"num_virtual_nodes": _VIRTUAL_NODES},

@@ -9,6 +9,7 @@ import threading
 from types import FrameType
 from typing import Any
 
+from jan_ort.http.launcher import server_url
 from jan_ort.on_ray.deployment import NAME, Replicas, application, check_on_ray
 from jan_ort.on_ray.proxies import set_up_proxies
 from jan_ort.settings.schema import Settings
@@ -46,7 +47,7 @@ def launch_on_ray(settings: Settings, replicas: Replicas, port: int) -> int:
         start_ray(settings, port)
         ended = _on_signals()  # not before: Ray takes the signals for itself
         deploy(settings, replicas)
-        logger.info("listening on %s", _url(settings, port))
+        logger.info("listening on %s", server_url(settings.host, port, is_https=settings.tls_cert is not None))
         while not ended.wait(_WAIT_S):
             pass
         logger.info("running requests get their time to finish")
@@ -101,11 +102,6 @@ def _http_options(settings: Settings, port: int) -> dict[str, Any]:
         options["ssl_certfile"] = str(settings.tls_cert)
         options["ssl_keyfile"] = str(settings.tls_key or settings.tls_cert)
     return options
-
-
-def _url(settings: Settings, port: int) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http{'s' if settings.tls_cert else ''}://{host}:{port}"
 
 
 def _on_signals() -> threading.Event:

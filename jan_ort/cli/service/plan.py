@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from jan_ort.http.launcher import UNATTENDED_DRAIN_S
+
 DESCRIPTION = "jan-ort: language models with OpenAI's API"
 
-UNATTENDED_DRAIN_S = 30.0
 STOP_MARGIN_S = 10.0
 """For models to be freed after the last request."""
 
