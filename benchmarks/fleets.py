@@ -20,32 +20,12 @@ import httpx
 import psutil
 from servers import Server, free_port
 
+from tests.cli.commands.running import add_plugin
 from tests.deploy.configured import haproxy_binary, haproxy_config, nginx_config
+from tests.sleeping import SLEEPING
 
 Break = Callable[[], Awaitable[None]]
 READY_S = 120.0
-
-SLEEPING = """
-import os, time
-from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
-
-
-class Session(ReferenceSession):
-    def step(self, batch):
-        time.sleep(float(os.environ["STEP_S"]))
-        return super().step(batch)
-
-
-class Sleeping(ReferenceBackend):
-    builtin_models = {"reference": ReferenceBackend.builtin_models["reference"]}
-    name = "sleeping"
-
-    def open(self, model_dir, options):
-        return Session(options.num_slots, 2048)
-
-
-backend = Sleeping()
-"""
 
 
 @dataclass
@@ -66,12 +46,7 @@ class Fleet:
 def sleeping(step_s: float) -> Iterator[None]:
     """Have every process from now on know the backend ``sleeping``."""
     with tempfile.TemporaryDirectory() as name:
-        module, root = "jan_ort_sleeping", Path(name)
-        (root / f"{module}.py").write_text(SLEEPING)
-        metadata = root / f"{module}-1.0.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: jan-ort-sleeping\nVersion: 1.0\n")
-        (metadata / "entry_points.txt").write_text(f"[jan_ort.backends]\nsleeping = {module}:backend\n")
+        add_plugin(Path(name), "sleeping", SLEEPING)
         given = {"PYTHONPATH": name, "STEP_S": str(step_s), "JAN_ORT_LOG_LEVEL": "warning"}
         before = dict(os.environ)
         os.environ.update(given)

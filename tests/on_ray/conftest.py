@@ -10,29 +10,7 @@ import pytest
 
 from tests.cli.commands.running import add_plugin
 from tests.e2e.server_process import ServerProcess, environment, free_port, ready, running
-
-SLEEPING = """
-import time
-from jan_ort_backends.reference import ReferenceBackend, ReferenceSession
-
-
-class Session(ReferenceSession):
-    def step(self, batch):
-        time.sleep(0.02)
-        return super().step(batch)
-
-
-class Sleeping(ReferenceBackend):
-    builtin_models = {"reference": ReferenceBackend.builtin_models["reference"]}
-    name = "sleeping"
-
-    def open(self, model_dir, options):
-        return Session(options.num_slots, 2048)
-
-
-backend = Sleeping()
-"""
-"""A device of fixed speed: 50 steps a second, however many sequences are in them."""
+from tests.sleeping import SLEEPING
 
 NUM_REPLICAS = 2
 
@@ -45,7 +23,7 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     port = free_port()
     flags = ["--port", str(port), "--on", "ray", "--replicas", str(NUM_REPLICAS), "--backend", "sleeping"]
     command = [sys.executable, "-m", "jan_ort", "serve", *flags]
-    with running(command, Path(directory), environment(PYTHONPATH=str(directory)), 60) as (process, log):
+    with running(command, Path(directory), environment(PYTHONPATH=str(directory), STEP_S="0.02"), 60) as (process, log):
         server = ready(process, f"http://127.0.0.1:{port}", log)
         yield server
         status, _ = server.end(timeout_s=60)
