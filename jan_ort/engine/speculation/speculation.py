@@ -47,6 +47,8 @@ class Speculation:
         if self._drafter is None or not all(row.sequence.is_prefilled for row in batch.rows):
             return batch
         sampled = [self._generations[row.sequence.id] for row in batch.rows]
+        if not self._is_bearable(sampled):
+            return batch
         most = [self._most(generation) for generation in sampled]
         drafts = self._drafter.drafts([generation.sequence for generation in sampled], most)
         for longest in _halves(max(map(len, drafts))):
@@ -83,12 +85,20 @@ class Speculation:
         room = self._context_length - generation.sequence.num_computed - 1
         return max(0, min(MAX_DRAFT, generation.num_remaining - 1, room))
 
+    def _is_bearable(self, sampled: Sequence[Generation]) -> bool:
+        """Whether every stream can bear the cheapest drafts, if all fail: else they need not be looked for."""
+        num_rows = len(sampled)
+        least = min(self._price_of([1] * num_drafts + [0] * (num_rows - num_drafts)) for num_drafts in (1, num_rows))
+        return all(self._left(generation) >= least - 1 for generation in sampled)
+
+    def _left(self, generation: Generation) -> float:
+        return self._budget.left(generation.sequence.id, generation.sampler.num_generated)
+
     def _is_worth_it(self, sampled: Sequence[Generation], drafts: Sequence[Draft]) -> bool:
         """Whether every stream of the step may gain by these drafts, or not feel them, and can bear it if all fail."""
         price = self._price = self._price_of([len(draft) for draft in drafts])
         return all(
-            1 + (len(draft) or BEARABLE) > price
-            and self._budget.left(generation.sequence.id, generation.sampler.num_generated) >= price - 1
+            1 + (len(draft) or BEARABLE) > price and self._left(generation) >= price - 1
             for generation, draft in zip(sampled, drafts, strict=True)
         )
 

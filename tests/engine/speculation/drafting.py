@@ -25,9 +25,11 @@ class KnowingDrafter:
         self._wrong = wrong
         self._rng = np.random.default_rng(0)
         self.judgements: list[tuple[int, int]] = []
+        self.num_asked = 0
         self.num_ended = 0
 
     def drafts(self, sequences: Sequence[TokenSequence], most: Sequence[int]) -> list[Draft]:
+        self.num_asked += 1
         return [self._draft(sequence)[:num] for sequence, num in zip(sequences, most, strict=True)]
 
     def _draft(self, sequence: TokenSequence) -> Draft:
@@ -48,4 +50,5 @@ class KnowingDrafter:
 
 def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every draft tried."""
+    monkeypatch.setattr(Speculation, "_is_bearable", lambda self, sampled: True)
     monkeypatch.setattr(Speculation, "_is_worth_it", lambda self, sampled, drafts: True)

@@ -81,3 +81,13 @@ def test_where_rows_mix_another_stream_bears_what_hardly_shows(
     calls_take(monkeypatch, slope)
 
     assert any(drafted_of("The river", "Why?", knows=["The river"], capabilities=ALL)) == is_drafted
+
+
+def test_nobody_looks_for_drafts_that_a_stream_cannot_bear(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls_take(monkeypatch, 0.5)
+    drafter = KnowingDrafter([answer_to("The river")], wrong=1.0)
+    with stepped(HeldSession(1), drafter=drafter) as engine:
+        engine.submit(ask("The river", PARAMS))
+        engine.all_steps()
+
+    assert drafter.num_asked <= 5  # of 23 steps after the first
