@@ -49,7 +49,13 @@ class Http1(H11Protocol):
             await self._go_on()
         else:
             self._has_ended = self._has_ended or isinstance(event, Closed)
+            if self._has_ended and self._holds_half_a_head:  # whose end came with it: hypercorn hears of no other
+                await self._receive(RawData(b""))
             await super().handle(event)
+
+    @property
+    def _holds_half_a_head(self) -> bool:
+        return self.connection.their_state is h11.IDLE and bool(self.connection.trailing_data[0])
 
     async def _go_on(self) -> None:
         async with self._reading:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from jan_ort.http.protocol.h1_protocol import Http1
 from tests.endurance.departing import WAYS, departing
 from tests.http.handlers.serving import until
 from tests.http.protocol.raw_clients import COMPLETIONS, HEALTH
@@ -113,6 +114,19 @@ async def test_one_that_sends_no_more_gets_what_can_be_answered_at_once_and_is_l
         answered = await reader.read()  # to the end, which the idle time of 75 s would put off
 
     assert [line.split()[1] for line in answered.splitlines() if line.startswith(b"HTTP/1.1 ")] == expected
+
+
+async def test_half_a_request_is_answered_that_came_with_its_end(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def initiate(connection: Http1) -> None:
+        await asyncio.sleep(0.1)  # as on a busy machine, until both are there
+
+    monkeypatch.setattr(Http1, "initiate", initiate)
+
+    async with asyncio.timeout(20), departing(port, "close") as (reader, writer):
+        writer.write(HEALTH[:20])
+        writer.write_eof()
+
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("way", WAYS)
