@@ -123,11 +123,13 @@ async def test_what_is_not_read_is_bounded_and_then_dropped(
 
         assert (now - before) / NUM_READERS < 2**19, "what its client holds here included"
         assert app.num_ended == 0
+        await stack.aclose()
+        await until(lambda: app.num_ended == NUM_READERS)  # these have gone, and those that come next are dropped
         monkeypatch.setattr(write_deadline, "WRITE_DEADLINE_S", 0.05)
         async with AsyncExitStack() as others:
             for _ in range(NUM_READERS):
                 await others.enter_async_context(not_reading(port, protocol, path))
-            await until(lambda: app.num_ended == NUM_READERS)
+            await until(lambda: app.num_ended == 2 * NUM_READERS)
 
 
 @pytest.mark.parametrize("protocol", ["h1", "h2"])
