@@ -8,7 +8,7 @@ import re
 import time
 from logging.handlers import RotatingFileHandler
 
-from jan_ort.ground.secrets_removed import SecretRemover
+from jan_ort.ground.secrets_removed import HIDDEN, SecretRemover
 from jan_ort.ground.shown_text import log_beside
 from jan_ort.http.bug_records.record_folder import LOG, forget_old, make, record_folder
 from jan_ort.settings.schema import Settings
@@ -18,9 +18,8 @@ logger = logging.getLogger(__name__)
 MAX_LOG_BYTES = 2**18
 """Of each of the two files that the log goes round in."""
 
-
-_USER = re.compile(r", user .*")
-"""How the line of a request ends that says for whom it is."""
+_ASKED = re.compile(r"(?<=, user ).*|(?<=: the field ).*(?= is not part of the API)")
+"""What a client has written and the log repeats: for whom a request is, and the names of fields that are unknown."""
 
 
 class _Handler(RotatingFileHandler):
@@ -43,4 +42,4 @@ def keep_log(settings: Settings) -> None:
         return
     forget_old(folder, LOG)
     remover = SecretRemover(settings.secrets)
-    log_beside(handler, logging.INFO, lambda line: remover.known(_USER.sub(", user ***", line)))
+    log_beside(handler, logging.INFO, lambda line: remover.known(_ASKED.sub(HIDDEN, line)))

@@ -10,7 +10,9 @@ import pytest
 
 from jan_ort.http.bug_records.kept_log import MAX_LOG_BYTES, keep_log
 from jan_ort.http.bug_records.record_folder import LOG, NUM_KEPT, kept, record_folder
+from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.settings.schema import Settings
+from jan_ort_openapi.models import CreateCompletionRequest
 
 logger = logging.getLogger("jan_ort.test")
 
@@ -37,9 +39,11 @@ def test_the_log_is_kept_without_prompts_users_and_secrets(tmp_path: Path) -> No
     logger.debug("the prompt is Anna")
     logger.info("cmpl-1: 2 prompt tokens, 3 tokens/s, user %s", "anna@hanover.example")
     logger.warning("refused sesame-42 from %s", "a client")
+    UnknownFields().log("createCompletion", CreateCompletionRequest.model_validate({"prompt": "a", "Anna": 1}))
 
     text = log_of(tmp_path)
-    assert ("cmpl-1: 2 prompt tokens" in text, "refused ***" in text) == (True, True)
+    for line in ("cmpl-1: 2 prompt tokens", "user ***", "refused ***", "the field *** is not part of the API"):
+        assert line in text
     assert [secret for secret in ("Anna", "hanover", "sesame") if secret in text] == []
 
 
