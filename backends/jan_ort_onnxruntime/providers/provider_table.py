@@ -79,7 +79,14 @@ CUDA = Provider(
     repair="pip install 'onnxruntime-gpu[cuda,cudnn]', and see whether nvidia-smi shows a GPU",
     # The arena doubles what it takes by default, and would take memory that the KV cache is to have.
     # float16 norms are summed in float32, as onnxruntime-genai has it (builders/base.py, ep_attrs).
-    options=MappingProxyType({"arena_extend_strategy": "kSameAsRequested", "enable_skip_layer_norm_strict_mode": "1"}),
+    # A CUDA graph reads the inputs that it was captured with; ours are bound anew for each run (StepBinding).
+    options=MappingProxyType(
+        {
+            "arena_extend_strategy": "kSameAsRequested",
+            "enable_cuda_graph": "0",
+            "enable_skip_layer_norm_strict_mode": "1",
+        }
+    ),
     memory_limit_option="gpu_mem_limit",
     memory_device="cuda",
     preloads_libraries=True,
