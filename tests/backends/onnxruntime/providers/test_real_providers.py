@@ -6,9 +6,10 @@ that name, `providers-webgpu-plugin` the plugin; WebGPU's two run on a driver in
 
 from __future__ import annotations
 
-import importlib.util
+import asyncio
 import os
 import re
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,13 @@ from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, provider_packages
 from jan_ort_onnxruntime.providers.provider_devices import look_around
 from jan_ort_onnxruntime.providers.provider_diagnosis import diagnose
+from tests.backends.onnxruntime.layout_folders import write_folder
 from tests.backends.onnxruntime.weight_folders import tiny_llama
+from tests.http.handlers.serving import complete, serving
+from tests.serving.several import listed
 
 GGML, OPENVINO, QNN, WEBGPU = "onnxruntime-ggml", "onnxruntime-ep-openvino", "onnxruntime-qnn", "onnxruntime-ep-webgpu"
+TENSORRT = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
 
 INTEL = "GenuineIntel" in (Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "GenuineIntel")
 
@@ -36,7 +41,7 @@ def only_ours() -> None:
 
 
 def needs(distribution: str) -> pytest.MarkDecorator:
-    is_there = importlib.util.find_spec(distribution.replace("-", "_")) is not None
+    is_there = any(metadata.distributions(name=distribution))
     return pytest.mark.skipif(not is_there, reason=f"needs {distribution}: tox -e providers")
 
 
@@ -99,6 +104,16 @@ def test_a_library_that_offers_no_device_says_so() -> None:
     )
 
 
+@needs(TENSORRT)
+def test_a_package_is_found_that_is_not_called_what_its_distribution_is() -> None:
+    machine = look_around(ort)
+
+    assert provider_packages()[TENSORRT] == "onnxruntime_ep_nv_tensorrt_rtx"
+    assert "nvtensorrtrtx" in {candidate.provider.name for candidate in machine.candidates} or (
+        "libcuda" in machine.missing[TENSORRT]  # its own library was loaded, and found no driver of NVIDIA
+    )
+
+
 @needs(GGML)
 def test_a_provider_that_takes_no_node_of_our_graph_is_refused_by_name() -> None:
     with pytest.raises(ModelError, match=r"^ggml takes none of the \d+ nodes of .*model\.onnx"):
@@ -137,6 +152,21 @@ def test_webgpu_runs_every_node_of_a_float16_graph_and_is_proven(name: str) -> N
     session.close()
 
     assert list(session.info.device.nodes) == ["WebGpuExecutionProvider"]
+
+
+@pytest.mark.parametrize("name", on("ggml", "openvino", "webgpu"))
+async def test_one_process_serves_a_model_on_two_providers(name: str, tmp_path: Path) -> None:
+    folder = write_folder("optimum", "llama", tmp_path / "chat")
+
+    async with serving(backend="onnxruntime", model=[f"{folder}@cpu", f"{folder}@{name}"]) as app:
+        client = app.test_client()
+        models = await listed(client)
+        answers = [complete(client, prompt=[5, 9, 12], max_tokens=2, model=model) for model in [*models] * 2]
+        texts = [answer["choices"][0]["text"] for answer in await asyncio.gather(*answers)]
+
+    used = {model: each["device"]["used"] for model, each in models.items()}
+    assert used["chat@cpu"] == "CPUExecutionProvider" != used[f"chat@{name}"]
+    assert texts == texts[:1] * 4
 
 
 @pytest.mark.skipif("software_gpu" not in os.environ.get("VK_DRIVER_FILES", ""), reason="needs scripts/software_gpu.py")
