@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 
+from tests.wine import UNDER_WINE
+
 
 def _service_stop() -> int:
     """Return the signal that a process gets which is told to end; the C library of Wine 8 has no Ctrl-Break."""
     if sys.platform != "win32":
         return signal.SIGTERM
-    import ctypes
-
-    return signal.SIGINT if hasattr(ctypes.windll.ntdll, "wine_get_version") else signal.SIGBREAK
+    return signal.SIGINT if UNDER_WINE else signal.SIGBREAK
 
 
 SERVICE_STOP = _service_stop()

@@ -21,6 +21,7 @@ from jan_ort.models.sources.hub_files import HubId
 from jan_ort.models.sources.sentence_transformers import SentenceTransformersSource
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.convert.tiny_llama import TinyLlama
+from tests.wine import not_under_wine
 
 
 @pytest.fixture
@@ -223,6 +224,7 @@ def test_a_file_that_is_no_gguf_is_refused_by_its_magic(gguf: Path, content: byt
         find_source(str(gguf), Known(), task=GENERATE)
 
 
+@not_under_wine("it does not see a link to nothing")
 def test_a_link_to_nothing_says_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("gone")
 
