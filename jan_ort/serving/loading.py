@@ -50,12 +50,15 @@ class ModelLoader:
         self._check_stopping()
         return find_in(path, choice, self.settings, self.discovered)
 
-    def open(self, choice: ModelChoice, found: FoundModel) -> ServedModel:
-        """Return the model, ready to be asked. Raises: ModelsError, BackendError, LoadingStopped, NoBackendError."""
+    def open(self, choice: ModelChoice, found: FoundModel, *, may_shrink: bool = True) -> ServedModel:
+        """Return the model, ready to be asked; with a shorter context where it ``may_shrink`` and must.
+
+        Raises: ModelsError, BackendError, LoadingStopped, NoBackendError.
+        """
         self._check_stopping()
         served: ServedTask[ServedModel] = served_task(choice.task)
         own = choice.own(self.settings)
-        settings = self.ledger.admit(choice.key, choice.task, found.folder, found.backend, own)
+        settings = self.ledger.admit(choice.key, choice.task, found.folder, found.backend, own, may_shrink=may_shrink)
         try:
             model = served.open(found.folder, found.backend, settings, self.deliver)
             if self.is_stopping():

@@ -38,11 +38,20 @@ class MemoryLedger:
         self._needs: dict[object, MemoryNeed] = {}
         self._used_before = 0
 
-    def admit(self, key: object, task: Task, folder: ModelFolder, backend: Backend, settings: Settings) -> Settings:
+    def admit(
+        self,
+        key: object,
+        task: Task,
+        folder: ModelFolder,
+        backend: Backend,
+        settings: Settings,
+        *,
+        may_shrink: bool = True,
+    ) -> Settings:
         """Note that a model is being loaded, and return the settings to open it with; ``release`` undoes it.
 
-        A context length, and then a number of slots, that nobody has given is lowered to what fits.
-        Raises: ModelTooLarge, with the sum of the least that was tried.
+        A context length, and then a number of slots, that nobody has given is lowered to what fits, if it
+        ``may_shrink``. Raises: ModelTooLarge, with the sum of the least that was tried.
         """
         if settings.memory_limit_mb == 0:
             return settings
@@ -53,7 +62,7 @@ class MemoryLedger:
             return settings
         with self._lock:
             left, least, wanted = self._left(settings), settings, need
-            for smaller in _smaller(settings, folder.context_length) if need.kv_cache_bytes else ():
+            for smaller in _smaller(settings, folder.context_length) if may_shrink and need.kv_cache_bytes else ():
                 if need.total_bytes <= left:
                     break
                 options = replace(options, num_slots=smaller.num_slots, context_length=smaller.context_length)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from enum import StrEnum
 
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull
+from jan_ort.ground.model_errors import ModelTooLarge
 from jan_ort.ground.progress import LogProgress, Progress
 from jan_ort.serving.choice import FoundModel, ModelChoice
 from jan_ort.serving.lease import Lease
@@ -15,6 +17,7 @@ from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_threa
 from jan_ort.serving.memory import forget_frames, return_memory
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.serving_errors import ModelUnavailable
+from jan_ort_backends import OutOfMemory
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +41,17 @@ class Resident:
     """Loads one model for whoever borrows it, once for all that wait, and keeps it while anybody uses it.
 
     Everything happens in the event loop, but for the loading and freeing itself. ``max_waiting`` bounds the requests
-    that wait for a load.
+    that wait for a load. ``next_to_leave`` is asked for a model that this one may push out of memory.
     """
 
-    def __init__(self, choice: ModelChoice, loader: ModelLoader, *, max_waiting: int) -> None:
+    def __init__(
+        self,
+        choice: ModelChoice,
+        loader: ModelLoader,
+        *,
+        max_waiting: int,
+        next_to_leave: Callable[[Resident], Resident | None] = lambda coming: None,
+    ) -> None:
         self.choice = choice
         self.created = int(time.time())
         self.status = Residency.UNLOADED
@@ -50,13 +60,14 @@ class Resident:
         self.failure: Exception | None = None
         self._loader = loader
         self._max_waiting = max_waiting
+        self._next_to_leave = next_to_leave
         self._num_waiting = 0
         self._num_users = 0
         self._unused = asyncio.Event()
         self._unused.set()
         self._change: asyncio.Task[None] | None = None  # the load or unload that runs
         self._leaving: ServedModel | None = None
-        self._last_used = self._failed_at = time.monotonic()
+        self.last_used = self._failed_at = time.monotonic()
 
     @property
     def name(self) -> str:
@@ -67,6 +78,11 @@ class Resident:
     def is_busy(self) -> bool:
         """Whether a request uses the model or waits for it."""
         return bool(self._num_users or self._num_waiting)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether the model is in memory, and nobody would notice if it were not."""
+        return self.model is not None and self._change is None and not self.is_busy
 
     def find(self, progress: Progress) -> None:
         """Fetch and convert the model, without loading it; blocks. Raises: ModelsError, NoBackendError."""
@@ -79,15 +95,15 @@ class Resident:
         logger.error("the model %r cannot be loaded: %s", self.name, error, exc_info=error if debug else None)
         forget_frames(error)
 
-    async def open(self) -> None:
+    async def open(self, *, may_shrink: bool = True) -> None:
         """Load the model. Raises: ModelsError, BackendError, NoBackendError, LoadingStopped."""
         started = time.perf_counter()
         self.status, self.failure = Residency.LOADING, None
-        opening = in_daemon_thread(self._open)
+        opening = in_daemon_thread(lambda: self._open(may_shrink))
         while not (await asyncio.wait({opening}, timeout=_SLOW_S))[0]:
             logger.info("%s is still being opened after %.0f s", self.name, time.perf_counter() - started)
         model = opening.result()
-        self.model, self.status, self._last_used = model, Residency.LOADED, time.monotonic()
+        self.model, self.status, self.last_used = model, Residency.LOADED, time.monotonic()
         logger.info("%s is loaded on %s after %.1f s", self.name, model.device.used, time.perf_counter() - started)
 
     async def lend(self) -> Lease[ServedModel]:
@@ -100,7 +116,7 @@ class Resident:
 
     def _end_use(self) -> None:
         self._num_users -= 1
-        self._last_used = time.monotonic()
+        self.last_used = time.monotonic()
         if not self._num_users:
             self._unused.set()
 
@@ -137,8 +153,8 @@ class Resident:
     def unload_if_idle(self, ttl_s: float) -> None:
         """Begin to unload the model if nobody has used it for ``ttl_s`` seconds."""
         if self.is_busy:
-            self._last_used = time.monotonic()
-        elif self.model is not None and self._change is None and time.monotonic() - self._last_used >= ttl_s:
+            self.last_used = time.monotonic()
+        elif self.model is not None and self._change is None and time.monotonic() - self.last_used >= ttl_s:
             self._begin_unload()
 
     async def close(self, grace_s: float) -> None:
@@ -161,7 +177,7 @@ class Resident:
 
     async def _load(self) -> None:
         try:
-            await self.open()
+            await self._open_where_room_is()
         except LoadingStopped:
             self.status, self.failure = Residency.UNLOADED, EngineStopped()
         except Exception as error:
@@ -170,11 +186,23 @@ class Resident:
         finally:
             self._change = None
 
-    def _open(self) -> ServedModel:
+    async def _open_where_room_is(self) -> None:
+        """Load the model as it was asked for if others can leave for it, else as it fits."""
+        while self._next_to_leave(self) is not None:
+            try:
+                await self.open(may_shrink=False)
+                return
+            except (ModelTooLarge, OutOfMemory):
+                if (leaving := self._next_to_leave(self)) is not None:
+                    logger.info("%s makes room for %s", leaving.name, self.name)
+                    await leaving.unload()
+        await self.open()
+
+    def _open(self, may_shrink: bool) -> ServedModel:
         if self.found is None or not self.found.folder.path.is_dir():
             self.find(LogProgress())
         assert self.found is not None
-        return self._loader.open(self.choice, self.found)
+        return self._loader.open(self.choice, self.found, may_shrink=may_shrink)
 
     def _begin_unload(self) -> None:
         if self.is_busy:

@@ -197,7 +197,10 @@ class Server:
     def _find_models(self, deliver: Callable[..., None]) -> Roster:
         discovered, choices = self._checked or check_settings(self.settings)
         loader = ModelLoader(self.settings, discovered, deliver, lambda: self.status is Status.STOPPING)
-        residents = [Resident(choice, loader, max_waiting=self.settings.max_queued) for choice in choices]
+        residents = [
+            Resident(choice, loader, max_waiting=self.settings.max_queued, next_to_leave=self._next_to_leave)
+            for choice in choices
+        ]
         with show_progress() as shown:
 
             def progress(stage: str, fraction: float, /) -> None:
@@ -212,6 +215,13 @@ class Server:
                         raise
                     each.fail(error)  # the others can be served
         return Roster(residents, is_strict=self.settings.strict_openai)
+
+    def _next_to_leave(self, coming: Resident) -> Resident | None:
+        """Return the least recently used model that may leave for another; all stay that were loaded at the start."""
+        if self.settings.load == "start":
+            return None
+        others = [each for each in self.roster.residents if each is not coming and each.may_leave]
+        return min(others, key=lambda each: each.last_used, default=None)
 
     async def _unload_idle(self, ttl_s: float) -> None:
         while True:

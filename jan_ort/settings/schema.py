@@ -53,7 +53,9 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         "not been pulled yet.",
     )
     load: Literal["start", "request"] = Field(
-        "start", description="When models are loaded: all at the start, or each at the first request for it."
+        "start",
+        description="When models are loaded: all at the start, or each at the first request for it; then idle ones "
+        "leave when another one needs their memory.",
     )
     model_ttl_s: float = Field(
         0,

@@ -101,7 +101,7 @@ def test_a_short_context_of_the_model_is_not_lowered() -> None:
 async def test_what_cannot_be_made_smaller_is_loaded_first(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[Task] = []
 
-    def admit(self: MemoryLedger, key: object, task: Task, *given: Any) -> Settings:
+    def admit(self: MemoryLedger, key: object, task: Task, *given: Any, may_shrink: bool) -> Settings:
         tasks.append(task)
         return reference_settings()
 
