@@ -35,7 +35,7 @@ RULES: Mapping[str, Rule] = {
     "jan_ort_onnxruntime": Rule(
         "backends",
         ours=frozenset({INTERFACE}),
-        third_party=frozenset({"numpy", "onnxruntime", "PIL", "tokenizers", "windowsml"}),
+        third_party=frozenset({"filelock", "numpy", "onnxruntime", "PIL", "tokenizers", "windowsml"}),
     ),
     "jan_ort_llama_cpp": Rule(
         "backends/jan_ort_llama_cpp/src", ours=frozenset({INTERFACE}), third_party=frozenset({"numpy", "llama_cpp"})

@@ -16,7 +16,15 @@ AUTO = "auto"
 CPU_NAME = "cpu"
 """Its value for the CPU, which every onnxruntime has."""
 
-OPTION_NAMES = ("intra_op_num_threads", "memory_limit_mb", "pooling", "provider", "spin_duration_us", "strict")
+OPTION_NAMES = (
+    "intra_op_num_threads",
+    "memory_limit_mb",
+    "pooling",
+    "provider",
+    "share_weights",
+    "spin_duration_us",
+    "strict",
+)
 
 DEFAULT_SPIN_DURATION_US = 30
 
@@ -35,6 +43,7 @@ class SessionSettings:
     name, or "auto" for the first that is proven to work. ``strict``: fail rather than fall back.
     ``memory_limit_mb``: the most MiB that a provider's arena takes on its device, 0 for all; of those in the table,
     CUDA has such a limit. ``pooling``: how the vectors of a text's tokens become one where the folder does not say it.
+    ``share_weights``: on the CPU, use a copy of the weights that processes of one machine share, made beside the graph.
     """
 
     intra_op_num_threads: int
@@ -43,6 +52,7 @@ class SessionSettings:
     strict: bool = False
     memory_limit_mb: int = 0
     pooling: str | None = None
+    share_weights: bool = False
 
     @classmethod
     def parse(cls, extra: Mapping[str, str]) -> SessionSettings:
@@ -56,6 +66,7 @@ class SessionSettings:
             strict=_flag(extra, "strict"),
             memory_limit_mb=_number(extra, "memory_limit_mb", 2**30) or 0,
             pooling=_pooling(extra),
+            share_weights=_flag(extra, "share_weights"),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jan_ort_onnxruntime.providers.provider_devices import Candidate, preload_li
 from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER, Provider
 from jan_ort_onnxruntime.providers.runtime_failures import loading
 from jan_ort_onnxruntime.providers.serial_session import SerialSession, device_lock
+from jan_ort_onnxruntime.providers.shared_weights import DATA_ENTRY, WRITING, shared_graph
 from jan_ort_onnxruntime.session_settings import SessionSettings
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ def load_on(
     provider = candidate.provider
     preload_libraries(runtime, provider)
     options = _session_options(provider, settings, optimise, runtime)
+    if settings.share_weights and content is None and provider.ep_name == CPU_PROVIDER:
+        model_path = shared_graph(model_path, partial(_write, model_path, provider, settings, optimise))
     if content is not None:
         options.add_session_config_entry(EXTERNAL_FOLDER_ENTRY, str(model_path.parent))
     model = model_path if content is None else content
@@ -57,6 +61,15 @@ def load_on(
         raise ModelError(f"{provider.ep_name} cannot be used here: onnxruntime left it out; {provider.repair}")
     logger.debug("loaded %s in %.2f s", model_path, time.perf_counter() - started)
     return session if lock is None else SerialSession(session, lock)
+
+
+def _write(model_path: Path, provider: Provider, settings: SessionSettings, optimise: bool, target: Path) -> None:
+    """Load a graph on the CPU, and write it with its packed weights to ``target``. Raises what ONNX Runtime raises."""
+    options = _session_options(provider, settings, optimise, ort)
+    options.optimized_model_filepath = str(target)
+    for key, value in {**WRITING, DATA_ENTRY: f"{target.name}.data"}.items():
+        options.add_session_config_entry(key, value)
+    ort.InferenceSession(model_path, options, providers=[provider.ep_name])
 
 
 def _provider_options(provider: Provider, settings: SessionSettings) -> dict[str, str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-from contextlib import suppress
 from pathlib import Path
 
 import onnxruntime as ort
 
 from jan_ort_backends import SessionInfo
 from jan_ort_backends.file_samples import file_samples
+from jan_ort_onnxruntime.providers.processor import processor
 
 FORMAT = 1
 """To be raised when a session writes the same keys and values in another form or order."""
@@ -34,13 +33,3 @@ def state_key(info: SessionInfo, session_kind: str, graph: Path, rewritten: byte
             processor(),
         )
     )
-
-
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the kind of processor: another one has other kernels, whose results differ in the last bits."""
-    with suppress(OSError):
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-        told = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
-        flags = told.get("flags") or told.get("Features") or ""
-        return f"{platform.machine()} {told.get('model name', '')} {hashlib.sha256(flags.encode()).hexdigest()}"
-    return f"{platform.machine()} {platform.processor()}"

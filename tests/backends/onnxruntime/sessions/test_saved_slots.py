@@ -13,8 +13,9 @@ from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_onnxruntime import OnnxRuntimeBackend
 from jan_ort_onnxruntime.kv.device_kv_cache import DeviceKVCache
+from jan_ort_onnxruntime.providers.processor import processor
 from jan_ort_onnxruntime.sessions import generation_session
-from jan_ort_onnxruntime.sessions.state_key import processor, state_key
+from jan_ort_onnxruntime.sessions.state_key import state_key
 from tests.fixtures.gguf_models import write
 
 INFO = SessionInfo(8, 8, 1, 0, DeviceReport("cpu", "CPUExecutionProvider"), "weights")
