@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from scripts.image_models.common import TEMPLATE, Decoder, text_sizes, tokenizer, write
+from scripts.image_models import siglip
+from scripts.image_models.common import TEMPLATE, Decoder, text_sizes, tokenizer
 
 NAMED = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
 PLACED = TEMPLATE.replace("'<image>'", "'<start_of_image>'")
@@ -33,36 +34,11 @@ def make() -> tuple[Any, Any]:
             "sliding_window": 12,
             "layer_types": ["sliding_attention", "full_attention"],
         },
-        vision_config={
-            "model_type": "siglip_vision_model",
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "image_size": 32,
-            "patch_size": 8,
-            "vision_use_head": False,
-        },
+        vision_config=dict(siglip.TOWER),
     )
     images = Gemma3ImageProcessorPil(size={"height": 32, "width": 32})
     processor = Gemma3Processor(images, words, image_seq_length=4, chat_template=PLACED)
     return Gemma3ForConditionalGeneration(config), processor
-
-
-class Vision(torch.nn.Module):
-    """The graph vision_encoder."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model.model
-
-    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Run the graph."""
-        tower = getattr(self.model.vision_tower, "vision_model", self.model.vision_tower)
-        hidden = tower.embeddings(pixel_values)
-        for layer in tower.encoder.layers:
-            hidden = layer(hidden, None)
-        return self.model.multi_modal_projector(tower.post_layernorm(hidden))
 
 
 class GemmaDecoder(Decoder):
@@ -109,6 +85,4 @@ DECODER = GemmaDecoder
 
 def export_tower(model: Any, path: Path) -> None:
     """Write vision_encoder."""
-    side = model.config.vision_config.image_size
-    axes = {"pixel_values": {0: "batch"}, "image_features": {0: "batch"}}
-    write(Vision(model), (torch.rand(2, 3, side, side),), path, ["pixel_values"], ["image_features"], axes)
+    siglip.export(model, path, is_normed=True)
