@@ -31,6 +31,7 @@ from jan_ort.convert.architectures.phi2 import PHI2, PHI_HF
 from jan_ort.convert.architectures.phi3 import PHI3, PHI3_HF
 from jan_ort.convert.architectures.qwen2 import QWEN2, QWEN2_HF
 from jan_ort.convert.architectures.qwen2moe import QWEN2MOE, QWEN2MOE_HF
+from jan_ort.convert.architectures.qwen2vl import QWEN2VL
 from jan_ort.convert.architectures.qwen3 import QWEN3, QWEN3_HF
 from jan_ort.convert.architectures.qwen3moe import QWEN3MOE, QWEN3MOE_HF
 from jan_ort.convert.architectures.qwen35 import QWEN35, QWEN35_HF
@@ -43,6 +44,7 @@ from jan_ort.convert.architectures.starcoder2 import STARCODER2, STARCODER2_HF
 ARCHITECTURES: tuple[Decoder | Encoder, ...] = (
     LLAMA,
     QWEN2,
+    QWEN2VL,
     QWEN3,
     SMOLLM3,
     GRANITE,

@@ -204,7 +204,8 @@ class Decoder:
     ``norm`` is the kind of all norms, ``activation`` that of the feed-forward block, ``mlp`` its matrices.
     ``causal`` False: tokens see those behind them, too, unless the file says other; such a model only reads.
     ``rotates`` False: positions are learned. ``partial_rotary``: some values of a head may not rotate.
-    ``unrotated_period``: the last of each so many layers does not rotate.
+    ``unrotated_period``: the last of each so many layers does not rotate. ``axes_in_blocks``: of the three positions
+    of an image's tokens the first pairs of a head rotate by one, the next by another; else they take turns.
     ``windows``: layers that see only the last tokens. ``state``: what layers have that do not attend, if there are any.
     ``unit_eps``: what keeps a delta net's keys of length 1 from being divided by 0, if not the norms' epsilon.
     ``tiled_values``: its value heads that share a key lie apart. ``gated_queries``: each head of queries has a gate
@@ -243,6 +244,7 @@ class Decoder:
     rotates: bool = True
     partial_rotary: bool = False
     unrotated_period: int = 0
+    axes_in_blocks: bool = False
     windows: Windows | None = None
     experts: Experts | None = None
     why_no_experts: str = ""

@@ -12,7 +12,7 @@ from jan_ort.convert.architectures.decoder import HARMLESS_KEYS, NEUTRAL_VALUES,
 from jan_ort.convert.architectures.expert_sizes import ExpertSizes, read_expert_sizes, unstated_width
 from jan_ort.convert.architectures.latent import LatentSizes, read_latent
 from jan_ort.convert.architectures.layer_heads import LayerHeads, read_layer_heads
-from jan_ort.convert.architectures.rotary import Rotary, read_rotaries
+from jan_ort.convert.architectures.rotary import Rotary, read_rotaries, read_sections
 from jan_ort.convert.architectures.states import State, read_mixers
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 
@@ -49,7 +49,7 @@ class DecoderConfig:
     any. ``latent`` None: keys and values are projections of their own. ``causal`` False: tokens see those behind, too.
     ``heads`` and ``widths`` are each layer's key-value heads and hidden values of its feed-forward block; the numbers
     of the same meaning above are those of the first that attends, and the largest. ``layer_embedding_size``: of a
-    token's vector for each layer, 0 if there is none.
+    token's vector for each layer, 0 if there is none. ``sections``: see :func:`rotary.read_sections`.
     """
 
     vocab_size: int
@@ -71,6 +71,7 @@ class DecoderConfig:
     latent: LatentSizes | None = None
     causal: bool = True
     layer_embedding_size: int = 0
+    sections: tuple[int, ...] = ()
 
     def attended_size(self, layer: int) -> int:
         """Return the width of what a layer's attention returns."""
@@ -102,6 +103,7 @@ class DecoderConfig:
             "causal",
             "heads",
             "widths",
+            "sections",
         }
         left_out |= set() if self.layer_embedding_size else {"layer_embedding_size"}
         config: dict[str, Any] = {
@@ -156,6 +158,7 @@ def read_decoder_config(source: Checkpoint, decoder: Decoder) -> DecoderConfig:
         layer_embedding_size=_read_layer_embedding_size(source, decoder),
         latent=read_latent(source, decoder),
         causal=source.boolean(key("attention.causal"), decoder.causal),
+        sections=read_sections(source, decoder, head_dim),
     )
     _check(source, decoder, config)
     source.refuse_unread_keys(decoder.name, HARMLESS_KEYS | decoder.harmless_keys, NEUTRAL_VALUES)

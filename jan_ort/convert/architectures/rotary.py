@@ -154,12 +154,23 @@ def _check_sections(source: Checkpoint, decoder: Decoder, size: int) -> None:
     position three times, and 0 for the pairs that no section has.
     """
     key = decoder.key("rope.dimension_sections")
-    if "rope.dimension_sections" not in decoder.keys or key not in source:
+    if "rope.dimension_sections" not in decoder.keys or key not in source or decoder.axes_in_blocks:
         return
     sections = source.integers(key)[:3]
     turns = (pair % max(1, sum(sections)) for pair in range(size // 2))
     if len(sections) != 3 or any(turn >= 3 * sections[turn % 3] for turn in turns):
         source.refuse(f"{source.spelled(key)} is {sections!r:.80}, whose sections leave out some of {size // 2} pairs")
+
+
+def read_sections(source: Checkpoint, decoder: Decoder, size: int) -> tuple[int, ...]:
+    """Return how many of a head's pairs rotate by each of three positions, where those are blocks; () elsewhere."""
+    if not decoder.axes_in_blocks:
+        return ()
+    key = decoder.key("rope.dimension_sections")
+    sections = tuple(source.integers(key)[:3])
+    if len(sections) != 3 or min(sections) < 1 or sum(sections) != size // 2:
+        source.refuse(f"{source.spelled(key)} is {sections!r:.80}; expected are three parts of {size // 2} pairs")
+    return sections
 
 
 def _local(source: Checkpoint, decoder: Decoder, whole: Rotary, head_dims: tuple[int, int]) -> Rotary:
