@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jan_ort.convert.gguf_folder import check_gguf, convert_gguf
     from jan_ort.convert.inputs.gguf_parts import existing_parts
     from jan_ort.convert.inputs.safetensors_shards import weight_files
+    from jan_ort.convert.mmproj_beside import find_mmproj
     from jan_ort.convert.safetensors_folder import check_checkpoint, check_safetensors, convert_safetensors
     from jan_ort.convert.sentence_transformers_folder import check_sentence_transformers, convert_sentence_transformers
     from jan_ort.convert.task_of_gguf import forget_gguf, gguf_task
@@ -29,6 +30,7 @@ __all__ = [
     "convert_safetensors",
     "convert_sentence_transformers",
     "existing_parts",
+    "find_mmproj",
     "forget_gguf",
     "gguf_task",
     "keep_gguf",
@@ -47,6 +49,7 @@ _MODULES = {
     "convert_safetensors": "jan_ort.convert.safetensors_folder",
     "convert_sentence_transformers": "jan_ort.convert.sentence_transformers_folder",
     "existing_parts": "jan_ort.convert.inputs.gguf_parts",
+    "find_mmproj": "jan_ort.convert.mmproj_beside",
     "forget_gguf": "jan_ort.convert.task_of_gguf",
     "gguf_task": "jan_ort.convert.task_of_gguf",
     "keep_gguf": "jan_ort.convert.gguf_as_is",

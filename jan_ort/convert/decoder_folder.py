@@ -75,10 +75,14 @@ def write_graph(
     report: Report,
 ) -> None:
     """Write the graph. Raises: ConversionError if a tensor is left over that nobody has used."""
-    report(STAGE, _GRAPH_BEGINS)
     with OnnxWriter(target) as writer:
-        graph = DecoderGraph(model, decoder, config, writer, weights, layers)
-        graph.build(lambda done: report(STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
+        write_decoder(DecoderGraph(model, decoder, config, writer, weights, layers), model, decoder, report)
+
+
+def write_decoder(graph: DecoderGraph, model: Checkpoint, decoder: Decoder, report: Report) -> None:
+    """Build a graph. Raises: ConversionError if a tensor is left over that nobody has used."""
+    report(STAGE, _GRAPH_BEGINS)
+    graph.build(lambda done: report(STAGE, _GRAPH_BEGINS + done * (_GRAPH_ENDS - _GRAPH_BEGINS)))
     if unused := model.unused_tensors():
         model.refuse(
             f"tensor {unused[0]!r} belongs to no part of a {decoder.name} model that is supported; use another model"

@@ -17,6 +17,7 @@ from jan_ort.convert.folder_files import (
     write_configs,
     write_json,
 )
+from jan_ort.convert.image_parts import image_config, open_tower, write_image_graphs, write_processor
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
@@ -35,12 +36,14 @@ def convert_gguf(
     progress: Callable[[str, float], None] | None = None,
     sha256: str | None = None,
     memory_limit_mb: int | None = None,
+    mmproj: Path | None = None,
 ) -> None:
     """Write the model folder of the GGUF file ``source`` into the existing, empty directory ``target``.
 
     ``weights`` is a scheme of :data:`weights.schemes.SCHEMES`. ``name`` is the display name, by default the file's
     general.name. ``progress`` is called with a stage and a fraction. ``sha256`` is the file's, if it is known.
-    ``memory_limit_mb`` replaces what memory is available, 0 for no limit.
+    ``memory_limit_mb`` replaces what memory is available, 0 for no limit. ``mmproj`` is the file that lets the model
+    read images.
     Raises: ConversionError naming the file and the remedy; ``target`` may then hold a part of the folder.
     """
     report = progress or silent
@@ -52,13 +55,19 @@ def convert_gguf(
     decoder = _read_architecture(model)
     config = check_model(model, decoder, weights, memory_limit_mb)
     tokenizer = read_tokenizer(model, config.vocab_size)
+    tower = None if mmproj is None else open_tower(mmproj, decoder, config)
+    images = image_config(tower, tokenizer.vocabulary.ids)
     built_tokenizer = tokenizer.build()
     layers = smooth_layers(model, decoder, config, built_tokenizer, weights, report)
-    write_graph(target, model, decoder, config, weights, layers, report)
+    if tower is None:
+        write_graph(target, model, decoder, config, weights, layers, report)
+    else:
+        write_image_graphs(target, model, decoder, config, weights, layers, report, tower)
+        write_processor(target, tower)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     if not write_chat_template(target, model):
         logger.warning("%s has no chat template: only text completion will work", model.path)
-    write_configs(target, tokenizer.vocabulary, config.to_json(decoder), recommended_sampling(model))
+    write_configs(target, tokenizer.vocabulary, config.to_json(decoder) | images, recommended_sampling(model))
     description = describe(
         name=name or model.string("general.name", source.stem),
         task=GENERATE,
@@ -71,8 +80,8 @@ def convert_gguf(
     report(STAGE, 1.0)
 
 
-def check_gguf(source: Path, weights: str, memory_limit_mb: int | None = None) -> None:
-    """Read the header, and check all that it says and a conversion needs; a few tenths of a second.
+def check_gguf(source: Path, weights: str, memory_limit_mb: int | None = None, mmproj: Path | None = None) -> None:
+    """Read the headers, and check all that they say and a conversion needs; a few tenths of a second.
 
     Raises: ConversionError if the file cannot be served with ``weights``.
     """
@@ -80,8 +89,11 @@ def check_gguf(source: Path, weights: str, memory_limit_mb: int | None = None) -
     model.expect_weights()
     scheme = next((each for each in SCHEMES if each == weights), None)
     if scheme is not None:
-        config = check_model(model, _read_architecture(model), scheme, memory_limit_mb)
-        read_tokenizer(model, config.vocab_size)
+        decoder = _read_architecture(model)
+        config = check_model(model, decoder, scheme, memory_limit_mb)
+        tokenizer = read_tokenizer(model, config.vocab_size)
+        if mmproj is not None:
+            image_config(open_tower(mmproj, decoder, config), tokenizer.vocabulary.ids)
 
 
 def _read_architecture(model: GgufFile) -> Decoder:

@@ -11,7 +11,7 @@ from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.task import EMBED, GENERATE, Task, task_order
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import find_source, split_provider
-from jan_ort.models.sources.base import Known, Source, Wanted
+from jan_ort.models.sources.base import Known, Source, Wanted, check_mmproj
 from jan_ort.models.sources.catalog import DEFAULT_CHAT_MODEL, DEFAULT_EMBEDDING_MODEL
 from jan_ort.plugins.asking import ask_accepts
 from jan_ort.plugins.builtin_models import builtin_models, check_builtin_model
@@ -64,7 +64,10 @@ class ModelChoice:
 
     def wanted(self, settings: Settings) -> Wanted:
         """Return what is made of the source."""
-        return Wanted(self.task, settings.weights, settings.memory_limit_mb, settings.pooling)
+        return Wanted(self.task, settings.weights, settings.memory_limit_mb, settings.pooling, self._mmproj(settings))
+
+    def _mmproj(self, settings: Settings) -> str | None:
+        return settings.mmproj if self.task == GENERATE else None
 
     def own(self, settings: Settings) -> Settings:
         """Return the settings that count for this model: its provider before that of all."""
@@ -124,7 +127,18 @@ def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple
     """Return the models to serve, in the order of their tasks. Raises: ModelReferenceError, NoBackendError."""
     known = known_names(settings, discovered)
     chosen = [choose_model(*each, settings, discovered, known) for each in configured_models(settings, discovered)]
+    _check_mmproj([choice for choice in chosen if choice.task == GENERATE], settings.mmproj)
     return tuple(sorted(distinct(chosen), key=lambda choice: task_order(choice.task)))
+
+
+def _check_mmproj(generating: Sequence[ModelChoice], mmproj: str | None) -> None:
+    """Check that there is one model that an mmproj file can be for. Raises: ModelReferenceError."""
+    for choice in generating:
+        check_mmproj(choice.source, mmproj)
+    if mmproj not in (None, "none") and len({choice.source for choice in generating}) != 1:
+        raise ModelReferenceError(
+            f"--mmproj names a file for one model, and {len(generating)} generate; put each beside its model"
+        )
 
 
 def distinct(choices: Iterable[ModelChoice]) -> list[ModelChoice]:

@@ -92,6 +92,11 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         None,
         description="How token vectors are combined into one, for embedding models whose files do not say.",
     )
+    mmproj: str | None = Field(
+        None,
+        description="mmproj file that a GGUF model reads images with, or none for text only; by default the one beside "
+        "the model, if it belongs to it.",
+    )
     num_slots: int = Field(
         8, ge=1, le=1024, description="Sequences processed in parallel; by default 8, or what fits in memory."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-Activation = Literal["gelu", "gelu_pytorch_tanh", "silu", "relu", "tanh"]
+Activation = Literal["gelu", "gelu_pytorch_tanh", "quick_gelu", "silu", "relu", "tanh"]
 
 HEAD_ROLES = frozenset({"head_dense", "head_norm", "head_output"})
 """What only a model that scores pairs has, on top of the encoder."""

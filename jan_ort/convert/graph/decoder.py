@@ -37,6 +37,7 @@ class DecoderGraph:
         writer: OnnxWriter,
         weights: Weights,
         smoothing: Sequence[LayerSmoothing],
+        operations: type[OnnxOperations] = OnnxOperations,
     ) -> None:
         self._source = source
         self._decoder = decoder
@@ -45,9 +46,8 @@ class DecoderGraph:
         self._smoothing = smoothing
         is_half = SCHEMES[weights].activations == "float16"
         self._dtype: type[np.generic] = np.float16 if is_half else np.float32
-        kind = Float16Products if is_half else QuantizedProducts
-        self._products: Products = kind(source, config, writer, weights)
-        self._operations = OnnxOperations(source, config, writer, self._products, decoder.norm, self._dtype)
+        self._products = products_of(source, config, writer, weights)
+        self._operations = operations(source, config, writer, self._products, decoder.norm, self._dtype)
 
     def build(self, progress: Callable[[float], None]) -> None:
         """Write all nodes and initialisers and save the model; ``progress`` gets the fraction of layers done."""
@@ -60,13 +60,15 @@ class DecoderGraph:
             progress((layer + 1) / config.num_hidden_layers)
         self._head(forward.output())
         if operations.takes_positions:
-            self._writer.input(POSITIONS, np.int64, ["batch", "sequence"])
+            self._writer.input(POSITIONS, np.int64, operations.positions_shape)
         for index, shape in enumerate(operations.states):
             self._writer.input(f"past_state.{index}", np.float32, ["batch", *shape])
         self._declare_outputs()
-        name = "gqa-shared-kv/2" if operations.takes_positions else "gqa-shared-kv/1"
-        metadata = {"jan_ort.graph": name, "jan_ort.context_length": str(config.max_position_embeddings)}
-        self._writer.save(self._decoder.name, metadata)
+        self._writer.save(self._decoder.name, self._metadata())
+
+    def _metadata(self) -> dict[str, str]:
+        name = "gqa-shared-kv/2" if self._operations.takes_positions else "gqa-shared-kv/1"
+        return {"jan_ort.graph": name, "jan_ort.context_length": str(self._config.max_position_embeddings)}
 
     def _declare_inputs(self) -> None:
         writer = self._writer
@@ -101,12 +103,25 @@ class DecoderGraph:
         flat_shape = writer.initializer("flat_shape", np.array([-1, config.hidden_size], np.int64))
         flat = writer.node("Reshape", [hidden, flat_shape], ["flat.out"])
         rows = writer.node("Gather", [flat, "logits_rows"], ["logits_rows.out"], axis=0)
-        cap = config.scales.logits_cap
-        self._products.logits(rows, self._decoder.tensors.head, "logits.uncapped" if cap else "logits")
-        if cap:
-            _cap(self._writer, "logits.uncapped", cap, "logits")
+        self._logits(rows)
         num_top = writer.initializer("num_top", np.array([min(NUM_TOP_LOGITS, config.vocab_size)], np.int64))
         writer.node("TopK", ["logits", num_top], ["top_logits", "top_token_ids"], axis=-1)
+
+    def _logits(self, rows: str) -> None:
+        """Add the output "logits" of hidden rows."""
+        cap = self._config.scales.logits_cap
+        self._products.logits(rows, self._head_tensor(), "logits.uncapped" if cap else "logits")
+        if cap:
+            _cap(self._writer, "logits.uncapped", cap, "logits")
+
+    def _head_tensor(self) -> str:
+        return self._decoder.tensors.head
+
+
+def products_of(source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> Products:
+    """Return what adds a scheme's products."""
+    kind = Float16Products if SCHEMES[weights].activations == "float16" else QuantizedProducts
+    return kind(source, config, writer, weights)
 
 
 def _cap(writer: OnnxWriter, x: str, cap: float, output: str) -> None:

@@ -17,6 +17,7 @@ _ACTIVATIONS: Mapping[Activation, tuple[str, str, Mapping[str, Any]]] = MappingP
     {
         "gelu": ("Gelu", "", {}),
         "gelu_pytorch_tanh": ("Gelu", "", {"approximate": "tanh"}),
+        "quick_gelu": ("QuickGelu", MICROSOFT, {"alpha": 1.702}),
         "silu": ("QuickGelu", MICROSOFT, {"alpha": 1.0}),
         "relu": ("Relu", "", {}),
         "tanh": ("Tanh", "", {}),

@@ -69,6 +69,7 @@ class OnnxOperations:
         # ONNX Runtime rotates inside of attention heads of whole sixteens only.
         self._rotates_inside = dtype == np.float32 and all(heads.size % 16 == 0 for heads in config.heads)
         self.takes_positions = not self._rotates_inside
+        self.positions_shape: list[int | str] = ["batch", "sequence"]
         self.states = self._states.shapes
 
     def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> str:

@@ -28,14 +28,14 @@ Shape = Sequence[int | str]
 
 
 class OnnxWriter:
-    """The graph under construction in ``folder``: model.onnx, and model.onnx.data which grows with every initialiser.
+    """The graph under construction in ``folder``: STEM.onnx, and STEM.onnx.data which grows with every initialiser.
 
     A context manager; leave it before the folder is used.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._model_path = folder / "model.onnx"
-        self._data_path = folder / "model.onnx.data"
+    def __init__(self, folder: Path, stem: str = "model") -> None:
+        self._model_path = folder / f"{stem}.onnx"
+        self._data_path = folder / f"{stem}.onnx.data"
         self._stream = self._data_path.open("w+b")
         self._offsets: dict[bytes, int] = {}
         self._initializers: list[onnx.TensorProto] = []
@@ -140,7 +140,7 @@ class OnnxWriter:
         self._outputs.append(_value(name, dtype, shape))
 
     def save(self, graph_name: str, metadata: Mapping[str, str]) -> None:
-        """Write model.onnx with ``metadata`` as the model's metadata_props."""
+        """Write the graph's file with ``metadata`` as the model's metadata_props."""
         graph = helper.make_graph(self._nodes, graph_name, self._inputs, self._outputs, self._initializers)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="jan-ort")

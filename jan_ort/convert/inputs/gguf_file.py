@@ -79,8 +79,7 @@ class GgufFile(Checkpoint):
         self._places = {name: part for part in parts for name in part.header.tensors}
         if len(self._places) < (num_tensors := sum(len(part.header.tensors) for part in parts)):
             self.refuse(f"{num_tensors - len(self._places)} tensors are in several of its parts; download all again")
-        if (kind := no_model(parts[0].header.fields)) is not None:
-            self.refuse(f"it is {kind}")
+        self._check_kind(parts[0].header.fields)
         self._tensors = {name: part.header.tensors[name] for name, part in self._places.items()}
         self._halves = {half: (name, place) for name in self._tensors for place, half in enumerate(self._halved(name))}
         whole = self._tensors.keys() - {name for name, _ in self._halves.values()}
@@ -88,6 +87,11 @@ class GgufFile(Checkpoint):
         for half, (name, _) in self._halves.items():
             count, rows, *columns = self._tensors[name].shape
             self._shapes[half] = (count, rows // 2, *columns)
+
+    def _check_kind(self, fields: Mapping[str, Any]) -> None:
+        """Refuse a file that is no model."""
+        if (kind := no_model(fields)) is not None:
+            self.refuse(f"it is {kind}")
 
     def _halved(self, name: str) -> tuple[str, ...]:
         """Return what a tensor's halves are called where others have two: gates and ways up of all experts."""

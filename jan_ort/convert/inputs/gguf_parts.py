@@ -7,7 +7,7 @@ from 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +36,23 @@ def no_model(fields: Mapping[str, Any]) -> str | None:
     if kind in ("mmproj", "clip-vision") or architecture == "clip":
         return _NO_MODELS["mmproj"]
     return _NO_MODELS.get(kind)
+
+
+_MMPROJ_TYPES = (r"(?<!b)f16", "bf16", "f32", "q8_0")
+
+
+def mmproj_files(names: Iterable[str]) -> list[str]:
+    """Return those of files' names that are of an mmproj file, the type first that is taken of one tower in several."""
+    return sorted((name for name in names if "mmproj" in _bare(name)), key=lambda name: (mmproj_rank(name), name))
+
+
+def mmproj_rank(name: str) -> int:
+    """Return the place of a file's type among those of one tower, by its name."""
+    return next((at for at, kind in enumerate(_MMPROJ_TYPES) if re.search(kind, _bare(name))), len(_MMPROJ_TYPES))
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("/")[2].lower()
 
 
 def _text(fields: Mapping[str, Any], key: str) -> str:

@@ -45,13 +45,15 @@ class Wanted:
     """What a folder is made for: one source gives several. ``weights`` is one of WEIGHTS.
 
     ``memory_limit_mb`` is the most that making it may take, None for what is available, 0 for no limit. ``pooling`` is
-    how a model embeds whose files do not say it.
+    how a model embeds whose files do not say it. ``mmproj`` names the file that a GGUF model reads images with, or is
+    "none"; None stands for the one beside it.
     """
 
     task: Task
     weights: str = "int8"
     memory_limit_mb: int | None = None
     pooling: str | None = None
+    mmproj: str | None = None
 
     @property
     def scheme(self) -> str:
@@ -62,10 +64,12 @@ class Wanted:
 class Source(ABC):
     """What a user has named for a model. One kind of source is one class, and an entry of ``sources.SOURCES``.
 
-    ``needs`` says what is done before it can be served for the first time. ``str()`` is its name in messages.
+    ``needs`` says what is done before it can be served for the first time. ``takes_mmproj``: it may be said which file
+    it reads images with. ``str()`` is its name in messages.
     """
 
     needs: ClassVar[Literal["nothing", "conversion", "download"]]
+    takes_mmproj: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -179,6 +183,15 @@ def check_task(source: Source, wanted: Task) -> None:
     found = source.stated_task()
     if found is not None and found != wanted:
         raise ModelReferenceError(f"the model {str(source)!r} {found.does}; here one is needed that {wanted.does}")
+
+
+def check_mmproj(source: Source, mmproj: str | None) -> None:
+    """Check that a source can be read with an mmproj file that is named. Raises: ModelReferenceError."""
+    if mmproj is not None and not source.takes_mmproj:
+        raise ModelReferenceError(
+            f"--mmproj is for a GGUF file of this machine, and {str(source)!r} is none; leave it out: that of a "
+            "repository is fetched with its model"
+        )
 
 
 def naming(progress: Progress, name: str) -> Progress:

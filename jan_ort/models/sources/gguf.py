@@ -23,6 +23,7 @@ NO_MODELS = ("mmproj", "imatrix")
 """What stands in the names of files that lie beside a model's own."""
 
 _FLOAT32_GROWTH = 8  # from 4 bits
+_TOWER_GROWTH = 4  # to float32 from 8 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class GgufSource(MadeSource):
 
     path: Path
     needs: ClassVar[Literal["conversion"]] = "conversion"
+    takes_mmproj: ClassVar[bool] = True
 
     def __str__(self) -> str:
         return str(self.path)
@@ -85,6 +87,10 @@ class GgufSource(MadeSource):
             digests[path.name] = digest
         if wanted.task == EMBED and wanted.pooling is not None:
             digests["--pooling"] = wanted.pooling
+        if (mmproj := _mmproj(self.path, wanted)) is not None:
+            if (digest := sha256(mmproj)) is None:
+                return None
+            digests["--mmproj"] = digest
         # How a model embeds may be told by the file's name, and a file that is kept lies in the folder under its own.
         shares = wanted.task == GENERATE and wanted.weights != AS_IS
         return CacheKey(self._name, combined_sha256(digests), wanted.scheme, any_name=shares)
@@ -112,18 +118,34 @@ class GgufSource(MadeSource):
         from jan_ort.convert import check_gguf, check_gguf_encoder
 
         if wanted.task == GENERATE:
-            check_gguf(self.path, wanted.weights, wanted.memory_limit_mb)
+            check_gguf(self.path, wanted.weights, wanted.memory_limit_mb, _mmproj(self.path, wanted))
         else:
             check_gguf_encoder(self.path, wanted.memory_limit_mb, wanted.pooling)
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
         factor = _FLOAT32_GROWTH if wanted.task.keeps_weights else growth(wanted.weights)
-        return sum(path.stat().st_size for path in part_paths(self.path)) * factor
+        mmproj = _mmproj(self.path, wanted)
+        tower_bytes = 0 if mmproj is None else mmproj.stat().st_size * _TOWER_GROWTH
+        return sum(path.stat().st_size for path in part_paths(self.path)) * factor + tower_bytes
 
     def build(self, wanted: Wanted, key: CacheKey, work: Path, target: Path, progress: Progress) -> None:
         """Convert the file."""
         convert_gguf_file(self.path, target, wanted, name=key.name, progress=progress, sha256=key.source)
+
+
+def _mmproj(source: Path, wanted: Wanted) -> Path | None:
+    """Return the file that a model is to read images with. Raises: ModelReferenceError, ConversionError."""
+    if wanted.task != GENERATE or wanted.weights == AS_IS:
+        if wanted.mmproj not in (None, "none"):
+            raise ModelReferenceError(f"--mmproj: {source} is not converted into a model that generates, so reads none")
+        return None
+    from jan_ort.convert import find_mmproj
+
+    found = find_mmproj(source, wanted.mmproj)
+    if found is not None and (why := why_no_file(found)) is not None:
+        raise ModelReferenceError(f"--mmproj: {found} {why}; name the mmproj file of the model, or none")
+    return found
 
 
 def whole_name(stem: str) -> str:
@@ -187,4 +209,5 @@ def _convert(source: Path, target: Path, wanted: Wanted, *, name: str, progress:
         progress=shown,
         sha256=sha256,
         memory_limit_mb=limit_mb,
+        mmproj=_mmproj(source, wanted),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from jan_ort.convert.inputs.gguf_parts import mmproj_files
 from jan_ort.ground.json_object import read_object_or_empty, text_in
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import GENERATE, TASKS, Task
@@ -78,6 +79,8 @@ class HubSource(MadeSource):
         selection = fetch_hub(self.hub_id, wanted.task, work, progress)
         if selection.kind == "gguf":
             gguf = work / selection.files[0]
+            for name in mmproj_files(selection.files[1:]):
+                (work / name).rename(gguf.with_name(Path(name).name))  # it is looked for beside the model
             convert_gguf_file(gguf, target, wanted, name=key.name, progress=progress)
         elif selection.kind == "sentence-transformers":
             convert_folder(work, target, wanted, name=key.name, progress=progress)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jan_ort.convert.architectures import encoders, hf_layouts
+from jan_ort.convert.inputs.gguf_parts import mmproj_files
 from jan_ort.convert.inputs.yes_or_no import ANSWERING
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
@@ -71,7 +72,8 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     is_named = reference.file or reference.quantization
     ggufs = [name for name in names if name.endswith(".gguf")]
     if ggufs and (task == GENERATE or (task in _TEXT_TASKS and is_named)):
-        return Selection("gguf", _select_gguf(ggufs, reference))
+        mmproj = mmproj_files(ggufs)[:1] if task == GENERATE else []
+        return Selection("gguf", (*_select_gguf(ggufs, reference), *mmproj))
     if is_named:
         raise FetchError(f"{reference}: the repository has no GGUF file that can be used to {task}")
     small = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL_FILES)]
@@ -110,8 +112,9 @@ def _image_files(reference: HubId, names: Sequence[str]) -> list[str]:
         graphs = image_graphs(names)
     except LookupError as error:
         raise FetchError(f"{reference} reads images, but {error.args[0]}") from error
-    if not set(names) & {"preprocessor_config.json", "processor_config.json"}:
-        raise FetchError(f"{reference} reads images, and has no preprocessor_config.json that says how")
+    needed = [("config.json",), ("tokenizer.json",), ("preprocessor_config.json", "processor_config.json")]
+    if missing := [either[0] for either in needed if not set(either) & set(names)]:
+        raise FetchError(f"{reference} reads images, and has no {' and no '.join(missing)}; take another repository")
     return [name for graph in graphs.values() for name in names if name.startswith(graph)]
 
 

@@ -17,6 +17,7 @@ from jan_ort.models.sources.hub import HubSource
 from jan_ort.models.sources.hub_files import HubId, Selection
 from jan_ort.serving.loading import LoadingStopped
 from tests.convert.tiny_bert import write_tiny_bert
+from tests.fixtures.image_ggufs import write
 from tests.models.sources.fake_hub import FakeHub, running, sha256
 
 FILES = {"tiny.Q8_0.gguf": b"GGUF" + b"x" * 50_000, "tiny.Q2_K.gguf": b"GGUF", "README.md": b"read me"}
@@ -169,3 +170,41 @@ def test_a_download_whose_process_is_killed_is_one_error(hub: FakeHub, tmp_path:
 
     with pytest.raises(FetchError, match=r"org/tiny could not be downloaded from the hub \(its process ended with"):
         fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, kill, endpoint=hub.url)
+
+
+NAMED = ("HuggingFaceTB/SmolVLM-256M-Instruct", "onnx-community/Qwen2-VL-2B-Instruct", "onnx-community/gemma-3-4b-it")
+TRIO = {
+    **{f"onnx/{part}_q4.onnx": b"a graph" for part in ("vision_encoder", "embed_tokens", "decoder_model_merged")},
+    **dict.fromkeys(("config.json", "tokenizer.json", "preprocessor_config.json"), b"{}"),
+}
+
+
+@pytest.mark.parametrize("repository", NAMED)
+@pytest.mark.parametrize("missing", TRIO)
+def test_a_file_that_a_repository_of_images_lacks_is_named_and_nothing_fetched(
+    repository: str, missing: str, tmp_path: Path
+) -> None:
+    files = {name: content for name, content in TRIO.items() if name != missing}
+    named = missing.replace("_q4", "").replace(".", r"\.")
+
+    with running(FakeHub({repository: files})) as hub, pytest.raises(FetchError, match=f"{repository} .*{named}"):
+        fetch_hub(HubId(repository), GENERATE, tmp_path, silent, endpoint=hub.url)
+
+    assert hub.downloads == []
+
+
+def test_a_model_is_converted_with_the_mmproj_file_of_its_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, mmproj = write("idefics3", tmp_path)
+    files = {"Q8/m-F16.gguf": model.read_bytes(), "mmproj-m-F16.gguf": mmproj.read_bytes()}
+
+    with running(FakeHub({"org/reads": files})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        folder = HubSource(HubId("org/reads")).make(Wanted(GENERATE), tmp_path / "cache")
+
+    assert {path.name for path in folder.glob("*.onnx")} == {
+        "vision_encoder.onnx",
+        "embed_tokens.onnx",
+        "decoder_model_merged.onnx",
+    }

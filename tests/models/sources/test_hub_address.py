@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jan_ort.ground.model_errors import ModelReferenceError
-from jan_ort.ground.task import GENERATE
+from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.sources import find_source, split_provider
 from jan_ort.models.sources.base import Known
 from jan_ort.models.sources.hub import HubSource
@@ -79,5 +79,14 @@ PARTS = ["Q8_0/m-Q8_0-00001-of-00002.gguf", "Q8_0/m-Q8_0-00002-of-00002.gguf", "
         (HubId("o/m", quantization="iq4_xs"), PARTS[3:]),
     ],
 )
-def test_all_parts_of_a_split_file_are_fetched_and_no_projector(reference: HubId, expected: list[str]) -> None:
-    assert list(select_files(PARTS, reference, GENERATE).files) == expected
+def test_all_parts_of_a_split_file_are_fetched_and_the_mmproj_file(reference: HubId, expected: list[str]) -> None:
+    assert list(select_files(PARTS, reference, GENERATE).files) == [*expected, "mmproj-m-Q8_0.gguf"]
+
+
+def test_of_several_mmproj_files_one_is_fetched_and_only_to_generate() -> None:
+    names = ["m-Q8_0.gguf", "mmproj-m-Q8_0.gguf", "mmproj-m-f16.gguf", "sub/mmproj-m-BF16.gguf"]
+
+    to_generate, to_embed = (select_files(names, HubId("o/m", file=names[0]), task) for task in (GENERATE, EMBED))
+
+    assert to_generate.files == ("m-Q8_0.gguf", "mmproj-m-f16.gguf")
+    assert to_embed.files == ("m-Q8_0.gguf",)

@@ -12,6 +12,7 @@ GGUFS = ["m.Q2_K.gguf", "m.Q4_0.gguf", "sub/m-f16.gguf", "m.Q8_0.gguf", "config.
 ONNX = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "tokenizer.json", "x.bin"]
 TRIO = ["onnx/vision_encoder_q4.onnx", "onnx/vision_encoder_fp16.onnx", "onnx/embed_tokens.onnx"]
 TRIO += ["onnx/embed_tokens.onnx_data", "onnx/decoder_model_merged_q4.onnx", "config.json", "preprocessor_config.json"]
+TRIO += ["tokenizer.json"]
 EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/model.onnx", "pytorch_model.bin"]
 
 
@@ -37,6 +38,7 @@ EMBEDDER = ["1_Pooling/config.json", "model.safetensors", "modules.json", "onnx/
                 (
                     "config.json",
                     "preprocessor_config.json",
+                    "tokenizer.json",
                     "onnx/vision_encoder_q4.onnx",
                     "onnx/embed_tokens.onnx",
                     "onnx/embed_tokens.onnx_data",
@@ -125,6 +127,7 @@ def test_a_repository_without_what_is_needed_says_what_it_has(names: list[str], 
         ("onnx/embed_tokens.onnx", "o/m reads images, but there is no onnx/embed_tokens.onnx, nor a variant of it"),
         ("onnx/decoder_model_merged_q4.onnx", "there is no onnx/decoder_model_merged.onnx"),
         ("preprocessor_config.json", "has no preprocessor_config.json"),
+        ("tokenizer.json", "has no tokenizer.json"),
     ],
 )
 def test_what_a_model_that_reads_images_lacks_is_named(gone: str, told: str) -> None:
