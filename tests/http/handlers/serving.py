@@ -35,12 +35,16 @@ def reference_settings(**given: Any) -> Settings:
     return Settings.read(**({"backend": "reference", "bug_records": "off"} | given))
 
 
+LOADING_S = 240.0
+"""An isolated model is a process more, which takes half a minute to start under Wine."""
+
+
 @asynccontextmanager
 async def serving(**given: Any) -> AsyncIterator[Quart]:
     """Serve the reference model, and wait until it is loaded."""
     app = create_app(reference_settings(**given))
     async with app.test_app():
-        await until(lambda: server_of(app).status != "loading")
+        await until(lambda: server_of(app).status != "loading", LOADING_S)
         yield app
 
 
