@@ -14,22 +14,29 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_HEADERS_NAME = re.compile(r"_HEADERS$", re.IGNORECASE)
+"""As of OpenTelemetry's variables: ``name=value,name=value``."""
+
 _MIN_LENGTH = 4
 """A shorter value is no secret, and stands in many words."""
 
-_NAMES = "api[_-]?key|token|secret|passw(?:or)?d|passphrase|credential|authorization|signature"
+_NAMES = (
+    "(?:api|access|account|private|shared)[_-]?key|token|secret|passw(?:or)?d|passphrase|credential|authorization"
+    "|signature"
+)
 _FOLDER = r"(?:[a-z]:)?[\\/]{1,4}(?:home|users)[\\/]{1,4}"
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         (r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/\"'<>]{1,256}@", rf"\1{HIDDEN}@"),  # user and password of a URL
+        (r"(\bauthorization\\?[\"']?\s?[:=]\s?\\?[\"']?[a-z]{1,20}\s+)[^\s\"'\\,]{4,}", rf"\1{HIDDEN}"),
         (r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {HIDDEN}"),
         (r"\b(hf|sk|pk|rk|gh[opsur]|glpat|xox[abp]|nvapi)[_-][\w-]{6,}", HIDDEN),
         (r"(?<=[?&])((?:sig|key|auth|code)=)[^\s&\"'<>]{4,}", rf"\1{HIDDEN}"),  # a signed link's
         (r"\b((?:set-)?cookie:\s?)[^\r\n]{4,}", rf"\1{HIDDEN}"),
         (r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]+", rf"\1{HIDDEN}"),
-        (r"(\s--[a-z-]{0,20}(?:key|token|password|secret)\s)[^\s-]\S{3,}", rf"\1{HIDDEN}"),
-        (r"\bAIza[\w-]{20,}", HIDDEN),
+        (r"(?<!\S)(--[a-z-]{0,20}(?:key|token|password|secret)\s)[^\s-]\S{3,}", rf"\1{HIDDEN}"),
+        (r"\bAIza[\w-]{20,}|\bya29\.[\w-]{10,}", HIDDEN),
         (r"\bgithub_pat_\w+|\bAKIA[0-9A-Z]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", HIDDEN),
         (
             rf"((?:{_NAMES})[\w-]{{0,30}}\\?[\"']?\s?[=:]\s?\\?[\"']?)"
@@ -48,7 +55,9 @@ class SecretRemover:
 
     def __init__(self, secrets: Iterable[str | None] = (), *, home: Path | None = None) -> None:
         from_environment = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
-        known = {each.strip() for each in (*secrets, *from_environment) if each}
+        headers = (value for name, value in os.environ.items() if _HEADERS_NAME.search(name))
+        from_headers = (pair.partition("=")[2] for value in headers for pair in value.split(","))
+        known = {each.strip() for each in (*secrets, *from_environment, *from_headers) if each}
         spelt = {form for each in known if len(each) >= _MIN_LENGTH for form in _spellings(each)}
         self._secrets = sorted(spelt, key=len, reverse=True)
         self._homes = _homes(home)

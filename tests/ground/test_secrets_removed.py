@@ -16,7 +16,13 @@ HOME = Path("/home/zelda")
 @pytest.fixture(autouse=True)
 def no_secrets_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "os.environ", {"PATH": "/usr/bin", "HF_TOKEN": "from-the-environment", "DB_PASSWORD": "hunter2!"}
+        "os.environ",
+        {
+            "PATH": "/usr/bin",
+            "HF_TOKEN": "from-the-environment",
+            "DB_PASSWORD": "hunter2!",
+            "OTLP_HEADERS": "a=1,x-team=of-a-header",
+        },
     )
 
 
@@ -31,6 +37,11 @@ def no_secrets_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "https://zelda:opensesame@models.example/simple/",
         "git+https://opensesame@git.example/x",
         "Authorization: Bearer opensesame",
+        "Authorization: Token opensesame",
+        "{'authorization': 'ApiKey opensesame'}",
+        "AccountKey=opensesame; x-team: of-a-header",
+        "ya29.opensesame-1234",
+        "--api-key opensesame",
         "Authorization: Basic emVsZGE6b3BlbnNlc2FtZQ==",
         "hf_abcdefABCDEF123456",
         "sk-proj-abcdefABCDEF123456",
@@ -60,8 +71,10 @@ def no_secrets_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_secret_is_hidden(text: str) -> None:
     shown = SecretRemover(["sesame-42", None, ""], home=HOME).text(text)
 
-    secrets = ("sesame", "other-one", "from-the", "hunter2", "zelda", "hyrule", "link", "ganon", "abcdef", "akia")
-    assert [each for each in (*secrets, "emvsz", "eyj", "11abc", "c2vz") if each in shown.lower()] == []
+    secrets = ("sesame", "other-one", "from-the", "of-a-header", "hunter2", "zelda", "hyrule", "link", "ganon")
+    assert [
+        each for each in (*secrets, "abcdef", "akia", "emvsz", "eyj", "11abc", "c2vz") if each in shown.lower()
+    ] == []
     assert "***" in shown or "~" in shown
 
 
