@@ -14,12 +14,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
+
+from jan_ort.convert.weights.schemes import SCHEMES, Weights
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "providers"
@@ -64,28 +67,36 @@ def main() -> None:
     print("| provider | model | nodes on it | difference | tokens equal | opening, s | a token, s |")
     print("|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        models = {name: folders for name, folders in all_models(Path(folder)) if arguments.models in name}
+        models = {name: made() for name, made in all_models(Path(folder)) if arguments.models in name}
         for trial in TRIALS:
             if arguments.only in trial.distribution:
                 print_rows(trial, models, arguments.num_tokens, arguments.limit_s)
 
 
-def all_models(folder: Path) -> Iterator[tuple[str, list[Path]]]:
-    """Yield each row's name and folders: real weights by the catalogue, tiny ones as the tests have them."""
+def all_models(folder: Path) -> Iterator[tuple[str, Callable[[], list[Path]]]]:
+    """Yield each row's name and what makes its folders: real weights by the catalogue, tiny ones as the tests do."""
     sys.path.insert(0, str(ROOT))
     from tests.backends.onnxruntime.layout_folders import layouts_and_architectures, write_folder
     from tests.backends.onnxruntime.weight_folders import tiny_llama
 
-    yield "MiniLM-L6", [model("pull", "all-minilm-l6-v2")]
-    yield "SmolLM2-135M int8", [model("pull", "smollm2-135m-instruct")]
+    def converted(weights: str) -> list[Path]:
+        return [model("convert", str(gguf_file()), "--weights", weights)]
+
+    def tiny(weights: Weights) -> list[Path]:
+        return [tiny_llama(weights)]
+
+    def written(layout: str, names: Sequence[str]) -> list[Path]:
+        return [write_folder(layout, name, folder / layout / name) for name in names]
+
+    yield "MiniLM-L6", lambda: [model("pull", "all-minilm-l6-v2")]
+    yield "SmolLM2-135M int8", lambda: [model("pull", "smollm2-135m-instruct")]
     for weights in ("int4-fp16", "fp16"):
-        yield f"SmolLM2-135M {weights}", [model("convert", str(gguf_file()), "--weights", weights)]
-    for weights in ("int8", "int4", "fp16", "int4-fp16"):
-        yield f"tiny llama {weights}", [tiny_llama(weights)]
+        yield f"SmolLM2-135M {weights}", partial(converted, weights)
+    for scheme in SCHEMES:
+        yield f"tiny llama {scheme}", partial(tiny, scheme)
     for layout in ("optimum", "genai"):
         names = [name for each, name in layouts_and_architectures() if each == layout]
-        folders = [write_folder(layout, name, folder / layout / name) for name in names]
-        yield f"tiny {', '.join(names)} ({layout})", folders
+        yield f"tiny {', '.join(names)} ({layout})", partial(written, layout, names)
 
 
 def model(*command: str) -> Path:
