@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from gguf import GGUFWriter
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from jan_ort.convert import check_gguf, convert_gguf, convert_safetensors
+from jan_ort.convert import check_gguf, convert_gguf
 from jan_ort.convert.architectures import decoders
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.graph.calibration import Calibration
@@ -28,7 +28,6 @@ from jan_ort.ground.model_errors import ConversionError
 from tests.convert.gguf_proof import mean_kl, proof_of, prove
 from tests.convert.inputs.random_blocks import model_blocks
 from tests.convert.tiny_llama import LlamaSession
-from tests.fixtures import hf_models
 from tests.fixtures.gguf_models import RECIPES, write
 from tests.fixtures.gguf_models.model import Model, Sizes
 from tests.fixtures.gguf_models.recordings import TOKEN_IDS, recorded_logits
@@ -63,19 +62,24 @@ def bits_of(node: onnx.NodeProto) -> int:
     return next((each.i for each in node.attribute if each.name == "expert_weight_bits"), 16)
 
 
-@pytest.mark.parametrize("name", ["mixtral", "qwen2moe", "qwen3moe", "gpt-oss", "deepseek2", "deepseek2-lite"])
+@pytest.mark.parametrize(
+    "name", ["mixtral", "qwen2moe", "qwen3moe", "gpt-oss", "deepseek2", "deepseek2-lite", "gemma4-experts"]
+)
 def test_the_pass_of_the_calibration_is_that_of_llama_cpp(name: str, tmp_path: Path) -> None:
     source = GgufFile(write(name, tmp_path))
     decoder = decoders()[RECIPES[name].arch]
-    calibration = Calibration(source, decoder, read_decoder_config(source, decoder), TOKEN_IDS)
+    config = read_decoder_config(source, decoder)
+    calibration = Calibration(source, decoder, config, TOKEN_IDS)
     layers = list(calibration.layers())
 
-    head = source.tensor("output.weight", source.shape("output.weight")).dequantize()
-    logits = calibration.output() @ head.T
+    head = "output.weight" if source.has_tensor("output.weight") else "token_embd.weight"
+    logits = calibration.output() @ source.tensor(head, source.shape(head)).dequantize().T
+    if cap := config.scales.logits_cap:
+        logits = np.tanh(logits / cap) * cap
 
     assert mean_kl(recorded_logits(name), logits) < 1e-6
     assert all(layer.mlp is not None for layer in layers)
-    assert layers[-1].down is None
+    assert (layers[-1].down is None) == (name != "gemma4-experts")  # which has a dense block beside
 
 
 def keep_experts_as(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,9 +205,12 @@ def test_mxfp4_rounded_to_other_4_bits_stays_near(tmp_path: Path) -> None:
     assert prove("gpt-oss-mxfp4", "int4", tmp_path).kl < 5e-3
 
 
+@pytest.mark.parametrize("name", ["mixtral", "gemma4-experts"])
 @pytest.mark.parametrize("weights", ["int8", "fp16"])
-def test_one_expert_is_in_memory_at_a_time(weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, sizes = written("mixtral", tmp_path), []
+def test_one_expert_is_in_memory_at_a_time(
+    name: str, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, sizes = written(name, tmp_path, replace(RECIPES[name].sizes, layers=3)), []
     dequantize = ModelTensor.dequantize
 
     def recording(tensor: ModelTensor) -> NDArray[np.float32]:
@@ -234,30 +241,32 @@ def test_the_file_may_say_whether_weights_add_up_to_1(normalized: bool, order: l
     assert [node.op_type for node in nodes if node.op_type in ("TopK", "Softmax")][:2] == order
 
 
-NO_EXPERTS = (
-    r"{} is 128: gemma4 is not supported with experts \(26B-A4B\): .* GELU.*; take one without, an ONNX .*as-is"
-)
+def test_experts_of_an_architecture_without_any_are_refused_with_the_ways_out(tmp_path: Path) -> None:
+    source = written("gemma3", tmp_path, RECIPES["gemma3"].sizes, expert_count=128)
 
-
-def test_a_header_with_experts_that_cannot_be_computed_is_refused_with_the_ways_out(tmp_path: Path) -> None:
-    keys = {"expert_count": 128, "expert_used_count": 8, "expert_feed_forward_length": 704}
-    source = written("gemma4-large", tmp_path, RECIPES["gemma4-large"].sizes, **keys)
-
-    with pytest.raises(ConversionError, match=NO_EXPERTS.format(r"metadata key 'gemma4\.expert_count'")):
+    with pytest.raises(ConversionError, match=r"'gemma3\.expert_count' is 128: .* take one without, an ONNX .*as-is"):
         check_gguf(source, "int8")
 
 
-def test_a_checkpoint_with_experts_that_cannot_be_computed_is_refused_with_the_ways_out(tmp_path: Path) -> None:
-    folder = hf_models.write("gemma4-large", tmp_path)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config |= {"enable_moe_block": True, "num_experts": 128, "top_k_experts": 8, "moe_intermediate_size": 704}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+def test_experts_in_groups_keep_4_bits_matrix_by_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in files of 4 bits, whose ways down have more, because their columns are no whole blocks of Q4_K."""
+    write_matrix = Model.matrix
 
-    target = tmp_path / "target"
-    target.mkdir()
+    def write_kind(model: Model, tensor: str, *shape: int, **more: Any) -> None:
+        kind = {"gate_up_exps": "Q4_1", "down_exps": "Q8_0"}.get(tensor.partition(".ffn_")[2].partition(".")[0])
+        write_matrix(model, tensor, *shape, **more | ({"kind": kind} if kind else {}))
 
-    with pytest.raises(ConversionError, match=NO_EXPERTS.format(r"config\.json's 'num_experts'")):
-        convert_safetensors(folder, target)
+    monkeypatch.setattr(Model, "matrix", write_kind)
+    source = written("gemma4-experts", tmp_path, replace(RECIPES["gemma4-experts"].sizes, layers=3))
+    targets = [converted(source, weights) for weights in ("fp16", "int4", "int4-fp16")]
+
+    exact, *others = (LlamaSession(target).step(TOKEN_IDS)[0] for target in targets)
+    nodes = onnx.load(targets[1] / "model.onnx", load_external_data=False).graph.node
+    products = [node for node in nodes if "ffn_exps" in node.name and node.op_type == "MatMulNBits"]
+    bits = {("gate_up" in node.name, helper.get_node_attr_value(node, "bits")) for node in products}
+
+    assert (len(products), bits) == (3 * 8 * 2, {(True, 4), (False, 8)})
+    assert all(mean_kl(exact, other) < 2e-3 for other in others)
 
 
 def test_more_experts_than_there_are_cannot_be_used(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from gguf import GGUFWriter
 
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.weights.schemes import Weights
@@ -54,6 +57,36 @@ def test_rows_of_a_fused_tensor_keep_their_4_bits(name: str, tmp_path: Path, mon
         logits.append(LlamaSession(target).step(TOKEN_IDS)[0])
 
     assert mean_kl(*logits) < 5e-6
+
+
+def test_gated_queries_keys_and_values_in_one_tensor_are_those_in_three(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As llama.cpp's --fuse-qkv writes them; layers with a state have a tensor of that name, too."""
+    converted(tmp_path / "apart")
+    add, held = GGUFWriter.add_tensor, []
+
+    def joined(writer: GGUFWriter, name: str, tensor: Any, **how: Any) -> None:
+        if name.endswith((".attn_q.weight", ".attn_k.weight", ".attn_v.weight")):
+            held.append(tensor)
+            if len(held) < 3:
+                return
+            name, tensor = name.replace("attn_v", "attn_qkv"), np.concatenate(held)
+            held.clear()
+        add(writer, name, tensor, **how)
+
+    monkeypatch.setattr(GGUFWriter, "add_tensor", joined)
+
+    converted(tmp_path / "joined")
+
+    apart, one = ((tmp_path / name / "int8" / "model.onnx.data").read_bytes() for name in ("apart", "joined"))
+    assert one == apart
+
+
+def converted(folder: Path) -> None:
+    """Write and convert Qwen 3.5's file in a new folder."""
+    (folder / "int8").mkdir(parents=True)
+    convert_gguf(write("qwen35", folder), folder / "int8", weights="int8")
 
 
 @pytest.mark.parametrize("name", OTHERS)

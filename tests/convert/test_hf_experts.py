@@ -94,9 +94,9 @@ def flatten_experts(header: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("qwen3moe", lose_an_expert, r"'model\.layers\.1\.mlp\.experts\.up_proj\.weight' lacks an expert"),
+        ("qwen3moe", lose_an_expert, r"'model\.layers\.1\.mlp\.experts\.up_proj\.weight' lacks one of several"),
         ("qwen3moe", lose_the_last_expert, r"experts\.gate_proj\.weight' has the shape \(7, 32, 64\), but the meta"),
-        ("qwen3moe", reshape_an_expert, r"experts\.up_proj\.weight' has experts of several shapes"),
+        ("qwen3moe", reshape_an_expert, r"experts\.up_proj\.weight' has parts of several shapes"),
         ("gpt-oss-mxfp4", lose_scales, r"blocks of 'model\.layers\.0\.mlp\.experts' have no scales that fit"),
         ("gpt-oss-mxfp4", reshape_scales, r"blocks of 'model\.layers\.0\.mlp\.experts' have no scales that fit"),
         ("gpt-oss-mxfp4", flatten_blocks, r"blocks of 'model\.layers\.0\.mlp\.experts' have no scales that fit"),

@@ -72,7 +72,10 @@ class DecoderTensors:
 
     A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value. A layer may have
     a ``router`` and experts, all of one kind in one tensor, and beside them a block for all tokens; a ``correction`` is
-    added to what chooses. A ``latent`` vector is what keys and values are made of (see :mod:`architectures.latent`).
+    added to what chooses. With an ``experts_norm`` they stand beside the dense block, both with norms of their own
+    behind them; the router reads the normed residual times ``router_scale``, and an expert's weight is multiplied by
+    its number in ``expert_scale``, both of which are whole names.
+    A ``latent`` vector is what keys and values are made of (see :mod:`architectures.latent`).
     A ``layer_embedding`` has a token's vectors for all layers, side by side, and ``layer_context`` makes others of its
     embedding; a layer adds what ``layer_output`` makes of its own, and multiplies all by the number ``layer_scale``,
     which is a whole name.
@@ -112,6 +115,11 @@ class DecoderTensors:
     expert_gate: str = "blk.{layer}.ffn_gate_exps"
     expert_up: str = "blk.{layer}.ffn_up_exps"
     expert_down: str = "blk.{layer}.ffn_down_exps"
+    expert_scale: str = ""
+    router_scale: str = ""
+    experts_norm: str = ""
+    experts_post_norm: str = ""
+    dense_post_norm: str = ""
     shared_router: str = ""
     shared_gate: str = ""
     shared_up: str = ""
@@ -164,7 +172,8 @@ class Experts:
     """Feed-forward blocks of which each token goes through a few, chosen by a router.
 
     ``normalized``: the weights of the chosen ones have the sum 1, unless the file says otherwise; else they are shares
-    of all. The gate is ``gate · sigmoid(alpha · gate) · (up + beta)``, with both cut at ``limit``, 0 for no limit.
+    of all. With SiLU the gate is ``gate · sigmoid(alpha · gate) · (up + beta)``, with both cut at ``limit``, 0 for no
+    limit.
     """
 
     normalized: bool = True
@@ -210,7 +219,7 @@ class Decoder:
     ``unit_eps``: what keeps a delta net's keys of length 1 from being divided by 0, if not the norms' epsilon.
     ``tiled_values``: its value heads that share a key lie apart. ``gated_queries``: each head of queries has a gate
     of its size behind it, for what the head sees. ``drafts_behind``: the last layers, as many as nextn_predict_layers
-    says, only draft tokens. ``experts``: layers may have some; ``why_no_experts`` ends the refusal of those that have.
+    says, only draft tokens. ``experts``: layers may have some.
     ``latent``: keys and values of all heads are made of one vector.
     ``scales_embedding``: by the root of the hidden size. ``divides_logits``: by logit_scale, where others multiply.
     ``layers_differ``: in the numbers of key-value heads and of hidden values in the feed-forward block, and those with
@@ -247,7 +256,6 @@ class Decoder:
     axes_in_blocks: bool = False
     windows: Windows | None = None
     experts: Experts | None = None
-    why_no_experts: str = ""
     state: StateKind | None = None
     unit_eps: float = 0.0
     tiled_values: bool = False

@@ -39,11 +39,12 @@ def read_expert_sizes(source: Checkpoint, decoder: Decoder) -> ExpertSizes | Non
         return None
     if decoder.experts is None:
         source.refuse(
-            f"{source.spelled(key('expert_count'))} is {count}: {decoder.name} is not supported with experts"
-            f"{decoder.why_no_experts}; take one without, an ONNX repository of the model, or a GGUF file with "
-            "--backend llama_cpp --weights as-is"
+            f"{source.spelled(key('expert_count'))} is {count}: {decoder.name} is not supported with experts; "
+            "take one without, an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
         )
-    dense = source.integer(key("feed_forward_length"), unstated_width(source, decoder))
+    dense = None
+    if not decoder.layers_differ:
+        dense = source.integer(key("feed_forward_length"), unstated_width(source, decoder))
     width = source.integer(key("expert_feed_forward_length"), dense)
     return ExpertSizes(
         count=count,
@@ -75,7 +76,7 @@ def _sigmoids(source: Checkpoint, decoder: Decoder) -> bool:
     return source.integer(key, 1, low=0, high=2) == 2
 
 
-def _shared_width(source: Checkpoint, decoder: Decoder, width: int, dense: int) -> int:
+def _shared_width(source: Checkpoint, decoder: Decoder, width: int, dense: int | None) -> int:
     """Return how wide the block for all tokens is: as a number of its own, or of so many experts."""
     if not decoder.tensors.shared_up:
         return 0

@@ -1,4 +1,6 @@
-"""Gemma 4 without experts: larger heads outside the windows, caches that layers share, a vector for each layer.
+"""Gemma 4: larger heads outside the windows, caches that layers share, a vector for each layer.
+
+The 26B model has experts beside the dense block of each layer.
 
 Heads outside the windows rotate by the frequencies of the whole head, of which the tensor of factors stops most.
 Sources: src/models/gemma4.cpp of llama.cpp; configuration_gemma4.py of transformers.
@@ -8,7 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from jan_ort.convert.architectures.decoder import POST_NORMS, QUERY_KEY_NORMS, Decoder, DecoderTensors, Windows
+from jan_ort.convert.architectures.decoder import (
+    POST_NORMS,
+    QUERY_KEY_NORMS,
+    Decoder,
+    DecoderTensors,
+    Experts,
+    Windows,
+)
 from jan_ort.convert.architectures.hf_layout import FOUR_NORMS, HfLayout
 
 GEMMA4 = Decoder(
@@ -22,10 +31,15 @@ GEMMA4 = Decoder(
     layers_differ=True,
     norms_values=True,
     layer_embeddings=True,
-    why_no_experts=" (26B-A4B): their gates have GELU, which no operator of experts on a CPU has",
+    experts=Experts(),
     tensors=DecoderTensors(
         **QUERY_KEY_NORMS,
         **POST_NORMS,
+        router_scale="blk.{layer}.ffn_gate_inp.scale",
+        expert_scale="blk.{layer}.ffn_down_exps.scale",
+        experts_norm="blk.{layer}.pre_ffw_norm_2",
+        experts_post_norm="blk.{layer}.post_ffw_norm_2",
+        dense_post_norm="blk.{layer}.post_ffw_norm_1",
         layer_embedding="per_layer_token_embd",
         layer_context="per_layer_model_proj",
         layer_context_norm="per_layer_proj_norm",
@@ -40,7 +54,7 @@ GEMMA4 = Decoder(
 _MAX_LAYERS = 4096
 _TAKEN = (
     *("global_head_dim", "num_global_key_value_heads", "per_layer_config", "use_double_wide_mlp", "attention_k_eq_v"),
-    *("enable_moe_block", "moe_intermediate_size", "top_k_experts"),
+    *("enable_moe_block", "moe_intermediate_size", "top_k_experts", "num_experts"),
 )
 _ROTARY = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
@@ -65,12 +79,12 @@ def _as_files(config: dict[str, Any]) -> dict[str, Any]:
     if own is None and config.get("attention_k_eq_v"):
         counts = counts[0], config.get("num_global_key_value_heads") or counts[0]
     width, shared = config.get("intermediate_size", 9216), config.get("num_kv_shared_layers", 0)
-    experts = config.get("num_experts") or 1 if config.get("enable_moe_block") else 0  # which count only then
+    experts = ("num_experts", "top_k_experts", "moe_intermediate_size") if config.get("enable_moe_block") else ()
     doubled = bool(config.get("use_double_wide_mlp")) and type(width) is int and type(shared) is int
     return {
         **{key: value for key, value in config.items() if key not in _TAKEN},
         "layer_types": types,
-        "num_experts": experts,
+        **{key: config[key] for key in experts if key in config},
         "head_dim": head_dim,
         "window_head_dim": config.get("head_dim", 256),
         "num_key_value_heads": [counts[each == "full_attention"] for each in types],
@@ -88,6 +102,15 @@ GEMMA4_HF = HfLayout(
     GEMMA4,
     tensors={
         **FOUR_NORMS,
+        "model.layers.{layer}.router.proj": "router",
+        "model.layers.{layer}.router.scale": "router_scale",
+        "model.layers.{layer}.router.per_expert_scale": "expert_scale",
+        "model.layers.{layer}.experts.gate_proj": "expert_gate",
+        "model.layers.{layer}.experts.up_proj": "expert_up",
+        "model.layers.{layer}.experts.down_proj": "expert_down",
+        "model.layers.{layer}.pre_feedforward_layernorm_2": "experts_norm",
+        "model.layers.{layer}.post_feedforward_layernorm_2": "experts_post_norm",
+        "model.layers.{layer}.post_feedforward_layernorm_1": "dense_post_norm",
         "model.embed_tokens_per_layer": "layer_embedding",
         "model.per_layer_model_projection": "layer_context",
         "model.per_layer_projection_norm": "layer_context_norm",
@@ -98,6 +121,8 @@ GEMMA4_HF = HfLayout(
     },
     keys={
         "num_experts": "expert_count",
+        "top_k_experts": "expert_used_count",
+        "moe_intermediate_size": "expert_feed_forward_length",
         "final_logit_softcapping": "final_logit_softcapping",
         "window_head_dim": "attention.key_length_swa",
         "num_kv_shared_layers": "attention.shared_kv_layers",

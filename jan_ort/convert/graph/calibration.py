@@ -61,12 +61,12 @@ class Calibration:
         for layer in range(self._config.num_hidden_layers):
             self._forward.layer(layer)
             mixing = "attn_qkv" if self._config.states[layer] is None else "state_in"
-            has_experts = f"blk.{layer}.ffn_exps" in self._operations.inputs
-            up = f"blk.{layer}.ffn_exps" if has_experts else f"blk.{layer}.ffn_up"
+            is_dense = f"blk.{layer}.ffn_up" in self._operations.inputs
+            up = f"blk.{layer}.ffn_up" if is_dense else f"blk.{layer}.ffn_exps"
             yield LayerActivations(
                 self._size(f"blk.{layer}.{mixing}") if tensors.attention_norm else None,
                 self._size(up) if tensors.mlp_norm or tensors.attention_norm else None,
-                self._size(f"blk.{layer}.ffn_down") if self._decoder.mlp != "plain" and not has_experts else None,
+                self._size(f"blk.{layer}.ffn_down") if self._decoder.mlp != "plain" and is_dense else None,
             )
             self._operations.inputs.clear()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from jan_ort.convert.architectures.decoder import DecoderTensors
 from jan_ort.convert.graph.layer_part import LayerPart
 from jan_ort.convert.graph.mixture import Mixture
-from jan_ort.convert.graph.operations import Value
+from jan_ort.convert.graph.operations import Norm, Value
 from jan_ort.convert.weights.matrices import Part
 from jan_ort.convert.weights.smoothing import Scale
 
@@ -15,13 +15,17 @@ from jan_ort.convert.weights.smoothing import Scale
 class FeedForward(LayerPart[Value]):
     """What follows attention in each layer."""
 
-    def said(self, layer: int, x: Value, scale: Scale | None) -> Value:
-        """Return what a layer's block says of its input ``x``, which is divided by ``scale``."""
+    def said(self, layer: int, x: Value, scale: Scale | None, residual: Value) -> Value:
+        """Return what a layer's block says of its input ``x``, the normed residual, which is divided by ``scale``."""
         names, prefix = self._decoder.tensors.of(layer), f"blk.{layer}.ffn"
         sizes, kind = self._config.experts, self._decoder.experts
         if sizes is None or kind is None or layer < sizes.leading_dense:
             return self._block(prefix, x, names, self._config.widths[layer], scale, self._smoothing[layer].down)
-        chosen = self._do.experts(f"{prefix}_exps", x, Mixture(names, kind, sizes, self._config.hidden_size, scale))
+        mixture = Mixture(names, kind, sizes, self._config.hidden_size, self._decoder.activation)
+        if names.experts_norm:
+            dense = self._block(prefix, x, names, self._config.widths[layer], scale, self._smoothing[layer].down)
+            return self._beside(prefix, dense, residual, mixture)
+        chosen = self._do.experts(f"{prefix}_exps", x, x, replace(mixture, scale=scale))
         if not sizes.shared_width:
             return chosen
         own = replace(names, gate=names.shared_gate, up=names.shared_up, down=names.shared_down)
@@ -30,6 +34,16 @@ class FeedForward(LayerPart[Value]):
             gate = Part(names.shared_router, 1, None, scale)
             shared = self._do.open(f"{prefix}_shexp_opened", shared, x, gate)
         return self._do.add(f"{prefix}_mixed", chosen, shared)
+
+    def _beside(self, prefix: str, dense: Value, residual: Value, mixture: Mixture) -> Value:
+        """Return the sum of what a dense block and the experts say, each behind its norm."""
+        do, names, hidden, factor = self._do, mixture.names, mixture.hidden, self._shrinkage
+        dense = do.norm(dense, Norm(f"{prefix}_post_1", names.dense_post_norm, hidden))
+        read = do.norm(residual, Norm(f"{prefix}_norm_2", names.experts_norm, hidden, read_factor=factor))
+        routed = do.norm(residual, Norm(f"{prefix}_router_norm", "", hidden, read_factor=factor))
+        chosen = do.experts(f"{prefix}_exps", read, routed, mixture)
+        chosen = do.norm(chosen, Norm(f"{prefix}_post_2", names.experts_post_norm, hidden))
+        return do.add(f"{prefix}_mixed", dense, chosen)
 
     def _block(
         self, prefix: str, x: Value, names: DecoderTensors, size: int, scale: Scale | None, down: Scale | None

@@ -6,8 +6,9 @@ four inputs, so no bias).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -19,6 +20,7 @@ from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.expert_products import ExpertProducts
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.graph.row_groups import in_groups
 from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
@@ -70,21 +72,38 @@ class Float16Products:
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, and a sum if there is a bias."""
-        output = output or f"{name}.out"
-        bias = self._matrices.bias(parts)
-        product = output if bias is None else f"{name}.product"
+        matrix, bias = self._stored(name, parts, columns)
+        return self._product(self._read_by(matrix, x), output or f"{name}.out", matrix, bias)
+
+    def grouped(self, name: str, x: str, counts: str, groups: Sequence[list[Part]], columns: int) -> str:
+        """Add a product for each group; the means of blocks are taken once for all."""
+        stored = [self._stored(f"{name}.{number}", parts, columns) for number, parts in enumerate(groups)]
+        products = [partial(self._product, matrix=matrix, bias=bias) for matrix, bias in stored]
+        return in_groups(self._writer, name, self._read_by(stored[0][0], x), counts, products)
+
+    def _stored(self, name: str, parts: list[Part], columns: int) -> tuple[StoredMatrix | str, str]:
+        """Write a matrix, of 4 bits or as floats of a name, and its bias, "" where there is none."""
         num_rows, blocks = sum(part.rows for part in parts), self._4bit_blocks(parts, columns)
-        if blocks is None:
-            rows = map(self._halves, repeat(name), self._matrices.floats(parts, columns))
-            shape = (columns, num_rows)
-            weight = self._writer.transposed_initializer(f"{name}.weight", np.float16, shape, rows)
-            self._writer.node("MatMul", [x, weight], [product])
+        bias = self._matrices.bias(parts)
+        bias_name = "" if bias is None else self._half(f"{name}.bias", bias)
+        if blocks is not None:
+            return store_matrix(self._writer, name, num_rows, map(self._half_scaled, repeat(name), blocks)), bias_name
+        rows = map(self._halves, repeat(name), self._matrices.floats(parts, columns))
+        weight = self._writer.transposed_initializer(f"{name}.weight", np.float16, (columns, num_rows), rows)
+        return weight, bias_name
+
+    def _read_by(self, matrix: StoredMatrix | str, x: str) -> str:
+        return x if isinstance(matrix, str) or not matrix.extra_columns else self._with_block_means(x, matrix)
+
+    def _product(self, x: str, output: str, matrix: StoredMatrix | str, bias: str) -> str:
+        product = f"{output}.unbiased" if bias else output
+        if isinstance(matrix, str):
+            self._writer.node("MatMul", [x, matrix], [product])
         else:
-            matrix = store_matrix(self._writer, name, num_rows, map(self._half_scaled, repeat(name), blocks))
-            self._4bit_product(x, matrix, product)
-        if bias is None:
-            return product
-        return self._writer.node("Add", [product, self._half(f"{name}.bias", bias)], [output])
+            assert matrix.zero_points  # cat_4bit always has them
+            inputs = [x, matrix.codes, matrix.scales, matrix.zero_points]
+            self._writer.node("MatMulNBits", inputs, [product], domain=MICROSOFT, **matrix.attributes)
+        return self._writer.node("Add", [product, bias], [output]) if bias else product
 
     def _4bit_blocks(self, parts: list[Part], columns: int) -> Iterator[QuantizedMatrix] | None:
         if self._bits != 4 or columns % GGML_BLOCK:
@@ -100,13 +119,6 @@ class Float16Products:
             # Means instead of sums, which would come near float16's end; 32 is a power of 2, so nothing is rounded.
             scales[:, (even.columns - even.extra_columns) // GGML_BLOCK :] *= GGML_BLOCK
         return replace(even, scales=self._halves(f"{name}.scales", scales))
-
-    def _4bit_product(self, x: str, matrix: StoredMatrix, output: str) -> None:
-        if matrix.extra_columns:
-            x = self._with_block_means(x, matrix)
-        assert matrix.zero_points  # cat_4bit always has them
-        inputs = [x, matrix.codes, matrix.scales, matrix.zero_points]
-        self._writer.node("MatMulNBits", inputs, [output], domain=MICROSOFT, **matrix.attributes)
 
     def _with_block_means(self, x: str, matrix: StoredMatrix) -> str:
         """Append to x its means over blocks of 32, which the extra columns of the "cat" scheme multiply.

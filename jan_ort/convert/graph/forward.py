@@ -46,7 +46,7 @@ class Forward(Generic[Value]):
         self._smoothing = smoothing
         self._shrinkage = shrinkage
         self._states = StateLayers(decoder, config, operations, smoothing)
-        self._feed_forward = FeedForward(decoder, config, operations, smoothing)
+        self._feed_forward = FeedForward(decoder, config, operations, smoothing, shrinkage)
         self._temperatures = config.temperatures()
         self.residual = self._embed()
         self.pending: list[Value] = []
@@ -80,7 +80,8 @@ class Forward(Generic[Value]):
         read = self._normed(layer, "attn_norm", names.attention_norm, smooth.attention)
         self._update(layer, "attn", self._mixed(layer, read), names.attention_post_norm)
         read = self._normed(layer, "ffn_norm", names.mlp_norm, smooth.mlp)
-        self._update(layer, "ffn", self._feed_forward.said(layer, read, smooth.mlp), names.mlp_post_norm)
+        said = self._feed_forward.said(layer, read, smooth.mlp, self.residual)
+        self._update(layer, "ffn", said, names.mlp_post_norm)
 
     def _parallel_blocks(self, layer: int, names: DecoderTensors, smooth: LayerSmoothing) -> None:
         own = [name for name in (names.attention_norm, names.mlp_norm) if self._has(name)]
@@ -89,7 +90,8 @@ class Forward(Generic[Value]):
         if len(own) == 2:
             mlp_input, scale = self._normed(layer, "ffn_norm", own[1], smooth.mlp), smooth.mlp
         self._update(layer, "attn", self._attention(layer, attention_input), names.attention_post_norm)
-        self._update(layer, "ffn", self._feed_forward.said(layer, mlp_input, scale), names.mlp_post_norm)
+        said = self._feed_forward.said(layer, mlp_input, scale, self.residual)
+        self._update(layer, "ffn", said, names.mlp_post_norm)
 
     def output(self) -> Value:
         """Return what the head reads; a factor of all logits is in the norm's weight."""
@@ -223,15 +225,11 @@ class Forward(Generic[Value]):
     def _projected(self, layer: int, order: NDArray[np.intp] | None, scale: Scale | None) -> list[Part]:
         """Return queries, keys and values: tensors of their own, or rows of one; without values that are the keys."""
         names, heads = self._decoder.tensors.of(layer), self._config.heads[layer]
-        query, key = self._config.attended_size(layer), heads.width
+        query, key, query_order = self._config.attended_size(layer), heads.width, order
         if self._decoder.gated_queries:
-            return [
-                Part(names.query, 2 * query, queries_before_gates(self._config, layer, order), scale),
-                Part(names.key, key, order, scale),
-                Part(names.value, key, None, scale),
-            ]
+            query, query_order = 2 * query, queries_before_gates(self._config, layer, order)
         own = [
-            Part(names.query, query, order, scale),
+            Part(names.query, query, query_order, scale),
             Part(names.key, key, order, scale),
             Part(names.value, key, None, scale),
         ]

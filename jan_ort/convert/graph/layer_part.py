@@ -12,7 +12,10 @@ from jan_ort.convert.weights.smoothing import LayerSmoothing
 
 
 class LayerPart(Generic[Value]):
-    """One kind of part, of all layers; ``smoothing`` has one entry per layer."""
+    """One kind of part, of all layers; ``smoothing`` has one entry per layer.
+
+    The residual is ``shrinkage`` times what it was.
+    """
 
     def __init__(
         self,
@@ -20,5 +23,7 @@ class LayerPart(Generic[Value]):
         config: DecoderConfig,
         operations: Operations[Value],
         smoothing: Sequence[LayerSmoothing],
+        shrinkage: float = 1.0,
     ) -> None:
+        self._shrinkage = shrinkage
         self._decoder, self._config, self._do, self._smoothing = decoder, config, operations, smoothing

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jan_ort.convert.architectures.decoder import DecoderTensors, Experts
+import numpy as np
+
+from jan_ort.convert.architectures.decoder import Activation, DecoderTensors, Experts
 from jan_ort.convert.architectures.expert_sizes import ExpertSizes
-from jan_ort.convert.weights.matrices import Part
+from jan_ort.convert.weights.matrices import Matrices, Part
 from jan_ort.convert.weights.smoothing import Scale
 
 
@@ -15,18 +17,23 @@ from jan_ort.convert.weights.smoothing import Scale
 class Mixture:
     """Experts of ``hidden`` inputs and outputs.
 
-    ``names`` are those of the layer's tensors; ``scale`` is what the input is divided by.
+    ``names`` are those of the layer's tensors, ``activation`` is that of their gates; ``scale`` is what the input is
+    divided by.
     """
 
     names: DecoderTensors
     kind: Experts
     sizes: ExpertSizes
     hidden: int
+    activation: Activation = "silu"
     scale: Scale | None = None
 
-    def router(self) -> Part:
-        """Return the matrix with a row for each expert."""
-        return Part(self.names.router, self.sizes.count, None, self.scale)
+    def router(self, matrices: Matrices) -> Part:
+        """Return the matrix with a row for each expert; a scale of its input is in its columns."""
+        scale = self.scale
+        if self.names.router_scale:
+            scale = matrices.vector(self.names.router_scale, self.hidden) * np.float32(self.hidden**-0.5)
+        return Part(self.names.router, self.sizes.count, None, scale)
 
     def correction(self) -> Part:
         """Return what has a bias that is added to scores before experts are chosen."""

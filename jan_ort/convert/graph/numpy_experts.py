@@ -12,9 +12,9 @@ from jan_ort.convert.weights.matrices import Matrices, Part
 Floats = NDArray[np.float32]
 
 
-def mixed(matrices: Matrices, x: Floats, mixture: Mixture) -> Floats:
-    """Return the weighted sum of what the experts of each token say; ``x`` is ``(tokens, hidden)``."""
-    chosen, weights = _choose(matrices, x, mixture)
+def mixed(matrices: Matrices, x: Floats, routed: Floats, mixture: Mixture) -> Floats:
+    """Return the weighted sum of what the experts of each token say of x; both values are ``(tokens, hidden)``."""
+    chosen, weights = _choose(matrices, routed, mixture)
     total = np.zeros_like(x)
     for expert in range(mixture.sizes.count):
         tokens, places = np.nonzero(chosen == expert)
@@ -30,9 +30,16 @@ def sigmoid(x: Floats) -> Floats:
         return (1 / (1 + np.exp(-x))).astype(np.float32)
 
 
+def gelu(x: Floats) -> Floats:
+    """Return GELU in the form that takes a hyperbolic tangent."""
+    bent = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
+    curve: Floats = x / 2 * (1 + np.tanh(bent))
+    return curve
+
+
 def _choose(matrices: Matrices, x: Floats, mixture: Mixture) -> tuple[NDArray[np.intp], Floats]:
     """Return the numbers of each token's experts and their weights, ``(tokens, used)``."""
-    logits = _linear(matrices, x, mixture.router(), mixture.hidden)
+    logits = _linear(matrices, x, mixture.router(matrices), mixture.hidden)
     if mixture.sizes.sigmoids:
         scores = sigmoid(logits)
     else:
@@ -43,13 +50,16 @@ def _choose(matrices: Matrices, x: Floats, mixture: Mixture) -> tuple[NDArray[np
     weights: Floats = np.take_along_axis(scores, chosen, axis=-1)
     if mixture.sizes.normalized:
         weights = weights / weights.sum(axis=-1, keepdims=True)
+    if mixture.names.expert_scale:
+        weights = weights * matrices.vector(mixture.names.expert_scale, mixture.sizes.count)[chosen]
     return chosen, weights * np.float32(mixture.sizes.scale)
 
 
 def _say(matrices: Matrices, x: Floats, mixture: Mixture, expert: int) -> Floats:
     gate = _linear(matrices, x, mixture.gate(expert), mixture.hidden)
     up = _linear(matrices, x, mixture.up(expert), mixture.hidden)
-    return _linear(matrices, _gated(gate, up, mixture.kind), mixture.down(expert), mixture.sizes.width)
+    hidden = _gated(gate, up, mixture.kind) if mixture.activation == "silu" else gelu(gate) * up
+    return _linear(matrices, hidden, mixture.down(expert), mixture.sizes.width)
 
 
 def _gated(gate: Floats, up: Floats, kind: Experts) -> Floats:

@@ -7,12 +7,15 @@ float32: a choice that turns on the last bit would be another expert.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from jan_ort.convert.architectures.decoder import Activation
+from jan_ort.convert.graph.expert_groups import ExpertGroups
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.graph.products import Products
@@ -21,22 +24,35 @@ from jan_ort.convert.weights.matrices import Matrices, Part
 
 
 class OnnxExperts:
-    """Adds the nodes around ``products``' experts; values are of ``dtype``."""
+    """Adds the nodes around ``products``' experts; values are of ``dtype``, and ``activate`` adds an activation."""
 
-    def __init__(self, source: Checkpoint, writer: OnnxWriter, products: Products, dtype: type[np.generic]) -> None:
+    def __init__(
+        self,
+        source: Checkpoint,
+        writer: OnnxWriter,
+        products: Products,
+        dtype: type[np.generic],
+        activate: Callable[[str, str, Activation], str],
+    ) -> None:
         self._matrices = Matrices(source, "fp16")
         self._writer = writer
         self._products = products
         self._is_half = dtype == np.float16
+        self._groups = ExpertGroups(writer, products, activate, twice=self._is_half)
 
-    def mixed(self, name: str, x: str, mixture: Mixture) -> str:
-        """Add a layer's experts."""
+    def mixed(self, name: str, x: str, routed: str, mixture: Mixture) -> str:
+        """Add a layer's experts, which ``routed`` chooses."""
         writer, used, hidden = self._writer, mixture.sizes.used, mixture.hidden
         rows = self._shaped(x, f"{name}.rows", [-1, hidden])
-        weights, chosen = self._choose(name, rows, mixture)
+        ranked = rows if routed == x else self._shaped(routed, f"{name}.routed", [-1, hidden])
+        weights, chosen = self._choose(name, ranked, mixture)
         times = writer.initializer(f"{name}.times", np.array([1, used], np.int64))
         repeated = self._shaped(writer.node("Tile", [rows, times], [f"{name}.tiled"]), f"{name}.repeated", [-1, hidden])
-        said = self._products.experts(name, repeated, self._choice(name, chosen, mixture), mixture)
+        chosen = self._shaped(chosen, f"{name}.chosen_rows", [-1])
+        if mixture.activation == "silu":
+            said = self._products.experts(name, repeated, self._choice(name, chosen, mixture), mixture)
+        else:
+            said = self._groups.said(name, repeated, chosen, mixture)
         shares = self._shaped(self._of_dtype(weights), f"{name}.shares", [-1, 1, used])
         said = self._shaped(said, f"{name}.said", [-1, used, hidden])
         total = writer.node("MatMul", [shares, said], [f"{name}.total"])
@@ -51,7 +67,8 @@ class OnnxExperts:
     def _choose(self, name: str, rows: str, mixture: Mixture) -> tuple[str, str]:
         """Add the router; return the weights float32 and the numbers of the experts, ``(tokens, used)``."""
         writer, sizes = self._writer, mixture.sizes
-        logits = self._float_product(f"{name}.router", self._as_float(rows, name), mixture.router(), mixture.hidden)
+        router = mixture.router(self._matrices)
+        logits = self._float_product(f"{name}.router", self._as_float(rows, name), router, mixture.hidden)
         correction = self._matrices.bias([mixture.correction()])
         if sizes.sigmoids or correction is not None:
             return self._choose_by_scores(name, logits, mixture, correction)
@@ -62,7 +79,7 @@ class OnnxExperts:
         writer.node("TopK", [logits, used], best, axis=-1)
         if sizes.normalized:
             best[0] = writer.node("Softmax", [best[0]], [f"{name}.weights"], axis=-1)
-        return self._times(name, best[0], sizes.scale), best[1]
+        return self._times(name, self._scaled(name, best[0], best[1], mixture), sizes.scale), best[1]
 
     def _choose_by_scores(
         self, name: str, logits: str, mixture: Mixture, correction: NDArray[np.float32] | None
@@ -83,6 +100,15 @@ class OnnxExperts:
             weights = writer.node("Div", [weights, total], [f"{name}.normalized"])
         return self._times(name, weights, sizes.scale), f"{name}.chosen"
 
+    def _scaled(self, name: str, weights: str, chosen: str, mixture: Mixture) -> str:
+        """Multiply weights by the numbers of their experts, if those have any."""
+        if not mixture.names.expert_scale:
+            return weights
+        numbers = self._matrices.vector(mixture.names.expert_scale, mixture.sizes.count)
+        scales = self._writer.initializer(f"{name}.scales", numbers)
+        each = self._writer.node("Gather", [scales, chosen], [f"{name}.chosen_scales"])
+        return self._writer.node("Mul", [weights, each], [f"{name}.scaled"])
+
     def _times(self, name: str, weights: str, factor: float) -> str:
         if factor == 1:
             return weights
@@ -93,7 +119,7 @@ class OnnxExperts:
         """Add 1 at each row's expert and 0 elsewhere, ``(tokens · used, experts)``."""
         writer = self._writer
         inputs = [
-            self._shaped(chosen, f"{name}.chosen_rows", [-1]),
+            chosen,
             writer.initializer(f"{name}.count", np.array(mixture.sizes.count, np.int64)),
             writer.initializer(f"{name}.off_on", np.array([0, 1], np.float32)),
         ]

@@ -57,6 +57,8 @@ class OnnxNorms:
 
     def _norm_weights(self, norm: Norm) -> list[str]:
         """Add the weight, and the bias if there is one."""
+        if not norm.tensor:
+            return [self._constant(f"{norm.name}.weight", np.full(norm.size, norm.factor))]
         names = [
             each for each in ("weight", "bias") if each == "weight" or self._source.has_tensor(f"{norm.tensor}.bias")
         ]

@@ -63,7 +63,7 @@ class OnnxOperations:
         self._dtype = dtype
         self._norms = OnnxNorms(source, writer, norm, config.norm_eps, dtype)
         self._states = OnnxStates(source, writer, dtype)
-        self._experts = OnnxExperts(source, writer, products, dtype)
+        self._experts = OnnxExperts(source, writer, products, dtype, self.activate)
         self._latent = OnnxLatent(source, writer, self._rotate_latent, self._constant)
         self._written: set[str] = set()
         # ONNX Runtime rotates inside of attention heads of whole sixteens only.
@@ -219,9 +219,9 @@ class OnnxOperations:
         operator, domain, at = _ACTIVATIONS[activation]
         return self._writer.node(operator, [x], [output], domain=domain, **at)
 
-    def experts(self, name: str, x: str, mixture: Mixture) -> str:
+    def experts(self, name: str, x: str, routed: str, mixture: Mixture) -> str:
         """Add a router and its experts."""
-        return self._experts.mixed(name, x, mixture)
+        return self._experts.mixed(name, x, routed, mixture)
 
     def open(self, name: str, x: str, read: str, gate: Part) -> str:
         """Add a product with the sigmoid of one number a token."""

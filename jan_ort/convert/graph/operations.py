@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """A norm: the ``name`` of its nodes and the ``tensor`` of its weight, ``size`` wide.
+    """A norm: the ``name`` of its nodes and the ``tensor`` of its weight, "" for none, ``size`` wide.
 
     What it returns is divided by ``scale`` and multiplied by ``factor``. It reads values that are ``read_factor`` times
     what they were, which its epsilon has to follow.
@@ -177,8 +177,8 @@ class Operations(Protocol[Value]):
         """Apply the activation."""
         ...
 
-    def experts(self, name: str, x: Value, mixture: Mixture) -> Value:
-        """Choose each token's experts, and return the weighted sum of what they say."""
+    def experts(self, name: str, x: Value, routed: Value, mixture: Mixture) -> Value:
+        """Choose each token's experts by ``routed``, and return the weighted sum of what they say of x."""
         ...
 
     def open(self, name: str, x: Value, read: Value, gate: Part) -> Value:

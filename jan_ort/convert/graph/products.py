@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from jan_ort.convert.graph.mixture import Mixture
@@ -28,6 +29,14 @@ class Products(Protocol):
 
     def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
         """Pass each of the rows ``(rows, hidden)`` through one expert: ``choice`` has a 1 there, and is 0 elsewhere."""
+        ...
+
+    def grouped(self, name: str, x: str, counts: str, groups: Sequence[list[Part]], columns: int) -> str:
+        """Multiply rows ``(rows, columns)`` by the stacked parts of their group.
+
+        The first rows are of the first group, and so on: ``counts`` says how many are of each, int64 ``(groups,)``.
+        All groups have as many rows of parts, of the same tensors.
+        """
         ...
 
     def logits(self, rows: str, head: str, output: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.expert_products import ExpertProducts
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
+from jan_ort.convert.graph.row_groups import in_groups
 from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
@@ -46,7 +50,7 @@ class QuantizedProducts:
             self.linear("logits", rows, [part], self._config.hidden_size, output=output)
         else:  # tied: the same bytes in the file as the embedding's
             assert self._embedding is not None  # it comes first
-            self._product(rows, self._embedding.again(self._writer, "logits"), "", output)
+            self._product(rows, output, self._embedding.again(self._writer, "logits"), "")
 
     def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
         """Add the operator of experts."""
@@ -54,14 +58,25 @@ class QuantizedProducts:
 
     def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
         """Add a product, with the bias inside."""
+        matrix, bias = self._stored(name, parts, columns)
+        return self._product(self._read_by(matrix, x), output or f"{name}.out", matrix, bias)
+
+    def grouped(self, name: str, x: str, counts: str, groups: Sequence[list[Part]], columns: int) -> str:
+        """Add a product for each group, with the bias inside; the sums over blocks are added up once for all."""
+        stored = [self._stored(f"{name}.{number}", parts, columns) for number, parts in enumerate(groups)]
+        products = [partial(self._product, matrix=matrix, bias=bias) for matrix, bias in stored]
+        return in_groups(self._writer, name, self._read_by(stored[0][0], x), counts, products)
+
+    def _stored(self, name: str, parts: list[Part], columns: int) -> tuple[StoredMatrix, str]:
+        """Write a matrix and its bias, "" where there is none."""
         num_rows, bias = sum(part.rows for part in parts), self._matrices.bias(parts)
         matrix = store_matrix(self._writer, name, num_rows, self._matrices.quantized(parts, columns))
-        bias_name = "" if bias is None else self._writer.initializer(f"{name}.bias", bias)
-        return self._product(x, matrix, bias_name, output or f"{name}.out")
+        return matrix, "" if bias is None else self._writer.initializer(f"{name}.bias", bias)
 
-    def _product(self, x: str, matrix: StoredMatrix, bias: str, output: str) -> str:
-        if matrix.extra_columns:
-            x = self._with_block_sums(x, matrix)
+    def _read_by(self, matrix: StoredMatrix, x: str) -> str:
+        return self._with_block_sums(x, matrix) if matrix.extra_columns else x
+
+    def _product(self, x: str, output: str, matrix: StoredMatrix, bias: str) -> str:
         g_idx = ""
         inputs = [x, matrix.codes, matrix.scales, matrix.zero_points, g_idx, bias]
         while not inputs[-1]:

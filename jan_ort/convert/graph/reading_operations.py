@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from onnx import TensorProto
 
@@ -44,6 +46,10 @@ class FloatProducts:
     def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
         """Refuse them."""
         self._source.refuse("a model with experts that embeds is not supported; use another model")
+
+    def grouped(self, name: str, x: str, counts: str, groups: Sequence[list[Part]], columns: int) -> str:
+        """Add nothing: only experts are groups."""
+        raise NotImplementedError("a model that reads has no experts")
 
     def logits(self, rows: str, head: str, output: str) -> None:
         """Add nothing: nobody asks for logits."""

@@ -98,7 +98,7 @@ def _decoder(keys: HfKeys, layout: HfLayout) -> Decoder:
             if named not in _ACTIVATIONS:
                 keys.refuse(key, named, f"supported: {', '.join(_ACTIVATIONS)}")
             activation = _ACTIVATIONS[named]
-    if decoder.experts is not None and activation != "silu":
+    if decoder.experts is not None and decoder.activation == "silu" != activation:
         keys.refuse("hidden_act", activation, "supported of experts: silu")
     if activation == "gelu" and layout.old_gelu:
         activation = "gelu_pytorch_tanh"

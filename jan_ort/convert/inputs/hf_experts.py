@@ -1,5 +1,7 @@
 """The experts of a Hugging Face checkpoint, of which each kind of matrix becomes one tensor, as in GGUF files.
 
+So do the norms of single heads (StableLM 2 12B).
+
 Source: models/gpt_oss/modeling_gpt_oss.py and integrations/mxfp4.py of transformers.
 """
 
@@ -19,7 +21,7 @@ from jan_ort.ground.model_errors import ConversionError
 MXFP4 = "MXFP4"
 """The type of a tensor that is made of blocks of 4 bits and their scales."""
 
-_ONE = re.compile(r"(.*\.experts)\.(\d+)\.(.*)")
+_ONE = re.compile(r"(.*\.(?:experts|norms))\.(\d+)\.(.*)")
 _FUSED = re.compile(r"(.*\.experts)\.(gate_up|down)_proj(?:_(bias|blocks|scales))?")
 _SINKS = re.compile(r".*\.sinks")
 
@@ -45,10 +47,12 @@ def _stacked(name: str, experts: Mapping[int, ShardTensor]) -> ShardTensor:
     """Return a tensor whose values are a list, of an array for each expert."""
     first = next(iter(experts.values()))
     if sorted(experts) != list(range(len(experts))):
-        raise ConversionError(f"{first.path}: {name[:200]!r} lacks an expert; the files are incomplete, download them")
+        raise ConversionError(
+            f"{first.path}: {name[:200]!r} lacks one of several; the files are incomplete, download them"
+        )
     tensors = [experts[number] for number in range(len(experts))]
     if any((each.shape, each.dtype) != (first.shape, first.dtype) for each in tensors):
-        raise ConversionError(f"{first.path}: {name[:200]!r} has experts of several shapes; the files are damaged")
+        raise ConversionError(f"{first.path}: {name[:200]!r} has parts of several shapes; the files are damaged")
     values: Any = None if first.values is None else [each.values for each in tensors]
     return ShardTensor(first.path, first.dtype, (len(tensors), *first.shape), values)
 

@@ -166,6 +166,10 @@ class Matrices:
         bias = _in_order(bias, part)
         return bias if part.row_scale is None else bias / part.row_scale
 
+    def vector(self, name: str, size: int) -> NDArray[np.float32]:
+        """Return the vector of this whole name, float32."""
+        return self._source.vector(name, size)
+
     def embedding(self, name: str, rows: int, columns: int) -> Iterator[QuantizedMatrix]:
         """Yield the rows of the token embedding ``(rows, columns)``, 8-bit in blocks of 32."""
         return computed_ahead(_embedding_rows, self._rows([Part(name, rows)], columns))
