@@ -65,9 +65,23 @@ def test_a_released_model_s_other_keys_change_nothing(name: str, keys: dict[str,
     assert found == expected
 
 
+CHUNKS = {"chunk_size": 96, "local_size": 32, "original_max_position_embeddings": 96}
+
+
+@pytest.mark.parametrize("name", ["qwen2", "qwen3", "qwen3moe"])
+def test_a_model_that_attends_in_chunks_is_taken_up_to_the_end_of_one(name: str, tmp_path: Path) -> None:
+    source = write(name, tmp_path)
+
+    found = read(source, dual_chunk_attention_config=CHUNKS)
+
+    assert found.max_position_embeddings == 64
+
+
 @pytest.mark.parametrize(
     ("name", "keys", "message"),
     [
+        ("qwen2", {"dual_chunk_attention_config": CHUNKS | {"local_size": 96}}, r"attention_config is .\{'chunk"),
+        ("qwen2", {"dual_chunk_attention_config": {}}, r"dual_chunk_attention_config is '\{\}'"),
         ("llama", {"qk_layer_norms": True}, r"qk_layer_norms is 'True': supported: False"),
         ("qwen2", {"use_mrope": True}, r"use_mrope is 'True': supported: False"),
         ("phi3", {"full_attn_mod": 2}, r"full_attn_mod is '2': supported: 1"),

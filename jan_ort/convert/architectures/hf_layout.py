@@ -132,6 +132,20 @@ def unchanged(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def within_a_chunk(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config.json of a model of a million tokens with no more of them than one chunk has.
+
+    Such models attend in chunks, in each of which positions count anew; up to the first's end that is what others do.
+    """
+    chunks = config.get("dual_chunk_attention_config")
+    stated = chunks if isinstance(chunks, dict) else {}
+    chunk, local, length = stated.get("chunk_size"), stated.get("local_size"), config.get("max_position_embeddings")
+    if not (type(chunk) is type(local) is type(length) is int and 0 < local < chunk):
+        return config
+    others = {key: value for key, value in config.items() if key != "dual_chunk_attention_config"}
+    return others | {"max_position_embeddings": min(chunk - local, length)}
+
+
 @dataclass(frozen=True, slots=True)
 class HfLayout:
     """An architecture as checkpoints of one ``model_type`` have it; the recipe is ``decoder``, in this order of rows.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jan_ort.convert.architectures.decoder import QUERY_KEY_NORMS, Decoder, DecoderTensors, Windows
-from jan_ort.convert.architectures.hf_layout import HfLayout
+from jan_ort.convert.architectures.hf_layout import HfLayout, within_a_chunk
 
 QWEN3 = Decoder(
     name="qwen3",
@@ -22,4 +22,5 @@ QWEN3_HF = HfLayout(
     replace(QWEN3, windows=Windows(period=0)),
     defaults={"sliding_window": 4096, "head_dim": 128},
     last_windows=True,
+    prepare=within_a_chunk,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jan_ort.convert.architectures.decoder import QUERY_KEY_NORMS, Decoder, DecoderTensors, Experts, Windows
-from jan_ort.convert.architectures.hf_layout import EXPERT_TENSORS, EXPERTS, HfLayout
+from jan_ort.convert.architectures.hf_layout import EXPERT_TENSORS, EXPERTS, HfLayout, within_a_chunk
 
 QWEN3MOE = Decoder(
     name="qwen3moe",
@@ -32,4 +32,5 @@ QWEN3MOE_HF = HfLayout(
     },
     neutral={"decoder_sparse_step": (1,), "mlp_only_layers": ([],), "use_qk_norm": (True,)},
     last_windows=True,
+    prepare=within_a_chunk,
 )
