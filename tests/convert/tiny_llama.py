@@ -10,7 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 import onnxruntime
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFEndian, GGUFWriter
 from numpy.typing import NDArray
 
 from jan_ort.convert.architectures.decoder import Decoder, DecoderTensors
@@ -31,7 +31,7 @@ class TinyLlama:
 
     Tensors in ``blocks``, which has types and uint8 ``(rows, bytes)``, are written as they are there. The file gets the
     keys, the names and the order of rows of ``decoder``; here they are always llama's. With ``split_tensors`` there are
-    several files, of so many tensors each.
+    several files, of so many tensors each; ``byte_order`` is that of all numbers in them.
     """
 
     tensor_type: GGMLQuantizationType = GGMLQuantizationType.F32
@@ -41,6 +41,7 @@ class TinyLlama:
     blocks: dict[str, tuple[GGMLQuantizationType, NDArray[np.uint8]]] = field(default_factory=dict)
     decoder: Decoder = LLAMA
     split_tensors: int = 0
+    byte_order: GGUFEndian = GGUFEndian.LITTLE
 
     def __post_init__(self) -> None:
         self.tensors = random_tensors() | self.tensors
@@ -48,13 +49,14 @@ class TinyLlama:
     def write(self, path: Path) -> Path:
         """Write the file, and replace ``tensors`` by what a reader gets back."""
         architecture = self.metadata.get("general.architecture", self.decoder.name)
-        writer = GGUFWriter(path, architecture, split_max_tensors=self.split_tensors)
+        writer = GGUFWriter(path, architecture, endianess=self.byte_order, split_max_tensors=self.split_tensors)
         for key, value in (default_metadata() | self.metadata).items():
             if value is not None and key != "general.architecture":
                 _add(writer, re.sub(r"^llama\b", self.decoder.name, key), value)
         for name, values in self.tensors.items():
             kind, raw = self.blocks.get(name) or self._quantize(name, values)
-            writer.add_tensor(self._spelled(name), self._ordered(name, raw), raw_dtype=kind)
+            stored = np.array(self._ordered(name, raw))  # the writer swaps bytes in place
+            writer.add_tensor(self._spelled(name), stored, raw_dtype=kind)
             if is_readable(kind):
                 self.tensors[name] = gguf.dequantize(raw, kind).reshape(values.shape).astype(np.float32)
         writer.write_header_to_file()

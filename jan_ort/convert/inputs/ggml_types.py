@@ -53,6 +53,8 @@ def row_pieces(num_rows: int, row_bytes: int) -> Iterator[slice]:
 
 
 def _dequantize(type_name: str, raw: NDArray[Any]) -> NDArray[np.float32]:
+    if type_name in ("F32", "F16"):
+        return raw.astype(np.float32, copy=False)  # of any byte order
     with np.errstate(all="ignore"):  # a damaged scale may be infinite: the reader refuses what comes out
         if type_name == "Q4_K":  # most of what people convert: the same bits in a third of the package's time
             return four_bit_blocks(type_name, raw).values()

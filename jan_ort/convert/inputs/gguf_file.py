@@ -15,7 +15,7 @@ from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import STORED_IN_4_BITS
 from jan_ort.convert.inputs.ggml_types import is_readable, readable_types
 from jan_ort.convert.inputs.gguf_header import GgufHeader, StoredTensor, UnreadVersion, read_header
-from jan_ort.convert.inputs.gguf_parts import check_part, existing_parts, no_model
+from jan_ort.convert.inputs.gguf_parts import check_part, check_total, existing_parts, no_model
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort_backends.small_files import why_no_file
 
@@ -79,6 +79,7 @@ class GgufFile(Checkpoint):
         self._places = {name: part for part in parts for name in part.header.tensors}
         if len(self._places) < (num_tensors := sum(len(part.header.tensors) for part in parts)):
             self.refuse(f"{num_tensors - len(self._places)} tensors are in several of its parts; download all again")
+        check_total(path, parts[0].header.fields, num_tensors)
         self._check_kind(parts[0].header.fields)
         self._tensors = {name: part.header.tensors[name] for name, part in self._places.items()}
         self._halves = {half: (name, place) for name in self._tensors for place, half in enumerate(self._halved(name))}
@@ -134,6 +135,11 @@ class GgufFile(Checkpoint):
             self._type_name(stored)
 
     def _type_name(self, stored: StoredTensor) -> str:
+        if self._places[stored.name].header.order == ">" and stored.kind.name not in ("F32", "F16"):
+            self.refuse(
+                f"tensor {stored.name!r} has the type {stored.kind.name} in the other byte order, in which F32 and F16 "
+                "are read; take the file for this byte order, or convert a copy (gguf-convert-endian COPY.gguf little)"
+            )
         if not is_readable(stored.kind):
             self.refuse(
                 f"tensor {stored.name!r} has the type {stored.kind.name}, which is not supported; take a file with "

@@ -106,6 +106,15 @@ def check_part(path: Path, fields: Mapping[str, Any], index: int, count: int) ->
     )
 
 
+def check_total(path: Path, fields: Mapping[str, Any], num_tensors: int) -> None:
+    """Refuse parts that have together more or fewer tensors than the first says. Raises: ConversionError."""
+    if (stated := _number(fields, "split.tensors.count", num_tensors)) != num_tensors:
+        raise ConversionError(
+            f"{path}: all parts should have {stated} tensors together, and have {num_tensors}; they belong to "
+            "different files: download all again"
+        )
+
+
 def _number(fields: Mapping[str, Any], key: str, default: int) -> int:
     value = fields.get(key, default)
     return value if type(value) is int else -1

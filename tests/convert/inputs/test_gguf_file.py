@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGML_QUANT_SIZES
+from gguf import GGML_QUANT_SIZES, GGUFEndian
 from gguf import GGMLQuantizationType as Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jan_ort.convert import convert_gguf
+from jan_ort.convert import check_gguf, convert_gguf
 from jan_ort.convert.inputs.ggml_types import readable_types
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.ground.model_errors import ConversionError
@@ -123,6 +123,25 @@ def test_an_unsupported_tensor_type_is_refused_before_anything_is_written(kind: 
     assert f"tiny.gguf: tensor 'output.weight' has the type {kind.name}, which is not supported" in str(refusal.value)
     assert all(name in str(refusal.value) for name in readable_types())
     assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_floats_in_the_other_byte_order_are_read(tmp_path: Path) -> None:
+    weights = []
+    for order in GGUFEndian:
+        target = tmp_path / order.name
+        target.mkdir()
+        convert_gguf(TinyLlama(byte_order=order).write(tmp_path / f"{order.name}.gguf"), target)
+        weights.append((target / "model.onnx.data").read_bytes())
+
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("kind", [Type.BF16, Type.Q4_0, Type.Q8_0])
+def test_other_types_in_the_other_byte_order_are_refused_with_the_ways_out(kind: Type, tmp_path: Path) -> None:
+    source = TinyLlama(kind, byte_order=GGUFEndian.BIG).write(tmp_path / "big.gguf")
+
+    with pytest.raises(ConversionError, match=rf"has the type {kind.name} in the other byte order, .*gguf-convert-en"):
+        check_gguf(source, "int8")
 
 
 def test_a_tensor_that_no_part_of_the_graph_reads_is_refused(tmp_path: Path) -> None:

@@ -74,6 +74,16 @@ def test_a_part_of_another_file_is_refused(parts: list[Path]) -> None:
         check_gguf(parts[0], "as-is")
 
 
+def test_parts_of_two_files_are_refused_if_a_tensor_is_lost(parts: list[Path], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    TinyLlama(Type.Q4_1, split_tensors=9).write(other / "tiny.gguf")
+    parts[2].write_bytes((other / parts[2].name).read_bytes())
+
+    with pytest.raises(ConversionError, match=r"all parts should have 20 tensors together, and have 18; they belong"):
+        check_gguf(parts[0], "int8")
+
+
 @pytest.mark.parametrize("value", [[1, 2], "3", True], ids=str)
 def test_a_header_that_says_something_else_of_its_parts_is_refused(value: object, tmp_path: Path) -> None:
     source = TinyLlama(metadata={"split.count": value, "split.no": value}).write(tmp_path / "odd.gguf")
