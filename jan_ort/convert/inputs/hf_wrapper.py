@@ -24,6 +24,14 @@ _TEXT_MODELS: Mapping[str, str] = MappingProxyType(
 )
 """Text models under names of their own: of a text alone they compute what the other does."""
 
+WRAPPERS = frozenset(
+    (
+        *("gemma3", "gemma4", "idefics3", "llava", "mistral3", "smolvlm"),
+        *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "qwen3_5_moe"),
+    )
+)
+"""The model_type of models whose text model is one that can be converted; of some it may also be another."""
+
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "llama": {

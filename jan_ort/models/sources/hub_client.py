@@ -27,6 +27,13 @@ _CONFIG = "config.json"
 _POLL_S = 0.25
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
+_REMEDIES = {
+    401: "it does not know the token: set HF_TOKEN to one of your account, or unset it",
+    403: "the account whose token this is may not read it: accept its terms on its page, or give the token that right",
+    429: "it was asked too often: wait some minutes; with HF_TOKEN set it may be asked more",
+}
+"""What to do about an answer of this status."""
+
 
 def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
     """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
@@ -154,6 +161,13 @@ def _poll(target: Path, total_bytes: int, report: Callable[[float, int], None]) 
         watcher.join()
 
 
+def _refused(reference: HubId, error: OSError) -> FetchError | None:
+    """Return what to do about an answer by which the hub refuses, None for any other error."""
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    remedy = _REMEDIES.get(status)
+    return None if remedy is None else FetchError(f"{reference}: the hub has answered {status}: {remedy}")
+
+
 @contextmanager
 def explain_errors(reference: HubId, task: Task) -> Iterator[None]:
     """Turn the hub client's many errors into one line that says what to do."""
@@ -172,9 +186,14 @@ def explain_errors(reference: HubId, task: Task) -> Iterator[None]:
             f"there is no repository {reference.repo_id} on the hub, or it is private: check the name (a path on this "
             "machine of that name does not exist either), or set HF_TOKEN"
         ) from error
+    except errors.RevisionNotFoundError as error:
+        raise FetchError(
+            f"{reference.repo_id} has no branch, tag or commit {reference.revision!r}: take one that its page lists, "
+            "or none for the main branch"
+        ) from error
     except OSError as error:
         if error.errno in _DISK_ERRORS:
             raise
-        raise unreachable(reference, task, str(error) or type(error).__name__) from error
+        raise _refused(reference, error) or unreachable(reference, task, str(error) or type(error).__name__) from error
     except Exception as error:  # the client's HTTP library is its own affair: requests once, httpx today
         raise unreachable(reference, task, str(error) or type(error).__name__) from error

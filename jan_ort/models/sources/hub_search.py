@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from jan_ort.convert.architectures import hf_layouts
+from jan_ort.convert.inputs.hf_wrapper import WRAPPERS
 from jan_ort.ground.model_errors import FetchError
 
 _MAX_LOOKED_AT = 200
@@ -56,5 +57,5 @@ def served_formats(tags: Collection[str]) -> tuple[str, ...]:
     if not {tag.lower() for tag in tags}.isdisjoint(_NO_MODELS):
         return ()
     formats = [name for name in ("gguf", "onnx") if name in tags]
-    is_read = "sentence-transformers" in tags or not set(hf_layouts()).isdisjoint(tags)
+    is_read = "sentence-transformers" in tags or not (WRAPPERS | hf_layouts().keys()).isdisjoint(tags)
     return (*formats, "safetensors") if "safetensors" in tags and is_read else tuple(formats)

@@ -25,6 +25,7 @@ MODELS = [
     listed("org/tiny-GGUF", 50, "gguf", "conversational"),
     listed("org/tiny", 900, "transformers", "safetensors", "llama", "text-generation"),
     listed("org/tiny-mamba", 800, "transformers", "safetensors", "mamba"),
+    listed("org/tiny-wrapped", 750, "safetensors", "gemma3", pipeline="image-text-to-text"),
     listed("org/tiny-awq", 700, "safetensors", "llama", "awq"),
     listed("org/tiny-lora", 600, "safetensors", "lora", "peft"),
     listed("org/tiny-onnx", 500, "transformers.js", "onnx", "qwen2"),
@@ -50,6 +51,7 @@ def test_what_can_be_served_is_listed_the_most_fetched_first(hub: FakeHub) -> No
     found = json.loads(result.stdout)
     assert [(each["hub_id"], each["task"], each["formats"]) for each in found] == [
         ("org/tiny", "generate", ["safetensors"]),
+        ("org/tiny-wrapped", "generate", ["safetensors"]),
         ("org/tiny-onnx", "generate", ["onnx"]),
         ("org/tiny-embed", "embed", ["safetensors"]),
         ("org/tiny-GGUF", "generate", ["gguf"]),
@@ -60,7 +62,7 @@ def test_what_can_be_served_is_listed_the_most_fetched_first(hub: FakeHub) -> No
 
 
 def test_the_list_is_cut_and_says_that_nothing_was_run_here(hub: FakeHub) -> None:
-    result = run("models", "search", "tiny", "--limit", "2")
+    result = run("models", "search", "tiny", "--limit", "3")
 
     assert "org/tiny-onnx" in result.stdout
     assert "org/tiny-embed" not in result.stdout

@@ -23,7 +23,8 @@ class FakeHub:
     ``announced_bytes`` its size;
     ``downloads`` are the names of the files in the order in which they were asked for. While ``stall`` is set, a file
     of more than ``stall_after`` bytes stops there, and ``stalled`` is set. ``num_cuts`` of the next downloads end
-    there with the connection. ``listed`` is what a search looks through.
+    there with the connection. ``listed`` is what a search looks through. ``refusals`` are the status, code and message
+    with which all that is asked of a repository is answered.
     """
 
     repositories: Mapping[str, Mapping[str, bytes]]
@@ -32,6 +33,7 @@ class FakeHub:
     stall_after: int = 50_000
     num_cuts: int = 0
     listed: list[dict[str, object]] = field(default_factory=list)
+    refusals: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     url: str = ""
     downloads: list[str] = field(default_factory=list)
     stall: threading.Event = field(default_factory=threading.Event)
@@ -98,7 +100,11 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/api/models":
             return self.send(self.hub.search(parse_qs(query)))
-        if found := re.match(r"/api/models/([\w.-]+/[\w.-]+)", path):
+        if found := re.match(r"/api/models/([\w.-]+/[\w.-]+)(?:/revision/(.+))?", path):
+            if found[1] in self.hub.refusals:
+                return self.refuse(*self.hub.refusals[found[1]])
+            if found[2] not in (None, "main", REVISION):
+                return self.refuse(404, "RevisionNotFound")
             if found[1] in self.hub.repositories:
                 return self.send(self.hub.describe(found[1]))
             return self.refuse(*((403, "GatedRepo") if "gated" in found[1] else (404, "RepoNotFound")))
@@ -139,9 +145,10 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True  # the client was killed meanwhile
 
-    def refuse(self, status: int, code: str) -> None:
+    def refuse(self, status: int, code: str, message: str = "") -> None:
         self.send_response(status)
         self.send_header("X-Error-Code", code)
+        self.send_header("X-Error-Message", message)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

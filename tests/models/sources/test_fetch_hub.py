@@ -75,6 +75,27 @@ def test_a_repository_that_is_not_to_be_had_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
+REFUSALS = [
+    ((401, "", "Invalid credentials in Authorization header"), "answered 401: it does not know the token"),
+    ((403, "", "Forbidden: pass a token with the right to read gated ones"), "answered 403: the account whose token"),
+    ((429, "", "Too many requests"), "answered 429: it was asked too often"),
+    ((404, "RevisionNotFound", ""), r"has no branch, tag or commit 'v9': take one that its page lists"),
+]
+
+
+@pytest.mark.parametrize(("refusal", "remedy"), REFUSALS, ids=lambda each: str(each)[:12])
+def test_an_answer_that_refuses_says_what_to_do(
+    hub: FakeHub, tmp_path: Path, refusal: tuple[int, str, str], remedy: str
+) -> None:
+    hub.refusals["org/tiny"] = refusal
+
+    with pytest.raises(FetchError, match=remedy) as caught:
+        fetch_hub(HubId("org/tiny", revision="v9"), GENERATE, tmp_path, silent, endpoint=hub.url)
+
+    assert "\n" not in str(caught.value)
+    assert hub.downloads == []
+
+
 def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"Connect to the network, or pass --model FOLDER\|FILE.gguf") as caught:
         fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, silent, endpoint="http://127.0.0.1:9")
