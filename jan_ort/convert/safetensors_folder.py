@@ -23,6 +23,7 @@ from jan_ort.ground.json_object import read_object
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import in_bytes, silent
 from jan_ort.ground.task import GENERATE
+from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def convert_safetensors(
     token_ids = {key: stated.values[key] for key in _TOKEN_IDS if key in stated.values}
     write_json(target / "config.json", config.to_json(decoder) | token_ids)
     description = describe(
-        name=name or source.resolve().name,
+        name=name or folder_name(source),
         task=GENERATE,
         context_length=config.max_position_embeddings,
         weights=SCHEMES[weights].written_as,

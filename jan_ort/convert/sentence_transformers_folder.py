@@ -25,6 +25,7 @@ from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import EMBED, RERANK, Task
 from jan_ort_backends.context_length import stated_context_length
+from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.small_files import MAX_TOKENIZER_BYTES
 
 _COPIED = ("config.json", "config_sentence_transformers.json")
@@ -51,7 +52,7 @@ def convert_sentence_transformers(
     report = progress or silent
     check_empty(target)
     report(STAGE, 0.0)
-    shown, asked = name or source.resolve().name, _asked_length(source)
+    shown, asked = name or folder_name(source), _asked_length(source)
     read = _read(source, shown, task, pooling)
     model, around = read.model, read.around
     if isinstance(model, EncoderModel):
@@ -74,7 +75,7 @@ def check_sentence_transformers(source: Path, *, pooling: str | None = None, tas
 
     Raises: ConversionError as :func:`convert_sentence_transformers`, but for tensors of wrong shapes or too many.
     """
-    _read(source, source.resolve().name, task, pooling)
+    _read(source, folder_name(source), task, pooling)
 
 
 @dataclass(frozen=True, slots=True)

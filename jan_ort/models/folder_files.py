@@ -12,6 +12,7 @@ from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task, find_task, task_names
 from jan_ort.models.prompt_template import chat_template_of
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
+from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 
 MANIFEST = "jan_ort_manifest.json"
@@ -113,7 +114,7 @@ class FolderFiles:
             raise ModelFolderError(
                 f"{self.path / 'jan_ort.json'}: name is {shown}; needed is a text of up to {_MAX_NAME} characters"
             )
-        return stated or text_in(self.foundry, "Name")[:_MAX_NAME] or self.path.resolve().name
+        return stated or text_in(self.foundry, "Name")[:_MAX_NAME] or folder_name(self.path)
 
     def backend_tokenizes(self) -> bool:
         """Return whether the tokenizer is the backend's own, and no tokenizer.json is needed."""

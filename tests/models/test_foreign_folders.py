@@ -53,3 +53,12 @@ def test_a_graph_without_a_tokenizer_is_told_what_it_lacks(tmp_path: Path) -> No
 
     with pytest.raises(ModelFolderError, match=r"it lacks tokenizer\.json"):
         ModelFolder.read(path)
+
+
+def test_a_snapshot_in_the_hub_s_cache_has_its_repository_s_name(tmp_path: Path) -> None:
+    hub = tmp_path / "models--org--tiny-llama" / "snapshots"
+    hub.mkdir(parents=True)
+
+    folder = ModelFolder.read(write_folder("optimum", "llama", hub / "0123abc"))
+
+    assert folder.name == "tiny-llama"

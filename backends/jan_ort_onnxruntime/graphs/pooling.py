@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort_backends import ModelError
+from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.pooling_families import MODES, family_pooling
 from jan_ort_backends.small_files import leaves_folder
 from jan_ort_onnxruntime.graphs.onnx_folder import read_json
@@ -96,7 +97,7 @@ def _module_places(folder: Path) -> dict[str, str]:
 
 def _family_mode(folder: Path) -> str | None:
     stated = str(read_json(folder / "config.json", {}).get("_name_or_path", ""))
-    return family_pooling([stated, folder.resolve().name])
+    return family_pooling([stated, folder_name(folder)])
 
 
 def _mode(folder: Path) -> str | None:

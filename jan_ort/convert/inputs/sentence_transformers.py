@@ -9,6 +9,7 @@ from typing import Any
 
 from jan_ort.convert.inputs.dense_module import Dense, read_dense
 from jan_ort.ground.model_errors import ConversionError
+from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.pooling_families import MODES, family_pooling
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, leaves_folder, read_small_file
 
@@ -83,7 +84,7 @@ def _unstated_pooling(folder: Path, pooling: str | None) -> str:
     if pooling is not None:
         return pooling
     stated = str(read_json(folder / "config.json").get("_name_or_path", ""))
-    return name_pooling(folder, [stated, folder.resolve().name])
+    return name_pooling(folder, [stated, folder_name(folder)])
 
 
 def name_pooling(path: Path, names: list[str]) -> str:

@@ -14,6 +14,7 @@ from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import GENERATE, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.sources.base import WEIGHTS, Known, MadeSource, Sha256, Wanted, local_path, naming
+from jan_ort_backends.folder_names import folder_name
 
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
@@ -64,7 +65,7 @@ class SafetensorsSource(MadeSource):
         small = [*self.path.glob("*.json"), *self.path.glob("*.jinja"), *self.path.glob("*/*.jinja")]
         for path in sorted(filter(Path.is_file, small)):  # a pipe is refused by whoever reads it
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
-        return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
+        return CacheKey(folder_name(self.path), combined_sha256(digests), wanted.scheme)
 
     def check(self, wanted: Wanted) -> None:
         """Check the headers of all files."""

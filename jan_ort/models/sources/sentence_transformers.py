@@ -17,6 +17,7 @@ from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.cache.manifest import CacheKey, combined_sha256
 from jan_ort.models.folder import read_task
 from jan_ort.models.sources.base import Known, MadeSource, Sha256, Wanted, local_path, naming
+from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.small_files import why_no_file
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -71,7 +72,7 @@ class SentenceTransformersSource(MadeSource):
             digests[path.relative_to(self.path).as_posix()] = sha256_in_blocks(path)
         if wanted.pooling is not None and not (self.path / "modules.json").exists():
             digests["--pooling"] = wanted.pooling
-        return CacheKey(self.path.resolve().name, combined_sha256(digests), wanted.scheme)
+        return CacheKey(folder_name(self.path), combined_sha256(digests), wanted.scheme)
 
     def check(self, wanted: Wanted) -> None:
         """Check the small files and the headers of the weights."""
@@ -98,10 +99,8 @@ def _is_encoder(path: Path) -> bool:
 
 
 def _answers(path: Path) -> bool:
-    """Say whether a folder's name, or its repository's in the hub's cache, is that of a decoder that ranks."""
-    folder = path.resolve()
-    names = [folder.name, *([folder.parents[1].name] if folder.parent.name == "snapshots" else [])]
-    return ranks_by_answering(read_object_or_empty(path / "config.json"), names)
+    """Say whether a folder's name is that of a decoder that ranks."""
+    return ranks_by_answering(read_object_or_empty(path / "config.json"), [folder_name(path)])
 
 
 def convert_folder(source: Path, target: Path, wanted: Wanted, *, name: str, progress: Progress) -> None:

@@ -96,6 +96,7 @@ def test_a_bare_encoder_pools_as_it_is_told_and_normalises(tmp_path: Path) -> No
         ({"_name_or_path": "sentence-transformers/all-MiniLM-L6-v2"}, "bge-base", "mean"),
         ({"_name_or_path": "Snowflake/snowflake-arctic-embed-m"}, "folder", "cls"),
         ({"_name_or_path": "intfloat/multilingual-e5-small"}, "folder", "mean"),
+        ({}, "models--BAAI--bge-small-en-v1.5/snapshots/0123abc", "cls"),
     ],
 )
 def test_a_bare_encoder_of_a_family_pools_as_that_does(
@@ -109,6 +110,7 @@ def test_a_bare_encoder_of_a_family_pools_as_that_does(
     stated = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(stated | config))
 
+    (tmp_path / folder_name).parent.mkdir(parents=True, exist_ok=True)
     assert_allclose(embed(folder.rename(tmp_path / folder_name)), expected, rtol=0, atol=0)
 
 
