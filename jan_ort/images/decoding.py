@@ -93,4 +93,7 @@ def _opaque(image: Image) -> Image:
 
 
 def _reason(error: Exception) -> str:
+    """Return why a decoder failed, without its own objects, whose addresses are nobody's affair."""
+    if "<" in str(error):
+        return "its first bytes are not those of one"
     return f"{type(error).__name__}: {error}"[:200]

@@ -81,6 +81,13 @@ def test_what_cannot_be_read_is_refused(content: bytes, media_type: str, told: s
         decode(ImageFile(content, media_type))
 
 
+def test_why_a_file_is_refused_tells_nothing_of_this_process() -> None:
+    with pytest.raises(ImageError, match="its first bytes are not those of one") as raised:
+        decode(ImageFile(PNG, "image/jpeg"))
+
+    assert "0x" not in str(raised.value)
+
+
 def test_a_bomb_is_refused_before_it_takes_memory() -> None:
     file = ImageFile(bomb(30_000, 30_000), "image/png")
     tracemalloc.start()

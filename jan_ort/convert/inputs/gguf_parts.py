@@ -20,8 +20,8 @@ _NO_MODELS: Mapping[str, str] = MappingProxyType(
     {
         "adapter": "a LoRA adapter, not a model: it changes another one; merge the two (llama.cpp's llama-export-lora "
         "-m MODEL.gguf --lora ADAPTER.gguf -o MERGED.gguf), and serve the merged file",
-        "mmproj": "the part of a model that reads images or sound (mmproj); name the model's own file, which is beside "
-        "it: text only is served",
+        "mmproj": "the part of a model that reads images or sound (mmproj); name the model's own file, and this one "
+        "with --mmproj, or put it beside the model",
         "imatrix": "an importance matrix, which helps to quantise a model, and no model; name the model's own file",
     }
 )
