@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from jan_ort.convert.gguf_folder import convert_gguf
 from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import ModelError, OpenOptions, Session, SlotTokens
 from jan_ort_onnxruntime import OnnxRuntimeBackend
@@ -24,6 +25,7 @@ from jan_ort_onnxruntime.providers.provider_devices import look_around
 from jan_ort_onnxruntime.providers.provider_diagnosis import diagnose
 from tests.backends.onnxruntime.layout_folders import write_folder
 from tests.backends.onnxruntime.weight_folders import tiny_llama
+from tests.fixtures.gguf_models import write
 from tests.http.handlers.serving import complete, serving
 from tests.serving.several import listed
 
@@ -142,6 +144,21 @@ def test_a_provider_computes_what_the_cpu_does_for_two_sequences_at_once(name: s
     assert nodes[used] >= 0.8 * sum(nodes.values())
     spreads = np.linalg.norm(mine - mine.mean(axis=1, keepdims=True), axis=1)
     assert (np.linalg.norm(theirs - mine, axis=1) < 0.06 * spreads).all()  # OpenVINO computes in bfloat16
+
+
+@pytest.mark.parametrize("weights", ["int8", "fp16", "int4-fp16"])
+@pytest.mark.parametrize("architecture", ["gemma3", "phi3"])
+@pytest.mark.parametrize("name", on("openvino"))
+def test_graphs_of_ours_run_on_openvino_that_exporters_write_otherwise(
+    name: str, architecture: str, weights: Weights, tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    convert_gguf(write(architecture, tmp_path), tmp_path / "model", weights=weights)
+
+    theirs, mine = (logits(opened(tmp_path / "model", each)) for each in (name, "cpu"))
+
+    spreads = np.linalg.norm(mine - mine.mean(axis=1, keepdims=True), axis=1)
+    assert (np.linalg.norm(theirs - mine, axis=1) < 0.06 * spreads).all()
 
 
 @pytest.mark.parametrize("name", on("webgpu"))
