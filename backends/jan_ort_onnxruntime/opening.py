@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jan_ort_backends.checks import check_options
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
+from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
 from jan_ort_onnxruntime.images.image_parts import ImageParts, read_image_parts
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 def open_session(model_dir: Path, options: OpenOptions) -> Session:
     """Load the graph on a provider proven to run it. Raises: ModelError naming the file or option, OutOfMemory."""
     folder = OnnxFolder.read(model_dir)
+    _check_runtime(folder.file)
     check_options(options, OPTION_NAMES, folder.context_length)
     settings = SessionSettings.parse(options.extra)
     graph = _with_pooling(read_graph(folder), settings, folder)
@@ -56,6 +59,17 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
         lambda session, device: _session_of(session, graph, images, folder, options, device),
         optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
     )
+
+
+def _check_runtime(file: OnnxFile) -> None:
+    """Refuse a graph that would end the process in this onnxruntime. Raises: ModelError naming the oldest that runs it.
+
+    A graph that is too new in another way is told by onnxruntime itself.
+    """
+    oldest = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", file.metadata.get("jan_ort.onnxruntime", ""))
+    installed = tuple(int(part) for part in ort.__version__.split(".")[:2])
+    if oldest is not None and installed < tuple(map(int, oldest.groups())):
+        raise ModelError(f"{file.path} needs onnxruntime {oldest[0]} or later, not {ort.__version__}; upgrade it")
 
 
 def _open_sharing(

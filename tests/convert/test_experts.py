@@ -262,6 +262,7 @@ def test_experts_in_groups_keep_4_bits_matrix_by_matrix(tmp_path: Path, monkeypa
 
     exact, *others = (LlamaSession(target).step(TOKEN_IDS)[0] for target in targets)
     nodes = onnx.load(targets[1] / "model.onnx", load_external_data=False).graph.node
+    assert LlamaSession(targets[1]).metadata["jan_ort.onnxruntime"] == "1.31"
     products = [node for node in nodes if "ffn_exps" in node.name and node.op_type == "MatMulNBits"]
     bits = {("gate_up" in node.name, helper.get_node_attr_value(node, "bits")) for node in products}
 

@@ -42,6 +42,7 @@ class OnnxWriter:
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._oldest_runtime = ""
 
     def __enter__(self) -> OnnxWriter:
         return self
@@ -139,12 +140,17 @@ class OnnxWriter:
         """Declare an output of the graph, in the order of the calls."""
         self._outputs.append(_value(name, dtype, shape))
 
+    def need_runtime(self, version: str) -> None:
+        """Say that older versions of onnxruntime fail in a way of which there is no error: "jan_ort.onnxruntime"."""
+        self._oldest_runtime = version
+
     def save(self, graph_name: str, metadata: Mapping[str, str]) -> None:
         """Write the graph's file with ``metadata`` as the model's metadata_props."""
         graph = helper.make_graph(self._nodes, graph_name, self._inputs, self._outputs, self._initializers)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="jan-ort")
-        helper.set_model_props(model, dict(metadata))
+        needed = {"jan_ort.onnxruntime": self._oldest_runtime} if self._oldest_runtime else {}
+        helper.set_model_props(model, {**metadata, **needed})
         self._model_path.write_bytes(model.SerializeToString())
 
 

@@ -191,3 +191,17 @@ def test_the_context_length_is_what_was_asked_for_or_the_model_s_own(folder: Pat
     assert backend.open(folder, OpenOptions()).info.context_length == 128
     assert backend.open(folder, OpenOptions(context_length=50)).info.context_length == 50
     assert backend.open(folder, OpenOptions(num_slots=3)).info.num_slots == 3
+
+
+def test_a_graph_that_would_end_the_process_of_an_older_runtime_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    stated = {each.key: each.value for each in model.metadata_props}
+    onnx.helper.set_model_props(model, stated | {"jan_ort.onnxruntime": "1.31"})
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    OnnxRuntimeBackend().open(folder, OpenOptions()).close()
+
+    monkeypatch.setattr(onnxruntime, "__version__", "1.30.2")
+
+    assert "model.onnx needs onnxruntime 1.31 or later, not 1.30.2; upgrade it" in refusal(folder)
