@@ -23,7 +23,7 @@ _GGUF_TYPES = (
     *("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "BF16", "F16", "F32"),
     *("Q5_K_S", "Q4_K_S", "MXFP4", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S"),
 )
-_PART = re.compile(r"-\d{5}-of-\d{5}$")
+_PART = re.compile(r"-\d{5}-of-(?P<count>\d{5})$")
 _NO_MODELS = ("mmproj", "imatrix")
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_Pooling/config.json")
@@ -81,7 +81,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     small += filter(_MODULES.fullmatch, names)
     weights = [name for name in names if _is_weights(name)]
     if task in _TEXT_TASKS and weights and _reads(names, model_type, task):
-        return Selection("sentence-transformers", (*small, *weights))
+        return Selection("sentence-transformers", (*small, *_with_all_parts(reference, weights)))
     if task == GENERATE and has_image_parts(names):
         return Selection("onnx", (*small, *_image_files(reference, names)))
     if (graph := first_graph(names)) is not None:
@@ -140,14 +140,14 @@ def _checkpoint(
         )
     if "tokenizer.json" not in names:
         raise FetchError(f"{reference} has no tokenizer.json, and no other kind of tokenizer is read; take another one")
-    return (*small, *weights)
+    return (*small, *_with_all_parts(reference, weights))
 
 
 def _select_gguf(ggufs: Sequence[str], reference: HubId) -> tuple[str, ...]:
     """Return the file that is wanted, or all its parts."""
     if reference.file:
         if reference.file in ggufs:
-            return _with_parts(reference.file, ggufs)
+            return _parts_of(reference, reference.file, ggufs)
         raise FetchError(f"{reference}: no such file; the repository has {', '.join(ggufs)}")
     wanted = (reference.quantization,) if reference.quantization else _GGUF_TYPES
     models = [name for name in ggufs if not any(mark in name.rpartition("/")[2].lower() for mark in _NO_MODELS)]
@@ -155,19 +155,30 @@ def _select_gguf(ggufs: Sequence[str], reference: HubId) -> tuple[str, ...]:
         for name in models:
             stem = _PART.sub("", name.rpartition("/")[2].removesuffix(".gguf")).upper()
             if stem.endswith((f".{quantization}".upper(), f"-{quantization}".upper(), f"_{quantization}".upper())):
-                return _with_parts(name, ggufs)
+                return _parts_of(reference, name, ggufs)
     raise FetchError(
         f"{reference}: no GGUF file of the type {' or '.join(wanted)}; the repository has {', '.join(ggufs)}"
     )
 
 
-def _with_parts(name: str, ggufs: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of all parts of a file, the first one first."""
-    stem = name.removesuffix(".gguf")
-    whole = _PART.sub("", stem)
-    if whole == stem:
+def _with_all_parts(reference: HubId, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the files, of which none lacks another part. Raises: FetchError naming one, before gigabytes come."""
+    return tuple(dict.fromkeys(part for name in names for part in _parts_of(reference, name, names)))
+
+
+def _parts_of(reference: HubId, name: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return all parts of a file, the first one first. Raises: FetchError naming those that are not among ``names``."""
+    stem, dot, suffix = name.rpartition(".")
+    found = _PART.search(stem)
+    if found is None:
         return (name,)
-    return tuple(sorted(each for each in ggufs if _PART.sub("", each.removesuffix(".gguf")) == whole and each != whole))
+    whole, count = stem[: found.start()], found["count"]
+    parts = tuple(f"{whole}-{number:05}-of-{count}{dot}{suffix}" for number in range(1, int(count) + 1))
+    if missing := sorted(set(parts) - set(names)):
+        raise FetchError(
+            f"{reference}: the repository lacks {missing[0]}, one of {int(count)} parts of the model; take another one"
+        )
+    return parts
 
 
 def unreachable(reference: HubId, task: Task, reason: str) -> FetchError:

@@ -114,6 +114,16 @@ def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
         (ONNX, HubId("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
         (["../../m.Q8_0.gguf"], HubId("o/m"), "has no model that can be used to generate"),
         (["README.md"], HubId("o/m"), "needed is a .gguf file, a model.onnx or"),
+        (
+            ["m-Q8_0-00001-of-00003.gguf", "m-Q8_0-00003-of-00003.gguf"],
+            HubId("o/m"),
+            "lacks m-Q8_0-00002-of-00003.gguf, one of 3 parts",
+        ),
+        (
+            ["tokenizer.json", "model-00001-of-00002.safetensors"],
+            HubId("o/m"),
+            "lacks model-00002-of-00002.safetensors, one of 2 parts",
+        ),
     ],
 )
 def test_a_repository_without_what_is_needed_says_what_it_has(names: list[str], reference: HubId, message: str) -> None:
