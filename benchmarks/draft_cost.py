@@ -10,12 +10,15 @@ import argparse
 import random
 import statistics
 import time
+from pathlib import Path
 
 import speculation
 from servers import CONTEXT_LENGTH
 
 from jan_ort.engine.engine import Engine
 from jan_ort.engine.generation import GenerationRequest, Prompt
+from jan_ort.engine.speculation.draft_model import DraftModel
+from jan_ort.engine.speculation.drafter import Drafter
 from jan_ort.engine.speculation.ngram import NgramDrafter
 from jan_ort.ground.task import GENERATE
 from jan_ort.models.sources import resolve_model
@@ -24,7 +27,7 @@ from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.plugins.choice import choose_backend
 from jan_ort.sampling.params import SamplingParams
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import OpenOptions, discover
+from jan_ort_backends import Backend, OpenOptions, Session, discover
 
 FIELDS = ("temperature", "repeat_penalty", "top_k", "top_p", "min_p", "seed")
 
@@ -52,20 +55,40 @@ def cpu_ms(engine: Engine, asked: GenerationRequest) -> float:
     return 1e3 * (time.thread_time() - started) / (engine.statistics.num_generated_tokens - before)
 
 
+def opened(model: str, weights: str) -> tuple[Backend, Session, Path]:
+    """Return a model's backend, a session of one thread, and the folder."""
+    folder = resolve_model(model, task=GENERATE, cache_dir=Settings.read().cache_dir, weights=weights)
+    backend = choose_backend(None, folder, discover())
+    extra = {"provider": "cpu", "intra_op_num_threads": "1"}
+    return backend, backend.open(folder, OpenOptions(8, CONTEXT_LENGTH, extra)), folder
+
+
+def taken(engine: Engine) -> str:
+    """Return what was accepted of all drafts so far."""
+    counts = engine.statistics
+    return f"{sum(counts.num_accepted_at.values())} of {counts.num_draft_tokens}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_CHAT_MODEL)
     parser.add_argument("--weights", default="int8")
+    parser.add_argument("--draft-model", help="drafts of this model; otherwise --speculate ngram")
+    parser.add_argument("--draft-weights", default="int8")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=96)
     parser.add_argument(
         "--kinds", nargs="+", default=["quotes", "edit", "table", "quotes:2", "story", "words", "story:8"]
     )
     options = parser.parse_args()
-    folder = resolve_model(options.model, task=GENERATE, cache_dir=Settings.read().cache_dir, weights=options.weights)
-    backend, tokenizer = choose_backend(None, folder, discover()), TextTokenizer(folder / "tokenizer.json")
-    asked = OpenOptions(8, CONTEXT_LENGTH, {"provider": "cpu", "intra_op_num_threads": "1"})
-    session, rng = backend.open(folder, asked), random.Random(0)
+    backend, session, folder = opened(options.model, options.weights)
+    tokenizer, rng = TextTokenizer(folder / "tokenizer.json"), random.Random(0)
+    drafter: Drafter = NgramDrafter()
+    if options.draft_model:
+        own = opened(options.draft_model, options.draft_weights)[1]
+        model = DraftModel(own, vocab_size=tokenizer.vocab_size, eos_token_ids=[], mixed=False)
+        model.measure()
+        drafter = model
     off, drafting = (
         Engine(
             session,
@@ -75,22 +98,23 @@ def main() -> None:
             deliver=lambda events: None,
             drafter=drafter,
         )
-        for drafter in (None, NgramDrafter())
+        for drafter in (None, drafter)
     )
-    print("| | off, ms | ngram, ms | ratio |\n|---|---|---|---|")
+    print("| | off, ms | drafts, ms | ratio | accepted |\n|---|---|---|---|---|")
     for kind in options.kinds:
         name, _, num = kind.partition(":")
         pairs = []
         for number in range(options.rounds):
             bodies = [getattr(speculation, name)(rng) for _ in range(int(num or 1))]
-            taken = {}
+            times = {}
             for engine in (off, drafting) if number % 2 else (drafting, off):
                 engine._scheduler.slots.clear()  # the other one has written to them
-                taken[engine] = cpu_ms(engine, request(bodies, tokenizer, options.tokens))
-            pairs.append((taken[off], taken[drafting]))
+                times[engine] = cpu_ms(engine, request(bodies, tokenizer, options.tokens))
+            pairs.append((times[off], times[drafting]))
         plain, drafted = (statistics.median(each) for each in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
-        print(f"| {kind} | {plain:.1f} | {drafted:.1f} | **{ratio:.2f}** |", flush=True)
+        print(f"| {kind} | {plain:.1f} | {drafted:.1f} | **{ratio:.2f}** | {taken(drafting)} |", flush=True)
+    drafter.close()
     session.close()
 
 

@@ -1,4 +1,4 @@
-"""``--speculate ngram`` beside ``off``: tokens a second after the first one, and CPU time, in turns, medians of ratios.
+"""``--speculate ngram``, or a draft model, beside ``off``, in turns: tokens a second and CPU time, medians of ratios.
 
 Two servers of this code on the same weights, of which one is idle while the other is measured; the order changes with
 each round. Prompts are new each time, so that no earlier answer holds the next one.
@@ -182,14 +182,14 @@ class Result:
 
 def compare(servers: dict[str, Server], kind: Kind, rng: random.Random, rounds: int, result: Result) -> None:
     """Measure each round on both servers, the order of which changes; the first round warms up."""
-    before = counts(servers["ngram"])
+    before = counts(servers["drafts"])
     for number in range(rounds + 1):
         bodies = [kind.body(rng) for _ in range(kind.num_at_once)]
-        names = ("off", "ngram") if number % 2 else ("ngram", "off")
+        names = ("off", "drafts") if number % 2 else ("drafts", "off")
         figures = {name: asyncio.run(measure(servers[name], bodies)) for name in names}
         if number:
-            result.rounds.append((figures["off"], figures["ngram"]))
-    drafted, accepted = counts(servers["ngram"])
+            result.rounds.append((figures["off"], figures["drafts"]))
+    drafted, accepted = counts(servers["drafts"])
     result.num_drafted += drafted - before[0]
     result.num_accepted += accepted - before[1]
 
@@ -218,17 +218,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_CHAT_MODEL)
     parser.add_argument("--flag", action="append", default=[], help="further flag of both servers, as --weights=int4")
+    parser.add_argument("--draft-model", help="drafts of this model; otherwise --speculate ngram")
     parser.add_argument("--rounds", type=int, default=3, help="on each of two starts, in either order")
     parser.add_argument("--only", default="", help="kinds whose names hold this")
     options = parser.parse_args()
-    servers = {name: ours(options.model, *options.flag, f"--speculate={name}") for name in ("off", "ngram")}
+    drafts = f"--draft-model={options.draft_model}" if options.draft_model else "--speculate=ngram"
+    flags = {"off": "--speculate=off", "drafts": drafts}
+    servers = {name: ours(options.model, *options.flag, flag) for name, flag in flags.items()}
     for name, server in servers.items():
         server.name = f"speculate-{name}"
     results = {kind: Result() for kind in KINDS if options.only in kind.name}
     rng = random.Random(0)
-    for names in (("off", "ngram"), ("ngram", "off")):
+    for names in (("off", "drafts"), ("drafts", "off")):
         run({name: servers[name] for name in names}, results, rng, options.rounds)
-    print("| | off, tok/s | ngram, tok/s | ratio (target) | CPU time | accepted |\n|---|---|---|---|---|---|")
+    print("| | off, tok/s | drafts, tok/s | ratio (target) | CPU time | accepted |\n|---|---|---|---|---|---|")
     for kind, result in results.items():
         print(result.line(kind))
 

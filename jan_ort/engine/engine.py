@@ -125,6 +125,7 @@ class Engine:
             self._thread.join(min(timeout_s, kill_s) if isinstance(session, Killable) else timeout_s)
             if self._thread.is_alive() and isinstance(session, Killable):
                 session.kill()  # if it was gone by then, the thread is about to end
+                self._speculation.kill()
                 self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -236,8 +237,9 @@ class Engine:
         return events
 
     def _stop(self) -> None:
-        """End what is left; each of the seven is done, whatever another one raises."""
+        """End what is left; each of the eight is done, whatever another one raises."""
         with ExitStack() as last_first:
+            last_first.callback(self._speculation.close)
             last_first.callback(self._runner.session.close)
             last_first.callback(self.pool.close)
             last_first.callback(keep_all, self._scheduler.slots, self._runner.session, self.pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -85,6 +86,16 @@ class SamplerState:
         """Note that ``token_id`` was generated."""
         self._note(token_id)
         self.num_generated += 1
+
+    def copy(self) -> SamplerState:
+        """Return a state that draws as this one would without a grammar, and whose draws leave this one as it is."""
+        twin = copy.copy(self)
+        twin.rng = copy.deepcopy(self.rng)
+        twin.allowed = None
+        twin.window = self.window.copy()
+        twin._counts = dict(self._counts)
+        twin.penalised = twin._counts if self.penalised is self._counts else _NOTHING
+        return twin
 
     def _note(self, token_id: int) -> None:
         if len(self.window) == PENALTY_WINDOW:

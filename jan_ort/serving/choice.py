@@ -24,16 +24,9 @@ from jan_ort.plugins.choice import (
     find_backends,
     why_no_backend,
 )
+from jan_ort.serving.found_model import FoundModel, on_provider
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Accepts, Backend, Discovered
-
-
-@dataclass(frozen=True, slots=True)
-class FoundModel:
-    """A model on this machine that is not loaded: its folder, and the backend that opens it."""
-
-    folder: ModelFolder
-    backend: Backend
+from jan_ort_backends import Accepts, Discovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ class ModelChoice:
 
     ``provider`` is what the backend is to compute it on, where the reference says so (``NAME@provider``); of
     ``is_twin`` the same model is served elsewhere, too. ``found`` is the model itself, where its folder was there when
-    this was checked.
+    this was checked. ``draft`` is the model that guesses tokens for it, if any does; that one ``is_draft``.
     """
 
     task: Task
@@ -51,6 +44,8 @@ class ModelChoice:
     provider: str | None = None
     is_twin: bool = False
     found: FoundModel | None = None
+    draft: ModelChoice | None = None
+    is_draft: bool = False
 
     @property
     def text(self) -> str:
@@ -67,13 +62,13 @@ class ModelChoice:
         return Wanted(self.task, settings.weights, settings.memory_limit_mb, settings.pooling, self._mmproj(settings))
 
     def _mmproj(self, settings: Settings) -> str | None:
+        if self.is_draft:
+            return "none" if self.source.takes_mmproj else None
         return settings.mmproj if self.task == GENERATE else None
 
     def own(self, settings: Settings) -> Settings:
         """Return the settings that count for this model: its provider before that of all."""
-        if self.provider is None:
-            return settings
-        return settings.model_copy(update={"backend_option": (*settings.backend_option, f"provider={self.provider}")})
+        return on_provider(settings, self.provider)
 
     def read(self, path: Path) -> ModelFolder:
         """Return its folder, named as it is served: a twin by its provider, too. Raises: ModelFolderError."""
@@ -96,12 +91,17 @@ def check_settings(settings: Settings) -> Checked:
     check_backend(settings.backend, discovered)
     check_options(settings, discovered)
     choices = choose_models(settings, discovered)
-    for choice in choices:
+    for choice in with_drafts(choices):
         check_conversion(choice, settings, discovered)
     choices = tuple(_with_backend(choice, settings, discovered) for choice in choices)
-    for choice in choices:
+    for choice in with_drafts(choices):
         check_provider(choice, settings, discovered)
     return Checked(discovered, choices)
+
+
+def with_drafts(choices: Sequence[ModelChoice]) -> list[ModelChoice]:
+    """Return these models, and those that guess tokens for them."""
+    return [*choices, *(each.draft for each in choices if each.draft is not None)]
 
 
 def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> ModelChoice:
@@ -111,6 +111,8 @@ def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[
     """
     if settings.load == "request":
         return choice  # the others can be served, and this one says what is wrong when it is asked for
+    if choice.draft is not None:
+        choice = replace(choice, draft=_with_backend(choice.draft, settings, discovered))
     path = choice.source.present(choice.wanted(settings), settings.cache_dir)
     if path is None:
         choice.source.check(choice.wanted(settings))
@@ -120,7 +122,19 @@ def _with_backend(choice: ModelChoice, settings: Settings, discovered: Sequence[
 
 def find_in(path: Path, choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> FoundModel:
     """Return the model in a folder with the backend that takes it. Raises: NoBackendError, ModelFolderError."""
-    return FoundModel(choice.read(path), choose_backend(settings.backend, path, discovered))
+    return FoundModel(choice.read(path), choose_backend(settings.backend, path, discovered), choice.provider)
+
+
+def found_here(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> FoundModel | None:
+    """Return a model that is there, with what guesses tokens for it; None if one of them is to be made first.
+
+    Raises: NoBackendError, CacheError, ModelFolderError.
+    """
+    path = choice.source.present(choice.wanted(settings), settings.cache_dir)
+    draft = None if choice.draft is None else found_here(choice.draft, settings, discovered)
+    if path is None or (choice.draft is not None and draft is None):
+        return None
+    return replace(find_in(path, choice, settings, discovered), draft=draft)
 
 
 def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple[ModelChoice, ...]:
@@ -128,7 +142,23 @@ def choose_models(settings: Settings, discovered: Sequence[Discovered]) -> tuple
     known = known_names(settings, discovered)
     chosen = [choose_model(*each, settings, discovered, known) for each in configured_models(settings, discovered)]
     _check_mmproj([choice for choice in chosen if choice.task == GENERATE], settings.mmproj)
-    return tuple(sorted(distinct(chosen), key=lambda choice: task_order(choice.task)))
+    chosen = drafted(distinct(chosen), choose_draft(settings, discovered, known))
+    return tuple(sorted(chosen, key=lambda choice: task_order(choice.task)))
+
+
+def choose_draft(settings: Settings, discovered: Sequence[Discovered], known: Known) -> ModelChoice | None:
+    """Return the model that guesses tokens for the others, None without one. Raises: as ``choose_model``."""
+    if settings.draft_model is None:
+        return None
+    try:
+        return replace(choose_model(GENERATE, settings.draft_model, settings, discovered, known), is_draft=True)
+    except ModelReferenceError as error:
+        raise ModelReferenceError(f"--draft-model {settings.draft_model}: {error}") from error
+
+
+def drafted(choices: Iterable[ModelChoice], draft: ModelChoice | None) -> list[ModelChoice]:
+    """Return the choices, those that generate with the model that guesses tokens for them."""
+    return [replace(each, draft=draft) if each.task == GENERATE else each for each in choices]
 
 
 def _check_mmproj(generating: Sequence[ModelChoice], mmproj: str | None) -> None:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.task import EMBED
-from jan_ort.models.folder import ModelFolder
 from jan_ort.serving.encoding import EncodingModel, open_encoding
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +25,9 @@ class EmbeddingModel(EncodingModel):
         return await self.encoded(batch)
 
 
-def open_embedding(folder: ModelFolder, backend: Backend, settings: Settings, _deliver: Delivery) -> EmbeddingModel:
+def open_embedding(found: FoundModel, settings: Settings, _deliver: Delivery) -> EmbeddingModel:
     """Open a model folder to embed with. Raises: BackendError, ModelFolderError."""
-    return open_encoding(EmbeddingModel, EMBED, folder, backend, settings)
+    return open_encoding(EmbeddingModel, EMBED, found, settings)
 
 
 EMBEDDING = ServedTask(EMBED, EmbeddingModel, open_embedding, lambda folder, model: ["embedding"])

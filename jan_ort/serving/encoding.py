@@ -17,11 +17,10 @@ from jan_ort.engine.engine_errors import EngineStopped, QueueFull, StepFailed
 from jan_ort.engine.recovery import CLOSE_S, KILL_S, Recovery, Reopen, kill
 from jan_ort.ground.task import Task
 from jan_ort.models.cache.model_use import ModelUse
-from jan_ort.models.folder import ModelFolder
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.served_model import ServedModel, open_session, open_tokenizer
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import (
-    Backend,
     BackendError,
     BadInput,
     ContextOverflow,
@@ -113,10 +112,9 @@ class EncodingModel(ServedModel):
 EncodingKind = TypeVar("EncodingKind", bound=EncodingModel)
 
 
-def open_encoding(
-    kind: type[EncodingKind], task: Task, folder: ModelFolder, backend: Backend, settings: Settings
-) -> EncodingKind:
-    """Open a model folder for a task. Raises: BackendError, ModelFolderError."""
+def open_encoding(kind: type[EncodingKind], task: Task, found: FoundModel, settings: Settings) -> EncodingKind:
+    """Open a model for a task. Raises: BackendError, ModelFolderError."""
+    folder, backend = found.folder, found.backend
     with ExitStack() as undo:  # what is open already, if a later part fails
         use = undo.enter_context(closing(ModelUse(folder.path)))
         opened = undo.enter_context(closing(open_session(folder.path, backend, settings, task)))

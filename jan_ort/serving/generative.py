@@ -24,11 +24,12 @@ from jan_ort.models.fill_in_middle import FillInMiddle
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.tokenizer import TextTokenizer
 from jan_ort.serving.drafting import open_drafter
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.prompt_cache import max_saved_bytes, open_pool
 from jan_ort.serving.served_model import MAX_WAITING, ServedModel, open_session, open_tokenizer
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, DeviceReport, ImageInput
+from jan_ort_backends import DeviceReport, ImageInput
 
 if TYPE_CHECKING:
     from jan_ort.structured.grammar_pool import GrammarPool
@@ -144,8 +145,9 @@ class GenerativeModel(ServedModel):
             self.close_base()
 
 
-def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, deliver: Delivery) -> GenerativeModel:
-    """Open a model folder to generate from. Raises: BackendError, ChatTemplateError, ModelFolderError."""
+def open_generative(found: FoundModel, settings: Settings, deliver: Delivery) -> GenerativeModel:
+    """Open a model to generate from. Raises: BackendError, ChatTemplateError, ModelFolderError."""
+    folder, backend = found.folder, found.backend
     with ExitStack() as undo:  # what is open already, if a later part fails
         use = undo.enter_context(closing(ModelUse(folder.path)))
         with ThreadPoolExecutor(1) as beside:  # each takes a quarter of a second, and the runtime holds no lock
@@ -155,6 +157,9 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
         vocab_size = _common_size(folder, tokenizer, session.info.vocab_size)
         template = _template(folder, tokenizer)
         max_bytes = max_saved_bytes(settings)
+        drafter = open_drafter(found, session.info, tokenizer, settings)
+        if drafter is not None:
+            undo.callback(drafter.close)
         engine = Engine(
             session,
             capabilities=backend.capabilities,
@@ -166,7 +171,7 @@ def open_generative(folder: ModelFolder, backend: Backend, settings: Settings, d
             prefill_step_s=settings.prefill_step_s,
             max_saved_bytes=max_bytes,
             pool=open_pool(session.info, settings, max_bytes),
-            drafter=open_drafter(folder.name, session.info, settings),
+            drafter=drafter,
             reopen=lambda: open_session(folder.path, backend, settings, GENERATE),
         )
         undo.pop_all()

@@ -6,12 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.progress import Progress
-from jan_ort.serving.choice import FoundModel, ModelChoice, find_in
+from jan_ort.serving.choice import ModelChoice, find_in
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.served_task import ServedTask
@@ -44,11 +45,12 @@ class ModelLoader:
             progress(stage, fraction)
 
         self._check_stopping()
-        if choice.found is not None and choice.found.folder.path.is_dir():
-            return choice.found  # it was there when the settings were checked
+        draft = None if choice.draft is None else self.find(choice.draft, progress)
+        if choice.found is not None and choice.found.is_here:
+            return replace(choice.found, draft=draft)  # it was there when the settings were checked
         path = choice.source.make(choice.wanted(self.settings), self.settings.cache_dir, show)
         self._check_stopping()
-        return find_in(path, choice, self.settings, self.discovered)
+        return replace(find_in(path, choice, self.settings, self.discovered), draft=draft)
 
     def open(self, choice: ModelChoice, found: FoundModel, *, may_shrink: bool = True) -> ServedModel:
         """Return the model, ready to be asked; with a shorter context where it ``may_shrink`` and must.
@@ -58,9 +60,9 @@ class ModelLoader:
         self._check_stopping()
         served: ServedTask[ServedModel] = served_task(choice.task)
         own = choice.own(self.settings)
-        settings = self.ledger.admit(choice.key, choice.task, found.folder, found.backend, own, may_shrink=may_shrink)
+        settings = self.ledger.admit(choice.key, choice.task, found, own, may_shrink=may_shrink)
         try:
-            model = served.open(found.folder, found.backend, settings, self.deliver)
+            model = served.open(found, settings, self.deliver)
             if self.is_stopping():
                 model.close()
                 raise LoadingStopped

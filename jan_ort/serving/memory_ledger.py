@@ -12,8 +12,10 @@ from jan_ort.ground.model_errors import ModelTooLarge
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
 from jan_ort.plugins.asking import ask_memory_need
+from jan_ort.serving.drafting import draft_context_length
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, OpenOptions
+from jan_ort_backends import OpenOptions
 from jan_ort_backends.memory import MemoryNeed
 
 logger = logging.getLogger(__name__)
@@ -39,26 +41,21 @@ class MemoryLedger:
         self._used_before = 0
 
     def admit(
-        self,
-        key: object,
-        task: Task,
-        folder: ModelFolder,
-        backend: Backend,
-        settings: Settings,
-        *,
-        may_shrink: bool = True,
+        self, key: object, task: Task, found: FoundModel, settings: Settings, *, may_shrink: bool = True
     ) -> Settings:
         """Note that a model is being loaded, and return the settings to open it with; ``release`` undoes it.
 
-        A context length, and then a number of slots, that nobody has given is lowered to what fits, if it
-        ``may_shrink``. Raises: ModelTooLarge, with the sum of the least that was tried.
+        What guesses tokens for it is counted with it, for that has as many slots. A context length, and then a number
+        of slots, that nobody has given is lowered to what fits, if it ``may_shrink``.
+        Raises: ModelTooLarge, with the sum of the least that was tried.
         """
         if settings.memory_limit_mb == 0:
             return settings
-        options = OpenOptions(settings.num_slots, settings.context_length, settings.options_of(backend.name))
+        folder = found.folder
+        options = OpenOptions(settings.num_slots, settings.context_length, settings.options_of(found.backend.name))
         if not task.takes_context_length:
             options = replace(options, context_length=None)
-        if (need := _need(backend, folder, options, settings)) is None:
+        if (need := _need(found, options, settings)) is None:
             return settings
         with self._lock:
             left, least, wanted = self._left(settings), settings, need
@@ -66,11 +63,11 @@ class MemoryLedger:
                 if need.total_bytes <= left:
                     break
                 options = replace(options, num_slots=smaller.num_slots, context_length=smaller.context_length)
-                if (found := _need(backend, folder, options, settings)) is None:
+                if (less := _need(found, options, settings)) is None:
                     break
-                need, least = found, smaller
+                need, least = less, smaller
             if need.total_bytes > left:
-                raise ModelTooLarge(refusal(folder, need, left, least))
+                raise ModelTooLarge(refusal(found, need, left, least))
             self._needs[key] = need
         if least is not settings:
             _tell(folder, wanted, left, settings, least)
@@ -95,12 +92,29 @@ class MemoryLedger:
         return self._available() - max(0, promised - (used - self._used_before))
 
 
-def _need(backend: Backend, folder: ModelFolder, options: OpenOptions, settings: Settings) -> MemoryNeed | None:
+def _need(found: FoundModel, options: OpenOptions, settings: Settings) -> MemoryNeed | None:
     """Return what a backend says, with the cached prompts that a model that generates was given room for."""
-    need = ask_memory_need(backend, folder.path, options)
+    need = ask_memory_need(found.backend, found.folder.path, options)
     if need is None or not need.kv_cache_bytes:
         return need
-    return replace(need, working_bytes=need.working_bytes + (settings.prompt_cache_mb or 0) * 2**20)
+    need = replace(need, working_bytes=need.working_bytes + (settings.prompt_cache_mb or 0) * 2**20)
+    if found.draft is None:
+        return need
+    length = options.context_length or found.folder.context_length
+    return _with_draft(need, found.draft, replace(options, context_length=length), settings)
+
+
+def _with_draft(need: MemoryNeed, draft: FoundModel, options: OpenOptions, settings: Settings) -> MemoryNeed:
+    """Return the need of a model of this size and of what guesses for it, of which only the host's memory counts."""
+    extra = draft.own(settings).options_of(draft.backend.name)
+    length = draft_context_length(draft, options.context_length or draft.folder.context_length)
+    own = ask_memory_need(draft.backend, draft.folder.path, replace(options, context_length=length, extra=extra))
+    parts = (need,) if own is None else (need, own)
+    return MemoryNeed(
+        sum(each.weights_bytes for each in parts),
+        sum(each.kv_cache_bytes for each in parts),
+        sum(each.working_bytes for each in parts),
+    )
 
 
 def _smaller(settings: Settings, context_length: int) -> Iterator[Settings]:
@@ -131,13 +145,15 @@ def _tell(folder: ModelFolder, need: MemoryNeed, left: int, before: Settings, af
     )
 
 
-def refusal(folder: ModelFolder, need: MemoryNeed, left: int, settings: Settings) -> str:
+def refusal(found: FoundModel, need: MemoryNeed, left: int, settings: Settings) -> str:
     """Return why a model is not loaded, with the sum and what to do."""
+    folder = found.folder
+    draft = "" if found.draft is None else f" with {found.draft.folder.path}, which guesses tokens for it,"
     length = settings.context_length or folder.context_length
     slots = "--num-slots or " if settings.num_slots > 1 else ""
     fewer = f"lower {slots}--context-length, serve fewer models, take a smaller one or --weights int4"
     return (
-        f"{folder.path} needs {sum_of(need, settings.num_slots, length)} of memory, and "
+        f"{folder.path}{draft} needs {sum_of(need, settings.num_slots, length)} of memory, and "
         f"{_gigabytes(max(0, left), need)} are available; {fewer if need.kv_cache_bytes else 'close other programs'}, "
         "or load it nevertheless with --memory-limit-mb 0"
     )

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.ground.task import RERANK
-from jan_ort.models.folder import ModelFolder
 from jan_ort.serving.encoding import EncodingModel, open_encoding
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +31,12 @@ class RerankingModel(EncodingModel):
         return sigmoid
 
 
-def open_reranking(folder: ModelFolder, backend: Backend, settings: Settings, _deliver: Delivery) -> RerankingModel:
+def open_reranking(found: FoundModel, settings: Settings, _deliver: Delivery) -> RerankingModel:
     """Open a model folder to score pairs with. Raises: BackendError, ModelFolderError."""
-    model = open_encoding(RerankingModel, RERANK, folder, backend, settings)
+    model = open_encoding(RerankingModel, RERANK, found, settings)
     if (size := model.session.info.embedding_size) != 1:
         model.close()
-        raise ModelFolderError(f"{folder.path} gives {size} numbers for a pair of texts; one that ranks gives 1")
+        raise ModelFolderError(f"{found.folder.path} gives {size} numbers for a pair of texts; one that ranks gives 1")
     return model
 
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 from jan_ort.engine.engine_errors import EngineStopped, QueueFull
 from jan_ort.ground.model_errors import ModelTooLarge
 from jan_ort.ground.progress import LogProgress, Progress
-from jan_ort.serving.choice import FoundModel, ModelChoice
+from jan_ort.serving.choice import ModelChoice
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.lease import Lease
 from jan_ort.serving.loading import LoadingStopped, ModelLoader, in_daemon_thread
 from jan_ort.serving.memory import forget_frames, return_memory
@@ -199,7 +200,7 @@ class Resident:
         await self.open()
 
     def _open(self, may_shrink: bool) -> ServedModel:
-        if self.found is None or not self.found.folder.path.is_dir():
+        if self.found is None or not self.found.is_here:
             self.find(LogProgress())
         assert self.found is not None
         return self._loader.open(self.choice, self.found, may_shrink=may_shrink)

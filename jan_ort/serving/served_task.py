@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground.task import Task
 from jan_ort.models.folder import ModelFolder
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend
 
 Model = TypeVar("Model", bound=ServedModel)
 
@@ -20,12 +20,12 @@ Model = TypeVar("Model", bound=ServedModel)
 class ServedTask(Generic[Model]):
     """What the server does for a task, with models of one kind; each is an entry of ``served_tasks.SERVED_TASKS``.
 
-    ``open`` returns the model of a folder, ready to be asked, and raises ModelsError, BackendError or NoBackendError.
+    ``open`` returns a model that was found, ready to be asked, and raises ModelsError, BackendError or NoBackendError.
     ``abilities`` are what the model can be asked for, in Ollama's words and "chat", as far as that is known: the folder
     is None while it was not found, the model while it is not loaded.
     """
 
     task: Task
     model_type: type[Model]
-    open: Callable[[ModelFolder, Backend, Settings, Delivery], Model]
+    open: Callable[[FoundModel, Settings, Delivery], Model]
     abilities: Callable[[ModelFolder | None, Model | None], Sequence[str]]

@@ -12,6 +12,7 @@ from jan_ort.ground.model_errors import ModelTooLarge
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.http.app import create_app
 from jan_ort.models.folder import ModelFolder
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import OpenOptions
@@ -31,7 +32,7 @@ class Estimating(ReferenceBackend):
 
 
 def admit(ledger: MemoryLedger, key: object = "a", task: Task = GENERATE, **settings: Any) -> Settings:
-    return ledger.admit(key, task, FOLDER, Estimating(), reference_settings(**settings))
+    return ledger.admit(key, task, FoundModel(FOLDER, Estimating()), reference_settings(**settings))
 
 
 def ledger(available: int, used: list[int] | None = None) -> MemoryLedger:
@@ -93,7 +94,7 @@ def test_it_is_not_lowered_to_next_to_nothing() -> None:
 def test_a_short_context_of_the_model_is_not_lowered() -> None:
     short = replace(FOLDER, context_length=1024)
 
-    settings = ledger(2 * GB).admit("a", GENERATE, short, Estimating(), reference_settings())
+    settings = ledger(2 * GB).admit("a", GENERATE, FoundModel(short, Estimating()), reference_settings())
 
     assert (settings.num_slots, settings.context_length) == (1, None)
 
@@ -141,7 +142,7 @@ def test_what_a_loaded_model_may_still_take_is_spoken_for() -> None:
 def test_a_backend_that_does_not_tell_is_not_asked_twice() -> None:
     settings = reference_settings()
 
-    assert ledger(0).admit("a", GENERATE, FOLDER, ReferenceBackend(), settings) is settings
+    assert ledger(0).admit("a", GENERATE, FoundModel(FOLDER, ReferenceBackend()), settings) is settings
 
 
 def test_a_model_that_embeds_is_told_without_a_kv_cache() -> None:
@@ -151,7 +152,7 @@ def test_a_model_that_embeds_is_told_without_a_kv_cache() -> None:
             return MemoryNeed(2 * GB)
 
     with pytest.raises(ModelTooLarge, match=r"2\.0 GB \(weights 2\.0, working memory 0\.0\).*close other programs"):
-        ledger(GB).admit("a", EMBED, FOLDER, Encoder(), reference_settings(context_length=512))
+        ledger(GB).admit("a", EMBED, FoundModel(FOLDER, Encoder()), reference_settings(context_length=512))
 
 
 async def test_a_request_for_a_model_that_does_not_fit_is_answered_503(monkeypatch: pytest.MonkeyPatch) -> None:

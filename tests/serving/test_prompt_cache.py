@@ -8,6 +8,7 @@ import pytest
 
 from jan_ort.ground.task import GENERATE
 from jan_ort.models.folder import ModelFolder
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.prompt_cache import max_saved_bytes, open_pool
 from jan_ort.settings.schema import Settings, SettingsError
@@ -85,7 +86,8 @@ def test_what_was_asked_for_counts_to_what_a_model_needs() -> None:
             return MemoryNeed(1, 2, 3)
 
     ledger = MemoryLedger(available=lambda: 10**12)
-    ledger.admit("key", GENERATE, ModelFolder.read(FOLDER), Telling(), Settings.read(prompt_cache_mb=7, num_slots=1))
+    found = FoundModel(ModelFolder.read(FOLDER), Telling())
+    ledger.admit("key", GENERATE, found, Settings.read(prompt_cache_mb=7, num_slots=1))
 
     need = ledger.need("key")
     assert need is not None

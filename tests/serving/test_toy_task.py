@@ -14,14 +14,14 @@ from jan_ort.engine.in_flight import Delivery
 from jan_ort.ground import task as tasks
 from jan_ort.ground.task import TASKS, Task
 from jan_ort.models.cache.model_use import ModelUse
-from jan_ort.models.folder import ModelFolder
 from jan_ort.serving import served_tasks
+from jan_ort.serving.found_model import FoundModel
 from jan_ort.serving.generative import GENERATING
 from jan_ort.serving.served_model import ServedModel, open_session, open_tokenizer
 from jan_ort.serving.served_task import ServedTask
 from jan_ort.serving.serving_errors import ModelNotFound, NoModelForTask
 from jan_ort.settings.schema import Settings
-from jan_ort_backends import Backend, Capability, DeviceReport, Session
+from jan_ort_backends import Capability, DeviceReport, Session
 from tests.http.handlers.serving import CHAT, EMBEDDINGS, HELLO, loaded_models, post, server_of, serving
 from tests.serving.several import UNLOAD, change, copied, listed, statuses
 
@@ -47,7 +47,8 @@ class CountingModel(ServedModel):
         return True
 
 
-def open_counting(folder: ModelFolder, backend: Backend, settings: Settings, _deliver: Delivery) -> CountingModel:
+def open_counting(found: FoundModel, settings: Settings, _deliver: Delivery) -> CountingModel:
+    folder, backend = found.folder, found.backend
     session = open_session(folder.path, backend, settings, COUNT)
     return CountingModel(
         folder=folder,

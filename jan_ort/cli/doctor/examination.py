@@ -28,9 +28,11 @@ from jan_ort.plugins.choice import (
 from jan_ort.serving.choice import (
     check_conversion,
     check_provider,
+    choose_draft,
     choose_model,
     configured_models,
     distinct,
+    drafted,
     known_names,
 )
 from jan_ort.serving.memory_ledger import MemoryLedger
@@ -113,14 +115,19 @@ def _examine_models(
         attempts.result(partial(choose_model, task, reference, settings, discovered, known), None)
         for task, reference in configured_models(settings, discovered)
     ]
-    for choice in distinct(each for each in chosen if each is not None):
+    draft = attempts.result(partial(choose_draft, settings, discovered, known), None)
+    if draft is not None:
+        found = attempts.result(partial(find_model, draft, settings, discovered), None)
+        models.extend([] if found is None else [replace(found, task="draft")])
+    elif settings.draft_model is not None:
+        open_limit_s = None  # it is what keeps the others from being opened
+    for choice in drafted(distinct(each for each in chosen if each is not None), draft):
         attempts.result(partial(check_conversion, choice, settings, discovered), None)
         attempts.result(partial(check_provider, choice, settings, discovered), None)
         found = attempts.result(partial(find_model, choice, settings, discovered), None)
-        if found is not None and found.folder is not None and open_limit_s is not None:
-            own = choice.own(settings)
+        if found is not None and open_limit_s is not None:
             found = attempts.result(
-                partial(open_once, choice.task, found, own, discovered, ledger, open_limit_s), found
+                partial(open_once, choice, found, settings, discovered, ledger, open_limit_s), found
             )
         models.extend([found] if found is not None else [])
     attempts.result(lambda: check_names(map(model_name, models)), None)

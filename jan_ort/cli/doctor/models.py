@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from jan_ort.cli.doctor.report import CacheReport, ModelReport, Problem
-from jan_ort.ground.task import Task
 from jan_ort.models.cache.cached_models import cached_models
-from jan_ort.models.folder import ModelFolder
 from jan_ort.plugins.asking import PluginFault, within
-from jan_ort.serving.choice import ModelChoice, find_in
+from jan_ort.serving.choice import ModelChoice, find_in, found_here
 from jan_ort.serving.memory_ledger import MemoryLedger
 from jan_ort.serving.served_model import ServedModel
 from jan_ort.serving.served_tasks import served_task
@@ -81,37 +79,34 @@ def model_name(model: ModelReport) -> tuple[str, str, str]:
 
 
 def open_once(
-    task: Task,
-    found: ModelReport,
+    choice: ModelChoice,
+    report: ModelReport,
     settings: Settings,
     discovered: Sequence[Discovered],
     ledger: MemoryLedger,
     limit_s: float = OPEN_LIMIT_S,
 ) -> ModelReport:
-    """Open a model for a task as the server would, close it, and add where it ran; each may take ``limit_s``.
+    """Open a model as the server would, if it is there, close it, and add where it ran; each may take ``limit_s``.
 
     Raises: BackendError, NoBackendError, ModelsError, ChatTemplateError.
     """
-    backend = next(each.backend for each in discovered if each.name == found.backend)
-    assert backend is not None, "find_model chose it"
-    assert found.folder is not None, "only a model that is there can be opened"
-    folder = ModelFolder.read(Path(found.folder))
-    logger.info("opening %s with backend %s; given up after %g s", folder.path, backend.name, limit_s)
+    found = found_here(choice, settings, discovered)
+    if found is None:
+        return report
+    path, backend = found.folder.path, found.backend.name
+    logger.info("opening %s with backend %s; given up after %g s", path, backend, limit_s)
 
-    key = (task.name, found.reference)
-    settings = ledger.admit(key, task, folder, backend, settings)  # kept: a server has them all at once
+    own = ledger.admit(choice.key, choice.task, found, choice.own(settings))  # kept: a server has them all at once
     doing = "open"
     try:
-        model: ServedModel = within(
-            lambda: served_task(task).open(folder, backend, settings, lambda events: None), limit_s
-        )
+        model: ServedModel = within(lambda: served_task(choice.task).open(found, own, lambda events: None), limit_s)
         device = model.device
         doing = "close"
         within(lambda: _close(model), limit_s)
     except PluginFault as fault:
         remedy = "choose another with --backend, or open none with --quick"
-        raise ModelError(f"backend {backend.name!r} failed to {doing} {folder.path}: {fault}; {remedy}") from fault
-    return replace(found, device=device, memory=ledger.need(key))
+        raise ModelError(f"backend {backend!r} failed to {doing} {path}: {fault}; {remedy}") from fault
+    return replace(report, device=device, memory=ledger.need(choice.key))
 
 
 def _close(model: ServedModel) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jan_ort.engine.sequence import TokenSequence
-from jan_ort.engine.speculation.drafter import Draft
+from jan_ort.engine.speculation.drafter import Draft, Drafter, StepPrices, Wanted
 
 Tokens = NDArray[np.int64]
 
@@ -85,16 +85,16 @@ class _Text(_Growing):
         self.trust = 1.0
 
 
-class NgramDrafter:
+class NgramDrafter(Drafter):
     """Looks for the last tokens in the same text, and in earlier answers to requests of the same scope."""
 
     def __init__(self) -> None:
         self._texts: dict[int, _Text] = {}  # by sequence
         self._earlier: OrderedDict[str, _Growing] = OrderedDict()  # by scope, the last used last
 
-    def drafts(self, sequences: Sequence[TokenSequence], most: Sequence[int]) -> list[Draft]:
+    def drafts(self, wanted: Sequence[Wanted], prices: StepPrices) -> list[Draft]:
         """Return what followed the longest match, the longer the match and the more of the last drafts was right."""
-        return [self._draft(sequence, num) for sequence, num in zip(sequences, most, strict=True)]
+        return [self._draft(each.sequence, each.most) for each in wanted]
 
     def judged(self, sequence: TokenSequence, num_drafted: int, num_accepted: int) -> None:
         """Trust a sequence's matches twice as far after a draft that was right, and half as far after a poor one."""

@@ -14,7 +14,7 @@ from jan_ort.engine.model_runner import Computed
 from jan_ort.engine.sequence import TokenSequence
 from jan_ort.engine.speculation.budget import Budget
 from jan_ort.engine.speculation.call_times import CallTimes
-from jan_ort.engine.speculation.drafter import Draft, Drafter
+from jan_ort.engine.speculation.drafter import Draft, Drafter, StepPrices, Wanted
 from jan_ort.engine.speculation.verification import Verification, Verified
 
 MAX_DRAFT = 15
@@ -39,6 +39,7 @@ class Speculation:
         self._times = CallTimes()
         self._budget = Budget()
         self._price = 1.0  # of the last step with drafts, in steps without any
+        self._guessing = 0.0  # what guessing the last drafts took, likewise
         if drafter is not None:
             in_flight.ended = self._end
 
@@ -49,13 +50,13 @@ class Speculation:
         sampled = [self._generations[row.sequence.id] for row in batch.rows]
         if not self._is_bearable(sampled):
             return batch
-        most = [self._most(generation) for generation in sampled]
-        drafts = self._drafter.drafts([generation.sequence for generation in sampled], most)
+        drafts = self._guessed(self._drafter, sampled)
         for longest in _halves(max(map(len, drafts))):
             cut = [draft[:longest] for draft in drafts]
             if self._is_worth_it(sampled, cut):
                 rows = map(_drafted, batch.rows, cut)
                 return replace(batch, rows=tuple(rows), apart=not self._mixed)
+        self._note_vain(sampled)
         return batch
 
     def verify(self, computed: Computed) -> Iterable[Computed]:
@@ -74,6 +75,34 @@ class Speculation:
             yield part
         for each in verification.rows:
             self._judge(each)
+
+    def kill(self) -> None:
+        """End a drafter that hangs, from any thread, if that can be done."""
+        if self._drafter is not None:
+            self._drafter.kill()
+
+    def close(self) -> None:
+        """Free what the drafter holds."""
+        if self._drafter is not None:
+            self._drafter.close()
+
+    def _guessed(self, drafter: Drafter, sampled: Sequence[Generation]) -> list[Draft]:
+        """Return a draft for each sequence, and note how long it took to guess them."""
+        plain_s = self._times.of(len(sampled), len(sampled))
+        prices = StepPrices(
+            plain_s,
+            lambda num: self._price_of([num] * len(sampled)),
+            lambda: min(map(self._left, sampled)),
+        )
+        wanted = [Wanted(each.sequence, each.sampler, self._most(each)) for each in sampled]
+        drafts = drafter.drafts(wanted, prices)
+        self._guessing = drafter.taken_s / plain_s if plain_s else 0.0
+        return drafts
+
+    def _note_vain(self, sampled: Sequence[Generation]) -> None:
+        """Note what it took to guess drafts that are not worth checking."""
+        for each in sampled if self._guessing else ():
+            self._budget.note(each.sequence.id, 1 + self._guessing, 1)
 
     def _end(self, sequence: TokenSequence) -> None:
         assert self._drafter is not None, "else nobody asks for it"
@@ -121,7 +150,7 @@ class Speculation:
 
     def _judge(self, verified: Verified) -> None:
         sequence, num_drafted = verified.row.sequence, len(verified.row.draft)
-        self._budget.note(sequence.id, self._price, 1 + verified.num_accepted)
+        self._budget.note(sequence.id, self._price + self._guessing, 1 + verified.num_accepted)
         if num_drafted and self._drafter is not None:
             self._statistics.note_draft(num_drafted, verified.num_accepted)
             self._drafter.judged(sequence, num_drafted, verified.num_accepted)

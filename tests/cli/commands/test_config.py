@@ -46,7 +46,7 @@ def test_a_file_can_hold_every_setting(working_directory: Path) -> None:
         name: str(working_directory if name.endswith("_dir") else made) for name, k in kinds.items() if "Path" in k
     }
     there |= {"api_key": "k", "admin_key": "a", "backend": "reference", "pooling": "mean", "log_level": "info"}
-    there["mmproj"] = "none"
+    there |= {"draft_model": "reference", "speculate": "draft-model", "mmproj": "none"}
     (working_directory / "jan-ort.toml").write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in there.items()))
 
     origins = {name: origin for name, (_, origin) in shown().items() if name != "config"}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jan_ort.engine.sequence import TokenSequence
-from jan_ort.engine.speculation.drafter import Draft
+from jan_ort.engine.speculation.draft_model import DraftModel, Plan
+from jan_ort.engine.speculation.drafter import Draft, Drafter, StepPrices, Wanted
 from jan_ort.engine.speculation.speculation import Speculation
 from tests.engine.running import Tokens
 
@@ -16,7 +17,7 @@ Known = tuple[Tokens, Sequence[int]]
 """A prompt and its answer."""
 
 
-class KnowingDrafter:
+class KnowingDrafter(Drafter):
     """Drafts ``length`` tokens of the answers that it knows, each ``wrong`` with this probability."""
 
     def __init__(self, known: Sequence[Known], *, length: int = 5, wrong: float = 0.0) -> None:
@@ -28,9 +29,9 @@ class KnowingDrafter:
         self.num_asked = 0
         self.num_ended = 0
 
-    def drafts(self, sequences: Sequence[TokenSequence], most: Sequence[int]) -> list[Draft]:
+    def drafts(self, wanted: Sequence[Wanted], prices: StepPrices) -> list[Draft]:
         self.num_asked += 1
-        return [self._draft(sequence)[:num] for sequence, num in zip(sequences, most, strict=True)]
+        return [self._draft(each.sequence)[: each.most] for each in wanted]
 
     def _draft(self, sequence: TokenSequence) -> Draft:
         begun = sequence.since(0)
@@ -49,6 +50,7 @@ class KnowingDrafter:
 
 
 def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every draft tried."""
+    """Have every draft tried, and a draft model guess five tokens at little cost."""
     monkeypatch.setattr(Speculation, "_is_bearable", lambda self, sampled: True)
     monkeypatch.setattr(Speculation, "_is_worth_it", lambda self, sampled, drafts: True)
+    monkeypatch.setattr(DraftModel, "_plan", lambda self, num_rows, most, prices: Plan(min(most, 5), 0.05, 0.05))

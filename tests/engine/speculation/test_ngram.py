@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jan_ort.engine.sequence import TokenSequence
+from jan_ort.engine.speculation.drafter import StepPrices, Wanted
 from jan_ort.engine.speculation.ngram import MAX_EARLIER, MAX_SCOPES, NgramDrafter, longest_match
+from jan_ort.sampling.params import SamplingParams
+from jan_ort.sampling.state import SamplerState
 
 TOKENS = st.lists(st.integers(0, 2), max_size=40)
 
@@ -22,7 +25,8 @@ def sequence(*token_ids: int, scope: str = "") -> TokenSequence:
 
 
 def draft(drafter: NgramDrafter, of: TokenSequence, most: int = 9) -> tuple[int, ...]:
-    return drafter.drafts([of], [most])[0]
+    wanted = Wanted(of, SamplerState(SamplingParams(9), of.prompt), most)
+    return drafter.drafts([wanted], StepPrices(None, float, float))[0]
 
 
 def slow_longest_match(text: list[int], suffix: list[int]) -> tuple[int, int]:
