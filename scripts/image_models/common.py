@@ -58,6 +58,11 @@ def text_sizes() -> dict[str, Any]:
     }
 
 
+def head_dim(text: Any) -> int:
+    """Return a head's size, which not every configuration says."""
+    return getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+
+
 class Embedding(torch.nn.Module):
     """The graph embed_tokens."""
 
@@ -77,7 +82,7 @@ class Decoder(torch.nn.Module):
         super().__init__()
         self.text = getattr(model.model, "text_model", None) or model.model.language_model
         self.lm_head = model.lm_head
-        self.head_dim = text_sizes()["head_dim"]
+        self.head_dim = head_dim(self.text.config)
 
     def forward(
         self,
@@ -142,7 +147,7 @@ def export_decoder(model: Any, path: Path, kind: Any) -> None:
     """Write decoder_model_merged."""
     text = model.config.text_config
     layers = range(text.num_hidden_layers)
-    past = torch.zeros(1, text.num_key_value_heads, 3, text_sizes()["head_dim"])
+    past = torch.zeros(1, text.num_key_value_heads, 3, head_dim(text))
     pasts = [f"past_key_values.{layer}.{part}" for layer in layers for part in ("key", "value")]
     presents = [each.replace("past_key_values", "present") for each in pasts]
     grows = {each: {0: "batch", 2: "past"} for each in pasts} | {each: {0: "batch", 2: "total"} for each in presents}

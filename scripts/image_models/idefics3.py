@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +10,33 @@ import torch
 
 from scripts.image_models.common import TEMPLATE, text_sizes, tokenizer, write
 
+TOWER = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "image_size": 32,
+    "patch_size": 8,
+}
 
-def make() -> tuple[Any, Any]:
-    """Return a model of the Idefics3 and SmolVLM kind, and its processor."""
+
+def make(tower: Mapping[str, int] = TOWER, text: Mapping[str, Any] = {}, scale: int = 2) -> tuple[Any, Any]:
+    """Return a model of the Idefics3 and SmolVLM kind, and its processor; ``text`` are sizes of its decoder."""
     from transformers import Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor
     from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
     words = tokenizer(TEMPLATE)
     config = Idefics3Config(
         image_token_id=words.convert_tokens_to_ids("<image>"),
-        scale_factor=2,
-        text_config={"model_type": "llama", **text_sizes()},
-        vision_config={
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "image_size": 32,
-            "patch_size": 8,
-        },
+        scale_factor=scale,
+        text_config={"model_type": "llama", **text_sizes(), **text},
+        vision_config=dict(tower),
     )
-    images = Idefics3ImageProcessorPil(size={"longest_edge": 96}, max_image_size={"longest_edge": 32})
-    processor = Idefics3Processor(images, words, image_seq_len=4, chat_template=TEMPLATE)
+    side = tower["image_size"]
+    images = Idefics3ImageProcessorPil(size={"longest_edge": 3 * side}, max_image_size={"longest_edge": side})
+    processor = Idefics3Processor(
+        images, words, image_seq_len=(side // tower["patch_size"] // scale) ** 2, chat_template=TEMPLATE
+    )
     return Idefics3ForConditionalGeneration(config), processor
 
 
