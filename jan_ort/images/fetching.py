@@ -64,6 +64,8 @@ def _checked(url: str, allowed: Collection[str]) -> _Place:
         raise ImageError("it is no http or https URL of up to 4096 characters")
     if parts.username is not None or not (url.isascii() and url.isprintable()) or " " in url:
         raise ImageError("its URL has a user name, or characters that no URL has")
+    if ":" in host:
+        raise ImageError(f"its host is the IPv6 address {host}, which cannot be allowed; send the host's name")
     own = _PORTS[parts.scheme]
     name = host if port in (None, own) else f"{host}:{port}"
     if not any(name == each or (each[:2] == "*." and name.endswith(each[1:])) for each in map(str.lower, allowed)):

@@ -114,6 +114,7 @@ def test_time_is_bounded_however_slowly_bytes_come(port: int) -> None:
         ("https://user@a.pictures.test/a", "user name"),
         ("https://a.pictures.test/a\r\nHost: b", "characters that no URL has|fetches no images"),
         ("https://[::1/a", "is not a URL"),
+        ("https://[2606:4700::1111]/a", "IPv6 address 2606:4700::1111, which cannot be allowed; send the host's name"),
         ("ftp://a.pictures.test/a", "no http or https URL"),
     ],
 )
