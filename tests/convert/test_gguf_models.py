@@ -89,6 +89,34 @@ def converted(folder: Path) -> None:
     convert_gguf(write("qwen35", folder), folder / "int8", weights="int8")
 
 
+@pytest.mark.parametrize(("kind", "weights"), [("F32", "fp16"), ("F32", "int8"), ("Q4_0", "int4"), ("Q4_1", "int4")])
+def test_matrices_are_multiplied_by_numbers_of_their_own(
+    kind: str, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NVFP4's are: the experts of a layer have one each, and twos are what ones with twice the values are."""
+    write_matrix = Model.matrix
+
+    def write_scaled(model: Model, tensor: str, *shape: int, scale: float = 1.0, **more: str) -> None:
+        is_scaled = tensor.startswith("blk") and "gate_inp" not in tensor
+        number = 2.0 if is_scaled else 1.0
+        more = {"kind": kind} if is_scaled else more
+        write_matrix(model, tensor, *shape, scale=scale if apart else scale * number, **more)
+        if is_scaled and apart:
+            count = shape[0] if len(shape) == 3 else 1
+            for name, value in (("scale", number), ("input_scale", 0.1)):
+                model.writer.add_tensor(tensor.replace("weight", name), np.full(count, value, np.float32))
+
+    monkeypatch.setattr(Model, "matrix", write_scaled)
+    found = []
+    for apart in (True, False):
+        folder = tmp_path / str(apart)
+        (folder / weights).mkdir(parents=True)
+        convert_gguf(write("qwen3moe", folder), folder / weights, weights=weights)
+        found.append(LlamaSession(folder / weights).step(TOKEN_IDS)[0])
+
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_not_supported_is_refused_by_name(name: str, tmp_path: Path) -> None:
     target = tmp_path / "target"

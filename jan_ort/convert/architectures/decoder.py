@@ -73,7 +73,7 @@ class DecoderTensors:
     A norm that is "" is not there. A file may have ``qkv`` instead of query, key and value. A layer may have
     a ``router`` and experts, all of one kind in one tensor, and beside them a block for all tokens; a ``correction`` is
     added to what chooses. With an ``experts_norm`` they stand beside the dense block, both with norms of their own
-    behind them; the router reads the normed residual times ``router_scale``, and an expert's weight is multiplied by
+    behind them; the router reads the normed residual times ``router_scale``, and an expert's way down is multiplied by
     its number in ``expert_scale``, both of which are whole names.
     A ``latent`` vector is what keys and values are made of (see :mod:`architectures.latent`).
     A ``layer_embedding`` has a token's vectors for all layers, side by side, and ``layer_context`` makes others of its

@@ -50,8 +50,6 @@ def _choose(matrices: Matrices, x: Floats, mixture: Mixture) -> tuple[NDArray[np
     weights: Floats = np.take_along_axis(scores, chosen, axis=-1)
     if mixture.sizes.normalized:
         weights = weights / weights.sum(axis=-1, keepdims=True)
-    if mixture.names.expert_scale:
-        weights = weights * matrices.vector(mixture.names.expert_scale, mixture.sizes.count)[chosen]
     return chosen, weights * np.float32(mixture.sizes.scale)
 
 

@@ -79,7 +79,7 @@ class OnnxExperts:
         writer.node("TopK", [logits, used], best, axis=-1)
         if sizes.normalized:
             best[0] = writer.node("Softmax", [best[0]], [f"{name}.weights"], axis=-1)
-        return self._times(name, self._scaled(name, best[0], best[1], mixture), sizes.scale), best[1]
+        return self._times(name, best[0], sizes.scale), best[1]
 
     def _choose_by_scores(
         self, name: str, logits: str, mixture: Mixture, correction: NDArray[np.float32] | None
@@ -99,15 +99,6 @@ class OnnxExperts:
             total = writer.node("ReduceSum", [weights, last], [f"{name}.sum"], keepdims=1)
             weights = writer.node("Div", [weights, total], [f"{name}.normalized"])
         return self._times(name, weights, sizes.scale), f"{name}.chosen"
-
-    def _scaled(self, name: str, weights: str, chosen: str, mixture: Mixture) -> str:
-        """Multiply weights by the numbers of their experts, if those have any."""
-        if not mixture.names.expert_scale:
-            return weights
-        numbers = self._matrices.vector(mixture.names.expert_scale, mixture.sizes.count)
-        scales = self._writer.initializer(f"{name}.scales", numbers)
-        each = self._writer.node("Gather", [scales, chosen], [f"{name}.chosen_scales"])
-        return self._writer.node("Mul", [weights, each], [f"{name}.scaled"])
 
     def _times(self, name: str, weights: str, factor: float) -> str:
         if factor == 1:

@@ -21,7 +21,8 @@ from jan_ort.ground.model_errors import ConversionError
 class ModelTensor:
     """One tensor of ``path``: ``type_name`` is ggml's, ``shape`` outermost dimension first, ``raw`` as stored.
 
-    ``type_name`` "" stands for floats of any width. ``raw`` may be a list of arrays, one for each expert.
+    ``type_name`` "" stands for floats of any width. ``raw`` may be a list of arrays, one for each expert. Values are
+    those stored times ``factor``.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class ModelTensor:
     type_name: str
     shape: tuple[int, ...]
     raw: Any
+    factor: float = 1.0
 
     def dequantize(self) -> NDArray[np.float32]:
         """Return the values as float32, in ``shape``. Raises: ConversionError if one is infinite or no number."""
@@ -54,7 +56,8 @@ class ModelTensor:
         return replace(self, shape=(1, *self.shape), raw=self.raw[np.newaxis])
 
     def _floats(self, raw: NDArray[Any]) -> NDArray[np.float32]:
-        return dequantize(self.type_name, raw) if self.type_name else np.ascontiguousarray(raw, np.float32)
+        values = dequantize(self.type_name, raw) if self.type_name else np.ascontiguousarray(raw, np.float32)
+        return values if self.factor == 1 else values * np.float32(self.factor)
 
 
 class Checkpoint(Metadata, ABC):

@@ -134,7 +134,19 @@ class Matrices:
         return self._source.tensor(f"{part.name}.weight", self._source.shape(f"{part.name}.weight")).type_name
 
     def _pairs(self, parts: Sequence[Part], columns: int) -> list[tuple[ModelTensor, Part]]:
-        return [(self._tensor(f"{part.name}.weight", part, columns), part) for part in parts]
+        return [(self._scaled(self._tensor(f"{part.name}.weight", part, columns), part), part) for part in parts]
+
+    def _scaled(self, tensor: ModelTensor, part: Part) -> ModelTensor:
+        """Return the tensor times a number of its own, which matrices of NVFP4 have, and Gemma 4's experts.
+
+        What its input would be divided by before it is rounded is passed over: nothing is rounded so here.
+        """
+        if self._source.has_tensor(f"{part.name}.input_scale"):
+            self._source.pass_over(f"{part.name}.input_scale")
+        name, shape = f"{part.name}.scale", (part.experts or 1,)
+        if not self._source.has_tensor(name) or self._source.shape(name) != shape:
+            return tensor
+        return replace(tensor, factor=float(self._source.vector(name, *shape)[part.expert]))
 
     def _tensor(self, name: str, part: Part, *columns: int) -> ModelTensor:
         if part.experts:
@@ -177,13 +189,14 @@ class Matrices:
 
 def _embedding_rows(block: tuple[ModelTensor, Part]) -> QuantizedMatrix:
     tensor, part = block
-    if tensor.type_name == "Q8_0":
+    if tensor.type_name == "Q8_0" and tensor.factor == 1:
         return from_q8_0(*q8_0_blocks(tensor.raw))
     return quantize_8bit(_floats(tensor, part), GGML_BLOCK)
 
 
 def _keeps_4bit(tensor: ModelTensor, part: Part) -> bool:
-    return tensor.type_name in FOUR_BIT_TYPES and part.column_scale is None and part.row_scale is None
+    is_scaled = part.column_scale is not None or part.row_scale is not None
+    return tensor.type_name in FOUR_BIT_TYPES and not is_scaled
 
 
 def _floats(tensor: ModelTensor, part: Part) -> NDArray[np.float32]:
@@ -195,7 +208,8 @@ def _floats(tensor: ModelTensor, part: Part) -> NDArray[np.float32]:
 
 def _blocks(tensor: ModelTensor, part: Part) -> AffineBlocks:
     blocks = four_bit_blocks(tensor.type_name, tensor.raw)
-    return AffineBlocks(_in_order(blocks.scale, part), _in_order(blocks.minimum, part), _in_order(blocks.codes, part))
+    scale, minimum = (_in_order(each, part) * np.float32(tensor.factor) for each in (blocks.scale, blocks.minimum))
+    return AffineBlocks(scale, minimum, _in_order(blocks.codes, part))
 
 
 def _in_order(rows: _Array, part: Part) -> _Array:
