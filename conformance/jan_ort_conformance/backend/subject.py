@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,7 +79,7 @@ class Subject:
         if self.tolerances != Tolerances():
             words += ["--same-kind-tolerance", f"{self.tolerances.same_kind:g}"]
             words += ["--other-kind-tolerance", f"{self.tolerances.other_kind:g}"]
-        return shlex.join(words)
+        return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
     def to_json(self) -> str:
         """Return what another process needs to load the same subject."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def described(plan: ServicePlan, commands: Iterable[Command], *, with_files: boo
     """Return what would be written and run, as text."""
     files = [f"# {file.path}\n{file.text}" for file in plan.files] if with_files else []
     removed = [] if with_files else [f"# removed: {file.path}" for file in plan.files]
-    return "\n".join([*files, *removed, *(f"# run: {shlex.join(each.argv)}" for each in commands)])
+    return "\n".join([*files, *removed, *(f"# run: {each.line}" for each in commands)])
 
 
 def install(plan: ServicePlan) -> None:
@@ -67,7 +66,7 @@ def _run_all(commands: Iterable[Command]) -> None:
         result = _run(each)
         if result.returncode and not each.may_fail:
             said = " ".join((result.stderr or result.stdout).split())
-            raise ServiceError(f"'{shlex.join(each.argv)}' failed with status {result.returncode}: {said}")
+            raise ServiceError(f"'{each.line}' failed with status {result.returncode}: {said}")
 
 
 def _run(command: Command) -> subprocess.CompletedProcess[str]:
@@ -82,7 +81,7 @@ def _run(command: Command) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"'{shlex.join(command.argv)}' does not end; run it in a terminal to see why") from error
+        raise ServiceError(f"'{command.line}' does not end; run it in a terminal to see why") from error
 
 
 def _check_program(command: Command) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,11 @@ class Command:
 
     argv: tuple[str, ...]
     may_fail: bool = False
+
+    @property
+    def line(self) -> str:
+        """The command as this system's shell takes it."""
+        return subprocess.list2cmdline(self.argv) if sys.platform == "win32" else shlex.join(self.argv)
 
 
 @dataclass(frozen=True, slots=True)

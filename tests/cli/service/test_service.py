@@ -13,7 +13,7 @@ import pytest
 
 from jan_ort.cli.service import applying
 from jan_ort.cli.service.launchd import plan_launchd
-from jan_ort.cli.service.plan import ServedAs, ServiceError, ServicePlan, command
+from jan_ort.cli.service.plan import Command, ServedAs, ServiceError, ServicePlan, command
 from jan_ort.cli.service.systemd import check_reachable, plan_systemd, quoted
 from jan_ort.cli.service.task_scheduler import plan_task
 from tests.cli.commands.running import last_error, run
@@ -141,6 +141,17 @@ def test_windows_task_is_what_its_schema_wants(monkeypatch: pytest.MonkeyPatch, 
 def test_only_systemd_holds_a_socket(plan: object) -> None:
     with pytest.raises(ServiceError, match="--socket is for systemd"):
         plan(served(with_socket=True))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("platform", "quote"), [("linux", "'"), ("win32", '"')])
+def test_a_command_is_shown_as_the_systems_shell_takes_it(
+    monkeypatch: pytest.MonkeyPatch, platform: str, quote: str
+) -> None:
+    command = Command(("schtasks", "/XML", "C:\\a b\\x.xml"))
+
+    monkeypatch.setattr("sys.platform", platform)
+
+    assert command.line == f"schtasks /XML {quote}C:\\a b\\x.xml{quote}"
 
 
 @NEEDS_LINUX
