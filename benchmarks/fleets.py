@@ -171,14 +171,14 @@ def on_ray(count: int, step_s: float) -> Iterator[Fleet]:
             replica_processes()[0].kill()
 
         async def roll() -> None:
-            await asyncio.to_thread(deploy, settings.model_copy(update={"max_queued": 500}), replicas)
+            await asyncio.to_thread(deploy, [settings.model_copy(update={"max_queued": 500})], replicas)
 
         async def kill_controller() -> None:
             ray.kill(serve.context._get_global_client()._controller, no_restart=False)
 
         try:
             start_ray(settings, port)
-            deploy(settings, replicas)
+            deploy([settings], replicas)
             fleet = Fleet(f"http://127.0.0.1:{port}")
             fleet.breaks = {"kill -9 of one": kill, "rolling update": roll, "controller killed": kill_controller}
             wait_ready(fleet.url)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 from jan_ort.http import sse
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.error_bodies import told_as
 from jan_ort.http.ollama.wire import line
-
-Message = MutableMapping[str, Any]
+from jan_ort.on_ray.asking import Message
 
 RETRY_AFTER_S = 2
 
@@ -56,11 +54,14 @@ class Answer:
     async def tell(self, error: ApiError) -> None:
         """Answer with an error."""
         status, body = told_as(self._path, error)
-        raw = json.dumps(body).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(raw))]
-        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+        await self.say(status, json.dumps(body).encode(), error.headers)
+
+    async def say(self, status: int, body: bytes, further: Mapping[str, str] | None = None) -> None:
+        """Answer with a JSON body."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers += [(name.lower().encode(), value.encode()) for name, value in (further or {}).items()]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": raw, "more_body": False})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _event(self, content_type: bytes) -> bytes:
         """Return the last event of a stream that has lost its replica; nothing for what is no stream."""

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 from jan_ort.ground.shown_text import log_as, log_to_stderr
 from jan_ort.http.launcher import UNATTENDED_DRAIN_S
 from jan_ort.on_ray.answer import RETRY_AFTER_S
+from jan_ort.on_ray.applications import NAME
+from jan_ort.on_ray.asking import App, Message, Receive, Send
 from jan_ort.on_ray.loopback import listen_on_loopback
 from jan_ort.settings.schema import Settings, SettingsError
 
 if TYPE_CHECKING:
     from quart import Quart
 
-NAME = "jan-ort"
-
 _ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
 _VIRTUAL_NODES = 500
 """Of each replica on the router's ring: Ray's own 100 leave the fullest of 16 with a quarter more than the mean."""
+
+_SHARES = "onnxruntime"
+"""The backend whose processes can share weights."""
 
 _FREEING_S = 5.0
 """For the models to be freed, after the requests."""
@@ -69,7 +72,7 @@ def application(settings: Settings, replicas: Replicas) -> Any:
     from ray import serve
 
     check_on_ray(settings, replicas)
-    ingress = serve.ingress(_building(settings))(Replica)
+    ingress = serve.ingress(_building(sharing_weights(settings)))(Replica)
     return serve.deployment(name=NAME, **replicas.options, **_options(settings, replicas))(ingress).bind()
 
 
@@ -99,6 +102,14 @@ def _options(settings: Settings, replicas: Replicas) -> dict[str, Any]:
     return options
 
 
+def sharing_weights(settings: Settings) -> Settings:
+    """Return the settings with weights that replicas of one machine share; what is given already counts more."""
+    if settings.backend not in (None, _SHARES) or _SHARES not in (settings.allow_backend or (_SHARES,)):
+        return settings
+    given = (f"{_SHARES}:share_weights=1", *settings.backend_option)
+    return settings.model_copy(update={"backend_option": given})
+
+
 def _building(settings: Settings) -> Callable[[], Quart]:
     """Return what makes a replica's app, in its own process: an app cannot be sent there, but its settings can."""
 
@@ -117,6 +128,7 @@ def replica_app(settings: Settings) -> Quart:
     log_to_stderr(logging.INFO)
     log_as(settings.log_level, in_json=settings.log_format == "json")
     app = create_app(settings)
+    app.asgi_app = _at_root(app.asgi_app)  # type: ignore[method-assign, assignment, arg-type]
 
     @app.before_serving
     async def wait() -> None:
@@ -125,3 +137,14 @@ def replica_app(settings: Settings) -> Quart:
             raise ReplicaFailed(f"the models cannot be loaded: {server.failure}")
 
     return app
+
+
+def _at_root(app: App) -> App:
+    """Return the app as at ``/``: where it is one of several, Ray's proxy tells it the path below which it is."""
+
+    async def asked(scope: Message, receive: Receive, send: Send) -> None:
+        if root := scope.get("root_path"):
+            scope = {**scope, "root_path": "", "path": scope["path"].removeprefix(root) or "/"}
+        await app(scope, receive, send)
+
+    return asked

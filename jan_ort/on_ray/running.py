@@ -6,11 +6,14 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 from jan_ort.http.launcher import server_url
-from jan_ort.on_ray.deployment import NAME, Replicas, application, check_on_ray
+from jan_ort.on_ray.agent_ports import chosen_agent_ports
+from jan_ort.on_ray.applications import NAME
+from jan_ort.on_ray.deployment import Replicas, application, check_on_ray
 from jan_ort.on_ray.proxies import set_up_proxies
 from jan_ort.settings.schema import Settings
 
@@ -32,10 +35,11 @@ def share_of_cpus(num_replicas: int) -> float:
     return min(_MOST_CPUS, (os.cpu_count() or 1) / num_replicas)
 
 
-def launch_on_ray(settings: Settings, replicas: Replicas, port: int) -> int:
+def launch_on_ray(settings: Settings, apart: Sequence[Settings], replicas: Replicas, port: int) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status: 0, or 1 if no replica could start.
 
-    With ``RAY_ADDRESS`` it is a cluster that runs. Raises: RayMissing, SettingsError.
+    ``apart`` are the settings of each deployment, all behind one port. With ``RAY_ADDRESS`` it is a cluster that runs.
+    Raises: RayMissing, SettingsError.
     """
     check_on_ray(settings, replicas)
     set_up_proxies()
@@ -46,7 +50,7 @@ def launch_on_ray(settings: Settings, replicas: Replicas, port: int) -> int:
     try:
         start_ray(settings, port)
         ended = _on_signals()  # not before: Ray takes the signals for itself
-        deploy(settings, replicas)
+        deploy(apart, replicas)
         logger.info("listening on %s", server_url(settings.host, port, is_https=settings.tls_cert is not None))
         while not ended.wait(_WAIT_S):
             pass
@@ -76,7 +80,11 @@ def _init(*, is_last: bool) -> bool:
     import ray
 
     try:
-        ray.init(**({} if os.environ.get(_ADDRESS) else _LOCAL))
+        if os.environ.get(_ADDRESS):
+            ray.init()
+        else:
+            with chosen_agent_ports():
+                ray.init(**_LOCAL)
     except Exception as error:  # Ray has no class of its own for it
         ray.shutdown()
         if is_last:
@@ -86,14 +94,19 @@ def _init(*, is_last: bool) -> bool:
     return True
 
 
-def deploy(settings: Settings, replicas: Replicas) -> None:
+def deploy(apart: Sequence[Settings], replicas: Replicas) -> None:
     """Serve with these settings, in place of those before; return once all replicas have loaded their models.
 
     Replicas of other settings finish what they have begun. Raises: RuntimeError.
     """
     from ray import serve
 
-    serve.run(application(settings, replicas), name=NAME, route_prefix="/", blocking=False)
+    names = [NAME, *(f"{NAME}-{number}" for number in range(2, len(apart) + 1))]
+    targets = [
+        serve.RunTarget(application(each, replicas), name=name, route_prefix="/" if name == NAME else f"/{name}")
+        for each, name in zip(apart, names, strict=True)
+    ]
+    serve.run_many(targets, blocking=False)
 
 
 def _http_options(settings: Settings, port: int) -> dict[str, Any]:

@@ -25,11 +25,21 @@ def session_of_path(path: str) -> str | None:
 
 def session_of_body(body: bytes) -> str | None:
     """Return the session of a body; None for one that tells none, or is not JSON, which the replica refuses."""
+    return session_of(_object(body))
+
+
+def model_of_body(body: bytes) -> str | None:
+    """Return the model that a body names, None for none."""
+    given = _object(body)
+    return next((name for name in (given.get("model"), given.get("name")) if isinstance(name, str) and name), None)
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         given = json.loads(body, object_hook=_without_marks)
     except (ValueError, RecursionError):
-        return None
-    return session_of(given) if isinstance(given, dict) else None
+        return {}
+    return given if isinstance(given, dict) else {}
 
 
 def continued_session(body: bytes) -> str | None:

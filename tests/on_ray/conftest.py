@@ -21,7 +21,8 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("ray")
     add_plugin(directory, "sleeping", SLEEPING)
     port = free_port()
-    flags = ["--port", str(port), "--on", "ray", "--replicas", str(NUM_REPLICAS), "--backend", "sleeping"]
+    flags = ["--port", str(port), "--on", "ray", "--replicas", str(NUM_REPLICAS)]
+    flags += ["--backend", "sleeping", "--model", "reference"]
     command = [sys.executable, "-m", "jan_ort", "serve", *flags]
     with running(command, Path(directory), environment(PYTHONPATH=str(directory), STEP_S="0.02"), 60) as (process, log):
         server = ready(process, f"http://127.0.0.1:{port}", log)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jan_ort.on_ray import app
-from jan_ort.settings.schema import SettingsError
+from jan_ort.on_ray.deployment import sharing_weights
+from jan_ort.settings.schema import Settings, SettingsError
 from tests.cli.commands.running import last_error, run
 
 SERVE = ("serve", "--backend", "reference", "--model", "reference", "--port", "0")
@@ -48,3 +49,18 @@ def test_a_ray_that_is_not_installed_is_named_with_the_remedy(monkeypatch: pytes
 def test_a_wrong_argument_of_serve_run_is_named(args: dict[str, Any], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         app(args)
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({}, {"share_weights": "1"}),
+        ({"backend_option": ("share_weights=0",)}, {"share_weights": "0"}),
+        ({"backend": "reference"}, {}),
+        ({"allow_backend": ("reference",)}, {}),
+    ],
+)
+def test_replicas_share_weights_unless_they_are_told_not_to(given: dict[str, Any], options: dict[str, str]) -> None:
+    settings = sharing_weights(Settings.read(**given))
+
+    assert settings.options_of("onnxruntime") == options

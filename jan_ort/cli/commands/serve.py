@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from jan_ort.http.passed_sockets import PassedSocketError, passed_sockets
 from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.http.responses.store import check_store
 from jan_ort.http.tls import server_tls
+from jan_ort.serving.apart import apart
 from jan_ort.serving.choice import check_settings
 from jan_ort.settings.schema import Settings
 from jan_ort.settings.value_sources import config_files
@@ -65,22 +67,25 @@ def serve(
         for path in config_files(settings.config):
             logger.info("settings are read from %s", path)
     if on is not None:
-        sys.exit(_launch_on_ray(settings, listeners, replicas or 1, max_replicas))
+        sys.exit(_launch_on_ray(settings, apart(settings, checked.choices), listeners, replicas or 1, max_replicas))
     sys.exit(launch(settings, checked, listeners, tls))
 
 
-def _launch_on_ray(settings: Settings, listeners: list[socket.socket], num: int, at_most: int | None) -> int:
+def _launch_on_ray(
+    settings: Settings, each: Sequence[Settings], listeners: list[socket.socket], num: int, at_most: int | None
+) -> int:
     """Serve with Ray, whose proxy takes the port that was free a moment ago."""
     from jan_ort.on_ray.deployment import Replicas
     from jan_ort.on_ray.proxies import RayMissing
     from jan_ort.on_ray.running import launch_on_ray, share_of_cpus
 
     port = listeners[0].getsockname()[1]
-    for each in listeners:
-        each.close()
+    for listener in listeners:
+        listener.close()
+    replicas = Replicas(num, at_most, share_of_cpus(len(each) * (at_most or num)))
     try:
         with reported():
-            return launch_on_ray(settings, Replicas(num, at_most, share_of_cpus(at_most or num)), port)
+            return launch_on_ray(settings, each, replicas, port)
     except RayMissing as error:
         raise click.ClickException(str(error)) from error
 
