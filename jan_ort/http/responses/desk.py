@@ -50,8 +50,7 @@ class ResponseDesk:
             return ()
         record = await self._store.get(identity, current_owner())
         if record is None:
-            message = f"there is no stored response {identity[:80]!r}; it may have expired, or was not stored"
-            raise bad_request("previous_response_id", message, code="previous_response_not_found")
+            raise bad_request("previous_response_id", self._why_none(identity), code="previous_response_not_found")
         items: list[Item] = record["items"]
         return items
 
@@ -77,7 +76,9 @@ class ResponseDesk:
         return response
 
     async def input_items(self, identity: str) -> list[Item]:
-        """Return the items from which a kept response was generated. Raises: ApiError 404."""
+        """Return the items from which a response was, or is, generated. Raises: ApiError 404."""
+        if (shape := self._shape(identity)) is not None:
+            return shape.input_items()
         record = await self._record(identity)
         items: list[Item] = record["items"]
         return items[: len(items) - len(record["response"]["output"])]
@@ -89,13 +90,22 @@ class ResponseDesk:
         return await self.response(identity)
 
     async def delete(self, identity: str) -> None:
-        """Forget a kept response. Raises: ApiError 404."""
-        if not await self._store.delete(identity, current_owner()):
+        """Forget a response; one that is being answered goes on, and is not kept. Raises: ApiError 404."""
+        if (shape := self._shape(identity)) is not None:
+            shape.forget()
+            del self._running[identity]
+        if not await self._store.delete(identity, current_owner()) and shape is None:
             raise _not_found(identity)
 
     def _shape(self, identity: str) -> ResponseShape | None:
         owner, shape = self._running.get(identity, ("", None))
         return shape if owner == current_owner() else None
+
+    def _why_none(self, identity: str) -> str:
+        """Return why a response cannot be continued."""
+        if self._shape(identity) is not None:
+            return f"the response {identity!r} is still being answered; continue it once it has ended"
+        return _no_response(identity)
 
     async def _record(self, identity: str) -> dict[str, Any]:
         record = await self._store.get(identity, current_owner())
@@ -105,5 +115,8 @@ class ResponseDesk:
 
 
 def _not_found(identity: str) -> ApiError:
-    message = f"there is no stored response {identity[:80]!r}; it may have expired, or was not stored"
-    return ApiError(404, message, param="response_id", code="response_not_found")
+    return ApiError(404, _no_response(identity), param="response_id", code="response_not_found")
+
+
+def _no_response(identity: str) -> str:
+    return f"there is no stored response {identity[:80]!r}; it may have expired, or was not stored"

@@ -78,6 +78,14 @@ class ResponseShape(AnswerShape):
             self._status = "cancelled"
             self._run.wake()
 
+    def forget(self) -> None:
+        """Have it not kept."""
+        self._keep, self._asked["store"] = None, False
+
+    def input_items(self) -> list[Item]:
+        """Return the items that it is generated from."""
+        return list(self._items)
+
     async def complete(self) -> None:
         """Keep it, if it is to be kept."""
         self._run.num_reasoning_tokens = self._reader.num_reasoning_tokens

@@ -200,6 +200,31 @@ async def test_a_response_that_runs_is_found_and_cancelled(
     assert kept["usage"]["output_tokens"] < 400
 
 
+async def test_a_response_that_runs_is_listed_and_deleted(
+    app: Quart, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_down(app, monkeypatch)
+    connection = await begin(client, RESPONSES, BODY | {"max_output_tokens": 100, "min_tokens": 100, "stream": True})
+    text = await received(connection, "output_text.delta")
+    identity = json.loads(text.split("data: ")[1].split("\n")[0])["response"]["id"]
+    path = f"{RESPONSES}/{identity}"
+
+    early, refused = await post(client, RESPONSES, BODY | {"previous_response_id": identity})
+    listed = await (await client.get(f"{path}/input_items")).get_json()
+    deleted = await (await client.delete(path)).get_json()
+    gone = [await client.get(path), await client.delete(path), await client.get(f"{path}/input_items")]
+    text = await received(connection, "[DONE]")
+    await connection.__aexit__(None, None, None)
+    gone.append(await client.get(path))
+
+    assert (early, "still being answered" in refused["error"]["message"]) == (400, True)
+    assert [part["text"] for item in listed["data"] for part in item["content"]] == [BODY["input"]]
+    assert deleted == {"id": identity, "object": "response", "deleted": True}
+    assert [each.status_code for each in gone] == [404] * 4
+    ended = json.loads(text.split("event: response.incomplete\ndata: ")[1].split("\n")[0])["response"]
+    assert (ended["store"], ended["usage"]["output_tokens"]) == (False, 100)
+
+
 async def test_a_stream_that_fails_says_so_and_is_cut(
     app: Quart, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
