@@ -1,4 +1,4 @@
-"""Write the graph of a model that embeds or scores pairs, whatever its checkpoint is, with its weights in float32."""
+"""Write the graph of a model that embeds or scores pairs, whatever its checkpoint is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from jan_ort.convert.architectures.decoder import Decoder
 from jan_ort.convert.architectures.decoder_config import read_decoder_config
 from jan_ort.convert.architectures.encoder import Encoder, EncoderConfig
 from jan_ort.convert.graph.encoder import EncoderGraph
-from jan_ort.convert.graph.encoder_nodes import GraphNodes, WeightNodes
+from jan_ort.convert.graph.encoder_matrices import ENCODER_MATRICES
+from jan_ort.convert.graph.encoder_nodes import WeightNodes
 from jan_ort.convert.graph.forward import Forward
+from jan_ort.convert.graph.graph_nodes import GraphNodes
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
 from jan_ort.convert.graph.pooling import normalize, pool, score
 from jan_ort.convert.graph.reading_operations import ReadingOperations
@@ -22,6 +24,7 @@ from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer
 from jan_ort.convert.inputs.yes_or_no import YesOrNo
 from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
+from jan_ort.convert.weights.schemes import EncoderScheme
 from jan_ort.convert.weights.smoothing import LayerSmoothing
 
 STAGE = "Converting"
@@ -44,11 +47,13 @@ class EncoderModel:
     separator: int | None = None
 
 
-def write_encoder(target: Path, model: EncoderModel, length: int, limit_mb: int | None, report: Report) -> None:
+def write_encoder(
+    target: Path, model: EncoderModel, length: int, weights: EncoderScheme, limit_mb: int | None, report: Report
+) -> None:
     """Write the graph of a model that takes ``length`` tokens. Raises: ConversionError if a tensor is left over."""
     check_peak(model.weights.path, model.weights.num_values(), VALUE_BYTES, limit_mb)
     with OnnxWriter(target) as writer:
-        nodes = WeightNodes(writer, model.config, model.weights)
+        nodes = WeightNodes(writer, ENCODER_MATRICES[weights](), model.config, model.weights)
         graph = EncoderGraph(model.encoder, model.config, model.weights, nodes, model.separator)
         hidden = graph.last_hidden_state()
         report(STAGE, 0.8)
@@ -66,6 +71,7 @@ def write_reading_decoder(
     decoder: Decoder,
     around: SentenceTransformer | YesOrNo,
     asked: int | None,
+    weights: EncoderScheme,
     limit_mb: int | None,
     report: Report,
 ) -> int:
@@ -80,7 +86,7 @@ def write_reading_decoder(
     length = min(asked or config.max_position_embeddings, config.max_position_embeddings)
     with OnnxWriter(target) as writer:
         nodes = GraphNodes(writer)
-        operations = ReadingOperations(model, config, writer, decoder.norm, nodes)
+        operations = ReadingOperations(model, config, writer, decoder.norm, nodes, weights)
         forward = Forward(model, decoder, config, operations, [LayerSmoothing()] * config.num_hidden_layers)
         for layer in range(config.num_hidden_layers):
             forward.layer(layer)

@@ -24,6 +24,7 @@ from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, na
 from jan_ort.convert.inputs.yes_or_no import YesOrNo, gguf_yes_or_no
 from jan_ort.convert.peak_memory import VALUE_BYTES, check_peak
 from jan_ort.convert.tokenizers import GgufTokenizer
+from jan_ort.convert.weights.schemes import EncoderScheme
 from jan_ort.ground.progress import Progress, in_bytes, silent
 from jan_ort.ground.task import EMBED, RERANK, Task
 
@@ -44,10 +45,11 @@ def convert_gguf_encoder(
     sha256: str | None = None,
     memory_limit_mb: int | None = None,
     pooling: str | None = None,
+    weights: EncoderScheme = "float32",
 ) -> None:
     """Write the model folder of the GGUF file ``source``, which embeds or ranks, into the empty directory ``target``.
 
-    Weights become float32, as of :func:`sentence_transformers_folder.convert_sentence_transformers`, and vectors have
+    ``weights`` are as of :func:`sentence_transformers_folder.convert_sentence_transformers`, and vectors have
     the length 1. ``pooling`` is for a file that does not say how; the rest is as of :func:`gguf_folder.convert_gguf`.
     Raises: ConversionError naming the file and the remedy.
     """
@@ -58,21 +60,21 @@ def convert_gguf_encoder(
     report = in_bytes(report, model.size_bytes)
     found = _read_embedder(model, pooling)
     if isinstance(found.recipe, Encoder):
-        weights = EncoderWeights.of_gguf(model, found.recipe)
+        tensors = EncoderWeights.of_gguf(model, found.recipe)
         around = None if isinstance(found.around, YesOrNo) else found.around
         config = read_gguf_encoder(model, found.recipe, scores=around is None)
         # llama.cpp gives all tokens the first type; a model was trained with two, as transformers gives them.
         separator = found.tokenizer.type_separator if around is None else None
-        encoder = EncoderModel(found.recipe, config, weights, around, separator)
-        write_encoder(target, encoder, found.length, memory_limit_mb, report)
+        encoder = EncoderModel(found.recipe, config, tensors, around, separator)
+        write_encoder(target, encoder, found.length, weights, memory_limit_mb, report)
     elif found.around is not None:
-        write_reading_decoder(target, model, found.recipe, found.around, None, memory_limit_mb, report)
+        write_reading_decoder(target, model, found.recipe, found.around, None, weights, memory_limit_mb, report)
     found.tokenizer.build().save(str(target / "tokenizer.json"), pretty=False)
     stated = {"model_type": found.recipe.name, "hidden_size": found.size, "max_position_embeddings": found.length}
     write_configs(target, found.tokenizer.vocabulary, stated)
     shown = name or model.string("general.name", source.stem)
     description = describe(
-        name=shown, task=found.task, context_length=found.length, weights="float32", source=source, sha256=sha256
+        name=shown, task=found.task, context_length=found.length, weights=weights, source=source, sha256=sha256
     )
     if isinstance(found.around, YesOrNo):
         description["pair_template"] = found.around.template

@@ -20,6 +20,7 @@ from jan_ort.convert.inputs.safetensors_shards import weight_files
 from jan_ort.convert.inputs.sentence_transformers import SentenceTransformer, read_json, read_sentence_transformer
 from jan_ort.convert.inputs.yes_or_no import YesOrNo, answering_layout, hf_yes_or_no, ranks_by_answering
 from jan_ort.convert.tokenizers.pairs import has_token_types, pair_separator
+from jan_ort.convert.weights.schemes import EncoderScheme
 from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
@@ -40,13 +41,14 @@ def convert_sentence_transformers(
     memory_limit_mb: int | None = None,
     pooling: str | None = None,
     task: Task = EMBED,
+    weights: EncoderScheme = "float32",
 ) -> None:
     """Write the model folder of the model in ``source`` into the existing, empty directory ``target``.
 
-    Weights become float32: 8-bit weights cost more accuracy than the embeddings are promised to have. Pooling and
-    normalisation are in the graph, as ``1_Pooling/config.json`` and ``modules.json`` say, and as ``pooling`` does for a
-    folder that has neither. ``name`` is the display name, the folder's own by default; ``progress`` is called with a
-    stage and a fraction. ``memory_limit_mb`` replaces what memory is available, 0 for no limit.
+    ``weights``: float32 gives the model's own vectors, int8 nearly those (docs/weights.md). Pooling and normalisation
+    are in the graph, as ``1_Pooling/config.json`` and ``modules.json`` say, and as ``pooling`` does for a folder with
+    neither. ``name`` is the display name, the folder's own by default; ``progress`` is called with a stage and a
+    fraction. ``memory_limit_mb`` replaces what memory is available, 0 for no limit.
     Raises: ConversionError naming the file and the remedy.
     """
     report = progress or silent
@@ -57,13 +59,13 @@ def convert_sentence_transformers(
     model, around = read.model, read.around
     if isinstance(model, EncoderModel):
         length = min(asked or model.config.num_positions, model.config.num_positions)
-        write_encoder(target, model, length, memory_limit_mb, report)
+        write_encoder(target, model, length, weights, memory_limit_mb, report)
     else:
         assert around is not None, "a decoder only reads"
-        length = write_reading_decoder(target, model, model.decoder, around, asked, memory_limit_mb, report)
+        length = write_reading_decoder(target, model, model.decoder, around, asked, weights, memory_limit_mb, report)
     _write_tokenizer(source, target, read.tokenizer, length)
     stored = weight_files(source)[0]
-    description = describe(name=shown, task=task, context_length=length, weights="float32", source=stored)
+    description = describe(name=shown, task=task, context_length=length, weights=weights, source=stored)
     if isinstance(around, YesOrNo):
         description["pair_template"] = around.template
     write_json(target / "jan_ort.json", description)

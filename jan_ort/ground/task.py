@@ -12,10 +12,10 @@ class Task:
     """What a model is for.
 
     ``name`` stands in jan_ort.json, in ``/v1/models`` and behind ``--task``. A backend needs ``capability`` for it.
-    ``kind``, ``does`` and ``option``, which serves such a model, are words of messages. ``keeps_weights`` says that the
-    weights stay as they are, whatever ``--weights`` says; ``marks_texts`` that the tokenizer puts the model's special
-    tokens around a text; ``takes_context_length`` that ``--context-length`` bounds what the model takes. How a model is
-    opened for it, and what it can be asked for, says ``jan_ort.serving.served_task``.
+    ``kind``, ``does`` and ``option``, which serves such a model, are words of messages. ``encodes`` says that texts are
+    read whole, with weights as ``--embedding-weights`` says, not ``--weights``; ``marks_texts`` that the tokenizer puts
+    the model's special tokens around a text; ``takes_context_length`` that ``--context-length`` bounds what the model
+    takes. How a model is opened for it, and what it can be asked for, says ``jan_ort.serving.served_task``.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Task:
     kind: str
     does: str
     option: str
-    keeps_weights: bool = False
+    encodes: bool = False
     marks_texts: bool = False
     takes_context_length: bool = False
 
@@ -45,7 +45,7 @@ EMBED = Task(
     kind="embedding",
     does="makes embeddings",
     option="--embedding-model",
-    keeps_weights=True,
+    encodes=True,
     marks_texts=True,
 )
 RERANK = Task(
@@ -54,7 +54,7 @@ RERANK = Task(
     kind="reranking",
     does="scores pairs of texts",
     option="--model",
-    keeps_weights=True,
+    encodes=True,
     marks_texts=True,
 )
 

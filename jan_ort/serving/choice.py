@@ -59,7 +59,14 @@ class ModelChoice:
 
     def wanted(self, settings: Settings) -> Wanted:
         """Return what is made of the source."""
-        return Wanted(self.task, settings.weights, settings.memory_limit_mb, settings.pooling, self._mmproj(settings))
+        return Wanted(
+            self.task,
+            settings.weights,
+            settings.memory_limit_mb,
+            settings.pooling,
+            self._mmproj(settings),
+            settings.embedding_weights,
+        )
 
     def _mmproj(self, settings: Settings) -> str | None:
         if self.is_draft:
@@ -190,7 +197,8 @@ def configured_models(settings: Settings, discovered: Sequence[Discovered]) -> l
 
 def known_names(settings: Settings, discovered: Sequence[Discovered]) -> Known:
     """Return what a configured name may mean: the backends' models, and those of the cache."""
-    return Known(builtin_models(discovered, settings.backend), settings.cache_dir, settings.weights)
+    builtin = builtin_models(discovered, settings.backend)
+    return Known(builtin, settings.cache_dir, settings.weights, settings.embedding_weights)
 
 
 def choose_model(
@@ -223,7 +231,7 @@ def check_provider(choice: ModelChoice, settings: Settings, discovered: Sequence
 def check_conversion(choice: ModelChoice, settings: Settings, discovered: Sequence[Discovered]) -> None:
     """Refuse to convert a file, unasked, for a backend that reads it as it is. Raises: ModelReferenceError."""
     backend, path = settings.backend, choice.source.file()
-    if path is None or choice.task.keeps_weights or "weights" in settings.model_fields_set:
+    if path is None or choice.task.encodes or "weights" in settings.model_fields_set:
         return
     for each in discovered:
         if each.name == backend and each.backend is not None and isinstance(ask_accepts(each.backend, path), Accepts):

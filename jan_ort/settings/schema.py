@@ -88,6 +88,11 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         "int8",
         description="Weight scheme that GGUF files are converted to; as-is keeps them, for a backend that reads them.",
     )
+    embedding_weights: Literal["float32", "int8"] = Field(
+        "float32",
+        description="Weight scheme that GGUF files and safetensors of embedding models and rerankers are converted to; "
+        "int8 takes half the time, and vectors and scores differ a little (docs/weights.md).",
+    )
     pooling: Literal["mean", "cls", "max", "last"] | None = Field(
         None,
         description="How token vectors are combined into one, for embedding models whose files do not say.",

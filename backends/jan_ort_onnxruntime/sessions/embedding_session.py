@@ -16,6 +16,8 @@ from jan_ort_onnxruntime.providers.runtime_failures import running
 MAX_BATCH_TOKENS = 512
 """Padded tokens of one run: larger batches were up to twice as slow on 2 cores (MiniLM-L6)."""
 
+_UNIT = 4
+
 
 class EmbeddingSession(Session):
     """An encoder; what its graph does not pool or normalise is done here."""
@@ -54,7 +56,7 @@ class EmbeddingSession(Session):
 
     def _run(self, rows: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         lengths = np.array([len(token_ids) for token_ids in rows], np.int64)
-        shape = (len(rows), int(lengths.max()))
+        shape = (len(rows), self._width(int(lengths.max())))
         inside = np.arange(shape[1]) < lengths[:, np.newaxis]  # (rows, width)
         input_ids = np.zeros(shape, np.int64)
         input_ids[inside] = np.concatenate(rows)
@@ -73,6 +75,10 @@ class EmbeddingSession(Session):
             vectors: NDArray[np.float32] = output
             return vectors
         return pooling.apply(output, lengths) if self._graph.rank == 3 else pooling.scale(output)
+
+    def _width(self, length: int) -> int:
+        """Return what rows are padded to: pooling adds up a last token that is no fourth one in another order."""
+        return max(length, min(-(-length // _UNIT) * _UNIT, self._graph.context_length))
 
     def _token_types(self, input_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return 1 for the tokens of a pair's second text, which come behind the first separator."""

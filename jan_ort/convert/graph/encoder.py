@@ -66,25 +66,28 @@ class EncoderGraph:
     def _embeddings(self) -> str:
         """Add the word, position and token type embeddings, and normalise the sum."""
         config, nodes, weights = self._config, self._nodes, self._weights
-        words = nodes.constant("words", weights.read("words", (config.vocab_size, config.hidden_size)))
+        matrices, words = nodes.matrices, weights.read("words", (config.vocab_size, config.hidden_size))
         types = None
         if weights.has("types"):
             types = weights.read("types", (config.type_vocab_size, config.hidden_size))
         splits = self._separator is not None and types is not None and len(types) > 1
         ids = nodes.node("Cast", "input_ids", to=TensorProto.INT32)
-        if weights.has("positions"):
+        if weights.has("positions") and matrices.fuses:
             table = self._positions()
             if types is not None and not splits:
                 table = table + types[0]
             segments = ("", "")
             if splits and types is not None:
                 segments = self._token_types(), nodes.constant("types", types)
-            inputs = (ids, segments[0], words, nodes.constant("positions", table), segments[1])
+            inputs = (ids, segments[0], nodes.constant("words", words), nodes.constant("positions", table), segments[1])
             norm = nodes.norm_weights("embedding_norm", 0, bias=True)
             at: dict[str, Any] = {"domain": MICROSOFT, "epsilon": config.layer_norm_eps}
             # The second output is not optional, says the operator's shape inference.
             return nodes.node("EmbedLayerNormalization", *inputs, *norm, unused=("unused_mask_index",), **at)
-        embedded = nodes.node("Gather", words, ids)
+        embedded = matrices.embed(nodes, "words", words, ids)
+        if weights.has("positions"):
+            places = nodes.node("Gather", nodes.constant("positions", self._positions()), nodes.positions())
+            embedded = nodes.node("Add", embedded, places)
         if types is not None:
             own = nodes.node("Gather", nodes.constant("types", types), self._token_types()) if splits else None
             embedded = nodes.node("Add", embedded, own or nodes.constant("types", types[0]))
@@ -109,17 +112,16 @@ class EncoderGraph:
         matrix, bias = self._packed(layer)
         at: dict[str, Any] = {"domain": MICROSOFT, "num_heads": config.num_attention_heads}
         scores = self._score_bias(config.windows[layer])
-        if not self._encoder.rotates:
+        if not self._encoder.rotates and nodes.matrices.fuses:
             bias = np.zeros(len(matrix), np.float32) if bias is None else bias
             inputs = [hidden, nodes.constant(f"qkv.{layer}", matrix.T), nodes.constant(f"qkv_bias.{layer}", bias)]
             inputs += [self._mask, *(["", scores] if scores else [])]
             return nodes.node("Attention", *inputs, **at)
-        packed = nodes.product(f"qkv.{layer}", hidden, matrix, bias)
+        packed = nodes.layer_product(f"qkv.{layer}", hidden, matrix, bias)
         sizes = nodes.constant("qkv_sizes", np.full(3, config.hidden_size, np.int64))
         query, key, value = nodes.split(packed, sizes, 3)
-        first = nodes.constant("first_position", np.zeros(1, np.int64))
-        tables = self._rotary_tables(config.thetas[layer])
-        query, key = (nodes.node("RotaryEmbedding", each, first, *tables, domain=MICROSOFT) for each in (query, key))
+        if self._encoder.rotates:
+            query, key = self._rotated(query, layer), self._rotated(key, layer)
         return nodes.node("MultiHeadAttention", query, key, value, "", self._mask, *([scores] if scores else []), **at)
 
     def _packed(self, layer: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -133,6 +135,11 @@ class EncoderGraph:
         if all(each is None for each in biases):
             return matrix, None
         return matrix, np.concatenate([np.zeros(size, np.float32) if each is None else each for each in biases])
+
+    def _rotated(self, x: str, layer: int) -> str:
+        first = self._nodes.constant("first_position", np.zeros(1, np.int64))
+        tables = self._rotary_tables(self._config.thetas[layer])
+        return self._nodes.node("RotaryEmbedding", x, first, *tables, domain=MICROSOFT)
 
     def _rotary_tables(self, theta: float) -> list[str]:
         if theta not in self._tables:
@@ -169,7 +176,7 @@ class EncoderGraph:
             gate = nodes.activate(nodes.linear("gate", layer, hidden, inner), config.activation)
             return nodes.node("Mul", gate, nodes.linear("up", layer, hidden, inner))
         if config.activation == "gelu" and weights.has("up", layer, "bias"):
-            up = nodes.product(f"up.{layer}", hidden, weights.read("up", (inner, size), layer), None)
+            up = nodes.layer_product(f"up.{layer}", hidden, weights.read("up", (inner, size), layer), None)
             bias = nodes.constant(f"up_bias.{layer}", weights.read("up", (inner,), layer, "bias"))
             return nodes.node("BiasGelu", up, bias, domain=MICROSOFT)
         return nodes.activate(nodes.linear("up", layer, hidden, inner), config.activation)
@@ -178,7 +185,7 @@ class EncoderGraph:
         """Add a product, the residual and their norm."""
         config, nodes = self._config, self._nodes
         matrix = self._weights.read(role, (config.hidden_size, self._width(role)), layer)
-        projected = nodes.product(f"{role}.{layer}", hidden, matrix, None)
+        projected = nodes.layer_product(f"{role}.{layer}", hidden, matrix, None)
         inputs = [projected, residual, *nodes.norm_weights(norm, layer, bias=True)]
         if (bias := self._weights.bias(role, config.hidden_size, layer)) is not None:
             inputs.append(nodes.constant(f"{role}_bias.{layer}", bias))

@@ -6,7 +6,8 @@ import numpy as np
 from onnx import TensorProto
 
 from jan_ort.convert.architectures.encoder import Encoder, EncoderConfig
-from jan_ort.convert.graph.encoder_nodes import GraphNodes, WeightNodes
+from jan_ort.convert.graph.encoder_nodes import WeightNodes
+from jan_ort.convert.graph.graph_nodes import GraphNodes
 from jan_ort.convert.inputs.encoder_weights import EncoderWeights
 
 _LEAST = np.array(-3e38, np.float32)

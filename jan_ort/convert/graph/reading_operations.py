@@ -1,4 +1,4 @@
-"""The operations of a decoder that only reads, whole texts at once and in float32: no cache, and no logits."""
+"""The operations of a decoder that only reads, whole texts at once: no cache, and no logits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from onnx import TensorProto
 
 from jan_ort.convert.architectures.decoder import NormKind
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
-from jan_ort.convert.graph.encoder_nodes import GraphNodes
+from jan_ort.convert.graph.graph_nodes import GraphNodes
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_operations import POSITIONS, OnnxOperations
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.graph.operations import Attention
+from jan_ort.convert.graph.quantized_products import QuantizedProducts
 from jan_ort.convert.graph.relative_positions import score_bias, window_bias
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
+from jan_ort.convert.weights.schemes import EncoderScheme
 
 
 class FloatProducts:
@@ -63,9 +65,17 @@ class ReadingOperations(OnnxOperations):
     """
 
     def __init__(
-        self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, norm: NormKind, nodes: GraphNodes
+        self,
+        source: Checkpoint,
+        config: DecoderConfig,
+        writer: OnnxWriter,
+        norm: NormKind,
+        nodes: GraphNodes,
+        weights: EncoderScheme,
     ) -> None:
-        super().__init__(source, config, writer, FloatProducts(source, config, writer), norm, np.float32)
+        quantized = QuantizedProducts(source, config, writer, "int8") if weights == "int8" else None
+        products = quantized or FloatProducts(source, config, writer)
+        super().__init__(source, config, writer, products, norm, np.float32)
         self._nodes = nodes
         self._biases: dict[int, str] = {}
         self._rotates_inside = self._rotates_inside and config.causal

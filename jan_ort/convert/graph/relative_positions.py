@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.convert.graph.encoder_nodes import GraphNodes
+from jan_ort.convert.graph.graph_nodes import GraphNodes
 
 _EACH_WAY, _EXACT, _FARTHEST = 16, 8, 128
 _FAR = np.float32(-1e9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jan_ort.convert.graph.encoder_nodes import GraphNodes
+from jan_ort.convert.graph.graph_nodes import GraphNodes
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
 from jan_ort.convert.inputs.mmproj_file import MmprojFile, TowerSizes
 

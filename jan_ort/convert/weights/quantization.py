@@ -14,6 +14,7 @@ from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK, AffineBlocks
 
 _MIDDLE_8BIT = 128  # the zero point that both operators assume for 8 bits
 _MAX_4BIT = 15
+_MAX_7BIT = 63
 _FITS = 3
 _TINY_SCALE = 1e-8  # stands in for a scale of 0, whose block is constant
 
@@ -55,6 +56,16 @@ def quantize_8bit(weights: NDArray[np.float32], block_size: int) -> QuantizedMat
     np.rint(codes, out=codes)
     codes += _MIDDLE_8BIT
     return QuantizedMatrix(codes.astype(np.uint8), scales, None, 8, block_size, columns)
+
+
+def quantize_columns(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantise float32 ``(inputs, outputs)`` symmetrically; return codes of that shape, and scales ``(outputs,)``.
+
+    Codes go to 63, not 127: without VNNI two products with activations of 8 bits are added in 16, which would overflow.
+    """
+    scales = np.abs(weights).max(axis=0) / np.float32(_MAX_7BIT)
+    scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(1))
+    return np.rint(weights / scales).astype(np.int8), scales.astype(np.float32)
 
 
 def from_q8_0(scales: NDArray[np.float32], codes: NDArray[np.int8]) -> QuantizedMatrix:

@@ -10,6 +10,9 @@ from typing import Literal
 Weights = Literal["int8", "int4", "fp16", "int4-fp16"]
 """The schemes that a GGUF file can be converted to."""
 
+EncoderScheme = Literal["float32", "int8"]
+"""The schemes of models that embed or rank; jan_ort.json says them so."""
+
 AS_IS = "as-is"
 """The scheme of a GGUF file that is kept, for a backend that reads it."""
 

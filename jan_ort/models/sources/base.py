@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from jan_ort.convert.weights.schemes import AS_IS, SCHEMES
+from jan_ort.convert.weights.schemes import AS_IS, SCHEMES, EncoderScheme
 from jan_ort.ground.model_errors import ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import GENERATE, Task
@@ -32,18 +32,20 @@ Sha256 = Callable[[Path], str | None]
 class Known:
     """What a text may mean beside what it says: the names of models that backends bring, and of those in a cache.
 
-    ``weights`` tells several cached models of one name apart.
+    ``weights`` tells several cached models of one name apart, and ``embedding_weights`` those that embed or rank.
     """
 
     builtin_models: Mapping[str, Path] = field(default_factory=dict)
     cache_dir: Path | None = None
     weights: str = "int8"
+    embedding_weights: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a folder is made for: one source gives several. ``weights`` is one of WEIGHTS.
+    """What a folder is made for: one source gives several.
 
+    ``weights`` is one of WEIGHTS, for a model that generates; ``embedding_weights`` is for any other.
     ``memory_limit_mb`` is the most that making it may take, None for what is available, 0 for no limit. ``pooling`` is
     how a model embeds whose files do not say it. ``mmproj`` names the file that a GGUF model reads images with, or is
     "none"; None stands for the one beside it.
@@ -54,11 +56,12 @@ class Wanted:
     memory_limit_mb: int | None = None
     pooling: str | None = None
     mmproj: str | None = None
+    embedding_weights: EncoderScheme = "float32"
 
     @property
     def scheme(self) -> str:
         """How the weights are kept."""
-        return "float32" if self.task.keeps_weights else self.weights
+        return self.embedding_weights if self.task.encodes else self.weights
 
 
 class Source(ABC):

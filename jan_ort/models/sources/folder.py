@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from jan_ort.ground.model_errors import ModelFolderError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
-from jan_ort.ground.task import RERANK, Task
+from jan_ort.ground.task import RERANK, Task, find_task
 from jan_ort.models.cache.cached_models import CachedModel, cached_models
 from jan_ort.models.folder import ModelFolder, read_task
 from jan_ort.models.sources.base import Known, Source, Wanted, local_path
@@ -92,7 +92,7 @@ class CachedNameSource(FolderSource):
         if "/" in text or local_path(text) is not None:
             return None
         named = [model for model in _cached(known) if text in (model.name, model.folder.name)]
-        return cls.at(_one_of(named, text, known.weights).folder) if named else None
+        return cls.at(_one_of(named, text, known).folder) if named else None
 
     @classmethod
     def names(cls, known: Known) -> Iterable[str]:
@@ -104,8 +104,8 @@ def _cached(known: Known) -> list[CachedModel]:
     return [] if known.cache_dir is None else cached_models(known.cache_dir)
 
 
-def _one_of(models: Sequence[CachedModel], text: str, weights: str) -> CachedModel:
-    found = [model for model in models if model.weights == weights] or list(models)
+def _one_of(models: Sequence[CachedModel], text: str, known: Known) -> CachedModel:
+    found = [model for model in models if model.weights == _asked(model, known)] or list(models)
     found = [model for model in found if model.is_current] or found
     if len(found) > 1:
         folders = ", ".join(model.folder.name for model in found)
@@ -114,3 +114,8 @@ def _one_of(models: Sequence[CachedModel], text: str, weights: str) -> CachedMod
     if model.damage is not None:
         raise ModelReferenceError(f"the cached model {text!r} is damaged ({model.damage}); remove and make it again")
     return model
+
+
+def _asked(model: CachedModel, known: Known) -> str:
+    task = find_task(model.task)
+    return known.embedding_weights if task is not None and task.encodes else known.weights

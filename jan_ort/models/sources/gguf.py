@@ -124,7 +124,7 @@ class GgufSource(MadeSource):
 
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what the folder takes at most."""
-        factor = _FLOAT32_GROWTH if wanted.task.keeps_weights else growth(wanted.weights)
+        factor = _FLOAT32_GROWTH if wanted.task.encodes else growth(wanted.weights)
         mmproj = _mmproj(self.path, wanted)
         tower_bytes = 0 if mmproj is None else mmproj.stat().st_size * _TOWER_GROWTH
         return sum(path.stat().st_size for path in part_paths(self.path)) * factor + tower_bytes
@@ -191,6 +191,7 @@ def _convert(source: Path, target: Path, wanted: Wanted, *, name: str, progress:
             sha256=sha256,
             memory_limit_mb=limit_mb,
             pooling=wanted.pooling,
+            weights=wanted.embedding_weights,
         )
         return
     if wanted.weights == AS_IS:

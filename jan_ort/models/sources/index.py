@@ -54,7 +54,7 @@ class IndexSource(MadeSource):
     def work_bytes(self, wanted: Wanted) -> int:
         """Return what fetching and converting need; the catalogue has that of a file and its int8 folder."""
         usual, grown = growth("int8"), growth(wanted.weights)
-        if self.model.task.keeps_weights or grown <= usual:
+        if self.model.task.encodes or grown <= usual:
             return self.model.work_bytes  # less may do, but fetching alone needs nearly as much
         return self.model.work_bytes * (1 + grown) // (1 + usual)
 

@@ -117,4 +117,5 @@ def convert_folder(source: Path, target: Path, wanted: Wanted, *, name: str, pro
         memory_limit_mb=wanted.memory_limit_mb,
         pooling=wanted.pooling,
         task=wanted.task,
+        weights=wanted.embedding_weights,
     )

@@ -24,14 +24,21 @@ from jan_ort.settings.schema import Settings
 @click.command()
 @click.argument("source", metavar="FILE.gguf|FOLDER")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder to write; into the cache if not given.")
-@setting_options(("weights", "pooling", "mmproj", "memory_limit_mb", "cache_dir", "config"))
+@setting_options(("weights", "embedding_weights", "pooling", "mmproj", "memory_limit_mb", "cache_dir", "config"))
 def convert(*, source: str, output: Path | None, **flags: Any) -> None:
     """Convert a GGUF file, or a folder with safetensors weights, and write the path of the model folder."""
     with reported():
         settings = Settings.read(**flags)
         found = _check_source(source)
         task = found.stated_task() or GENERATE
-        wanted = Wanted(task, settings.weights, settings.memory_limit_mb, settings.pooling, settings.mmproj)
+        wanted = Wanted(
+            task,
+            settings.weights,
+            settings.memory_limit_mb,
+            settings.pooling,
+            settings.mmproj,
+            settings.embedding_weights,
+        )
         check_mmproj(found, settings.mmproj)
         with show_progress() as progress:
             if output is None:

@@ -25,7 +25,7 @@ from jan_ort.settings.schema import Settings
     callback=lambda context, parameter, value: find_task(value),
     help="What a Hugging Face model is for; if not given, what it holds tells.",
 )
-@setting_options(("weights", "pooling", "memory_limit_mb", "cache_dir", "config"))
+@setting_options(("weights", "embedding_weights", "pooling", "memory_limit_mb", "cache_dir", "config"))
 def pull(*, name: str, task: Task | None, **flags: Any) -> None:
     """Fetch NAME, a known name or a Hugging Face id (org/name, org/name:Q8_0), and print the path of its folder."""
     with reported():
@@ -36,7 +36,13 @@ def pull(*, name: str, task: Task | None, **flags: Any) -> None:
                 f"{name} is on this machine already: serve it with --model, or convert it with 'jan-ort models convert'"
             )
         task = task or source.find_task(settings.cache_dir)
-        wanted = Wanted(task, settings.weights, settings.memory_limit_mb, settings.pooling)
+        wanted = Wanted(
+            task,
+            settings.weights,
+            settings.memory_limit_mb,
+            settings.pooling,
+            embedding_weights=settings.embedding_weights,
+        )
         with show_progress() as progress:
             path = source.make(wanted, settings.cache_dir, progress)
     say(str(path))
