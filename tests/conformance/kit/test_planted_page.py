@@ -22,6 +22,9 @@ def test_the_docs_count_what_there_is() -> None:
     root = PAGE.parents[1]
     docs, changelog = (re.sub(r"\s+", " ", Path(root, name).read_text(encoding="utf-8")) for name in DOCS)
 
-    assert f"The tests plant {len(FAULTS)} faults into the sound server" in docs
-    assert f"(`--no-fuzz --level strict`, {len(registered())} of them)" in docs
+    assert f"The tests plant {len(FAULTS)} faults in a correct server" in docs
+    assert (
+        "(`--no-fuzz --level strict`) took 177 s there at a load of 30, when there were 357 of them "
+        f"({len(registered())} now)" in docs
+    )
     assert f"schemathesis and {len(registered())} behaviour checks" in changelog
