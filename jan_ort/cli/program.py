@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from jan_ort._version import __version__
-from jan_ort.cli.commands.lazy_group import LazyGroup
+from jan_ort.cli.commands.lazy_group import VERBOSE_HELP, LazyGroup
 from jan_ort.cli.process_end import end_in_time
 from jan_ort.ground.shown_text import log_to_stderr, shown
 
@@ -82,7 +82,7 @@ class Program(LazyGroup):
 
 @click.group(cls=Program, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jan-ort")
-@click.option("-v", "--verbose", is_flag=True, help="Log more: tracebacks, and what each step does.")
+@click.option("-v", "--verbose", is_flag=True, help=VERBOSE_HELP)
 def main(*, verbose: bool) -> None:
     """Serve ONNX models with OpenAI's API."""
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)

@@ -21,7 +21,11 @@ PROMPTS = "jan_ort.prompts"
 
 _MAX_TRACE_LINES = 400
 
-_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_LINE = "%(asctime)s %(levelname)s %(message)s"
+_SECONDS = "%Y-%m-%d %H:%M:%S"
+
+_LONG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""With milliseconds and the logger's name, for whoever looks for a fault."""
 
 
 def shown(text: object, limit: int = MAX_LINE) -> str:
@@ -81,8 +85,12 @@ def log_to_stderr(level: int) -> None:
     """Set up the log of a process of our own, unless somebody has done so."""
     show_log_lines_safely()
     handler = logging.StreamHandler()
-    handler.setFormatter(ShownFormatter(_LINE))
+    handler.setFormatter(_formatter(level))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def _formatter(level: int) -> ShownFormatter:
+    return ShownFormatter(_LONG_LINE) if level <= logging.DEBUG else ShownFormatter(_LINE, _SECONDS)
 
 
 class JsonFormatter(ShownFormatter):
@@ -104,8 +112,8 @@ def log_as(level: str | None, *, in_json: bool) -> None:
     if level is not None:
         root.setLevel(level.upper())
     for handler in root.handlers:
-        if in_json and type(handler.formatter) is ShownFormatter:
-            handler.setFormatter(JsonFormatter())
+        if type(handler.formatter) is ShownFormatter:
+            handler.setFormatter(JsonFormatter() if in_json else _formatter(root.level))
 
 
 def is_in_json() -> bool:
@@ -114,10 +122,10 @@ def is_in_json() -> bool:
 
 
 class _CleanedFormatter(ShownFormatter):
-    """Writes a line so, after ``clean`` has left out what is not for everybody."""
+    """Writes a long line, after ``clean`` has left out what is not for everybody."""
 
     def __init__(self, clean: Callable[[str], str]) -> None:
-        super().__init__(_LINE)
+        super().__init__(_LONG_LINE)
         self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:

@@ -161,10 +161,19 @@ async def _hasten(server: Server, bodies: BodyBudget) -> None:
 
 
 def _log_unless_somebody_does(settings: Settings) -> None:
-    """Set up the log where a server's own command has set up its own only, as hypercorn's does."""
-    if not logging.getLogger().handlers:
-        log_to_stderr(logging.INFO)
-        log_as(settings.log_level, in_json=settings.log_format == "json")
+    """Set up the log where a server's own command has set up its own only, as hypercorn's does; ours has that too."""
+    if logging.getLogger().handlers:
+        return
+    log_to_stderr(logging.INFO)
+    log_as(settings.log_level, in_json=settings.log_format == "json")
+    logging.getLogger("hypercorn.error").addFilter(_in_our_log)
+
+
+def _in_our_log(record: logging.LogRecord) -> bool:
+    """Leave a line of hypercorn's to our log: hypercorn has it on stderr, too, from its first line on."""
+    theirs = logging.getLogger(record.name)
+    theirs.handlers = [each for each in theirs.handlers if type(each) is not logging.StreamHandler]
+    return record.levelno >= logging.getLogger().level
 
 
 def _tell_of_tls(settings: Settings) -> None:

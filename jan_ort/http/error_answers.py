@@ -26,9 +26,10 @@ async def answer_error(error: Exception) -> Response:
     """Answer any exception with JSON: the table's status, body and headers."""
     answer = _from_http(error) if isinstance(error, HTTPException) else to_api_error(error)
     # Without the message, which may repeat what the client sent.
-    about = answer.status, answer.code, quoted(answer.param) if answer.param else None, logged_asker()
+    param = f", param {quoted(answer.param)}" if answer.param else ""
     level = logging.DEBUG if request.path in POLLED else logging.INFO
-    logger.log(level, "%s %s is answered %d (code %s, param %s)%s", request.method, quoted(request.path, 200), *about)
+    about = answer.status, answer.code, param, logged_asker()
+    logger.log(level, "%s %s %d %s%s%s", request.method, quoted(request.path, 200), *about)
     failure_note()(answer)
     current_app.extensions[RECENT].errors.note(answer)
     status, body = told_as(request.path, answer)

@@ -132,6 +132,11 @@ def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
     assert own.output.startswith(f"Usage: main {command} ")
 
 
+@pytest.mark.parametrize("typed", [(each,) for each in COMMANDS] + [("models", "list"), ("service", "status")])
+def test_verbose_works_after_every_command(typed: tuple[str, ...]) -> None:
+    assert "-v, --verbose" in run(*typed, "-v", "--help").output
+
+
 def test_an_unknown_command_is_wrong_usage() -> None:
     result = run("sevre")
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +51,14 @@ def environment(**settings: str) -> dict[str, str]:
 
 @contextmanager
 def serve(
-    directory: Path, *flags: str, env: Mapping[str, str] | None = None, wait: bool = True
+    directory: Path,
+    *flags: str,
+    before: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    wait: bool = True,
 ) -> Iterator[ServerProcess]:
-    """Run ``jan-ort serve`` on a free port until the block ends; ``wait`` until it is ready."""
-    command = [sys.executable, "-m", "jan_ort", "serve", "--port", "0", *flags]
+    """Run ``jan-ort BEFORE serve FLAGS`` on a free port until the block ends; ``wait`` until it is ready."""
+    command = [sys.executable, "-m", "jan_ort", *before, "serve", "--port", "0", *flags]
     with running(command, directory, env or environment()) as (process, log):
         url = _listening(process, log)
         yield ready(process, url, log) if wait else ServerProcess(process, url, log)

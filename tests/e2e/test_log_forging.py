@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.server_process import ServerProcess, hypercorn, serve
 
-FORGED = "\n2026-01-01 00:00:00,000 INFO jan_ort.http.launcher: forged\r\x1b[2J\x9b\u202e"
+FORGED = "\n2026-01-01 00:00:00 INFO forged\r\x1b[2J\x9b\u202e"
 LONGEST = 2200
 
 
@@ -59,6 +59,6 @@ def test_what_a_client_sends_stays_within_a_line(tmp_path: Path, start: Callable
 
     lines = log.split("\n")
     assert re.search(r"user '\\n2026", log) or start is by_hypercorn, "it is logged, which is what this is about"
-    assert [line for line in lines if re.match(r"(2026-01-01|2026 )?.{0,40}forged", line)] == []
+    assert [line for line in lines if re.match(r"[\d:, -]*(INFO |jan_ort\S* )*forged", line)] == []
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", log) == []
     assert max(map(len, lines)) < LONGEST

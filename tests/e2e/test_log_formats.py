@@ -20,6 +20,9 @@ COMBINED = re.compile(
     r'127\.0\.0\.1:\d+ - - \[[^]]+\] "POST /v1/completions 1\.1" 200 \d+ "-" "python-httpx/[^"]+" \d+\.\d+'
 )
 
+SHORT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (INFO|WARNING) (?!jan_ort\.)\S.*")
+LONG = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING) [\w.]+: .+")
+
 
 def asked(server: ServerProcess) -> str:
     """Ask for one answer and a probe, end the server, and return its log."""
@@ -85,17 +88,44 @@ def test_the_line_to_ask_by_works_in_a_shell(tmp_path: Path, flags: tuple[str, .
     assert json.loads(told.stdout)["object"] == "chat.completion"
 
 
+@pytest.mark.parametrize("flags", [(), ("--isolate",), ("--log-level", "info"), ("-v", "--log-level", "info")])
+def test_a_line_has_time_level_and_message(flags: tuple[str, ...], tmp_path: Path) -> None:
+    with serve(tmp_path, "--backend", "reference", *flags) as server:
+        lines = asked(server).splitlines()
+
+    assert [line for line in lines if not SHORT.fullmatch(line)] == []
+    assert any(re.search(r" INFO cmpl-\w+: reference, .* tokens/s, length", line) for line in lines)
+
+
+def test_hypercorns_own_command_has_the_same_lines(tmp_path: Path) -> None:
+    with hypercorn(tmp_path, JAN_ORT_BACKEND="reference") as server:
+        lines = asked(server).splitlines()
+
+    assert [line for line in lines if not SHORT.fullmatch(line)] == []
+    assert [sum(said in line for line in lines) for said in ("ready after", "Running on")] == [1, 1]
+
+
+@pytest.mark.parametrize(("before", "flags"), [(("-v",), ()), ((), ("-v",)), ((), ("--log-level", "debug"))])
+def test_verbose_lines_name_their_loggers(before: tuple[str, ...], flags: tuple[str, ...], tmp_path: Path) -> None:
+    quieter = environment(JAN_ORT_LOG_LEVEL="warning")
+    with serve(tmp_path, "--backend", "reference", *flags, before=before, env=quieter) as server:
+        lines = asked(server).splitlines()
+
+    assert [line for line in lines if not LONG.fullmatch(line)] == []
+    assert any(" DEBUG jan_ort." in line for line in lines)
+
+
 def test_a_level_leaves_out_what_is_less_grave(tmp_path: Path) -> None:
     with hypercorn(tmp_path, JAN_ORT_BACKEND="reference", JAN_ORT_LOG_LEVEL="warning") as server:
         log = asked(server)
 
-    assert " INFO jan_ort" not in log
+    assert " INFO " not in log
 
 
 def test_hypercorn_shows_our_log_too(tmp_path: Path) -> None:
     with hypercorn(tmp_path, JAN_ORT_BACKEND="reference", JAN_ORT_LOG_FORMAT="json") as server:
         log = asked(server)
 
-    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in log.splitlines()]
     assert [line["completion_tokens"] for line in lines if "tokens_per_s" in line] == [3]
     assert any("ready after" in line["message"] for line in lines)

@@ -41,7 +41,7 @@ def test_the_log_is_the_admins(open_page: OpenPage, locked: ServerProcess) -> No
     page.get_by_role("dialog").get_by_label("Key").fill(ADMIN_KEY)
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("log")).to_contain_text("GET /status is answered 401")
+    expect(page.get_by_role("log")).to_contain_text("GET /status 401 ")
     assert KEY not in page.get_by_role("log").inner_text()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from jan_ort.cli.commands.failures import reported
+from jan_ort.cli.commands.lazy_group import is_verbose
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.cli.saying import say
 from jan_ort.cli.terminal_chat.answer_view import view_for_output
@@ -67,7 +68,7 @@ def chat(
     **flags: Any,
 ) -> None:
     """Chat with a model, or write its answer to QUESTION; "-" reads the question from standard input."""
-    quiet = not click.get_current_context().find_root().params.get("verbose")
+    quiet = not is_verbose()
     if quiet:  # the server's log is no part of the conversation; what takes long is still shown
         logging.getLogger().setLevel(logging.WARNING)
         progress.logger.setLevel(logging.INFO)

@@ -8,6 +8,25 @@ from typing import Any
 
 import click
 
+from jan_ort.ground.shown_text import log_as
+
+VERBOSE_HELP = "Log more, in longer lines: tracebacks, what each step does, and which logger says it."
+
+
+def is_verbose() -> bool:
+    """Say whether -v stands before the command that runs, or after it."""
+    return bool(click.get_current_context().find_root().params.get("verbose"))
+
+
+def _log_more(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if given:
+        ctx.find_root().params["verbose"] = True
+        log_as("debug", in_json=False)
+
+
+_VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, callback=_log_more, help=VERBOSE_HELP)
+"""What every command takes: -v works after it as it does before."""
+
 
 class LazyGroup(click.Group):
     """A click group over ``places``: by command name, the "module:attribute" that it is and its line in the help.
@@ -29,7 +48,10 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self._places[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command), f"{module}:{attribute} is no command"
+        assert isinstance(command, click.Command), f"{module}:{attribute} is not a command"
+        for each in (command, *getattr(command, "commands", {}).values()):
+            if _VERBOSE not in each.params:
+                each.params.append(_VERBOSE)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from jan_ort.cli.commands.failures import reported
+from jan_ort.cli.commands.lazy_group import is_verbose
 from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.shown_text import log_as
 from jan_ort.http.auth import check_exposure
@@ -34,14 +35,12 @@ logger = logging.getLogger(__name__)
 @click.option("--on", type=click.Choice(["ray"]), help="Serve on Ray Serve, with several replicas behind one port.")
 @click.option("--replicas", type=click.IntRange(min=1), help="Number of replicas on Ray; 1 by default.")
 @click.option("--max-replicas", type=click.IntRange(min=1), help="Most replicas on Ray, started while requests wait.")
-@click.option("-v", "--verbose", is_flag=True, help="Log more, as before the command.")
 def serve(
     *,
     models: tuple[str, ...],
     on: str | None,
     replicas: int | None,
     max_replicas: int | None,
-    verbose: bool,
     **flags: Any,
 ) -> None:
     """Serve until Ctrl-C: by default two small models, fetched at the first start, on http://127.0.0.1:8000.
@@ -52,8 +51,9 @@ def serve(
         raise click.UsageError("--replicas and --max-replicas are for --on ray")
     with reported():
         flags["model"] = (*models, *(flags["model"] or ())) or None
+        flags["log_level"] = flags["log_level"] or ("debug" if is_verbose() else None)
         settings = Settings.read(**flags)
-        log_as(settings.log_level or ("debug" if verbose else None), in_json=settings.log_format == "json")
+        log_as(settings.log_level, in_json=settings.log_format == "json")
         check_exposure(settings)
         allowed_connections(settings.max_connections)
         check_store(settings)

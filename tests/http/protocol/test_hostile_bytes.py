@@ -14,5 +14,5 @@ async def test_malformed_bytes_are_no_fault_of_the_server(port: int, caplog: pyt
     answered = await send(port, 30_000, seed=13)
 
     assert re.findall(rb"HTTP/1\.1 5(?!01)\d\d", answered) == []
-    assert [line for line in caplog.messages if " is answered 5" in line or "was ended by" in line] == []
+    assert [line for line in caplog.messages if re.search(r" 5\d\d [a-z_]+(, |$)|was ended by", line)] == []
     assert (await ask(port, HEALTH)).startswith(b"HTTP/1.1 200")
