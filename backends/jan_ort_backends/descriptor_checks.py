@@ -50,7 +50,7 @@ def check_descriptor(loaded: object, expected_name: str | None = None) -> Backen
     for field, (is_sound, kind) in _FIELDS.items():
         value = getattr(backend, field)
         if not is_sound(value):
-            raise NotABackend(f"its {field} is {value!r:.200}, which is no {kind}")
+            raise NotABackend(f"its {field} is {value!r:.200}, which is not a {kind}")
     if expected_name not in (None, backend.name):
         raise NotABackend(f"the entry point is named {expected_name!r} and the backend {backend.name!r:.80}")
     theirs, ours = backend.abi.partition(".")[0], ABI.partition(".")[0]

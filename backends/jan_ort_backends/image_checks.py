@@ -50,7 +50,7 @@ def check_image(encoded: object, images: ImageInput, vocab_size: int) -> Embedde
         raise BackendError(f"encode_image returned a {type(encoded).__name__}; it must return an Embedded with runs")
     token_ids = encoded.token_ids
     if type(token_ids) is not np.ndarray or token_ids.dtype != np.int64 or token_ids.ndim != 1 or not len(token_ids):
-        raise BackendError("encode_image returned token_ids that are no int64 (n,)")
+        raise BackendError("encode_image returned token_ids that are not int64 (n,)")
     if token_ids.min() < EMBEDDED or token_ids.max() >= vocab_size:
         raise BackendError(f"encode_image returned token_ids outside of the vocabulary, 0..{vocab_size - 1}")
     try:

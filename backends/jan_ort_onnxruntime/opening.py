@@ -129,7 +129,7 @@ def _kind_of_session(
     provider = built_in(session.get_providers()[0])
     if isinstance(graph, GenerationGraph) and graph.states:
         if provider is not None and provider.memory_device != CPU.memory_device:
-            raise ModelError(f"{folder.path}: a model with states runs on the CPU only; take the provider {CPU.name!r}")
+            raise ModelError(f"{folder.path}: a model with states runs on the CPU only; use the provider {CPU.name!r}")
         return StatefulSession(session, graph, options, device, folder.weights_hash)
     kind = SeparateSession if provider is not None and provider.separate_rows else GenerationSession
     if isinstance(graph, DecoderGraph) and graph.appends_in_place:

@@ -16,5 +16,5 @@ def end_when_told() -> None:
 def _end_unserved(number: int, _: object) -> None:
     name = signal.Signals(number).name
     with suppress(OSError):  # no logging: it is not set up yet, or may hold its lock right now
-        os.write(2, f"jan-ort was told to stop ({name}) before it served\n".encode())
+        os.write(2, f"jan-ort was stopped ({name}) before it was ready\n".encode())
     os._exit(0)  # not by an exception, which whatever guards plugins would take for theirs

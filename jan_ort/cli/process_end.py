@@ -22,7 +22,7 @@ def end_in_time(status: int) -> None:
 def _end_late(status: int) -> None:
     time.sleep(GRACE_S)  # a daemon does not survive the end of the interpreter: what follows happens only if it hangs
     names = ", ".join(each.name for each in threading.enumerate() if each.name not in ("MainThread", "end"))
-    logger.warning("ended without waiting any longer for the threads of a plugin: %s", names or "an exit handler")
+    logger.warning("stopped waiting for the threads of a plugin: %s", names or "an exit handler")
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()

@@ -43,7 +43,7 @@ OTHER_NAMES = {
 }
 """What other servers' programs call some of our commands, which who comes from there types."""
 
-_PS = "What a running server has in memory is at its /v1/models: curl http://127.0.0.1:8000/v1/models"
+_PS = "To list a running server's models: curl http://127.0.0.1:8000/v1/models"
 
 
 class Program(LazyGroup):

@@ -107,7 +107,7 @@ def _read_embedder(model: GgufFile, pooling: str | None) -> _Embedder:
     recipe = gguf_encoders().get(architecture) or decoders().get(architecture)
     if recipe is None:
         known = ", ".join([*gguf_encoders(), *decoders()])
-        model.refuse(f"architecture {architecture!r} is not supported; supported: {known}; take an ONNX repository")
+        model.refuse(f"architecture {architecture!r} is not supported; supported: {known}; use an ONNX repository")
     around = _read_around(model, architecture, pooling, is_encoder=isinstance(recipe, Encoder))
     if isinstance(recipe, Encoder):
         config: EncoderConfig | DecoderConfig = read_gguf_encoder(model, recipe, scores=around is None)

@@ -100,7 +100,7 @@ def _read_architecture(model: GgufFile) -> Decoder:
     name, supported = model.string("general.architecture"), decoders()
     if name not in supported:
         model.refuse(
-            f"architecture {name!r} is not supported; supported: {', '.join(supported)}; take an ONNX repository of "
+            f"architecture {name!r} is not supported; supported: {', '.join(supported)}; use an ONNX repository of "
             "the model, or --backend llama_cpp --weights as-is"
         )
     return supported[name]

@@ -17,7 +17,7 @@ _BASE_BYTES = 2**27
 """Of the tokenizer and the blocks that are computed side by side; of a model of 8 billion parameters 0.24 GB in all."""
 
 _REMEDIES = (
-    "close other programs, convert it on a larger machine (jan-ort models convert), or convert it nevertheless with "
+    "close other programs, convert it on a larger machine (jan-ort models convert), or convert it anyway with "
     "--memory-limit-mb 0"
 )
 
@@ -41,7 +41,7 @@ def check_served(source: Path, num_bytes: int, memory_limit_mb: int | None) -> N
     if available is not None and num_bytes > available:
         raise ConversionError(
             f"{source}: converted, its weights take at least {num_bytes / 1e9:.1f} GB of memory to be served, and "
-            f"{available / 1e9:.1f} GB are available; take a smaller model, or fewer bits (--weights int4), "
+            f"{available / 1e9:.1f} GB are available; use a smaller model, or fewer bits (--weights int4), "
             f"{_REMEDIES}"
         )
 

@@ -121,12 +121,12 @@ def check_checkpoint(folder: Path) -> tuple[HfLayout, TextConfig]:
     if layout is None:
         raise ConversionError(
             f"{folder}: architecture {str(model_type)[:80]!r} is not supported; supported: {', '.join(supported)}; "
-            "take an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
+            "use an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
         )
     if not (folder / TOKENIZER).exists():
         raise ConversionError(
             f"{folder} has no {TOKENIZER}, and no other kind of tokenizer is read; save it with transformers "
-            "(AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)), or take a GGUF file of the model"
+            "(AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)), or use a GGUF file of the model"
         )
     return layout, stated
 

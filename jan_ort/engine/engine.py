@@ -181,7 +181,7 @@ class Engine:
         try:
             self._stop()
         except BaseException:
-            logger.exception("the engine has not stopped in good order")
+            logger.exception("the engine has not stopped properly")
 
     def _wait(self) -> None:
         """Wait for work, and open the session again if it is lost meanwhile: whoever comes next does not pay for it."""

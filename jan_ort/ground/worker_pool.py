@@ -106,7 +106,7 @@ class WorkerPool:
             elif self.num_waiting < self._max_waiting:
                 self._waiting.append(call)
             else:
-                raise PoolBusy(f"the server is busy: {self.num_waiting} others wait already; try again later")
+                raise PoolBusy(f"the server is busy: {self.num_waiting} requests are already waiting; try again later")
         future.add_done_callback(self._forget)
         return future
 
@@ -205,7 +205,7 @@ async def outcome(future: Future[_Result], timeout_s: float | None = None) -> _R
         return future.result()
     if future.running():
         raise WorkTooSlow(f"it takes more than {timeout_s:g} s")
-    raise PoolBusy(f"the server is busy: others were first for {timeout_s:g} s; try again later")
+    raise PoolBusy(f"the server is busy: no thread was free for {timeout_s:g} s; try again later")
 
 
 def _done(future: Future[Any], work: Callable[[], Any]) -> Callable[[], None]:

@@ -14,7 +14,7 @@ from jan_ort.settings.network import ANY_ORIGIN
 from jan_ort.settings.schema import Settings
 
 _WRONG_KEY = "the API key is wrong"
-_NO_KEY = "an API key is needed: send 'Authorization: Bearer KEY', or 'x-api-key: KEY'"
+_NO_KEY = "an API key is required: send 'Authorization: Bearer KEY', or 'x-api-key: KEY'"
 _REMEDY = "set JAN_ORT_API_KEY, or JAN_ORT_ALLOW_UNAUTHENTICATED=1"
 
 
@@ -43,7 +43,7 @@ def is_loopback(address: str) -> bool:
 def check_peer(address: str) -> None:
     """Check that a client without a key is on this machine. Raises: ApiError 401."""
     if not is_loopback(address):
-        raise _unauthorized(f"without an API key only this machine is served; {_REMEDY}", "api_key_required")
+        raise _unauthorized(f"without an API key, only local requests are accepted; {_REMEDY}", "api_key_required")
 
 
 def check_host(host: str | None, *allowed: str) -> None:
@@ -63,7 +63,9 @@ def check_host(host: str | None, *allowed: str) -> None:
     if name in ("localhost", *map(str.lower, allowed)) or name.endswith(".localhost") or is_loopback(name):
         return
     called = f"the Host header calls it {host[:100]!r}; call it localhost, start the server with --allowed-host NAME"
-    raise _unauthorized(f"without an API key only this machine is served, and {called}, {_REMEDY}", "api_key_required")
+    raise _unauthorized(
+        f"without an API key, only local requests are accepted, and {called}, {_REMEDY}", "api_key_required"
+    )
 
 
 def _unauthorized(message: str, code: str) -> ApiError:
@@ -112,7 +114,7 @@ def check_request(
 def check_keys(settings: Settings) -> None:
     """Refuse keys that separate nothing, and pages of any origin without a key. Raises: ExposureError."""
     if settings.admin_key is not None and settings.admin_key.get_secret_value() in settings.api_keys:
-        raise ExposureError("--admin-key is the same as --api-key, and separates nothing; choose another one")
+        raise ExposureError("--admin-key is the same as --api-key, so it protects nothing; choose another one")
     if ANY_ORIGIN in settings.cors_origin and not settings.needs_key:
         raise ExposureError(
             "--cors-origin '*' without a key would let every page that you open use this server: set JAN_ORT_API_KEY "
@@ -130,5 +132,5 @@ def check_exposure(settings: Settings) -> None:
     if not settings.needs_key and not settings.allow_unauthenticated and not loopback:
         raise ExposureError(
             f"--host {shlex.quote(settings.host)} is reachable from other machines: set JAN_ORT_API_KEY or "
-            "--api-key-file (others see the flag --api-key in ps), or say --allow-unauthenticated to serve without one"
+            "--api-key-file (others see the flag --api-key in ps), or use --allow-unauthenticated to serve without one"
         )

@@ -43,7 +43,7 @@ class RequestBody:
     def expect(self, num_bytes: int) -> None:
         """Refuse a body of this size if it is too large."""
         if self._num_allowed is not None and num_bytes > self._num_allowed:
-            limit = f"{self._num_allowed} are allowed (setting JAN_ORT_MAX_BODY_BYTES)"
+            limit = f"at most {self._num_allowed} are allowed (setting JAN_ORT_MAX_BODY_BYTES)"
             self.refuse(RequestEntityTooLarge(f"the body has at least {num_bytes} bytes; {limit}"))
 
     def set_complete(self) -> None:

@@ -65,8 +65,9 @@ class BodyBudget:
 
     def _error(self, displaced: Counted, now: float) -> BodiesTooLarge:
         return BodiesTooLarge(
-            f"the bodies of all requests together have {self._num_held} bytes; {self._num_allowed} are allowed "
-            f"(JAN_ORT_BODY_MEMORY_MB), and this one, not whole after {now - displaced.began_at:.1f} s, gives way: "
+            f"the bodies of all requests together have {self._num_held} bytes; at most {self._num_allowed} are allowed "
+            f"(JAN_ORT_BODY_MEMORY_MB). This one, still incomplete after {now - displaced.began_at:.1f} s, was "
+            "dropped: "
             "send it again later"
         )
 

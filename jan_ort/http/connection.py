@@ -85,7 +85,7 @@ class TidyConnection(ASGIHTTPConnection):
             await asyncio.sleep(0)
             if not self._is_over:  # an app hears this after a whole answer, too
                 asked = self.scope["method"], self.scope["path"], logged_asker()
-                logger.info("%.20r %.200r: the client has gone before its answer was complete%s", *asked)
+                logger.info("%.20r %.200r: the client disconnected before its answer was complete%s", *asked)
         return message
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:

@@ -219,7 +219,7 @@ def _on_signals(ended: asyncio.Event) -> None:
         if ended.is_set() and loop.time() - first_at < _SAME_SIGNAL_S:
             return
         if ended.is_set():
-            logger.warning("ended by a second signal, without waiting for what was being done")
+            logger.warning("ended by a second signal, without waiting for running requests")
             os._exit(128 + number)
         first_at = loop.time()
         ended.set()

@@ -24,7 +24,7 @@ def passed_sockets() -> list[socket.socket]:
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)  # nor for the processes that this one starts
     if not count.isdecimal():
-        raise PassedSocketError(f"the variable LISTEN_FDS is {count!r}, and no number of sockets")
+        raise PassedSocketError(f"the variable LISTEN_FDS is {count!r}, not a number of sockets")
     return [_taken(number) for number in range(_FIRST, _FIRST + int(count))]
 
 
@@ -33,11 +33,12 @@ def _taken(number: int) -> socket.socket:
         taken = socket.socket(fileno=number)
     except OSError as error:
         raise PassedSocketError(
-            f"file descriptor {number} was passed (LISTEN_FDS), and is not a socket: {error}"
+            f"file descriptor {number} was passed (LISTEN_FDS), which is not a socket: {error}"
         ) from error
     if taken.family not in (socket.AF_INET, socket.AF_INET6) or taken.type != socket.SOCK_STREAM:
         raise PassedSocketError(
-            f"the socket that was passed ({taken.family.name}, {taken.type.name}) is none of TCP; set ListenStream= to "
+            f"the socket that was passed ({taken.family.name}, {taken.type.name}) is not a TCP socket; set "
+            "ListenStream= to "
             "an address and a port"
         )
     taken.setblocking(False)

@@ -67,8 +67,8 @@ class ServerTls:
 
     def _refuse_encrypted(self) -> str:
         raise TlsError(
-            f"the key in {self._key} is encrypted, and nobody is there to be asked for its password: write it "
-            "without (openssl pkey -in KEY -out NEW_KEY), for the server's user alone (chmod 600)"
+            f"the key in {self._key} is encrypted, and the server cannot ask for its password: decrypt it "
+            "(openssl pkey -in KEY -out NEW_KEY), readable only by the server's user (chmod 600)"
         )
 
     def _wrong(self, error: ssl.SSLError) -> TlsError:

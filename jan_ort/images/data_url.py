@@ -48,4 +48,4 @@ def check_file_size(num_bytes: int) -> None:
     if not num_bytes:
         raise ImageError("it is empty; send the bytes of a picture's file")
     if num_bytes > MAX_FILE_BYTES:
-        raise ImageError(f"it has {num_bytes} bytes; {MAX_FILE_BYTES} are allowed")
+        raise ImageError(f"it has {num_bytes} bytes; at most {MAX_FILE_BYTES} are allowed")

@@ -53,9 +53,11 @@ def decode(file: ImageFile) -> NDArray[np.uint8]:
     except (ImageError, MemoryError):
         raise
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        raise ImageError(f"it has too many pixels; {MAX_PIXELS} are allowed: make it smaller") from error
+        raise ImageError(f"it has too many pixels; at most {MAX_PIXELS} are allowed: make it smaller") from error
     except Exception as error:  # decoders raise whatever comes to them in a broken file
-        raise ImageError(f"it is no whole {kind} file ({_reason(error)}); send one, or name its own type") from error
+        raise ImageError(
+            f"it is not a complete {kind} file ({_reason(error)}); send one, or name its own type"
+        ) from error
 
 
 def _library() -> ModuleType:
@@ -70,7 +72,8 @@ def _check_size(width: int, height: int) -> None:
     """Raise ImageError for a picture that is too large, of which no pixel has been decoded yet."""
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(
-            f"it has {width} × {height} pixels; {MAX_PIXELS} are allowed, and {MAX_SIDE} on a side: make it smaller"
+            f"it has {width} × {height} pixels; at most {MAX_PIXELS} are allowed, and {MAX_SIDE} on a side: make it "
+            "smaller"
         )
 
 

@@ -61,7 +61,7 @@ def _checked(url: str, allowed: Collection[str]) -> _Place:
     except ValueError as error:
         raise ImageError(f"it is not a URL: {error}") from error
     if parts.scheme not in _PORTS or not host or len(url) > MAX_URL_LENGTH:
-        raise ImageError("it is no http or https URL of up to 4096 characters")
+        raise ImageError("it is not an http or https URL of at most 4096 characters")
     if parts.username is not None or not (url.isascii() and url.isprintable()) or " " in url:
         raise ImageError("its URL has a user name, or characters that no URL has")
     if ":" in host:
@@ -69,7 +69,7 @@ def _checked(url: str, allowed: Collection[str]) -> _Place:
     own = _PORTS[parts.scheme]
     name = host if port in (None, own) else f"{host}:{port}"
     if not any(name == each or (each[:2] == "*." and name.endswith(each[1:])) for each in map(str.lower, allowed)):
-        raise ImageError(f"this server fetches no images from {name!r}; start it with --allow-image-url {name}")
+        raise ImageError(f"this server does not fetch images from {name!r}; start it with --allow-image-url {name}")
     query = f"?{parts.query}" if parts.query else ""
     return _Place(parts.scheme, host, port or own, f"{parts.path or '/'}{query}")
 

@@ -21,7 +21,7 @@ def public_address(host: str, port: int) -> str:
     addresses = [str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found]
     for address in addresses:
         if not is_public(ipaddress.ip_address(address)):
-            raise ImageError(f"its host {host!r} is at {address}, which is no public address")
+            raise ImageError(f"its host {host!r} is at {address}, which is not a public address")
     return addresses[0]
 
 

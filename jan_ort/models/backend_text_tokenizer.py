@@ -31,7 +31,9 @@ class BackendTextTokenizer(TextTokenizer):
     def _read(self, path: Path) -> Tokenizer:
         vocab = {token.name: token_id for token_id, token in enumerate(self._own.tokens)}
         if not vocab or len(vocab) < len(self._own.tokens):
-            raise ModelFolderError(f"the tokenizer of {path.parent} has no tokens, or two of one name; get it again")
+            raise ModelFolderError(
+                f"the tokenizer of {path.parent} has no tokens, or two of the same name; download it again"
+            )
         tokenizer = Tokenizer(WordLevel(vocab, unk_token=self._own.tokens[0].name))
         controls = [token.name for token in self._own.tokens if token.is_control and token.name]
         tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in controls])

@@ -95,8 +95,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ModelFolderError(
-            f"a configuration file in {path} is not made as it has to be ({type(error).__name__}: {error}); "
-            f"{how_to_mend(path)}"
+            f"a configuration file in {path} is malformed ({type(error).__name__}: {error}); {how_to_mend(path)}"
         ) from error
 
 

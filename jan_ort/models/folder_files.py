@@ -30,7 +30,7 @@ def how_to_mend(folder: Path) -> str:
     """Return what to do about a folder with a damaged file: one of the cache is made again."""
     if (folder / MANIFEST).is_file():
         return f"remove it, and it is made again when it is needed: jan-ort models remove {folder.name}"
-    return "get it again from where the model is from"
+    return "download the model again"
 
 
 def scores_pairs(config: Mapping[str, Any]) -> bool:
@@ -112,7 +112,7 @@ class FolderFiles:
         if not isinstance(stated, str | None) or not (stated or "").isprintable() or len(stated or "") > _MAX_NAME:
             shown = repr(stated)[:80]
             raise ModelFolderError(
-                f"{self.path / 'jan_ort.json'}: name is {shown}; needed is a text of up to {_MAX_NAME} characters"
+                f"{self.path / 'jan_ort.json'}: name is {shown}; expected a string of up to {_MAX_NAME} characters"
             )
         return stated or text_in(self.foundry, "Name")[:_MAX_NAME] or folder_name(self.path)
 
@@ -121,7 +121,7 @@ class FolderFiles:
         stated = self.ours.get("tokenizer")
         if stated not in (None, "backend"):
             raise ModelFolderError(
-                f"{self.path / 'jan_ort.json'}: tokenizer is {str(stated)[:80]!r}; needed is 'backend', or nothing for "
+                f"{self.path / 'jan_ort.json'}: tokenizer is {str(stated)[:80]!r}; expected 'backend', or nothing for "
                 "tokenizer.json"
             )
         return stated is not None
@@ -187,7 +187,7 @@ class FolderFiles:
             return stated
         path = self.path / "jan_ort.json"
         raise ModelFolderError(
-            f"{path}: pair_template is {str(stated)[:80]!r}; needed is {' and '.join(places)}, each once"
+            f"{path}: pair_template is {str(stated)[:80]!r}; expected {' and '.join(places)}, each once"
         )
 
     def context_length(self) -> int:
@@ -218,7 +218,7 @@ class FolderFiles:
             listed = stated if isinstance(stated, list) else [] if stated is None else [stated]
             if not all(map(_is_token_id, listed)):
                 shown = repr(stated)[:80]
-                raise ModelFolderError(f"{self.path} says that eos_token_id is {shown}; needed is a token's number")
+                raise ModelFolderError(f"{self.path} says that eos_token_id is {shown}; expected a token id")
             token_ids.update(listed)
         token_id = self._token_id("eos_token")
         return tuple(sorted(token_ids | ({token_id} if token_id is not None else set())))

@@ -36,7 +36,7 @@ class TextTooLong(ModelsError):
     """Raised when a text has more tokens than there is room for, as far as it was read."""
 
     def __init__(self, at_least: int, limit: int) -> None:
-        super().__init__(f"the text has at least {at_least} tokens, and {limit} are allowed; shorten it")
+        super().__init__(f"the text has at least {at_least} tokens, but only {limit} are allowed; shorten it")
         self.at_least = at_least
         self.limit = limit
         self.place: int | None = None

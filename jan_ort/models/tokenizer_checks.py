@@ -101,7 +101,7 @@ def _check(tokenizer: Tokenizer) -> None:
             raise ValueError(f"its {section} may make a text {factor:.0f} times as long; {MAX_GROWTH:.0f} is the limit")
     _check_model(tokenizer)
     if (marks := tokenizer.num_special_tokens_to_add(False)) > MAX_MARKS:
-        raise ValueError(f"its post_processor puts {marks} tokens around a text; {MAX_MARKS} are allowed")
+        raise ValueError(f"its post_processor puts {marks} tokens around a text; at most {MAX_MARKS} are allowed")
     if patterns:
         _check_speed(tokenizer, patterns)
 
@@ -110,11 +110,11 @@ def _check_section(section: str, described: Any) -> Iterator[str]:
     """Check the size of each component, and return the regular expressions."""
     parts = list(components(described))
     if len(parts) > MAX_COMPONENTS:
-        raise ValueError(f"its {section} has {len(parts)} components; {MAX_COMPONENTS} are allowed")
+        raise ValueError(f"its {section} has {len(parts)} components; at most {MAX_COMPONENTS} are allowed")
     for name, text in _texts(described):
         limit = MAX_PATTERN if name in ("Regex", "String") else MAX_TEXT
         if name != "precompiled_charsmap" and len(text) > limit:
-            raise ValueError(f"{name!r} in its {section} has {len(text)} characters; {limit} are allowed")
+            raise ValueError(f"{name!r} in its {section} has {len(text)} characters; at most {limit} are allowed")
     return (text for name, text in _texts(described) if name == "Regex")
 
 
@@ -135,7 +135,7 @@ def _check_model(tokenizer: Tokenizer) -> None:
     for name in ("continuing_subword_prefix", "end_of_word_suffix", "unk_token"):
         text = getattr(model, name, None)
         if isinstance(text, str) and len(text) > MAX_TEXT:
-            raise ValueError(f"{name!r} of its model has {len(text)} characters; {MAX_TEXT} are allowed")
+            raise ValueError(f"{name!r} of its model has {len(text)} characters; at most {MAX_TEXT} are allowed")
     longest = getattr(model, "max_input_chars_per_word", 0)
     if isinstance(longest, int) and longest > MAX_WORD:
         raise ValueError(f"'max_input_chars_per_word' of its model is {longest}; at most {MAX_WORD} are allowed")

@@ -87,7 +87,7 @@ def _of_ray(status: int, headers: dict[bytes, bytes]) -> ApiError | None:
     if status == 404:
         return _retriable(503, "no model is served yet", "not_deployed")
     if status == 429:
-        return _retriable(429, "all replicas are at work, and as many requests wait as may", "queue_full")
+        return _retriable(429, "all replicas are busy, and the queue is full", "queue_full")
     return _retriable(503, "no replica can take the request now", "no_replica")
 
 

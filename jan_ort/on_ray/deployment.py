@@ -62,7 +62,9 @@ class Replica:
 def check_on_ray(settings: Settings, replicas: Replicas) -> None:
     """Refuse what several replicas cannot have. Raises: SettingsError."""
     if settings.metrics_port:
-        raise SettingsError("--metrics-port is one port, and every replica would want it; with --on ray it must be 0")
+        raise SettingsError(
+            "--metrics-port is one port, which several replicas cannot share; with --on ray it must be 0"
+        )
     if replicas.at_most is not None and replicas.at_most < replicas.num:
         raise SettingsError(f"--max-replicas is {replicas.at_most}: fewer than --replicas, {replicas.num}")
 

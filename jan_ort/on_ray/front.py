@@ -73,7 +73,7 @@ class Front:
 
 
 def _not_here() -> ApiError:
-    message = "this would change one replica of several; each loads what it is started with, or with load=request"
+    message = "this would change only one of several replicas; with load=request, each loads models on request"
     return ApiError(501, message, code="not_on_ray")
 
 

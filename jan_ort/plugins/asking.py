@@ -58,7 +58,7 @@ def within(call: Callable[[], Result], limit_s: float = LIMIT_S) -> Result:
     """
     outcome = WorkerPool("plugin", num_threads=1, max_waiting=0).submit(call)
     if not wait([outcome], limit_s).done:
-        raise PluginFault(f"it has not come back after {limit_s:g} s")
+        raise PluginFault(f"it has not returned after {limit_s:g} s")
     try:
         return outcome.result()
     except WorkCrashed as crash:  # by sys.exit(), or a KeyboardInterrupt: the user's arrives in the main thread
@@ -69,7 +69,9 @@ def checked(what: str, answer: Result, *kinds: type) -> Result:
     """Return an answer that is one of these dataclasses, with fields as they declare. Raises: PluginFault."""
     kind = next((each for each in kinds if isinstance(answer, each)), None)
     if kind is None:
-        raise PluginFault(f"{what} is {answer!r:.80}, which is no {' or '.join(each.__name__ for each in kinds)}")
+        raise PluginFault(
+            f"{what} is {answer!r:.80}, which is not an instance of {' or '.join(each.__name__ for each in kinds)}"
+        )
     try:
         TypeAdapter(tuple[kind], config=_AS_DECLARED).validate_python((answer,))  # type: ignore[valid-type]
     except ValidationError as error:
@@ -97,13 +99,13 @@ def ask_memory_need(
     def ask() -> MemoryNeed | None:
         need = backend.memory_need(model_dir, options) if isinstance(backend, EstimatesMemory) else None
         if not isinstance(need, MemoryNeed | None):
-            raise PluginFault(f"it returned {need!r:.80}, which is no MemoryNeed")
+            raise PluginFault(f"it returned {need!r:.80}, which is not a MemoryNeed")
         return need
 
     try:
         return within(ask, limit_s)
     except Exception as error:
-        logger.debug("backend %s does not tell the memory of %s: %s", backend.name, model_dir, reason_of(error))
+        logger.debug("backend %s does not state the memory of %s: %s", backend.name, model_dir, reason_of(error))
         return None
 
 

@@ -44,4 +44,4 @@ def check_builtin_model(name: str, discovered: Sequence[Discovered], asked: str 
             "--deny-backend"
         )
     for each in others:
-        logger.warning("the model %r of backend %s is passed over: another one has that name", name, each.name)
+        logger.warning("the model %r of backend %s is ignored: another one has that name", name, each.name)

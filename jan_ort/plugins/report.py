@@ -39,7 +39,7 @@ def report_backend(found: Discovered, limit_s: float = LIMIT_S) -> BackendReport
         answer = within(lambda: checked("its answer", backend.probe(), Available, Missing), limit_s)
     except Exception as error:
         reason = f"its probe failed: {reason_of(error)}"
-        logger.warning("backend %s is passed over: %s", name, reason)
+        logger.warning("backend %s is skipped: %s", name, reason)
         return replace(report, reason=reason, remedy=found.mend, traceback=trace(error))
     if isinstance(answer, Missing):
         return replace(report, reason=answer.reason, remedy=answer.remedy)

@@ -94,7 +94,7 @@ class EncodingModel(ServedModel):
         try:
             self.thread.shutdown(wait=False, cancel_futures=True)
             if not self._comes_back(min(KILL_S, CLOSE_S)) and not self._ends(CLOSE_S):
-                logger.warning("%s is left as it is: its backend has not come back after %g s", self.name, CLOSE_S)
+                logger.warning("%s is abandoned: its backend has not returned after %g s", self.name, CLOSE_S)
                 return False
             self.session.close()
             return True

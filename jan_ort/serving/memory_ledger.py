@@ -151,11 +151,11 @@ def refusal(found: FoundModel, need: MemoryNeed, left: int, settings: Settings) 
     draft = "" if found.draft is None else f" with {found.draft.folder.path}, which guesses tokens for it,"
     length = settings.context_length or folder.context_length
     slots = "--num-slots or " if settings.num_slots > 1 else ""
-    fewer = f"lower {slots}--context-length, serve fewer models, take a smaller one or --weights int4"
+    fewer = f"lower {slots}--context-length, serve fewer models, use a smaller one or --weights int4"
     return (
         f"{folder.path}{draft} needs {sum_of(need, settings.num_slots, length)} of memory, and "
         f"{_gigabytes(max(0, left), need)} are available; {fewer if need.kv_cache_bytes else 'close other programs'}, "
-        "or load it nevertheless with --memory-limit-mb 0"
+        "or load it anyway with --memory-limit-mb 0"
     )
 
 

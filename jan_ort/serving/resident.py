@@ -207,7 +207,7 @@ class Resident:
 
     def _begin_unload(self) -> None:
         if self.is_busy:
-            logger.info("%s is unloaded when the requests that use it are over; new ones wait for that", self.name)
+            logger.info("%s is unloaded once the requests that use it have finished; new ones wait", self.name)
         self.status = Residency.UNLOADING
         self._leaving, self.model = self.model, None
         self._change = asyncio.create_task(self._unload())
@@ -219,7 +219,7 @@ class Resident:
         try:
             await asyncio.to_thread(leaving.close)
         except Exception:
-            logger.exception("%s was not closed in order", self.name)
+            logger.exception("%s was not closed properly", self.name)
         del leaving  # the last reference: what follows can free it
         await asyncio.to_thread(return_memory)
         self._loader.release(self.choice)

@@ -112,7 +112,7 @@ class Server:
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()
         if self._num_requests:
-            logger.warning("%d requests are cut: they have not finished within %g s", self._num_requests, limit_s)
+            logger.warning("%d requests are cut off, as they did not finish within %g s", self._num_requests, limit_s)
 
     def roster_names(self) -> frozenset[str]:
         """Return the names that models are served under."""

@@ -30,5 +30,5 @@ class TlsSettings(BaseSettings):
     @classmethod
     def _go_with_certificate(cls, path: Path | None, others: ValidationInfo) -> Path | None:
         if path is not None and "tls_cert" in others.data and others.data["tls_cert"] is None:
-            raise ValueError("a key alone serves nothing; give its certificate, too (--tls-cert)")
+            raise ValueError("a key needs its certificate (--tls-cert)")
         return path

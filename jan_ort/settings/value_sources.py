@@ -39,7 +39,7 @@ def config_files(named: object = None) -> tuple[Path, ...]:
     if named is not None:
         path = Path(str(named)).expanduser()
         if not path.is_file():
-            reason = "that is no file" if path.exists() else "there is no such file"
+            reason = "that is not a file" if path.exists() else "there is no such file"
             raise SettingsError(f"--config (JAN_ORT_CONFIG) is {str(named)!r}: {reason}")
         return (path,)
     places = (user_config_path("jan-ort", appauthor=False) / "config.toml", LOCAL_FILE)

@@ -21,7 +21,7 @@ class TooManyValues(ContractError):
 
     def __init__(self, param: str | None, what: str, num_given: int, num_allowed: int) -> None:
         holder = "" if param is None else f"{param}: "
-        super().__init__(f"{holder}{num_given} {what} are given; {num_allowed} are allowed, send fewer")
+        super().__init__(f"{holder}{num_given} {what} are given; at most {num_allowed} are allowed, send fewer")
         self.param = param
 
 

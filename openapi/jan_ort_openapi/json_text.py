@@ -71,7 +71,8 @@ def parse_int(literal: str) -> int:
 def _check_length(literal: str) -> None:
     if len(literal) > MAX_DIGITS:
         raise MalformedBody(
-            f"the body holds a number with too many digits: it has {len(literal)} characters; {MAX_DIGITS} are allowed"
+            f"the body holds a number with too many digits: it has {len(literal)} characters; at most {MAX_DIGITS} are "
+            "allowed"
         )
 
 

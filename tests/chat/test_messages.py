@@ -110,7 +110,9 @@ def test_arguments_that_are_no_json_object_stay_text(arguments: str) -> None:
 def test_arguments_that_hold_too_much_are_refused_before_they_are_read() -> None:
     arguments = '{"a": [' + "[], " * 99_999 + "[]]}"
 
-    with pytest.raises(MessageError, match="100003 fields, objects and arrays are given; 65536 are allowed") as refused:
+    with pytest.raises(
+        MessageError, match="100003 fields, objects and arrays are given; at most 65536 are allowed"
+    ) as refused:
         converted({"role": "assistant", "tool_calls": [call("a", "now", arguments)]})
     assert refused.value.param == "messages.0.tool_calls.0.function.arguments"
 

@@ -244,7 +244,7 @@ def test_the_file_may_say_whether_weights_add_up_to_1(normalized: bool, order: l
 def test_experts_of_an_architecture_without_any_are_refused_with_the_ways_out(tmp_path: Path) -> None:
     source = written("gemma3", tmp_path, RECIPES["gemma3"].sizes, expert_count=128)
 
-    with pytest.raises(ConversionError, match=r"'gemma3\.expert_count' is 128: .* take one without, an ONNX .*as-is"):
+    with pytest.raises(ConversionError, match=r"'gemma3\.expert_count' is 128: .* use one without, an ONNX .*as-is"):
         check_gguf(source, "int8")
 
 

@@ -107,7 +107,7 @@ def test_a_file_is_converted_once_for_what_it_says(tmp_path: Path) -> None:
 
     assert (folder.task, folder.context_length, folder.chat_template) == (EMBED, 512, None)
     assert source.present(wanted, cache) == folder.path
-    with pytest.raises(ModelReferenceError, match="makes embeddings; here one is needed that generates text"):
+    with pytest.raises(ModelReferenceError, match="makes embeddings, but one that generates text is needed here"):
         find_source(str(path), Known(), task=GENERATE)
 
 
@@ -124,7 +124,7 @@ def test_weights_that_stay_as_they_are_and_pooling_are_of_the_task(tmp_path: Pat
 def test_a_fetched_file_of_another_task_is_refused(tmp_path: Path, target: Path) -> None:
     path = write("qwen3", tmp_path)
 
-    with pytest.raises(ConversionError, match="generates text; here one is needed that makes embeddings"):
+    with pytest.raises(ConversionError, match="generates text, but one that makes embeddings is needed here"):
         convert_gguf_file(path, target, Wanted(EMBED), name="m", progress=lambda stage, fraction: None)
 
 
@@ -176,6 +176,8 @@ def test_what_is_not_followed_is_refused_by_name(
 def test_a_file_that_scores_pairs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = changed(tmp_path, "bert-cls", monkeypatch, pooling_type=embedders.RANK)
 
-    with pytest.raises(ModelReferenceError, match="scores pairs of texts; here one is needed that makes embeddings"):
+    with pytest.raises(
+        ModelReferenceError, match="scores pairs of texts, but one that makes embeddings is needed here"
+    ):
         find_source(str(path), Known(), task=EMBED)
     assert find_source(str(path), Known()).stated_task() == RERANK

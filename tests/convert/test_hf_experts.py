@@ -33,7 +33,7 @@ def change_config(source: Path, **keys: Any) -> None:
     [
         ("mixtral", {"num_experts_per_tok": 9}, r"'num_experts_per_tok' is '9', but an integer from 1 to 8 is needed"),
         ("mixtral", {"num_local_experts": 7}, r"has the shape \(8, .* but the metadata say \(7,|\(8, 64\)"),
-        ("mixtral", {"hidden_act": "gelu"}, r"hidden_act is 'gelu': supported of experts: silu"),
+        ("mixtral", {"hidden_act": "gelu"}, r"hidden_act is 'gelu': only silu is supported with experts"),
         ("qwen3moe", {"mlp_only_layers": [0]}, r"mlp_only_layers is '\[0\]': supported: \[\]"),
         ("qwen2moe", {"decoder_sparse_step": 2}, r"decoder_sparse_step is '2': supported: 1"),
         ("qwen3moe", {"norm_topk_prob": "yes"}, r"'norm_topk_prob' is 'yes', but a boolean is needed"),

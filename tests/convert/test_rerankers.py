@@ -144,8 +144,8 @@ def _as_gguf(name: str, path: Path) -> Path:
     ("recipe", "values", "message"),
     [
         ("bert-cls", {"pooling_type": 4}, r"tensor 'cls\.output\.weight' is missing"),
-        ("qwen3-last", {"pooling_type": 4}, r"supported of qwen3 with a tensor cls\.output\.weight only"),
-        ("llama-both-ways", {"pooling_type": 4}, r"supported of qwen3 with a tensor cls\.output\.weight only"),
+        ("qwen3-last", {"pooling_type": 4}, r"supported with qwen3 and a tensor cls\.output\.weight"),
+        ("llama-both-ways", {"pooling_type": 4}, r"supported with qwen3 and a tensor cls\.output\.weight"),
         ("qwen3-rank", {"classifier__output_labels": ["no", "yes"]}, r"output_labels' is .*no.*; supported: yes, no"),
     ],
 )

@@ -75,7 +75,7 @@ def test_the_tokens_and_the_instruction_of_a_saved_folder_are_followed(tmp_path:
     ("template", "settings", "tokens", "message"),
     [
         ("{{ messages }}", {}, {}, "does not ask as Qwen3-Reranker does, .* GGUF file .* without modules.json"),
-        (CHAT_TEMPLATE, {"default_prompt_name": "law"}, {}, r"default_prompt_name is 'law': needed is the name"),
+        (CHAT_TEMPLATE, {"default_prompt_name": "law"}, {}, r"default_prompt_name is 'law': expected the name"),
         (
             CHAT_TEMPLATE,
             {},

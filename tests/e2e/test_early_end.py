@@ -51,7 +51,7 @@ def test_a_signal_before_it_listens_ends_the_server_with_a_line(begun: Path, num
         _, log = process.communicate(timeout=20)
 
     assert process.returncode == 0
-    assert log.splitlines()[-1] == f"jan-ort was told to stop ({number.name}) before it served"
+    assert log.splitlines()[-1] == f"jan-ort was stopped ({number.name}) before it was ready"
     assert "Traceback" not in log
 
 

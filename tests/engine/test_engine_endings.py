@@ -212,7 +212,7 @@ def test_an_engine_that_can_tell_nobody_still_frees_its_session(caplog: pytest.L
         with pytest.raises(EngineFailed):
             engine.submit(ask("Hello", SHORT))
         assert engine.close()
-    assert "has not stopped in good order" in caplog.text
+    assert "has not stopped properly" in caplog.text
 
 
 def test_close_says_whether_the_thread_has_ended(held: HeldSession) -> None:

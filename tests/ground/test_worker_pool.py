@@ -103,7 +103,7 @@ async def test_work_is_refused_when_too_much_waits(gate: Gate) -> None:
     running = [asyncio.create_task(pool.run(gate)) for _ in range(2)]
     await until_waiting(pool, 1)
 
-    with pytest.raises(PoolBusy, match="1 others wait"):
+    with pytest.raises(PoolBusy, match="1 requests are already waiting"):
         await pool.run(gate)
 
     gate.open()

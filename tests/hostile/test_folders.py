@@ -102,7 +102,7 @@ def test_an_end_of_text_that_is_no_token_is_named(name: str, child: BoundedChild
     outcome = child.ask("doctor", path=str(folder), cache_dir=str(tmp_path / "cache"))
 
     assert "eos_token_id is" in outcome.message
-    assert "needed is a token's number" in outcome.message
+    assert "expected a token id" in outcome.message
 
 
 JUNK: dict[str, Callable[[Path], object]] = {

@@ -130,7 +130,7 @@ async def test_a_body_over_the_limit_is_413_and_names_the_setting(client: Client
     status, answer = await post(client, COMPLETIONS, {"prompt": "a" * 20_000_000})
 
     assert status == 413
-    assert f"; {16 * 2**20} are allowed (setting JAN_ORT_MAX_BODY_BYTES)" in answer["error"]["message"]
+    assert f"; at most {16 * 2**20} are allowed (setting JAN_ORT_MAX_BODY_BYTES)" in answer["error"]["message"]
 
 
 async def test_the_body_limit_is_a_setting() -> None:

@@ -57,7 +57,7 @@ async def test_the_longest_kept_bytes_give_way_to_a_new_body(clock: Clock) -> No
 
     error = await outcome(old_and_large)
     assert isinstance(error, BodiesTooLarge)
-    assert f"{10 * MB + 100} bytes; {10 * MB} are allowed (JAN_ORT_BODY_MEMORY_MB)" in str(error)
+    assert f"{10 * MB + 100} bytes; at most {10 * MB} are allowed (JAN_ORT_BODY_MEMORY_MB)" in str(error)
     assert [type(await outcome(each)) for each in (old_and_small, large, new)] == [bytes] * 3
 
 

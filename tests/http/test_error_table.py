@@ -31,7 +31,7 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (EngineStopped(), 503, None, "shutting_down"),
         (PoolBusy("3 others wait"), 429, None, "queue_full"),
         (PoolClosed("stopping"), 503, None, "shutting_down"),
-        (BodiesTooLarge("10 bytes; 5 are allowed"), 503, None, "bodies_too_large"),
+        (BodiesTooLarge("10 bytes; at most 5 are allowed"), 503, None, "bodies_too_large"),
         (MemoryError(), 503, None, "out_of_memory"),
         (StepFailed("the device is lost"), 500, None, "backend_failed"),
         (EngineFailed(ZeroDivisionError("secret")), 500, None, "engine_failed"),

@@ -131,7 +131,7 @@ def test_so_is_what_is_no_file(tmp_path: Path, name: str) -> None:
 def test_keys_of_a_file_are_keys(file: Path) -> None:
     check_exposure(Settings.read(api_key_file=file, host="0.0.0.0", cors_origin="*"))
 
-    with pytest.raises(ExposureError, match="separates nothing"):
+    with pytest.raises(ExposureError, match="protects nothing"):
         check_exposure(Settings.read(api_key_file=file, admin_key="k2-bob"))
 
 

@@ -65,14 +65,14 @@ def test_every_mode_becomes_red_green_and_blue(mode: str) -> None:
 @pytest.mark.parametrize(
     ("content", "media_type", "told"),
     [
-        (PNG[:-30], "image/png", "no whole PNG file"),
-        (PNG, "image/jpeg", "no whole JPEG file"),
-        (b"GIF89a" + PNG, "image/png", "no whole PNG file"),
-        (b"<html><img src=x></html>", "image/png", "no whole PNG file"),
+        (PNG[:-30], "image/png", "not a complete PNG file"),
+        (PNG, "image/jpeg", "not a complete JPEG file"),
+        (b"GIF89a" + PNG, "image/png", "not a complete PNG file"),
+        (b"<html><img src=x></html>", "image/png", "not a complete PNG file"),
         (PNG, "image/svg+xml", "'image/svg.xml' is not read; these are: image/png, "),
         (PNG, "text/html", "'text/html' is not read"),
-        (bomb(60_000, 600), "image/png", "has 60000 × 600 pixels; 33554432 are allowed"),
-        (bomb(30_000, 30_000), "image/png", "too many pixels; 33554432 are allowed"),
+        (bomb(60_000, 600), "image/png", "has 60000 × 600 pixels; at most 33554432 are allowed"),
+        (bomb(30_000, 30_000), "image/png", "too many pixels; at most 33554432 are allowed"),
         (bomb(MAX_SIDE + 8, 1), "image/png", f"and {MAX_SIDE} on a side"),
     ],
 )

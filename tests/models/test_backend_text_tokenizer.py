@@ -120,7 +120,7 @@ def test_a_backend_without_one_is_refused_with_the_remedy(folder: Path) -> None:
 def test_a_folder_that_says_another_thing_is_refused(folder: Path) -> None:
     (folder / "jan_ort.json").write_text('{"tokenizer": "mine"}')
 
-    with pytest.raises(ModelFolderError, match="tokenizer is 'mine'; needed is 'backend'"):
+    with pytest.raises(ModelFolderError, match="tokenizer is 'mine'; expected 'backend'"):
         ModelFolder.read(folder)
 
 
@@ -128,5 +128,5 @@ def test_a_vocabulary_with_two_tokens_of_a_name_is_refused() -> None:
     own = OwnTokenizer()
     own.tokens[1] = own.tokens[0]
 
-    with pytest.raises(ModelFolderError, match="two of one name"):
+    with pytest.raises(ModelFolderError, match="two of the same name"):
         BackendTextTokenizer(FOLDER / "tokenizer.json", own)

@@ -217,19 +217,19 @@ def test_a_template_for_tools_may_be_a_file_of_its_own(tmp_path: Path) -> None:
     [
         (
             {"generation_config_json": {"eos_token_id": "2"}},
-            "says that eos_token_id is '2'; needed is a token's number",
+            "says that eos_token_id is '2'; expected a token id",
         ),
         ({"config_json": CONFIG | {"eos_token_id": [1, None]}}, r"says that eos_token_id is \[1, None\]"),
-        ({"config_json": CONFIG | {"architectures": 3}}, "not made as it has to be .* get it again"),
-        ({"tokenizer_config_json": {"chat_template": [1]}}, "not made as it has to be .* get it again"),
-        ({"genai_config_json": {"model": []}}, "not made as it has to be .* get it again"),
-        ({"jan_ort_json": {"name": ["m"]}}, r"name is \['m'\]; needed is a text"),
+        ({"config_json": CONFIG | {"architectures": 3}}, "malformed .* download the model again"),
+        ({"tokenizer_config_json": {"chat_template": [1]}}, "malformed .* download the model again"),
+        ({"genai_config_json": {"model": []}}, "malformed .* download the model again"),
+        ({"jan_ort_json": {"name": ["m"]}}, r"name is \['m'\]; expected a string"),
         (
             {
                 "tokenizer_json": {"added_tokens": [{"id": "x", "content": "<s>"}]},
                 "tokenizer_config_json": {"eos_token": "<s>"},
             },
-            "not made as it has to be .* get it again",
+            "malformed .* download the model again",
         ),
     ],
 )
@@ -249,7 +249,7 @@ def test_a_directory_in_the_place_of_a_file_is_one_error(tmp_path: Path) -> None
 def test_a_template_that_is_no_text_is_one_error(tmp_path: Path) -> None:
     (write_folder(tmp_path) / "chat_template.jinja").write_bytes(b"\xff\xfe")
 
-    with pytest.raises(ModelFolderError, match="not made as it has to be"):
+    with pytest.raises(ModelFolderError, match="malformed"):
         ModelFolder.read(tmp_path)
 
 

@@ -184,5 +184,5 @@ def test_a_text_that_cannot_fit_is_refused_unread(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tokenizer, "_tokenizer", None)
 
     for check in (tokenizer.check_unread, tokenizer.check_fits):
-        with pytest.raises(TextTooLong, match=r"at least \d{4,} tokens, and 512 are allowed"):
+        with pytest.raises(TextTooLong, match=r"at least \d{4,} tokens, but only 512 are allowed"):
             check("word " * 1_000_000, 512)

@@ -92,7 +92,7 @@ def test_tokenizing_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.Monke
     encode_part = tokenizer.encode_part
     monkeypatch.setattr(tokenizer, "encode_part", lambda text: read.append(len(text)) or encode_part(text))
 
-    with pytest.raises(TextTooLong, match=r"at least \d+ tokens, and 512 are allowed"):
+    with pytest.raises(TextTooLong, match=r"at least \d+ tokens, but only 512 are allowed"):
         tokenizer.check_fits("a, " * 1_000_000, 512)
 
     assert sum(read) < 20_000

@@ -186,5 +186,5 @@ def test_a_text_loses_the_space_that_encoding_put_in_front(
 def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, {"model": {"type": "Unheard-of"}})
 
-    with pytest.raises(ModelFolderError, match=f"{re.escape(str(path))} .*get it again"):
+    with pytest.raises(ModelFolderError, match=f"{re.escape(str(path))} .*download the model again"):
         TextTokenizer(path)

@@ -64,12 +64,15 @@ def test_a_text_is_a_text_across_the_pieces_that_are_looked_at(before: int) -> N
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"model": "a", "prompt": [' + b"1," * 999 + b"1]}", "prompt: 1002 values are given; 160 are allowed"),
+        (
+            b'{"model": "a", "prompt": [' + b"1," * 999 + b"1]}",
+            "prompt: 1002 values are given; at most 160 are allowed",
+        ),
         (
             b'{"prompt": [{"a": [1]}' + b', {"b": 2}' * 40 + b"]}",
-            "prompt: 86 fields, objects and arrays are given; 10",
+            "prompt: 86 fields, objects and arrays are given; at most 10",
         ),
-        (b'{"x": [' + b"1," * 999 + b"1]}", "1001 values are given; 160 are allowed"),
+        (b'{"x": [' + b"1," * 999 + b"1]}", "1001 values are given; at most 160 are allowed"),
     ],
 )
 def test_the_refusal_names_the_field_and_both_numbers(body: bytes, message: str) -> None:

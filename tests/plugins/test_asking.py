@@ -27,7 +27,7 @@ FAULTS = {
     "raise ValueError('two\\nlines')": "ValueError: two lines",
     "sys.exit(3)": "SystemExit: 3",
     "raise KeyboardInterrupt": "KeyboardInterrupt",
-    "time.sleep(3)": "it has not come back after 0.2 s",
+    "time.sleep(3)": "it has not returned after 0.2 s",
     "return 'yes'": "'yes'",
     "return None": "None",
     "raise ModelError('no driver')": "no driver",
@@ -154,7 +154,7 @@ def test_a_session_whose_info_cannot_be_true_is_refused_and_closed(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("return 3", "is 3, which is no SessionInfo"),
+        ("return 3", "is 3, which is not an instance of SessionInfo"),
         ("raise OSError('gone')", "raised OSError in a session's info: gone"),
         ("sys.exit(1)", "raised SystemExit in a session's info: 1"),
     ],
@@ -218,7 +218,7 @@ def test_a_backend_with_no_more_than_it_must_have_takes_every_option_and_tells_n
 
 
 @pytest.mark.parametrize(
-    ("body", "fault"), [("time.sleep(3)", "has not come back after 0.2 s"), ("return [3]", "an installation is 3")]
+    ("body", "fault"), [("time.sleep(3)", "has not returned after 0.2 s"), ("return [3]", "an installation is 3")]
 )
 def test_an_installation_that_hangs_or_tells_nonsense_is_the_plugins_fault(
     plugins: Plugins, body: str, fault: str

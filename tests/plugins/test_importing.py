@@ -72,12 +72,15 @@ def test_a_field_that_cannot_be_read_is_found_out_at_once(plugins: Plugins, fiel
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("capabilities = 'generate'", "its capabilities is 'generate', which is no frozenset of these: generate, fork"),
+        (
+            "capabilities = 'generate'",
+            "its capabilities is 'generate', which is not a frozenset of these: generate, fork",
+        ),
         ("capabilities = (flag for flag in ['generate'])", "<generator object"),
         ("capabilities = frozenset({'genrate'})", "did you mean 'generate'?"),
         ("abi = '2.0'", "version 2.0"),
         ("abi = '10.0'", "version 10.0"),
-        ("abi = None", "its abi is None, which is no text of the form MAJOR.MINOR"),
+        ("abi = None", "its abi is None, which is not a text of the form MAJOR.MINOR"),
         ("abi = 1", "its abi is 1, which"),
         ("abi = 1.0", "its abi is 1.0, which"),
         ("abi = '1'", "its abi is '1', which"),
@@ -85,17 +88,20 @@ def test_a_field_that_cannot_be_read_is_found_out_at_once(plugins: Plugins, fiel
         ("abi = '1.0.0'", "its abi is '1.0.0', which"),
         ("abi = '1.\\u0664'", "its abi is '1.\u0664', which"),
         ("abi = ''", "its abi is '', which"),
-        ("abi = type('A', (), {'__str__': lambda self: '1.0'})()", "which is no text of the form MAJOR.MINOR"),
+        ("abi = type('A', (), {'__str__': lambda self: '1.0'})()", "which is not a text of the form MAJOR.MINOR"),
         ("capabilities = [3]", "an unknown capability '3'"),
-        ("probe = None", "its probe is None, which is no method"),
-        ("accepts = 'yes'", "its accepts is 'yes', which is no method"),
-        ("open = None", "its open is None, which is no method"),
-        ("builtin_models = 3", "its builtin_models is 3, which is no mapping of names"),
-        ("builtin_models = ()", "its builtin_models is (), which is no mapping of names"),
-        ("builtin_models = [('mine', Path('folder'))]", "'folder'))], which is no mapping of names"),
-        ("name = None", "its name is None, which is no text"),
+        ("probe = None", "its probe is None, which is not a method"),
+        ("accepts = 'yes'", "its accepts is 'yes', which is not a method"),
+        ("open = None", "its open is None, which is not a method"),
+        ("builtin_models = 3", "its builtin_models is 3, which is not a mapping of names"),
+        ("builtin_models = ()", "its builtin_models is (), which is not a mapping of names"),
+        ("builtin_models = [('mine', Path('folder'))]", "'folder'))], which is not a mapping of names"),
+        ("name = None", "its name is None, which is not a text"),
         ("builtin_models = {3: Path()}", "builtin_models is {3: "),
-        ("builtin_models = {'mine': 'folder'}", "builtin_models is {'mine': 'folder'}, which is no mapping of names"),
+        (
+            "builtin_models = {'mine': 'folder'}",
+            "builtin_models is {'mine': 'folder'}, which is not a mapping of names",
+        ),
     ],
 )
 def test_a_descriptor_with_a_field_of_another_kind_is_refused_with_a_remedy(
@@ -126,7 +132,7 @@ def test_an_import_that_hangs_is_given_up(plugins: Plugins) -> None:
 
     assert time.monotonic() - started < 4
     assert row.backend is None
-    assert row.error == "jan_ort_stuck:backend failed to import: it has not come back after 0.2 s"
+    assert row.error == "jan_ort_stuck:backend failed to import: it has not returned after 0.2 s"
 
 
 def test_two_that_clash_are_both_refused_and_name_each_other(plugins: Plugins) -> None:

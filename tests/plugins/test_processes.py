@@ -98,7 +98,7 @@ def test_what_a_plugin_leaves_running_does_not_keep_the_process(plugins: Plugins
 
     assert result.returncode == 0
     assert any(each["name"] == "holds" and each["usable"] for each in json.loads(result.stdout))
-    assert "ended without waiting any longer" in result.stderr
+    assert "stopped waiting for the threads" in result.stderr
 
 
 @pytest.mark.parametrize(

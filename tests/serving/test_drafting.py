@@ -127,10 +127,10 @@ def test_a_draft_model_is_what_drafts() -> None:
     [
         ("./not/there.gguf", r"--draft-model ./not/there.gguf: .*not/there.gguf.* does not exist"),
         ("smolm2-135m-instruct", "--draft-model .*did you mean 'smollm2-135m-instruct'"),
-        ("all-minilm-l6-v2", "--draft-model all-minilm-l6-v2: .* makes embeddings; here one is needed that generates"),
+        ("all-minilm-l6-v2", "--draft-model all-minilm-l6-v2: .* makes embeddings, but one that generates"),
         (
             "reference-reranker",
-            "--draft-model reference-reranker: .* scores pairs of texts; here one is needed that gen",
+            "--draft-model reference-reranker: .* scores pairs of texts, but one that gen",
         ),
     ],
 )

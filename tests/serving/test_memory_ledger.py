@@ -51,8 +51,8 @@ def test_a_model_that_does_not_fit_is_refused_with_the_sum() -> None:
 
     assert str(refused.value) == (
         f"{Path('models/big')} needs 7.7 GB (weights 1.0, KV cache 6.6 for 8 slots of 8,192 tokens, working memory "
-        "0.1) of memory, and 4.0 GB are available; lower --num-slots or --context-length, serve fewer models, take "
-        "a smaller one or --weights int4, or load it nevertheless with --memory-limit-mb 0"
+        "0.1) of memory, and 4.0 GB are available; lower --num-slots or --context-length, serve fewer models, use "
+        "a smaller one or --weights int4, or load it anyway with --memory-limit-mb 0"
     )
 
 

@@ -224,7 +224,7 @@ async def test_an_embedding_that_hangs_does_not_keep_the_server_from_stopping(
         request.cancel()
         released.set()
 
-    assert "eve is left as it is: its backend has not come back after 0.1 s" in caplog.text
+    assert "eve is abandoned: its backend has not returned after 0.1 s" in caplog.text
     assert not closed.is_set(), "a session that is in use is not closed"
 
 

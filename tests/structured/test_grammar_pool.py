@@ -160,7 +160,7 @@ async def test_slow_grammars_take_few_threads_and_leave_the_others_alone(
     asked = [asyncio.create_task(grammars.gbnf(str(number))) for number in range(NUM_THREADS + MAX_WAITING)]
     await begun(slow, NUM_THREADS)
 
-    with pytest.raises(PoolBusy, match=f"{MAX_WAITING} others wait already"):
+    with pytest.raises(PoolBusy, match=f"{MAX_WAITING} requests are already waiting"):
         await grammars.gbnf("one more")
 
     assert await asyncio.wait_for(asyncio.to_thread(lambda: 1), 5) == 1
@@ -209,7 +209,7 @@ async def test_a_request_does_not_wait_for_a_thread_for_ever(
     await begun(slow, NUM_THREADS)
     monkeypatch.setattr(grammar_pool, "QUEUE_TIME_S", 0.05)
 
-    with pytest.raises(PoolBusy, match=r"others were first for 0\.05 s"):
+    with pytest.raises(PoolBusy, match=r"no thread was free for 0\.05 s"):
         await grammars.gbnf("a")
 
     slow.gate.set()

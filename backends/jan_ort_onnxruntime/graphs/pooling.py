@@ -53,9 +53,11 @@ class Pooling:
             return self
         if mode is None:
             raise ModelError(
-                f"{folder} does not say how the vectors of its tokens become one (it has no modules.json and no "
-                f"1_Pooling), and its name tells no family that is known; say it: --pooling {', '.join(MODES[:-1])} or "
-                f"{MODES[-1]}, as the model's page has it"
+                f"{folder} does not say how to pool its token vectors (it has no modules.json and no 1_Pooling), and "
+                "its "
+                f"name matches no known family; set --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as on the "
+                "model's "
+                "page"
             )
         return replace(self, mode=mode)
 

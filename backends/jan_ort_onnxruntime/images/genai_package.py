@@ -36,4 +36,4 @@ def _lacking(folder: Path, parts: dict[str, dict[str, Any]]) -> str:
 def _way_out(kind: object) -> str:
     if name := _TRIOS.get(str(kind)):
         return f"take {name} as onnx-community publishes it: onnx/vision_encoder, embed_tokens and decoder_model_merged"
-    return "no other layout of this model is read, so take another one: docs/images.md lists them"
+    return "no other layout of this model is supported, so use another model: docs/images.md lists them"

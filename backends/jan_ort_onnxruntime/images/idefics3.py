@@ -42,7 +42,9 @@ class Idefics3Processor(ImageProcessor):
         scaled = resized(scaled, *self._whole_tiles(height, width), self._resample)
         rows, columns = (length // self._tile for length in scaled.shape[:2])
         if max(rows, columns) > _MAX_TILES:
-            raise BadInput("pixels", f"are of a shape that takes {rows} × {columns} tiles; {_MAX_TILES} are allowed")
+            raise BadInput(
+                "pixels", f"are of a shape that takes {rows} × {columns} tiles; at most {_MAX_TILES} are allowed"
+            )
         if rows * columns == 1:
             return Views(scaled[np.newaxis], self._text(0, 0))
         tiles = scaled.reshape(rows, self._tile, columns, self._tile, 3).swapaxes(

@@ -143,6 +143,6 @@ PROCESSORS: Mapping[str, Callable[[Mapping[str, Any], ProcessorConfig], ImagePro
 """How images are read, by config.json's model_type."""
 
 UNREAD: Mapping[str, str] = {
-    "paligemma": "it looks at a whole prompt both ways, so no part of one can be kept or computed first; take a gemma3",
+    "paligemma": "it looks at a whole prompt both ways, so no part of one can be kept or computed first; use a gemma3",
 }
 """Kinds whose graphs are published in the same layout, and cannot be run a part of a prompt at a time."""

@@ -76,7 +76,7 @@ def untouched_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any
         pages = mmap.mmap(-1, num_bytes, flags=flags)
     except (OSError, MemoryError, OverflowError, ValueError) as error:  # the last two: no such size is possible
         raise OutOfMemory(
-            f"no memory for a KV cache of {num_bytes} bytes; take fewer slots or a smaller context length"
+            f"no memory for a KV cache of {num_bytes} bytes; use fewer slots or a smaller context length"
         ) from error
     with contextlib.suppress(OSError):  # a kernel that has no huge pages takes no advice about them
         pages.madvise(mmap.MADV_NOHUGEPAGE)

@@ -74,7 +74,7 @@ class StateRows:
         try:
             return tuple(tensor[place, row].copy() for tensor in self._tensors)
         except MemoryError as error:
-            raise OutOfMemory(f"no memory for a checkpoint of {self.row_bytes} bytes; take fewer slots") from error
+            raise OutOfMemory(f"no memory for a checkpoint of {self.row_bytes} bytes; use fewer slots") from error
 
     def parts(self, row: int) -> list[NDArray[np.float32]]:
         """Return what a row holds between two steps, which may be read and written."""

@@ -56,4 +56,6 @@ def check_placement(provider: Provider, nodes: Mapping[str, int], model_path: Pa
 
 def told(nodes: Mapping[str, int]) -> str:
     """Say in words where the nodes run."""
-    return ", ".join(f"{count} nodes on {name}" for name, count in nodes.items()) or "its nodes' places are not known"
+    return (
+        ", ".join(f"{count} nodes on {name}" for name, count in nodes.items()) or "the places of its nodes are unknown"
+    )

@@ -33,7 +33,7 @@ def try_out(packages: Mapping[str, str]) -> dict[str, str]:
         try:
             status = process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            faults[distribution] = f"it has not come back after {LIMIT_S:g} s"
+            faults[distribution] = f"it has not returned after {LIMIT_S:g} s"
             process.kill()
             with suppress(subprocess.TimeoutExpired):  # a driver may hold it
                 process.wait(_KILL_S)

@@ -64,7 +64,7 @@ def _try(candidate: Candidate, graph: Path, runtime: Any) -> ProviderTruth:
         return ProviderTruth(provider.name, True, False, f"its node ran on {next(iter(nodes))}", provider.repair)
     if not np.allclose(product, 2 * values):
         return ProviderTruth(provider.name, True, False, "it computes wrong numbers", provider.repair)
-    return ProviderTruth(provider.name, True, True, "ran a graph of one node" if nodes else "ran; nodes are not told")
+    return ProviderTruth(provider.name, True, True, "ran a graph of one node" if nodes else "ran; nodes are unknown")
 
 
 def _write_graph(path: Path) -> Path:

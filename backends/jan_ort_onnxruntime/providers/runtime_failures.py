@@ -79,7 +79,7 @@ def loading(model_path: Path, provider: str | None = None, remedy: str = "") -> 
         yield
     except MemoryError as error:
         raise OutOfMemory(
-            f"no memory for the weights of {model_path}; close other programs or take a smaller model"
+            f"no memory for the weights of {model_path}; close other programs or use a smaller model"
         ) from error
     except ORT_ERRORS as error:
         failure, message = device_failure(message_line(error, _LIMIT)), message_line(error)
@@ -103,7 +103,7 @@ def loading(model_path: Path, provider: str | None = None, remedy: str = "") -> 
 @contextmanager
 def allocating() -> Iterator[None]:
     """Raise typed errors for what ONNX Runtime raises while a device's memory is taken for the KV cache."""
-    remedy = "take fewer slots or a smaller context length"
+    remedy = "use fewer slots or a smaller context length"
     try:
         yield
     except MemoryError as error:

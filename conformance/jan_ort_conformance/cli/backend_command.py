@@ -24,30 +24,36 @@ _EXACT = Tolerances()
 @click.command("backend")
 @click.argument("name")
 @judging
-@click.option("--model", type=click.Path(path_type=Path, file_okay=False), help="Model folder; else its built-in one.")
-@click.option("--extra", multiple=True, metavar="NAME=VALUE", help="An option of the backend's own; may be repeated.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Model folder; by default the backend's built-in model.",
+)
+@click.option("--extra", multiple=True, metavar="NAME=VALUE", help="Option of the backend; may be repeated.")
 @click.option(
     "--time-limit",
     type=click.FloatRange(1),
     default=TIME_LIMIT_S,
     show_default=True,
-    help="Seconds for one case.",
+    help="Time limit for one case, in seconds.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases at once, each in a process.")
-@click.option("--in-process", is_flag=True, help="All cases in this process: quicker, but a crash ends the run.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases in parallel, each in its own process."
+)
+@click.option("--in-process", is_flag=True, help="Run all cases in this process: faster, but a crash ends the run.")
 @click.option(
     "--same-kind-tolerance",
     type=click.FloatRange(0),
     default=_EXACT.same_kind,
     show_default=True,
-    help="Allowed difference of logits that come from like steps, as a fraction of a row's range; 0: to the bit.",
+    help="Allowed difference of logits between steps of the same kind, as a fraction of a row's range; 0: equal bits.",
 )
 @click.option(
     "--other-kind-tolerance",
     type=click.FloatRange(0),
     default=_EXACT.other_kind,
     show_default=True,
-    help="The same for a prompt at once against token by token.",
+    help="The same between a prompt at once and token by token.",
 )
 def backend_command(name: str, output: Path | None, skips: Skips, **options: Any) -> None:
     """Judge the backend NAME, as it is registered; or module:attribute. Exit status 0: no FAIL and no LIES."""

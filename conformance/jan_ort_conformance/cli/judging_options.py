@@ -72,7 +72,7 @@ _OPTIONS = [
         type=click.Choice([each.value for each in Level]),
         default="full",
         show_default=True,
-        help="How much is asked.",
+        help="How much is required.",
     ),
     click.option(
         "--compare",

@@ -52,14 +52,14 @@ def main() -> None:
 @main.command()
 @click.argument("url")
 @judging
-@click.option("--key", envvar="JAN_ORT_KEY", help="The server's API key; without it, authentication is not judged.")
-@click.option("--model", help="The model that is asked; without it, the first that the server lists.")
+@click.option("--key", envvar="JAN_ORT_KEY", help="The server's API key; without it, authentication is not tested.")
+@click.option("--model", help="Model to use; by default the first that the server lists.")
 @click.option(
     "--profile",
     "profiles",
     multiple=True,
     type=click.Choice([BASE, *PROFILES]),
-    help="Only what belongs to this surface; may be repeated. Without it, all that the server has.",
+    help="Test only this part of the API; may be repeated. By default everything the server has.",
 )
 @click.option("--seed", type=int, help="Seed of the generated requests; printed, so that a run can be repeated.")
 @click.option(
@@ -67,18 +67,32 @@ def main() -> None:
     type=click.IntRange(1),
     default=50,
     show_default=True,
-    help="Cases of the phase fuzzing, an operation; those of examples and coverage come on top.",
+    help="Cases per operation in the fuzzing phase, in addition to the phases examples and coverage.",
 )
-@click.option("--time-limit", type=click.FloatRange(1), default=900.0, show_default=True, help="Seconds for fuzzing.")
-@click.option("--max-tokens", type=click.IntRange(1), default=8, show_default=True, help="Bound of fuzzed generations.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Longest silence, in s.")
-@click.option("--server-cmd", help="Command that starts the server; run again whenever a case has killed it.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(1),
+    default=900.0,
+    show_default=True,
+    help="Time limit for fuzzing, in seconds.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Maximum length of answers to fuzzed requests, in tokens.",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Longest silence, in seconds."
+)
+@click.option("--server-cmd", help="Command that starts the server; run again whenever a case kills it.")
 @click.option(
     "--ca-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Certificates (PEM) to trust, for a server with one of its own.",
 )
-@click.option("--pristine", is_flag=True, help="Fuzz by the document without our overlay; deviations must be listed.")
+@click.option("--pristine", is_flag=True, help="Fuzz with the document without our overlay; deviations must be listed.")
 @click.option("--fuzz/--no-fuzz", default=True, help="Whether to run schemathesis.", show_default=True)
 def http(url: str, output: Path | None, level: str, compare: Results | None, **options: object) -> None:
     """Judge the server at URL (http://host:port, with or without a path before /v1)."""
@@ -101,7 +115,7 @@ def _runs(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), callback=_runs)
-@click.option("--name", "names", multiple=True, help="Name of a run's column, in their order; else its subject.")
+@click.option("--name", "names", multiple=True, help="Column name for each run, in order; by default its subject.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="comparison.html", show_default=True)
 def compare(runs: list[Results], names: tuple[str, ...], output: Path) -> None:
     """Show several servers side by side, from the results.json of each: a page, or a table of themes in a .md file."""

@@ -23,7 +23,7 @@ def end_in_time(code: object) -> None:
 def _end_late(status: int) -> None:
     time.sleep(GRACE_S)  # a daemon does not survive the end of the interpreter: what follows happens only if it hangs
     names = ", ".join(each.name for each in threading.enumerate() if each.name not in ("MainThread", "end"))
-    told = f"ended without waiting any longer for the threads of a backend: {names or 'an exit handler'}\n"
+    told = f"stopped waiting for the threads of a backend: {names or 'an exit handler'}\n"
     for stream, words in ((sys.stdout, ""), (sys.stderr, told)):
         if stream is not None and not stream.closed:
             stream.write(words)

@@ -14,7 +14,7 @@ from jan_ort_conformance.verdicts.verdict import Verdict
 _WORDS = {
     Verdict.PASS: "does what it should",
     Verdict.FAIL: "does not",
-    Verdict.UNSUPPORTED: "says it cannot, and refuses properly",
+    Verdict.UNSUPPORTED: "says that it cannot, and rejects it properly",
     Verdict.LIES: "declares one thing and does another",
     Verdict.SKIP: "not judged: a known issue, or the server is gone",
 }

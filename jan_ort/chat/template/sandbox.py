@@ -107,7 +107,7 @@ class CountingSandbox(ImmutableSandboxedEnvironment):
         meter = MeteredTree()
         meter.visit(tree)
         if meter.weight > MAX_WEIGHT:
-            raise WorkExceeded(f"it has {meter.weight} parts; {MAX_WEIGHT} are allowed")
+            raise WorkExceeded(f"it has {meter.weight} parts; at most {MAX_WEIGHT} are allowed")
         tree.set_environment(self)
         return self.from_string(tree)
 

@@ -114,7 +114,8 @@ def _compile(source: str, now: Callable[[], datetime]) -> Template:
 
     if len(source) > MAX_SOURCE_LENGTH:
         raise ChatTemplateError(
-            f"the model's chat template has {len(source)} characters; {MAX_SOURCE_LENGTH} are allowed: shorten it"
+            f"the model's chat template has {len(source)} characters; at most {MAX_SOURCE_LENGTH} are allowed: shorten "
+            "it"
         )
     environment = CountingSandbox()
     environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now(now))

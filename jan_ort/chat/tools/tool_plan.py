@@ -173,7 +173,7 @@ def _plan(tools: tuple[Tool, ...], choice: Any, param: str, *, is_parallel: bool
     if named is not None:
         chosen = tuple(tool for tool in tools if tool.name == named)
         if not chosen:
-            raise ToolError(param, f"{_short(named)} is no function of this request; {_known(tools)}")
+            raise ToolError(param, f"{_short(named)} is not a function of this request; {_known(tools)}")
         return ToolPlan(tools, ToolChoice.NAMED, chosen, is_parallel=False, is_legacy=is_legacy)
     kind = ToolChoice(choice or "auto")
     return ToolPlan(tools, kind, () if kind is ToolChoice.NONE else tools, is_parallel, is_legacy)

@@ -24,22 +24,22 @@ _COLUMNS = ("clients", "requests", "failed", "first p50", "first p99", "between 
 
 @click.command()
 @click.argument("url")
-@click.option("--model", help="Model that is asked; the first of the server's list if not given.")
+@click.option("--model", help="Model to use; by default the first in the server's list.")
 @click.option(
     "--clients",
     type=click.IntRange(1, 256),
     multiple=True,
     default=_DEFAULT_CLIENTS,
-    help="Clients that ask at once; 1, 4 and 16 if not given. May be given several times.",
+    help="Number of concurrent clients; by default 1, 4 and 16. May be given several times.",
 )
-@click.option("--requests", type=click.IntRange(min=1), default=8, help="Requests of each client; 8 if not given.")
+@click.option("--requests", type=click.IntRange(min=1), default=8, help="Requests per client; by default 8.")
 @click.option(
-    "--prompt-words", type=click.IntRange(1, 100_000), default=64, help="Length of a prompt; 64 if not given."
+    "--prompt-words", type=click.IntRange(1, 100_000), default=64, help="Prompt length in words; by default 64."
 )
 @click.option(
-    "--max-tokens", type=click.IntRange(min=1), default=64, help="Length of an answer at most; 64 if not given."
+    "--max-tokens", type=click.IntRange(min=1), default=64, help="Maximum length of an answer in tokens; by default 64."
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: a list with the figures of each number of clients.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: a list with the figures for each number of clients.")
 @setting_options(("api_key", "config"))
 def bench(
     *,

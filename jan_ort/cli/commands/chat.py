@@ -41,21 +41,21 @@ def _check_temperature(ctx: click.Context, param: click.Parameter, value: float 
 @click.command()
 @click.argument("question", required=False)
 @click.option("--url", help="A running server, such as http://127.0.0.1:8000; otherwise the model is loaded here.")
-@click.option("--system", help="Instruction that the model is given first.")
+@click.option("--system", help="System prompt.")
 @click.option(
     "--temperature",
     type=float,
     callback=_check_temperature,
-    help="0 takes the likeliest token; otherwise what the model's makers recommend.",
+    help="0 always takes the most likely token; by default what the model's authors recommend.",
 )
 @click.option(
     "--image",
     "images",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Picture for the first question, for a model that reads images. May be given several times.",
+    help="Image for the first question, if the model reads images. May be given several times.",
 )
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Length of an answer at most.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Maximum length of an answer in tokens.")
 @setting_options(_SETTINGS)
 def chat(
     *,

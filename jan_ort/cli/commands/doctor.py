@@ -32,10 +32,10 @@ _DEFAULT_FILE = ""
     flag_value=_DEFAULT_FILE,
     metavar="[FILE]",
     help="Also write one file for a bug report: the report, the last log and the last requests that failed, without "
-    "secrets; what it holds is shown first.",
+    "secrets; its contents are listed first.",
 )
 @click.option(
-    "--include-prompts", is_flag=True, help="Leave in the bundle what requests say, if the server has kept that."
+    "--include-prompts", is_flag=True, help="Keep the texts of requests in the bundle, if the server recorded them."
 )
 @click.option(
     "--install-providers",

@@ -65,7 +65,7 @@ def serve(
             raise click.ClickException(str(error)) from error
         keep_log(settings)  # not before: a refused start leaves nothing behind
         for path in config_files(settings.config):
-            logger.info("settings are read from %s", path)
+            logger.info("reading settings from %s", path)
     if on is not None:
         sys.exit(_launch_on_ray(settings, apart(settings, checked.choices), listeners, replicas or 1, max_replicas))
     sys.exit(launch(settings, checked, listeners, tls))

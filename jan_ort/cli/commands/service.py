@@ -23,17 +23,19 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 
 def _check_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise click.BadParameter(f"{value!r} has more than letters, digits and _ . -")
+        raise click.BadParameter(f"{value!r} is not a service name: use up to 64 letters, digits and _ . -")
     return value
 
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
     """Add the flags that say which service is meant."""
     for option in (
-        click.option("--dry-run", is_flag=True, help="Show what would be written and run, and do nothing."),
-        click.option("--system", is_flag=True, help="For the whole machine, which takes its rights; not on a Mac."),
+        click.option("--dry-run", is_flag=True, help="Only show what would be written and run."),
         click.option(
-            "--name", default="jan-ort", callback=_check_name, help="Name of the service; jan-ort if not given."
+            "--system", is_flag=True, help="For the whole machine: needs root or an administrator; not on a Mac."
+        ),
+        click.option(
+            "--name", default="jan-ort", callback=_check_name, help="Name of the service; by default jan-ort."
         ),
     ):
         command = option(command)
@@ -70,7 +72,7 @@ def service() -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TOML file of the service's settings; otherwise your config.toml."
 )
-@click.option("--socket", is_flag=True, help="Have systemd hold the port, which stays open during a restart.")
+@click.option("--socket", is_flag=True, help="Let systemd hold the port, so that it stays open during a restart.")
 @_which
 def install(*, config: Path | None, socket: bool, dry_run: bool, name: str, system: bool) -> None:
     """Write the service, start it, and have it started again with the machine or your session.
@@ -88,7 +90,7 @@ def install(*, config: Path | None, socket: bool, dry_run: bool, name: str, syst
             return
         applying.install(plan)
     say(f"The service is installed: {plan.files[0].path}")
-    say(f"'jan-ort service status' shows how it does. {plan.note}".rstrip())
+    say(f"'jan-ort service status' shows its state. {plan.note}".rstrip())
 
 
 @service.command()

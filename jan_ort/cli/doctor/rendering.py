@@ -98,7 +98,7 @@ def _memory(need: MemoryNeed) -> str:
 
 
 def _device(device: DeviceReport) -> Iterator[str]:
-    nodes = ", ".join(f"{count} nodes on {name}" for name, count in device.nodes.items()) or "nodes are not told"
+    nodes = ", ".join(f"{count} nodes on {name}" for name, count in device.nodes.items()) or "nodes are unknown"
     yield f"  asked for {device.requested}, runs on {device.used}: {nodes}"
     for name, reason in device.declined.items():
         yield f"  not on {name}: {reason}"

@@ -116,11 +116,11 @@ def _texts(lines: Iterable[bytes], on_thought: Callable[[str], None]) -> Iterato
         except ValueError as error:
             raise ChatError(f"the server sent an event that is not valid JSON: {value.strip()[:80]!r}") from error
         if "error" in event:
-            raise ChatError(f"the server could not go on: {event['error'].get('message', event['error'])}")
+            raise ChatError(f"the server failed: {event['error'].get('message', event['error'])}")
         for choice in event.get("choices", ()):
             delta = choice.get("delta", {})
             if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                 on_thought(thought)
             if text := delta.get("content"):
                 yield text
-    raise ChatError("the server ended its answer early; ask again")
+    raise ChatError("the answer was cut off; ask again")

@@ -42,7 +42,7 @@ class Conversation:
         """Show another answer to the last question, which replaces the one before. Raises: ChatError."""
         last = max((at for at, each in enumerate(self.messages) if each["role"] == "user"), default=None)
         if last is None:
-            raise ChatError("nothing was asked yet")
+            raise ChatError("no question was asked yet")
         return self._answer(self.messages[: last + 1])
 
     def _answer(self, messages: list[Message]) -> bool:

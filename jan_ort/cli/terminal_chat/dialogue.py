@@ -71,7 +71,7 @@ def _regenerate(conversation: Conversation, _: str) -> None:
 
 
 def _thought(conversation: Conversation, _: str) -> None:
-    say(safe(conversation.thought).strip() or "the model has not thought aloud", err=True)
+    say(safe(conversation.thought).strip() or "the last answer has no reasoning", err=True)
 
 
 def _save(conversation: Conversation, where: str) -> None:
@@ -101,20 +101,20 @@ def _help(_: Conversation, __: str) -> None:
 
 
 COMMANDS: Mapping[str, tuple[str, str, Command]] = {
-    "/model": ("/model [NAME]", "show the models, or ask another one from now on", _model),
-    "/system": ("/system [TEXT]", "show the instruction that the model is given first, or give it this one", _system),
+    "/model": ("/model [NAME]", "show the models, or switch to another one", _model),
+    "/system": ("/system [TEXT]", "show the system prompt, or set it", _system),
     "/image": ("/image PATH", "send a picture with the next question", _image),
     "/regenerate": ("/regenerate", "answer the last question again", _regenerate),
-    "/thought": ("/thought", "show what the model thought before its last answer", _thought),
-    "/save": ("/save NAME", "keep the conversation; a path that ends in .json is a file elsewhere", _save),
-    "/load": ("/load [NAME]", "go on with a conversation that was kept, or list them", _load),
+    "/thought": ("/thought", "show the reasoning before the last answer", _thought),
+    "/save": ("/save NAME", "save the conversation by name, or to a path that ends in .json", _save),
+    "/load": ("/load [NAME]", "continue a saved conversation, or list them", _load),
     "/clear": ("/clear", "forget the conversation", _clear),
     "/help": ("/help", "show this", _help),
 }
 """Each with how it is used, and what it does."""
 
 _OTHER_HELP = [
-    ("/exit", "leave; so does Ctrl-D"),
-    ('"""', 'begin a text of several lines, which ends with """'),
-    ("Ctrl-C", "end an answer"),
+    ("/exit", "leave (or Ctrl-D)"),
+    ('"""', 'start a text of several lines, ended by """'),
+    ("Ctrl-C", "stop an answer"),
 ]

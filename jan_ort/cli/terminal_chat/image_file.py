@@ -22,7 +22,7 @@ def image_part(path: Path) -> dict[str, Any]:
     """Return the content part of a picture's file. Raises: ChatError naming a file that is none."""
     media_type = _MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise ChatError(f"{path}: a picture's name ends in {', '.join(_MEDIA_TYPES)}")
+        raise ChatError(f"{path}: the name of an image must end in {', '.join(_MEDIA_TYPES)}")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -38,7 +38,7 @@ def save(where: str, content: dict[str, Any]) -> Path:
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2, ensure_ascii=False)
     except FileExistsError as error:
-        raise ChatError(f"{path} exists; give a path that is free") from error
+        raise ChatError(f"{path} already exists; choose another path") from error
     except OSError as error:
         raise ChatError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
@@ -56,7 +56,7 @@ def load(where: str) -> dict[str, Any]:
         raise ChatError(f"{path} cannot be read: {error}") from error
     messages = content.get("messages") if isinstance(content, dict) else None
     if not isinstance(messages, list) or not all(map(_is_message, messages)):
-        raise ChatError(f"{path} is not a saved conversation: it has no messages of user and assistant")
+        raise ChatError(f"{path} is not a saved conversation: it has no messages from user and assistant")
     system = content.get("system")
     kept = [{"role": each["role"], "content": each["content"]} for each in messages]
     return {"messages": kept, "system": system if isinstance(system, str) else None}
@@ -72,7 +72,7 @@ def _path(where: str) -> tuple[Path, bool]:
     if where.endswith(".json") or "/" in where or "\\" in where:
         return Path(where).expanduser(), False
     if not _NAME.fullmatch(where):
-        raise ChatError(f"{where!r} is not a name of letters, digits, spaces, - and _, nor a path that ends in .json")
+        raise ChatError(f"{where!r} is neither a name (letters, digits, spaces, - and _) nor a path that ends in .json")
     return data_folder() / "chats" / f"{where}.json", True
 
 

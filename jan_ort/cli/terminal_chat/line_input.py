@@ -62,6 +62,6 @@ def line_input(history: Path) -> LineInput:
         history.touch(0o600)
         kept = FileHistory(str(history))
     except OSError as error:
-        say(f"what you type is not kept for the next time: {error}", err=True)
+        say(f"the history cannot be saved: {error}", err=True)
     session: PromptSession[str] = PromptSession(history=kept)
     return LineInput(session.prompt)

@@ -62,5 +62,5 @@ class LocalServer(RemoteServer):
             if self._failures:
                 raise ChatError(f"the model cannot be loaded: {self._failures[0]}")
             if not self._thread.is_alive():
-                raise ChatError("the server in this process has ended by itself; ask again with --verbose")
+                raise ChatError("the server in this process has stopped unexpectedly; try again with --verbose")
             self._thread.join(_POLL_S)

@@ -50,7 +50,7 @@ class RemoteServer:
 
     def load(self, name: str) -> None:
         """Raise the ChatError that it has no such model: what a server serves is not for its clients to say."""
-        raise ChatError(f"the server at {self.url} has no model {name!r}; /model lists those that it has")
+        raise ChatError(f"the server at {self.url} has no model {name!r}; /model lists its models")
 
     def close(self) -> None:
         """Do nothing: every request has a connection of its own."""

@@ -40,7 +40,7 @@ def read_expert_sizes(source: Checkpoint, decoder: Decoder) -> ExpertSizes | Non
     if decoder.experts is None:
         source.refuse(
             f"{source.spelled(key('expert_count'))} is {count}: {decoder.name} is not supported with experts; "
-            "take one without, an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
+            "use one without, an ONNX repository of the model, or a GGUF file with --backend llama_cpp --weights as-is"
         )
     dense = None
     if not decoder.layers_differ:

@@ -192,7 +192,7 @@ class ExpertProducts:
             if block <= largest and not any(size % block or size == block for size in sizes):
                 return block
         return self._source.refuse(
-            f"experts of {sizes[1]} hidden values are no whole blocks of 16, which is not supported; "
+            f"experts of {sizes[1]} hidden values are not a multiple of 16, which is not supported; "
             "convert with --weights fp16"
         )
 

@@ -71,9 +71,9 @@ def _load(folder: Path, sizes: tuple[Any, Any]) -> tuple[Floats, Floats | None]:
         if tensor.values is None or tensor.dtype not in FLOATS or tensor.shape != expected.get(name):
             raise ConversionError(
                 f"{tensor.path}: tensor {name[:80]!r} of the type {tensor.dtype[:20]} and shape {tensor.shape} is not "
-                f"what its config.json calls for; fetch it again"
+                f"what its config.json calls for; download it again"
             )
     if "linear.weight" not in stored:
-        raise ConversionError(f"{folder / WEIGHTS} has no tensor 'linear.weight'; fetch it again")
+        raise ConversionError(f"{folder / WEIGHTS} has no tensor 'linear.weight'; download it again")
     read = {name: np.ascontiguousarray(tensor.values, np.float32) for name, tensor in stored.items()}
     return read["linear.weight"], read.get("linear.bias")

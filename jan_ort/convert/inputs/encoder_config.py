@@ -110,17 +110,17 @@ def _read_sizes(keys: HfKeys, encoder: Encoder) -> dict[str, int]:
     if sizes["intermediate_size"] is None and type(sizes["hidden_size"]) is int and encoder.gguf == "nomic-bert":
         sizes["intermediate_size"] = 4 * sizes["hidden_size"]
     if missing := [name for name, size in sizes.items() if type(size) is not int]:
-        raise ConversionError(f"{keys.path} does not say {', '.join(missing)}; fetch it again")
+        raise ConversionError(f"{keys.path} does not say {', '.join(missing)}; download it again")
     must = [size for name, size in sizes.items() if name != "type_vocab_size"]
     if min(must) < 1 or max(must) >= 2**31 or sizes["hidden_size"] % sizes["num_attention_heads"]:
-        raise ConversionError(f"{keys.path} gives impossible sizes: {str(sizes)[:500]}; fetch it again")
+        raise ConversionError(f"{keys.path} gives impossible sizes: {str(sizes)[:500]}; download it again")
     return sizes
 
 
 def _read_epsilon(keys: HfKeys, encoder: Encoder) -> float:
     name, value = _taken(keys, _EPSILON, encoder.defaults.get("layer_norm_eps"))
     if type(value) not in (int, float) or not 0 < value < 1:
-        keys.refuse(name, value, "no number from 0 to 1; fetch it again")
+        keys.refuse(name, value, "no number from 0 to 1; download it again")
     return float(value)
 
 
@@ -140,7 +140,7 @@ def _read_local(keys: HfKeys, encoder: Encoder, num_layers: int) -> list[bool]:
     if types is None:
         return [bool(period) and layer % period != 0 for layer in range(min(num_layers, 2**16))]
     if not isinstance(types, list) or len(types) != num_layers or not all(map(_WINDOWED.__contains__, map(str, types))):
-        keys.refuse("layer_types", types, f"needed is one of {', '.join(_WINDOWED)} for each of {num_layers} layers")
+        keys.refuse("layer_types", types, f"expected one of {', '.join(_WINDOWED)} for each of {num_layers} layers")
     return [_WINDOWED[each] for each in types]
 
 

@@ -89,7 +89,7 @@ class EncoderWeights:
             self._refuse(f"tensor {found.name!r} has the shape {found.shape}; its configuration calls for {shape}")
         values = found.load()
         if not np.isfinite(values).all():
-            self._refuse(f"tensor {found.name!r} is damaged (not finite); fetch it again")
+            self._refuse(f"tensor {found.name!r} is damaged (not finite); download it again")
         return values
 
     def bias(self, role: str, size: int, layer: int = 0) -> Floats | None:

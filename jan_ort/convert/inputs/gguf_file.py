@@ -142,7 +142,7 @@ class GgufFile(Checkpoint):
             )
         if not is_readable(stored.kind):
             self.refuse(
-                f"tensor {stored.name!r} has the type {stored.kind.name}, which is not supported; take a file with "
+                f"tensor {stored.name!r} has the type {stored.kind.name}, which is not supported; use a file with "
                 f"other types (supported: {', '.join(readable_types())})"
             )
         return stored.kind.name

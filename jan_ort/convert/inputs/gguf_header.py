@@ -101,13 +101,13 @@ class _Cursor:
         for _ in range(num_keys):
             key = self._text("a key")
             if key in fields:
-                raise ValueError(f"its key {key[:80]!r} is there twice")
+                raise ValueError(f"its key {key[:80]!r} occurs twice")
             fields[key] = self._value(self._integer("I"), key)
         described = [self._tensor() for _ in range(num_tensors)]
         begin = self._weights_begin(fields)
         tensors = {each.name: _placed(each, begin) for each in described}
         if len(tensors) < num_tensors:
-            raise ValueError("two of its tensors have one name")
+            raise ValueError("two of its tensors have the same name")
         _check_places(tensors.values(), self._size)
         return GgufHeader(fields, tensors, self._order)
 
@@ -136,7 +136,7 @@ class _Cursor:
 
     def _check_count(self, count: int, what: str, least_bytes: int, most: int) -> None:
         if count > (left := self._size - self._at) // least_bytes:
-            raise ValueError(f"it says that it has {count} {what}, and {left} bytes follow")
+            raise ValueError(f"it claims to have {count} {what}, but only {left} bytes follow")
         if count > most:
             raise ValueError(f"it has {count} {what}; at most {most} are read")
 
@@ -206,7 +206,9 @@ class _Cursor:
         block_size, block_bytes = GGML_QUANT_SIZES[kind]
         columns = shape[-1] if shape else 1
         if columns % block_size:
-            raise ValueError(f"its tensor {name[:80]!r} has {columns} columns, no whole blocks of {kind.name}")
+            raise ValueError(
+                f"its tensor {name[:80]!r} has {columns} columns, not a whole number of blocks of {kind.name}"
+            )
         num_values = math.prod(shape)
         return StoredTensor(name, kind, shape, self._integer("Q"), num_values // block_size * block_bytes)
 
@@ -230,5 +232,5 @@ def _check_places(tensors: Iterable[StoredTensor], size: int) -> None:
                 f"its tensor {each.name[:80]!r} has {each.num_bytes} bytes from byte {each.offset}, beyond its end"
             )
         if before is not None and each.offset < before.offset + before.num_bytes:
-            raise ValueError(f"its tensors {before.name[:80]!r} and {each.name[:80]!r} lie on one another")
+            raise ValueError(f"its tensors {before.name[:80]!r} and {each.name[:80]!r} overlap")
         before = each

@@ -154,7 +154,7 @@ class HfCheckpoint(Checkpoint):
         if tensor.values is None or tensor.dtype not in (*FLOATS, MXFP4):
             self.refuse(
                 f"tensor {self.spelled_tensor(name)!r} has the type {tensor.dtype[:20]}, which is not supported "
-                f"(supported: {', '.join(FLOATS)}); take a repository that is not quantised, or a GGUF file"
+                f"(supported: {', '.join(FLOATS)}); use a repository that is not quantised, or a GGUF file"
             )
         return tensor.values
 

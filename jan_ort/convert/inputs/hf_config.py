@@ -77,7 +77,7 @@ def read_hf_config(path: Path, config: dict[str, Any], layout: HfLayout) -> HfCo
 def _size(keys: HfKeys, fields: Mapping[str, Any], suffix: str) -> int:
     value = fields.get(suffix)
     if type(value) is not int or not 0 < value < 2**31:
-        keys.refuse(suffix, value, "needed is a size")
+        keys.refuse(suffix, value, "expected a size")
     return value
 
 
@@ -99,7 +99,7 @@ def _decoder(keys: HfKeys, layout: HfLayout) -> Decoder:
                 keys.refuse(key, named, f"supported: {', '.join(_ACTIVATIONS)}")
             activation = _ACTIVATIONS[named]
     if decoder.experts is not None and decoder.activation == "silu" != activation:
-        keys.refuse("hidden_act", activation, "supported of experts: silu")
+        keys.refuse("hidden_act", activation, "only silu is supported with experts")
     if activation == "gelu" and layout.old_gelu:
         activation = "gelu_pytorch_tanh"
     return replace(decoder, activation=activation, keys={**dict.fromkeys(_FOLLOWED, 0.0), **decoder.keys})
@@ -111,7 +111,7 @@ def _windows(keys: HfKeys, layout: HfLayout, fields: Mapping[str, Any]) -> dict[
     if types is not None and not (isinstance(types, list) and all(each in _WINDOWED for each in map(str, types))):
         keys.refuse("layer_types", types, f"supported: {', '.join(_WINDOWED)}")
     if types is not None and len(types) != fields.get("block_count"):
-        keys.refuse("layer_types", types, f"needed is one for each of {fields.get('block_count')} layers")
+        keys.refuse("layer_types", types, f"expected one for each of {fields.get('block_count')} layers")
     if layout.decoder.windows is None:
         if "sliding_attention" in (types or ()):
             keys.refuse("layer_types", types, "this architecture has no windows that are supported")

@@ -43,39 +43,39 @@ class HfKeys:
         """Return a finite number that is not negative."""
         value = self.take(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            self.refuse(key, value, "needed is a number that is not negative")
+            self.refuse(key, value, "expected a number of 0 or more")
         return float(value)
 
     def integer(self, key: str, default: int | None = None) -> int:
         """Return an integer that a size may have."""
         value = self.take(key, default)
         if type(value) is not int or not 0 <= value < 2**31:
-            self.refuse(key, value, "needed is an integer")
+            self.refuse(key, value, "expected an integer")
         return value
 
     def string(self, key: str, default: str) -> str:
         """Return a text."""
         value = self.take(key, default)
-        return value if isinstance(value, str) else self.refuse(key, value, "needed is a text")
+        return value if isinstance(value, str) else self.refuse(key, value, "expected a string")
 
     def boolean(self, key: str, default: bool) -> bool:
         """Return true or false."""
         value = self.take(key, default)
-        return value if isinstance(value, bool) else self.refuse(key, value, "needed is true or false")
+        return value if isinstance(value, bool) else self.refuse(key, value, "expected true or false")
 
     def numbers(self, key: str, count: int) -> NDArray[np.float64]:
         """Return a list of so many numbers greater than 0."""
         value = self.take(key)
         is_list = isinstance(value, list) and all(type(each) in (int, float) for each in value)
         if not is_list or len(value) != count or not all(0 < each < float("inf") for each in value):
-            self.refuse(key, value, f"needed are {count} numbers")
+            self.refuse(key, value, f"expected {count} numbers")
         return np.array(value, np.float64)
 
     def objects(self, key: str) -> HfKeys:
         """Return the object under a key, an empty one if there is none."""
         value = self.take(key, {})
         if not isinstance(value, dict):
-            self.refuse(key, value, "needed is an object")
+            self.refuse(key, value, "expected an object")
         return HfKeys(self.path, value, f"{self._inside}{key}.")
 
     def refuse_untaken(self, harmless: frozenset[str] = frozenset()) -> None:

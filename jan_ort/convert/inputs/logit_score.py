@@ -17,7 +17,7 @@ from jan_ort_backends.small_files import read_small_file
 _TEMPLATE, _SETTINGS = "chat_template.jinja", "config_sentence_transformers.json"
 _WORDS = [each for each in re.split(r"<\|\w+\|>\w*|\{\w+\}|\s+", PAGE.replace(INSTRUCTION, "")) if each]
 _WAYS_OUT = (
-    "take a GGUF file of the model; or, if Qwen3-Reranker's own question is right, its folder without modules.json and "
+    "use a GGUF file of the model; or, if Qwen3-Reranker's own question is right, its folder without modules.json and "
     "with 'Qwen3-Reranker' in its name"
 )
 
@@ -47,7 +47,7 @@ def _chat_template(folder: Path) -> str:
         if path.exists():
             return read_small_file(path).decode()
     except ValueError as error:
-        raise ConversionError(f"{path} {error}; fetch it again") from error
+        raise ConversionError(f"{path} {error}; download it again") from error
     template = read_json(settings).get("chat_template") if settings.exists() else None
     return template if isinstance(template, str) else ""
 
@@ -70,7 +70,7 @@ def _instruction(folder: Path) -> str:
         return INSTRUCTION
     prompt = prompts.get(name) if isinstance(prompts, dict) and isinstance(name, str) else None
     if not isinstance(prompt, str) or QUERY in prompt or DOCUMENT in prompt:
-        _refuse(path, "default_prompt_name", name, "needed is the name of a text in 'prompts'")
+        _refuse(path, "default_prompt_name", name, "expected the name of a text in 'prompts'")
     return prompt
 
 
@@ -83,7 +83,7 @@ def _tokens(path: Path) -> tuple[int, int]:
 def _token(path: Path, stated: dict[str, Any], key: str) -> int:
     value = stated.get(key)
     if type(value) is not int or not 0 <= value < 2**31:
-        _refuse(path, key, value, f"supported is a token's id; {_WAYS_OUT}")
+        _refuse(path, key, value, f"expected a token id; {_WAYS_OUT}")
     return value
 
 

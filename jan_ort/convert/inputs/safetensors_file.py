@@ -26,7 +26,7 @@ class SafetensorsFile:
         try:
             self._file: Any = safe_open(path, framework="numpy")
         except (SafetensorError, OSError) as error:
-            raise ConversionError(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
+            raise ConversionError(f"{path} is not a readable safetensors file ({error}); download it again") from error
         self._names = frozenset(cast(Any, self._file).keys())
 
     def __enter__(self) -> Self:

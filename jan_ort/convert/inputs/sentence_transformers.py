@@ -38,7 +38,7 @@ def read_json(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> dict[str,
     """Return the JSON object of the file. Raises: ConversionError naming it if it is missing or something else."""
     content = _read(path, max_bytes)
     if not isinstance(content, dict):
-        raise ConversionError(f"{path} holds no JSON object; fetch it again")
+        raise ConversionError(f"{path} holds no JSON object; download it again")
     return content
 
 
@@ -48,11 +48,11 @@ def _read(path: Path, max_bytes: int = MAX_CONFIGURATION_BYTES) -> Any:
     except FileNotFoundError:
         raise ConversionError(f"{path} is missing: a sentence-transformers folder needs it") from None
     except ValueError as error:
-        raise ConversionError(f"{path} {error}; fetch it again") from error
+        raise ConversionError(f"{path} {error}; download it again") from error
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConversionError(f"{path} is not valid JSON ({error}); fetch it again") from error
+        raise ConversionError(f"{path} is not valid JSON ({error}); download it again") from error
 
 
 def states_pooling(folder: Path) -> bool:
@@ -91,8 +91,8 @@ def name_pooling(path: Path, names: list[str]) -> str:
     """Return how the family pools that one of a model's names tells. Raises: ConversionError if none does."""
     if (known := family_pooling(names)) is None:
         raise ConversionError(
-            f"{path} does not say how the vectors of its tokens become one, and its name tells no family that is "
-            f"known; say it: --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as the model's page has it"
+            f"{path} does not say how to pool its token vectors, and its name matches no known family; set --pooling "
+            f"{', '.join(MODES[:-1])} or {MODES[-1]}, as on the model's page"
         )
     return known
 
@@ -106,7 +106,9 @@ def read_modules(folder: Path, supported: tuple[str, ...] = _SUPPORTED_MODULES) 
     listed = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     modules = [(str(each.get("type", "")).rpartition(".")[2], str(each.get("path", ""))) for each in listed]
     if outside := [path for _, path in modules if leaves_folder(path)]:
-        raise ConversionError(f"{folder / 'modules.json'}: path {outside[0][:80]!r} leaves the folder; fetch it again")
+        raise ConversionError(
+            f"{folder / 'modules.json'}: path {outside[0][:80]!r} leaves the folder; download it again"
+        )
     if unknown := [name for name, _ in modules if name not in supported]:
         raise ConversionError(
             f"{folder / 'modules.json'}: module {unknown[0]!r} is not supported; supported: {', '.join(supported)}"

@@ -91,11 +91,12 @@ def gguf_yes_or_no(model: Checkpoint, architecture: str) -> YesOrNo:
     """Read the head and the question of a GGUF file. Raises: ConversionError."""
     if architecture != ANSWERING or not model.has_tensor(f"{_GGUF_HEAD}.weight"):
         model.refuse(
-            f"it scores pairs of texts (its pooling_type is rank), which of decoders is supported of {ANSWERING} "
-            f"with a tensor {_GGUF_HEAD}.weight only"
+            "it scores pairs of texts (its pooling_type is rank), which for decoders is only supported with "
+            f"{ANSWERING} "
+            f"and a tensor {_GGUF_HEAD}.weight"
         )
     if (rows := model.num_rows(f"{_GGUF_HEAD}.weight")) != 2:
-        model.refuse(f"its head gives {rows} numbers for a pair of texts; needed are those of yes and no")
+        model.refuse(f"its head gives {rows} numbers for a pair of texts; expected are two, for yes and no")
     template = model.string(_GGUF_TEMPLATE, PAGE)
     if template.count(QUERY) != 1 or template.count(DOCUMENT) != 1:
         model.refuse(f"{model.spelled(_GGUF_TEMPLATE)} does not say where {QUERY} and {DOCUMENT} stand, each once")

@@ -27,7 +27,7 @@ def pair_separator(tokenizer: dict[str, Any], path: Path) -> int | None:
     try:
         marks = Tokenizer.from_str(json.dumps(tokenizer)).encode("", "")
     except Exception as error:  # the library raises the bare class
-        raise ConversionError(f"{path} cannot be read ({str(error)[:200]}); fetch it again") from error
+        raise ConversionError(f"{path} cannot be read ({str(error)[:200]}); download it again") from error
     if not marks.ids:
         raise ConversionError(f"{path} has no template for pairs of texts, which a model that scores them needs")
     if 1 not in marks.type_ids:

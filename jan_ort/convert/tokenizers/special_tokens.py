@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jan_ort.convert.inputs.gguf_file import GgufFile
 
-WAY_OUT = "take an ONNX repository of the model, whose tokenizer.json is read, or --backend llama_cpp --weights as-is"
+WAY_OUT = "use an ONNX repository of the model, whose tokenizer.json is read, or --backend llama_cpp --weights as-is"
 """What to do about a tokenizer that cannot be translated."""
 
 

@@ -67,7 +67,7 @@ def _table(source: GgufFile) -> list[normalizers.Normalizer]:
     content = source.raw_bytes(key)
     size = 4 + int.from_bytes(content[:4], "little")
     if len(content) < size or max(map(len, content[size:].split(b"\0"))) > _MAX_REPLACEMENT:
-        source.refuse(f"metadata key {key!r} is no table of characters; the file is damaged")
+        source.refuse(f"metadata key {key!r} is not a table of characters; the file is damaged")
     try:
         table = normalizers.Precompiled(content)
         composes = all(table.normalize_str(unicodedata.normalize("NFD", each)) == each for each in _COMPOSED)

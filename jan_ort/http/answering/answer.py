@@ -87,7 +87,7 @@ async def _whole(run: GenerationRun, shape: AnswerShape) -> Response:
 
 def _too_large(weight: int) -> ApiError:
     message = (
-        f"the answer has more than {weight} log-probabilities; {MAX_LOGPROBS_HELD} are allowed where it is not streamed"
+        f"the answer has more than {weight} log-probabilities; at most {MAX_LOGPROBS_HELD} are allowed without stream"
     )
     return bad_request("logprobs", f"{message}: lower n, max_tokens or the number of alternatives, or set stream")
 

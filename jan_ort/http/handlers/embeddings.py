@@ -102,7 +102,7 @@ def _prompted(body: CreateEmbeddingRequest, model: EmbeddingModel) -> Texts:
     if all(isinstance(each, str) for each in texts):
         return [f"{prompt}{each}" for each in texts]
     if body.prompt_name:
-        raise bad_request("prompt_name", "prompt_name is for texts: token ids are taken as they are; leave it out")
+        raise bad_request("prompt_name", "prompt_name is for texts, not token ids; leave it out")
     return texts
 
 

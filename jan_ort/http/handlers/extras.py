@@ -39,11 +39,11 @@ async def count_tokens(server: Server, body: CountTokensRequest) -> Response:
             raise SchemaViolation([missing], "input", missing["msg"])
         for name in _OF_THE_PROMPT[1:]:
             if getattr(body, name) is not None:
-                raise bad_request(name, f"{name} is part of a conversation's prompt; give messages in place of input")
+                raise bad_request(name, f"{name} belongs to a conversation; send messages instead of input")
         with await server.lend_for_tokens(body.model) as model:
             token_ids = await model.encode(body.input)
     elif isinstance(body.input, str):
-        raise bad_request("input", "the body has input and messages; give the one whose tokens are to be counted")
+        raise bad_request("input", "the body has input and messages; send only the one to count")
     else:
         chat = CreateChatCompletionRequest.model_construct(  # it has been checked as a part of this body
             **{name: getattr(body, name) for name in _OF_THE_PROMPT if name in body.model_fields_set},

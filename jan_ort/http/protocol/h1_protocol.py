@@ -71,7 +71,7 @@ class Http1(H11Protocol):
         async with self._reading:  # one after the other, for it takes several turns of the loop
             await super().handle(event)
         if isinstance(self.connection, PatientConnection) and len(self.connection.ahead) > MAX_AHEAD_BYTES:
-            _rarely.warning("a connection of %s is closed, for it sent too much before its answer", self.client)
+            _rarely.warning("closed a connection from %s, which sent too much before its answer", self.client)
             await self._close_stream()
             await self.send(Closed())
         elif len(event.data) > _LARGE_BYTES:

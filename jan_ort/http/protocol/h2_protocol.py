@@ -84,7 +84,7 @@ class Http2(H2Protocol):
             await asyncio.sleep(0)
 
     async def _calm(self) -> None:
-        _rarely.warning("a connection of %s is closed, for it sent more frames than anybody needs", self.client)
+        _rarely.warning("closed a connection from %s, which sent too many frames", self.client)
         self.connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
         await self._flush()
         await self._close_streams()
@@ -148,7 +148,7 @@ class Http2(H2Protocol):
             self.connection.reset_stream(stream_id, code)
 
     async def _drop(self, stream_id: int) -> None:
-        _rarely.warning("a stream of %s is reset, for its client does not read it", self.client)
+        _rarely.warning("reset a stream of %s, whose client does not read it", self.client)
         await self._reset(stream_id, ErrorCodes.CANCEL)
         await self._close_stream(stream_id)
         await self._note_idle()

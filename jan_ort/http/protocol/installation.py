@@ -61,7 +61,7 @@ def _handle(before: Any, loop: asyncio.AbstractEventLoop, context: dict[str, Any
     """Log in one line that there is no descriptor for a client; asyncio has a traceback for each, and may have 100."""
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        _rarely.warning("no connection can be taken: %s; lower --max-connections, or raise ulimit -n", error)
+        _rarely.warning("no connection can be accepted: %s; lower --max-connections, or raise ulimit -n", error)
     elif before is not None:
         before(loop, context)
     else:

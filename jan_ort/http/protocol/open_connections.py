@@ -37,9 +37,9 @@ class OpenConnections:
         if len(self._open) >= self._limit:
             displaced = self._least_needed()
             if displaced is None:
-                _rarely.warning("a connection is refused: %d are open, and all are in use", self._limit)
+                _rarely.warning("refused a connection: %d are open, and all are in use", self._limit)
                 return False
-            _rarely.warning("an idle connection is closed: %d are open, and there is a new one", self._limit)
+            _rarely.warning("closed an idle connection to make room for a new one: %d are open", self._limit)
             self.leave(displaced)
             displaced.cut()
         self._open.add(connection)

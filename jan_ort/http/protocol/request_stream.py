@@ -40,7 +40,7 @@ class RequestStream(HTTPStream):
     def _checked(self, request: Request) -> Request:
         """Return a request that upstream can read; one that is none of ours is refused, by an app of its own."""
         if request.method == "CONNECT":
-            self.app = refusing_app(501, f"there is no CONNECT here; {NOT_SPOKEN}", "not_implemented")
+            self.app = refusing_app(501, f"CONNECT is not supported; {NOT_SPOKEN}", "not_implemented")
         elif not request.raw_path.isascii():
             self.app = refusing_app(400, "the path is not ASCII; other characters are written %C3%A9", "bad_request")
             return replace(request, raw_path=quote(request.raw_path, safe="/?").encode())

@@ -125,7 +125,7 @@ class TcpConnection(TCPServer):
             async with self._wait.bounded():
                 await self.writer.drain()
         except TimeoutError:
-            _rarely.warning("a connection is closed, for its client does not read")
+            _rarely.warning("closed a connection whose client does not read")
             self.cut()
         except (ConnectionError, RuntimeError):
             await self.protocol.handle(Closed())

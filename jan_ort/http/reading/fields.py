@@ -69,7 +69,9 @@ def num_candidates(body: CreateCompletionRequest, n: int, *, num_prompts: int) -
         message = f"{num_prompts} prompts with best_of {best_of} are more than the {MAX_SEQUENCES} choices allowed"
         raise bad_request("best_of", f"{message}; lower best_of or send fewer prompts")
     if body.stream and best_of > n:
-        message = f"best_of is {best_of} and n is {n}; with stream true they must be equal, for the best are known last"
+        message = (
+            f"best_of is {best_of} and n is {n}; in a stream they must be equal, as the best are known only at the end"
+        )
         raise bad_request("best_of", message)
     return best_of
 
@@ -78,13 +80,13 @@ def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     """Return the stop strings; an empty one is none, as in llama.cpp. Raises: ApiError 400."""
     strings = tuple(each for each in ([stop] if isinstance(stop, str) else stop or ()) if each)
     if len(strings) > MAX_STOP:
-        raise bad_request("stop", f"there are {len(strings)} stop strings; {MAX_STOP} are allowed")
+        raise bad_request("stop", f"there are {len(strings)} stop strings; at most {MAX_STOP} are allowed")
     longest = max(map(len, strings), default=0)
     if longest > MAX_STOP_CHARACTERS:
-        message = f"a stop string has {longest} characters; {MAX_STOP_CHARACTERS} are allowed"
+        message = f"a stop string has {longest} characters; at most {MAX_STOP_CHARACTERS} are allowed"
         raise bad_request("stop", message)
     if (num_characters := sum(map(len, strings))) > MAX_ALL_STOP_CHARACTERS:
-        message = f"the stop strings have {num_characters} characters; {MAX_ALL_STOP_CHARACTERS} are allowed"
+        message = f"the stop strings have {num_characters} characters; at most {MAX_ALL_STOP_CHARACTERS} are allowed"
         raise bad_request("stop", message)
     return strings
 
@@ -93,7 +95,7 @@ async def logit_bias(body: GenerationBody, model: GenerativeModel, most: int) ->
     """Return what is added to which token's logit. Raises: ApiError 400 for a key that is no token of the model."""
     given = body.logit_bias if isinstance(body.logit_bias, dict) else {}
     if len(given) > most:
-        raise bad_request("logit_bias", f"logit_bias has {len(given)} entries; {most} are allowed {_BIASES}")
+        raise bad_request("logit_bias", f"logit_bias has {len(given)} entries; at most {most} are allowed {_BIASES}")
     if body.logit_bias_type == "tokens":
         meant = await _tokens_of_texts(given, model, most * BIAS_CHARACTERS)
     else:
@@ -103,14 +105,14 @@ async def logit_bias(body: GenerationBody, model: GenerativeModel, most: int) ->
         for token_id in token_ids:
             biases[token_id] = biases.get(token_id, 0.0) + bias
     if len(biases) > most:
-        raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; {most} are allowed {_BIASES}")
+        raise bad_request("logit_bias", f"logit_bias shifts {len(biases)} tokens; at most {most} are allowed {_BIASES}")
     return tuple(biases.items())
 
 
 async def _tokens_of_texts(texts: Collection[str], model: GenerativeModel, most: int) -> list[list[int]]:
     num_characters = sum(map(len, texts))
     if num_characters > most:
-        message = f"the texts of logit_bias have {num_characters} characters; {most} are allowed {_BIASES}"
+        message = f"the texts of logit_bias have {num_characters} characters; at most {most} are allowed {_BIASES}"
         raise bad_request("logit_bias", message)
     token_ids = [each.tolist() for each in await model.encode_parts(list(texts))]
     for text, of_text in zip(texts, token_ids, strict=True):
@@ -189,5 +191,7 @@ def _num_logprobs(body: GenerationBody, limit: int) -> int | None:
     else:
         param, wanted = "top_logprobs", body.top_logprobs or 0
     if wanted is not None and wanted > limit:
-        raise bad_request(param, f"{param} is {short(wanted)}; {limit} are allowed (setting JAN_ORT_MAX_LOGPROBS)")
+        raise bad_request(
+            param, f"{param} is {short(wanted)}; at most {limit} are allowed (setting JAN_ORT_MAX_LOGPROBS)"
+        )
     return wanted

@@ -89,7 +89,7 @@ async def placed_images(
 def _check_all(model: GenerativeModel, parts: Sequence[ImagePart]) -> None:
     """Refuse what needs no picture to be looked at. Raises: ApiError 400."""
     if len(parts) > MAX_IMAGES:
-        raise bad_request(parts[MAX_IMAGES].param, f"{len(parts)} images are given; {MAX_IMAGES} are allowed")
+        raise bad_request(parts[MAX_IMAGES].param, f"{len(parts)} images are given; at most {MAX_IMAGES} are allowed")
     for part in parts:
         if part.detail != "auto" and not (model.images and model.images.has_detail):
             message = f"{part.param}.detail: this model looks at every image in one way; leave detail out"
@@ -133,4 +133,6 @@ def _file(part: ImagePart) -> ImageFile:
     if part.source[:5].lower() == "data:":
         return read_data_url(part.source)
     scheme = part.source.partition(":")[0][:20]
-    raise ImageError(f"this server reads no images from {scheme!r} URLs; send the file as data:image/png;base64,…")
+    raise ImageError(
+        f"this server does not fetch images from {scheme!r} URLs; send the file as data:image/png;base64,…"
+    )

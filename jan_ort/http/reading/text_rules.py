@@ -83,7 +83,7 @@ def _checked(param: str, kind: str, value: Any) -> TextRule:
         try:
             value = decode_json(value.encode())
         except MalformedBody as error:
-            raise bad_request(param, f"{param} is text that is no JSON schema: {error}") from error
+            raise bad_request(param, f"{param} is a string, but not a JSON schema: {error}") from error
     if kind == "choice":
         is_good = isinstance(value, list) and 0 < len(value) <= _MAX_CHOICES
         if not is_good or not all(isinstance(each, str) and each for each in value):
@@ -99,7 +99,7 @@ def _checked(param: str, kind: str, value: Any) -> TextRule:
 def _check_size(param: str, num_characters: int) -> None:
     """Refuse a rule that is too long to be read here, on the event loop. Raises: ApiError 400."""
     if num_characters > MAX_CHARACTERS:
-        message = f"{param} has {num_characters} characters and {MAX_CHARACTERS} are allowed; make it shorter"
+        message = f"{param} has {num_characters} characters, but only {MAX_CHARACTERS} are allowed; make it shorter"
         raise bad_request(param, message)
 
 

@@ -113,7 +113,7 @@ def _tools(body: CreateResponseRequest) -> dict[str, Any]:
     if allowed is not None:
         for at, name in enumerate(allowed):
             if not any(tool["name"] == name for tool in tools):
-                raise bad_request(f"tool_choice.tools.{at}", f"{name[:80]!r} is no function of this request")
+                raise bad_request(f"tool_choice.tools.{at}", f"{name[:80]!r} is not a function of this request")
         tools = [tool for tool in tools if tool["name"] in allowed]
     fields: dict[str, Any] = {"tools": [{"type": "function", "function": tool} for tool in tools]} if tools else {}
     fields |= {} if choice is None else {"tool_choice": choice}

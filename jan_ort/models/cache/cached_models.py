@@ -80,7 +80,7 @@ def remove_cached(model: CachedModel) -> None:
             if pids := users(model.folder):
                 raise CacheError(
                     f"{model.folder.name} is in use by process {', '.join(map(str, pids))}; stop the server, or unload "
-                    "the model there (POST /models/unload), and remove it then"
+                    "the model there (POST /models/unload), then remove it"
                 )
             # A first rename, so that no start finds half a model; what an interruption leaves is removed later.
             gone = model.folder.with_name(f".tmp-{model.folder.name}-{secrets.token_hex(4)}")

@@ -39,7 +39,7 @@ def find_source(text: str, known: Known, *, task: Task | None = None) -> Source:
     GGUF, or the model is for another task than ``task``; CacheError.
     """
     if known.weights not in WEIGHTS:
-        raise ModelReferenceError(f"weights {known.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+        raise ModelReferenceError(f"weights {known.weights!r} are unknown; use one of {', '.join(WEIGHTS)}")
     source = _parse(text, known)
     if source is None:
         _refuse(text, known)

@@ -166,7 +166,7 @@ class MadeSource(Source):
 def local_path(text: str) -> Path | None:
     """Return the path that a text names if there is something. Raises: ModelReferenceError for a link to nothing."""
     if not text.strip():
-        raise ModelReferenceError(f"the model is an empty text. {EXPECTED}")
+        raise ModelReferenceError(f"the model name is empty. {EXPECTED}")
     try:
         path = Path(text).expanduser()
     except RuntimeError:  # "~NAME" of nobody here
@@ -185,7 +185,7 @@ def check_task(source: Source, wanted: Task) -> None:
     """Check that a source is for a task. Raises: ModelReferenceError."""
     found = source.stated_task()
     if found is not None and found != wanted:
-        raise ModelReferenceError(f"the model {str(source)!r} {found.does}; here one is needed that {wanted.does}")
+        raise ModelReferenceError(f"the model {str(source)!r} {found.does}, but one that {wanted.does} is needed here")
 
 
 def check_mmproj(source: Source, mmproj: str | None) -> None:

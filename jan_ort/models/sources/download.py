@@ -104,5 +104,5 @@ def verify_sha256(path: Path, expected: str, origin: str) -> None:
     if (found := sha256_in_blocks(path)) != expected:
         raise FetchError(
             f"{path.name} from {origin} has the sha256 {found}, expected {expected}: it was damaged or replaced on "
-            "its way; try again, and if it stays so, do not use that source"
+            "its way; try again, and if it happens again, do not use that source"
         )

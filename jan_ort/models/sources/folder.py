@@ -109,7 +109,7 @@ def _one_of(models: Sequence[CachedModel], text: str, known: Known) -> CachedMod
     found = [model for model in found if model.is_current] or found
     if len(found) > 1:
         folders = ", ".join(model.folder.name for model in found)
-        raise ModelReferenceError(f"{len(found)} cached models are named {text!r}; name a folder: {folders}")
+        raise ModelReferenceError(f"{len(found)} cached models are named {text!r}; name one by its folder: {folders}")
     (model,) = found
     if model.damage is not None:
         raise ModelReferenceError(f"the cached model {text!r} is damaged ({model.damage}); remove and make it again")

@@ -180,7 +180,7 @@ def _convert(source: Path, target: Path, wanted: Wanted, *, name: str, progress:
     from jan_ort.convert import convert_gguf, convert_gguf_encoder, gguf_task  # imported late: onnx is slow to import
 
     if wanted.task != (stated := gguf_task(source) or GENERATE):
-        raise ConversionError(f"{source}: the model {stated.does}; here one is needed that {wanted.task.does}")
+        raise ConversionError(f"{source}: the model {stated.does}, but one that {wanted.task.does} is needed here")
     limit_mb, shown = wanted.memory_limit_mb, naming(progress, name)
     if wanted.task != GENERATE:
         convert_gguf_encoder(
@@ -201,7 +201,7 @@ def _convert(source: Path, target: Path, wanted: Wanted, *, name: str, progress:
         return
     scheme = next((each for each in SCHEMES if each == wanted.weights), None)
     if scheme is None:
-        raise ConversionError(f"weights {wanted.weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+        raise ConversionError(f"weights {wanted.weights!r} are unknown; use one of {', '.join(WEIGHTS)}")
     convert_gguf(
         source,
         target,

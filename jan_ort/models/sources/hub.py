@@ -59,7 +59,7 @@ class HubSource(MadeSource):
         from jan_ort.models.sources.hub_client import ask_task
 
         task, reason = ask_task(self.hub_id, endpoint)
-        logger.info("%s is taken for a model to %s: %s (--task says otherwise)", self, task, reason)
+        logger.info("%s is treated as a model to %s: %s (change it with --task)", self, task, reason)
         return task
 
     def identity(self, task: Task) -> str:

@@ -101,7 +101,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
             f"(only {', '.join(encoders())}): export it, 'jan-ort models export {reference} --task {task}'"
         )
     raise FetchError(
-        f"{reference}: the repository has no model that can be used to {task}; needed is a .gguf file, a model.onnx "
+        f"{reference}: the repository has no model that can be used to {task}; it needs a .gguf file, a model.onnx "
         "or model.safetensors; for embeddings with it, a sentence-transformers model"
     )
 
@@ -139,7 +139,9 @@ def _checkpoint(
             "ONNX repository of the model, or one with GGUF files and --backend llama_cpp --weights as-is"
         )
     if "tokenizer.json" not in names:
-        raise FetchError(f"{reference} has no tokenizer.json, and no other kind of tokenizer is read; take another one")
+        raise FetchError(
+            f"{reference} has no tokenizer.json, and no other kind of tokenizer is supported; use another model"
+        )
     return (*small, *_with_all_parts(reference, weights))
 
 

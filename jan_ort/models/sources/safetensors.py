@@ -134,8 +134,8 @@ def convert_checkpoint(
 def _scheme(source: Path, weights: str) -> Weights:
     """Return the scheme of a name. Raises: ConversionError."""
     if weights == AS_IS:
-        raise ConversionError(f"{source}: weights {AS_IS!r} are for GGUF files; say --weights {' or '.join(SCHEMES)}")
+        raise ConversionError(f"{source}: weights {AS_IS!r} are for GGUF files; use --weights {' or '.join(SCHEMES)}")
     scheme = next((each for each in SCHEMES if each == weights), None)
     if scheme is None:
-        raise ConversionError(f"weights {weights!r} are unknown; known are {', '.join(WEIGHTS)}")
+        raise ConversionError(f"weights {weights!r} are unknown; use one of {', '.join(WEIGHTS)}")
     return scheme

@@ -108,7 +108,7 @@ def convert_folder(source: Path, target: Path, wanted: Wanted, *, name: str, pro
     from jan_ort.convert import convert_sentence_transformers  # imported late: onnx is slow to import
 
     if wanted.task == GENERATE:
-        raise ConversionError(f"{source}: an encoder cannot generate text; say --task embed")
+        raise ConversionError(f"{source}: an encoder cannot generate text; use --task embed")
     convert_sentence_transformers(
         source,
         target,

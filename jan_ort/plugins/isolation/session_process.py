@@ -116,7 +116,7 @@ class SessionProcess:
             if self._process.poll() is None:
                 self.ask("close")
         except BackendError as error:
-            logger.warning("a session of backend %s was not closed in order: %s", self._name, error)
+            logger.warning("a session of backend %s was not closed properly: %s", self._name, error)
         finally:
             late.cancel()
             self.end()
@@ -146,11 +146,11 @@ class SessionProcess:
     def _how_it_ended(self) -> str:
         status = self._wait()
         if self._is_killed:
-            return "did not come back, and was ended"
+            return "did not return, and was ended"
         if status >= 0:
             return f"ended with status {status}" + (f" ({status:#x})" if status > 255 else "")
         name = next((each.name for each in signal.Signals if each == -status), str(-status))
-        why = ": the system ended it, perhaps for want of memory" if name == "SIGKILL" else ""
+        why = ": the system ended it, perhaps for lack of memory" if name == "SIGKILL" else ""
         return f"was ended by signal {name}{why}"
 
 

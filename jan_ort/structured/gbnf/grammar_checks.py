@@ -28,7 +28,7 @@ ROOT = "root"
 def check(grammar: Grammar) -> dict[str, Node]:
     """Return the rules that ``root`` can reach, root first. Raises: GrammarError."""
     if len(grammar.rules) > MAX_RULES:
-        raise GrammarError(1, 1, f"{len(grammar.rules)} rules, and {MAX_RULES} are allowed", "use fewer rules")
+        raise GrammarError(1, 1, f"{len(grammar.rules)} rules, but only {MAX_RULES} are allowed", "use fewer rules")
     for body in grammar.rules.values():
         for reference in references(body):
             if reference.name not in grammar.rules:

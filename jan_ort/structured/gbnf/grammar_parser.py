@@ -52,7 +52,7 @@ def check_length(source: str) -> None:
     """Raise GrammarError for a grammar that is too long to be read."""
     if len(source) > MAX_CHARACTERS:
         raise GrammarError(
-            1, 1, f"the grammar has {len(source)} characters and {MAX_CHARACTERS} are allowed", "make it shorter"
+            1, 1, f"the grammar has {len(source)} characters, but only {MAX_CHARACTERS} are allowed", "make it shorter"
         )
 
 
@@ -176,7 +176,7 @@ class _Parser:
             weight *= max(minimum, maximum or 1, 1)
             if weight > MAX_REPETITIONS:
                 raise self._error(
-                    f"{weight} repetitions, nested ones multiplied, and {MAX_REPETITIONS} are allowed",
+                    f"{weight} repetitions, nested ones multiplied, but only {MAX_REPETITIONS} are allowed",
                     "lower the counts, or leave the maximum out",
                     at,
                 )
@@ -277,7 +277,7 @@ class _Parser:
             raise self._error(f"\\{kind} without its {num_digits} hexadecimal digits", "write them all")
         value = int(digits, 16)
         if value > LAST_CODE_POINT or 0xD800 <= value <= 0xDFFF:
-            raise self._error(f"\\{kind}{digits}, which is no character", "use a code point up to U+10FFFF")
+            raise self._error(f"\\{kind}{digits}, which is not a character", "use a code point up to U+10FFFF")
         self._at += 2 + num_digits
         return chr(value)
 

@@ -102,7 +102,7 @@ class _Writer:
             self._lines.append(f"{terminal}: {self._expression(node)}")
         if len(self._lines) > MAX_DEFINITIONS:
             raise GrammarError(
-                1, 1, f"{len(self._lines)} parts, and {MAX_DEFINITIONS} are allowed", "use fewer groups and rules"
+                1, 1, f"{len(self._lines)} parts, but only {MAX_DEFINITIONS} are allowed", "use fewer groups and rules"
             )
         return "\n".join(self._lines) + "\n"
 

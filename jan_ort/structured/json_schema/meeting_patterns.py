@@ -35,7 +35,7 @@ def check_meeting_patterns(root: dict[str, Any]) -> None:
         seen.add(key)
         count = meeting.count(group)
         if count > MAX_MEETING:
-            told = f"{count} patterns or formats hold for one text, and {MAX_MEETING} are allowed"
+            told = f"{count} patterns or formats hold for one text, but only {MAX_MEETING} are allowed"
             raise SchemaError("", told, "say it in fewer patterns")
         for place in meeting.places(group):
             pending += _below(place)

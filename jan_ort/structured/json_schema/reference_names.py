@@ -155,5 +155,5 @@ def _joined(path: str, base: str, reference: str) -> tuple[str, str]:
     try:
         url, fragment = urldefrag(urljoin(base, reference))
     except ValueError as error:
-        raise SchemaError(path, f"{shown(reference)} is no reference: {error}", "write it as a URI") from error
+        raise SchemaError(path, f"{shown(reference)} is not a reference: {error}", "write it as a URI") from error
     return url, fragment

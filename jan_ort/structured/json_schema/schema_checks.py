@@ -50,11 +50,11 @@ def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
     """Return the schema without what has no effect. Raises: SchemaError for what is not supported."""
     depth = _depth(schema)
     if depth > MAX_DEPTH:
-        raise SchemaError("", f"nested {depth} deep, and {MAX_DEPTH} are allowed", "move inner schemas to $defs")
+        raise SchemaError("", f"nested {depth} deep, but only {MAX_DEPTH} are allowed", "move inner schemas to $defs")
     num_characters = len(json.dumps(schema, separators=(",", ":")))
     if num_characters > MAX_SCHEMA_CHARACTERS:
         raise SchemaError(
-            "", f"{num_characters} characters, and {MAX_SCHEMA_CHARACTERS} are allowed", "use a smaller schema"
+            "", f"{num_characters} characters, but only {MAX_SCHEMA_CHARACTERS} are allowed", "use a smaller schema"
         )
     # x-guidance would let a request change the matcher's options.
     text = json.dumps({key: schema[key] for key in schema if key != "x-guidance"})
@@ -81,7 +81,7 @@ def _checked(schema: dict[str, Any], steps: Steps) -> dict[str, Any]:
             levels += _depth_of_target(reference, copied)
     if levels > MAX_LEVELS:
         raise SchemaError(
-            "", f"references lead {levels} levels down, and {MAX_LEVELS} are allowed", "use a smaller schema"
+            "", f"references lead {levels} levels down, but only {MAX_LEVELS} are allowed", "use a smaller schema"
         )
     check_meeting_patterns(copied)
     if seen:
@@ -97,7 +97,7 @@ def _check_keywords(path: str, schema: dict[str, Any]) -> None:
             raise SchemaError(path, f"{value} does not fit a double, which the matcher reads", "give it as a text")
     for keyword in ("minLength", "minItems"):
         if isinstance(schema.get(keyword), int) and schema[keyword] > MAX_LEAST:
-            raise SchemaError(path, f"{keyword!r} is {schema[keyword]}, and {MAX_LEAST} is allowed", "lower it")
+            raise SchemaError(path, f"{keyword!r} is {schema[keyword]}, but only {MAX_LEAST} is allowed", "lower it")
     required, minimum = schema.get("required"), schema.get("minProperties")
     num_required = len(required) if isinstance(required, list) else 0
     if isinstance(minimum, int) and minimum > max(1, num_required):

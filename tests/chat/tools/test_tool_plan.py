@@ -117,7 +117,7 @@ def test_strict_is_kept() -> None:
         (
             {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "no"}}},
             "tool_choice",
-            "'no' is no function of this request; choose 'weather', 'now'",
+            "'no' is not a function of this request; choose 'weather', 'now'",
         ),
         ({"functions": [NOW], "function_call": {"name": "no"}}, "function_call", "choose 'now'"),
         ({"tools": [tool(), tool(name="g"), tool()]}, "tools.2.function.name", "'f' is the name of more than one"),

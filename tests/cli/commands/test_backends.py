@@ -47,7 +47,7 @@ def test_a_usable_backend_is_listed_with_its_origin_and_capabilities() -> None:
         ("probing", probing("probing", "raise OSError('no ink')"), "OSError: no ink"),
         ("exiting", probing("exiting", "raise SystemExit(3)"), "SystemExit: 3"),
         ("interrupting", probing("interrupting", "raise KeyboardInterrupt"), "its probe failed: KeyboardInterrupt"),
-        ("silent", probing("silent", "return None"), "no Available or Missing"),
+        ("silent", probing("silent", "return None"), "not an instance of Available or Missing"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_traceback_and_remedy(
@@ -69,7 +69,7 @@ def test_a_probe_that_hangs_is_given_up(plugins: Plugins) -> None:
 
     report = report_backend(plugins.find("hangs"), limit_s=0.2)
 
-    assert (report.usable, report.reason) == (False, "its probe failed: it has not come back after 0.2 s")
+    assert (report.usable, report.reason) == (False, "its probe failed: it has not returned after 0.2 s")
     assert report.remedy == "repair or uninstall jan-ort-hangs, or exclude it with --deny-backend hangs"
 
 

@@ -114,7 +114,7 @@ def test_a_question_that_failed_is_not_part_of_the_conversation() -> None:
 
     _, told = converse(server, "Hello\nBye\n")
 
-    assert "ended its answer early" in told
+    assert "the answer was cut off" in told
     assert server.asked[1]["messages"] == [{"role": "user", "content": "Bye"}]
 
 
@@ -127,7 +127,7 @@ def test_an_answer_does_not_steer_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("lines", "status", "message"),
     [
-        (events("a", end=b'data: {"error": {"message": "no memory"}}\n\n'), 200, "could not go on: no memory"),
+        (events("a", end=b'data: {"error": {"message": "no memory"}}\n\n'), 200, "the server failed: no memory"),
         (events("a", end=b"data: {\n\n"), 200, "not valid JSON"),
         (lambda: iter([b'{"error": {"message": "too long"}}']), 400, "answered 400: too long"),
         (lambda: iter([b"<h1>Bad\n Gateway</h1>"]), 502, "answered 502: <h1>Bad Gateway</h1>"),
@@ -211,7 +211,7 @@ def test_an_answer_is_given_again() -> None:
     _, told = converse(server, "/regenerate\nHello\n/regenerate\nBye\n")
 
     hello, said = {"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day"}
-    assert "Error: nothing was asked yet" in told
+    assert "Error: no question was asked yet" in told
     assert [each["messages"] for each in server.asked] == [
         [hello],
         [hello],
@@ -263,7 +263,7 @@ def test_a_conversation_is_saved_and_gone_on_with(tmp_path: Path) -> None:
     assert server.asked[1]["messages"] == server.asked[2]["messages"]
     assert [each["content"] for each in server.asked[1]["messages"]] == ["Be kind", "Hello", "Good day", "Bye"]  # type: ignore[attr-defined]
     assert "saved by name: first" in again
-    assert f"{path} exists; give a path that is free" in again
+    assert f"{path} already exists; choose another path" in again
     assert "none.json; saved by name: first" in again
     if sys.platform != "win32":
         assert path.stat().st_mode & 0o777 == 0o600
@@ -299,7 +299,7 @@ def test_the_last_thought_is_shown_when_asked_for() -> None:
     _, told = converse(server, "/thought\nHello\n/thought\n")
 
     assert told.count("Hm.") == 2
-    assert "has not thought aloud" in told
+    assert "has no reasoning" in told
 
 
 def test_every_command_is_in_the_help() -> None:

@@ -66,7 +66,7 @@ def test_the_list_is_cut_and_says_that_nothing_was_run_here(hub: FakeHub) -> Non
 
     assert "org/tiny-onnx" in result.stdout
     assert "org/tiny-embed" not in result.stdout
-    assert "not run here" in result.stdout
+    assert "Found by name, not tested" in result.stdout
 
 
 def test_nothing_found_is_no_failure(hub: FakeHub) -> None:

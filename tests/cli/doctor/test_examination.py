@@ -173,7 +173,7 @@ def test_a_plugin_that_hangs_is_given_up_and_the_others_are_examined(plugins: Pl
 
     truths = {each.plugin.name: each for each in examine(discover(), probe_limit_s=0.2, diagnosis_limit_s=5)}
 
-    reason = "it has not come back after"
+    reason = "it has not returned after"
     assert reason in f"{truths['hangs'].plugin.reason} {truths['hangs'].error}"
     assert truths["onnxruntime"].plugin.usable
     assert truths["onnxruntime"].providers
@@ -197,7 +197,7 @@ def test_providers_that_are_none_are_the_plugins_fault(plugins: Plugins) -> None
 
     shown = render(examined())
 
-    assert "its providers could not be examined: what it says of a provider is 3, which is no ProviderTruth" in shown
+    assert "its providers could not be examined: what it says of a provider is 3, which is not an instance of" in shown
 
 
 @pytest.mark.parametrize(("flags", "status"), [([], 0), (["--num-slots", "0"], 1)])

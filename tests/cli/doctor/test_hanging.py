@@ -36,7 +36,7 @@ def test_a_backend_that_hangs_is_the_problem_of_its_model(
     report = examine_all({task: ("stuck-model",), "backend": "stuck", "port": 0}, open_limit_s=2.0)
 
     (problem,) = report.problems
-    assert problem.message.startswith(f"backend 'stuck' failed to {doing} {FOLDER}: it has not come back after 2 s; ")
+    assert problem.message.startswith(f"backend 'stuck' failed to {doing} {FOLDER}: it has not returned after 2 s; ")
     assert [model.device for model in report.models] == [None]
     assert f"opening {FOLDER} with backend stuck; given up after 2 s" in caplog.text
 

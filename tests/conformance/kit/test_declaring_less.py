@@ -30,7 +30,7 @@ def test_an_undeclared_field_may_be_ignored_but_not_at_the_level_strict(
     (case,) = judged(url, "field.completions.best_of", level=level)
 
     assert case.verdict is verdict
-    assert "not declared, and ignored in silence: /v1/completions best_of" in case.detail
+    assert "not declared, and silently ignored: /v1/completions best_of" in case.detail
 
 
 def test_a_check_that_shows_no_effect_of_an_undeclared_field_is_no_lie(server: BrokenServer, url: str) -> None:

@@ -93,7 +93,7 @@ def test_a_server_without_a_key_is_judged_but_for_authentication() -> None:
         results = run_http(HttpOptions(url, only=("[au]*.[an]*",), fuzz=False))
 
     assert [(case.id, case.verdict) for case in results.cases] == [("usage.adds_up", Verdict.PASS)]
-    assert "authentication was not judged; give --key" in results.warnings
+    assert "authentication was not tested; give --key" in results.warnings
 
 
 def test_a_web_page_is_no_api_and_the_report_says_so() -> None:
@@ -128,7 +128,7 @@ def test_a_server_that_dies_for_good_fails_once_and_the_rest_is_skipped() -> Non
         results = run_http(HttpOptions(url, key=KEY, only=only, seed=1))
 
     assert [case.verdict for case in results.cases] == [Verdict.FAIL, *[Verdict.SKIP] * 3]
-    assert "give --server-cmd, and it is started again" in results.cases[0].detail
+    assert "with --server-cmd, it is restarted" in results.cases[0].detail
     assert all(case.detail.startswith("not run, the server is gone: after stream.errors") for case in results.cases[1:])
 
 

@@ -63,7 +63,7 @@ def test_the_kind_says_whether_a_text_begins_with_bos_where_the_file_does_not(tm
 
 
 def test_other_kinds_are_refused_with_the_list_of_those_that_are_read(tmp_path: Path) -> None:
-    known = r"gpt2 \(byte-level BPE\), .*, letters \(one letter, one token\); take an ONNX repository of the model"
+    known = r"gpt2 \(byte-level BPE\), .*, letters \(one letter, one token\); use an ONNX repository of the model"
 
     with pytest.raises(ConversionError, match=rf"tokenizer model 'rwkv' is not supported; supported: {known}"):
         convert(tmp_path, model="rwkv")

@@ -54,7 +54,7 @@ class Changed(GgufFile):
     ],
 )
 def test_a_damaged_table_is_refused(table: bytes) -> None:
-    with pytest.raises(ConversionError, match=f"metadata key '{TABLE}' (is no table|cannot be read)"):
+    with pytest.raises(ConversionError, match=f"metadata key '{TABLE}' (is not a table|cannot be read)"):
         GgufTokenizer(Changed(table)).build()
 
 

@@ -92,14 +92,14 @@ async def test_words_are_no_image(client: Client) -> None:
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("data:image/png;base64,AA==", "is no whole PNG file"),
-        (data_url(encoded(pixels())[:90]), "is no whole PNG file"),
-        (data_url(encoded(pixels()), "image/jpeg"), "is no whole JPEG file"),
+        ("data:image/png;base64,AA==", "is not a complete PNG file"),
+        (data_url(encoded(pixels())[:90]), "is not a complete PNG file"),
+        (data_url(encoded(pixels()), "image/jpeg"), "is not a complete JPEG file"),
         (data_url(bomb(60_000, 600)), "60000 × 600 pixels"),
         ("data:image/png;base64,%%%", "base64 is broken"),
-        ("file:///etc/passwd", "no images from 'file' URLs"),
-        ("https://example.org/a.png", "fetches no images from 'example.org'"),
-        ("nothing", "no images from 'nothing' URLs"),
+        ("file:///etc/passwd", "not fetch images from 'file' URLs"),
+        ("https://example.org/a.png", "does not fetch images from 'example.org'"),
+        ("nothing", "not fetch images from 'nothing' URLs"),
     ],
 )
 async def test_what_cannot_be_read_is_refused_by_its_place(client: Client, url: str, told: str) -> None:

@@ -78,7 +78,9 @@ async def test_log_probabilities_may_be_as_many_as_the_setting_says(client: Clie
         ]
 
     assert [status for status, _ in answers] == [200, 400, 400]
-    assert "top_logprobs is 4; 3 are allowed (setting JAN_ORT_MAX_LOGPROBS)" in answers[1][1]["error"]["message"]
+    assert (
+        "top_logprobs is 4; at most 3 are allowed (setting JAN_ORT_MAX_LOGPROBS)" in answers[1][1]["error"]["message"]
+    )
     assert (await post(client, CHAT, chat | {"top_logprobs": 20}))[0] == 200
 
 
@@ -97,9 +99,9 @@ async def test_a_text_may_be_as_large_as_the_setting_says() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"logit_bias": {"70": 1, "71": 1, "72": 1}}, "has 3 entries; 2 are"),
-        (TEXTS | {"logit_bias": {"abc": 1}}, "shifts 3 tokens; 2 are"),
-        (TEXTS | {"logit_bias": {"a" * 129: 1}}, "have 129 characters; 128 are"),
+        ({"logit_bias": {"70": 1, "71": 1, "72": 1}}, "has 3 entries; at most 2 are"),
+        (TEXTS | {"logit_bias": {"abc": 1}}, "shifts 3 tokens; at most 2 are"),
+        (TEXTS | {"logit_bias": {"a" * 129: 1}}, "have 129 characters; at most 128 are"),
     ],
 )
 async def test_as_many_tokens_may_be_shifted_as_the_setting_says(fields: dict[str, Any], said: str) -> None:
@@ -120,7 +122,7 @@ async def test_a_body_may_hold_as_many_values_as_the_setting_says() -> None:
         fitting, _ = await post(client, EMBEDDINGS, {"input": [[70] * 20] * 90})
 
     assert (status, answer["error"]["param"], answer["error"]["code"]) == (400, "input", "too_many_values")
-    assert "2101 values are given; 2048 are allowed" in answer["error"]["message"]
+    assert "2101 values are given; at most 2048 are allowed" in answer["error"]["message"]
     assert "JAN_ORT_MAX_BODY_VALUES" in answer["error"]["message"]
     assert fitting == 200
 

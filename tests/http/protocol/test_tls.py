@@ -158,7 +158,7 @@ def test_an_encrypted_key_is_told_with_the_remedy(files: tuple[Path, Path]) -> N
     form, algorithm = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pass")
     files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, algorithm))
 
-    with pytest.raises(TlsError, match=r"is encrypted, and nobody is there .*openssl pkey"):
+    with pytest.raises(TlsError, match=r"is encrypted, and the server cannot ask .*openssl pkey"):
         ServerTls(*files)
 
 

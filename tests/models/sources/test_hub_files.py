@@ -113,7 +113,7 @@ def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
         (["m.Q2_K.gguf"], HubId("o/m"), "no GGUF file of the type Q8_0 or Q6_K or"),
         (ONNX, HubId("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
         (["../../m.Q8_0.gguf"], HubId("o/m"), "has no model that can be used to generate"),
-        (["README.md"], HubId("o/m"), "needed is a .gguf file, a model.onnx or"),
+        (["README.md"], HubId("o/m"), "it needs a .gguf file, a model.onnx or"),
         (
             ["m-Q8_0-00001-of-00003.gguf", "m-Q8_0-00003-of-00003.gguf"],
             HubId("o/m"),

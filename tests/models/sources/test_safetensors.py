@@ -92,7 +92,7 @@ def test_what_headers_say_is_checked_before_all_is_read(
 def test_weights_as_they_are_are_refused(tmp_path: Path) -> None:
     source = write("llama", tmp_path)
 
-    with pytest.raises(ConversionError, match=r"weights 'as-is' are for GGUF files; say --weights int8 or"):
+    with pytest.raises(ConversionError, match=r"weights 'as-is' are for GGUF files; use --weights int8 or"):
         resolve_model(str(source), task=GENERATE, cache_dir=tmp_path / "cache", weights="as-is")
 
 

@@ -249,8 +249,12 @@ def test_one_file_of_an_onnx_model_is_refused_with_its_folder(onnx_folder: Path)
 @pytest.mark.parametrize(
     ("reference", "task", "message"),
     [
-        ("all-minilm-l6-v2", GENERATE, "'all-minilm-l6-v2' makes embeddings; here one is needed that generates text"),
-        ("smollm2-135m-instruct", EMBED, "'smollm2-135m-instruct' generates text; here one is needed that makes"),
+        (
+            "all-minilm-l6-v2",
+            GENERATE,
+            "'all-minilm-l6-v2' makes embeddings, but one that generates text is needed here",
+        ),
+        ("smollm2-135m-instruct", EMBED, "'smollm2-135m-instruct' generates text, but one that makes"),
     ],
 )
 def test_a_model_for_another_task_is_refused(reference: str, task: Task, message: str) -> None:
@@ -259,7 +263,7 @@ def test_a_model_for_another_task_is_refused(reference: str, task: Task, message
 
 
 def test_unknown_weights_are_refused() -> None:
-    with pytest.raises(ModelReferenceError, match="weights 'int3' are unknown; known are int8, int4"):
+    with pytest.raises(ModelReferenceError, match="weights 'int3' are unknown; use one of int8, int4"):
         find_source("smollm2-135m-instruct", Known(weights="int3"), task=GENERATE)
 
 

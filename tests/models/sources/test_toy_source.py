@@ -117,7 +117,10 @@ def test_the_doctor_says_what_is_there(flags: dict[str, Any]) -> None:
     ("arguments", "needle"),
     [
         (["models", "pull", "toy:"], "a toy has a name: toy:NAME"),
-        (["models", "pull", "toy:bear", "--task", "embed"], "the model 'toy:bear' generates text; here one is needed"),
+        (
+            ["models", "pull", "toy:bear", "--task", "embed"],
+            "the model 'toy:bear' generates text, but one that makes embeddings is needed here",
+        ),
         (
             ["serve", "--port", "0", "--backend", "reference", "--embedding-model", "toy:bear"],
             "'toy:bear' generates text",

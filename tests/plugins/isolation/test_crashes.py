@@ -25,7 +25,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 CRASHES = [
     pytest.param("import ctypes; ctypes.string_at(0)", "SIGSEGV", marks=POSIX),
-    pytest.param("os.kill(os.getpid(), 9)", "SIGKILL: the system ended it, perhaps for want of memory", marks=POSIX),
+    pytest.param("os.kill(os.getpid(), 9)", "SIGKILL: the system ended it, perhaps for lack of memory", marks=POSIX),
     pytest.param("os.abort()", "SIGABRT", marks=POSIX),
     pytest.param("os._exit(5)", "ended with status 5"),
 ]
@@ -130,7 +130,7 @@ def test_a_close_that_hangs_is_ended(
     with isolated(plugins, session="def close(self):\n    time.sleep(600)"):
         pass
 
-    assert "did not come back, and was ended" in caplog.text
+    assert "did not return, and was ended" in caplog.text
     assert hosts() == []
 
 
@@ -138,7 +138,7 @@ def test_a_step_that_hangs_is_ended_from_another_thread(plugins: Plugins) -> Non
     with isolated(plugins, session="def fault(self, output):\n    time.sleep(600)") as session:
         timer = threading.Timer(0.3, session.kill)
         timer.start()
-        with pytest.raises(DeviceLost, match="did not come back, and was ended"):
+        with pytest.raises(DeviceLost, match="did not return, and was ended"):
             step(session, 33)
         timer.join()
 

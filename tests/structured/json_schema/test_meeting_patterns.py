@@ -51,7 +51,7 @@ BOMBS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_many_patterns_of_one_text_are_refused_with_both_numbers(name: str) -> None:
-    with pytest.raises(SchemaError, match=f"patterns or formats hold for one text, and {MAX_MEETING} are allowed"):
+    with pytest.raises(SchemaError, match=f"patterns or formats hold for one text, but only {MAX_MEETING} are allowed"):
         checked_schema(BOMBS[name])
 
 

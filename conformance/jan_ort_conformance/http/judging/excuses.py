@@ -41,7 +41,7 @@ def excuse(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
         return ""
     cause = violation.__cause__
     if isinstance(cause, KeyError) and cause.args == ("usage",) and not _is_any(entry, _ABOUT_USAGE):
-        return "the answer tells no usage"
+        return "the answer has no usage"
     if asker.has_unclear_stop:
         return "a stop string of U+FFFD stands for bytes that are no letter"
     sent, has_compared = set(asker.sent), asker.has_compared
@@ -81,7 +81,7 @@ def _of_shape(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
     """Return the shape of answers that the server never has, and that another check is about."""
     habits = habits_of(asker)
     if isinstance(violation, NoErrorObject) and not _is_any(entry, _ABOUT_ERRORS) and not habits.has_error_objects:
-        return "its errors are no OpenAI error objects"
+        return "its errors are not OpenAI error objects"
     if isinstance(violation, NoDone) and not _is_any(entry, _ABOUT_DONE) and not habits.has_done:
         return "its streams have no [DONE]"
     return ""
@@ -90,7 +90,7 @@ def _of_shape(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
 def _of_steadiness(entry: HttpCheck, asker: Asker) -> str:
     if _is_any(entry, _ABOUT_REPEATING) or habits_of(asker).is_steady:
         return ""
-    return "at temperature 0 one question has several answers"
+    return "the same request gets different answers at temperature 0"
 
 
 def shows_by_chance(asker: Asker) -> bool:

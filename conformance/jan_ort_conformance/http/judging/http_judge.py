@@ -110,7 +110,7 @@ def _require_answer(asker: Asker) -> None:
             for path in asker.generating():
                 asker.post(path, body_of(path, max_tokens=1))
     except httpx.HTTPError as error:
-        busy = "it answers no question any more, still at work on that one; give --server-cmd, and it is started again"
+        busy = "it does not answer any more, still busy with that request; with --server-cmd, it is restarted"
         raise ServerGone(busy) from error
 
 
@@ -179,7 +179,7 @@ def _judge_violation(entry: HttpCheck, violation: Violation, asker: Asker) -> Ju
     missing = _missing(asker)
     if any(" " in need for need in missing):
         verdict = Verdict.FAIL if asker.level is Level.STRICT else Verdict.UNSUPPORTED
-        return Judged(verdict, f"not declared, and ignored in silence: {', '.join(missing)}; {violation}")
+        return Judged(verdict, f"not declared, and silently ignored: {', '.join(missing)}; {violation}")
     lacking = _lacking(asker)
     if lacking and asker.level is not Level.STRICT:
         return Judged(Verdict.UNSUPPORTED, f"not declared: {', '.join(lacking)}; without it, {violation}")

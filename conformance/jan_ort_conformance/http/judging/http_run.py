@@ -50,9 +50,9 @@ def _run(options: HttpOptions, tell: Callable[[Case], None]) -> Results:
     ):
         asker = Asker(target, _declaration(target, server, options.model), options.level)
         if options.key is None:
-            results.warnings.append("authentication was not judged; give --key")
+            results.warnings.append("authentication was not tested; give --key")
         if not asker.declaration.serves_document:
-            results.warnings.append("the server serves no /openapi.json; what is OpenAI's own is asked of it")
+            results.warnings.append("the server serves no /openapi.json; OpenAI's own operations are tested")
         if asker.declaration.oddity:
             results.warnings.append(asker.declaration.oddity)
         try:
@@ -115,7 +115,7 @@ def _declaration(target: Target, server: ServerProcess, model: str | None) -> De
     try:
         return read_declaration(target, model)
     except httpx.TransportError as error:
-        raise ServerGone(f"{target.url} does not say what it has: {error!r}") from error
+        raise ServerGone(f"{target.url} does not list its models: {error!r}") from error
 
 
 def measure_token_time(asker: Asker) -> None:

@@ -52,7 +52,7 @@ class ServerProcess:
         if (self.command is None or not hung) and self._waits_for_answer(self.patience_s):
             return "it answered again by itself"
         if self.command is None:
-            raise ServerGone(f"{self.target.url} does not answer; give --server-cmd, and it is started again")
+            raise ServerGone(f"{self.target.url} does not answer; with --server-cmd, it is restarted")
         self._stop()
         self._start()
         self.num_restarts += 1

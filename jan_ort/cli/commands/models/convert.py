@@ -23,7 +23,7 @@ from jan_ort.settings.schema import Settings
 
 @click.command()
 @click.argument("source", metavar="FILE.gguf|FOLDER")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder to write; into the cache if not given.")
+@click.option("--output", type=click.Path(path_type=Path), help="Output folder; by default in the cache.")
 @setting_options(("weights", "embedding_weights", "pooling", "mmproj", "memory_limit_mb", "cache_dir", "config"))
 def convert(*, source: str, output: Path | None, **flags: Any) -> None:
     """Convert a GGUF file, or a folder with safetensors weights, and write the path of the model folder."""

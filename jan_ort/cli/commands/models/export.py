@@ -16,14 +16,14 @@ from jan_ort.models.output_folder import output_folder
 
 @click.command()
 @click.argument("source", metavar="ID|FOLDER")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Output folder.")
 @click.option(
     "--task",
     type=click.Choice([task.name for task in OPTIMUM_TASKS]),
     callback=lambda context, parameter, value: find_task(value),
     default=GENERATE.name,
     show_default=True,
-    help="What it is for.",
+    help="Task of the model.",
 )
 @click.option(
     "--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True, help="Type of weights."

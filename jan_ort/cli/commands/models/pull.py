@@ -23,7 +23,7 @@ from jan_ort.settings.schema import Settings
     "--task",
     type=click.Choice(task_names()),
     callback=lambda context, parameter, value: find_task(value),
-    help="What a Hugging Face model is for; if not given, what it holds tells.",
+    help="Task of a Hugging Face model; by default found from its files.",
 )
 @setting_options(("weights", "embedding_weights", "pooling", "memory_limit_mb", "cache_dir", "config"))
 def pull(*, name: str, task: Task | None, **flags: Any) -> None:

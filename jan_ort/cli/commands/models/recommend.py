@@ -29,7 +29,7 @@ def recommend_models(*, as_json: bool, **flags: Any) -> None:
     if as_json:
         say(json.dumps(list(map(_describe, found)), indent=2))
         return
-    say(f"For {memory / 1e9:.1f} GB of memory that are available, and {cores} cores:")
+    say(f"For {memory / 1e9:.1f} GB of available memory and {cores} cores:")
     say()
     if not found:
         say("No model fits: free some memory, or set --memory-limit-mb.")

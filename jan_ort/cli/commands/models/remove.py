@@ -17,7 +17,9 @@ from jan_ort.settings.schema import Settings
 @click.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--weights", metavar="int8|int4|fp16|int4-fp16|as-is", help="Of several models of that name, which one.")
+@click.option(
+    "--weights", metavar="int8|int4|fp16|int4-fp16|as-is", help="Which one, if several models have that name."
+)
 @setting_options(("cache_dir", "config"))
 def remove(*, name: str, yes: bool, weights: str | None, **flags: Any) -> None:
     """Remove NAME, a cached model's name or folder, from the cache; one that is in use is refused."""

@@ -14,7 +14,7 @@ from jan_ort.cli.text_table import text_table
 
 @click.command()
 @click.argument("words", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many are listed.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Number of models to list.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: a list of the models.")
 def search(*, words: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List models of the Hugging Face hub with WORDS in their names that can be served, the most fetched first."""
@@ -35,7 +35,7 @@ def search(*, words: tuple[str, ...], limit: int, as_json: bool) -> None:
     ]
     say(text_table(("model", "task", "formats", "downloads", ""), rows))
     say()
-    say("Found by their names, and not run here. Serve one with 'jan-ort serve --model MODEL'.")
+    say("Found by name, not tested. Serve one with 'jan-ort serve --model MODEL'.")
 
 
 def _remark(is_gated: bool) -> str:

@@ -76,7 +76,7 @@ NEEDS = (
     ),
     Needs(
         *("Intel", ("8086",), GPU, LINUX, ("openvino", "webgpu"), _OPENVINO),
-        driver="the drivers i915 and xe are part of Linux: take a newer one, sudo apt full-upgrade",
+        driver="the drivers i915 and xe are part of Linux: install a newer one, sudo apt full-upgrade",
         drivers=("i915", "xe"),
         nodes=("dri/renderD*",),
         library="sudo apt install intel-opencl-icd",
@@ -90,7 +90,7 @@ NEEDS = (
     ),
     Needs(
         *("Qualcomm", ("17cb",), NPU, LINUX, ("qnn",), _QNN),
-        driver="take the maker's Linux for the board, which has the driver fastrpc",
+        driver="use the board maker's Linux, which has the driver fastrpc",
         drivers=("fastrpc",),
         nodes=("fastrpc-cdsp*",),
     ),

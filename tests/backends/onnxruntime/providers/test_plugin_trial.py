@@ -41,7 +41,7 @@ def test_what_hangs_is_given_up_and_what_raises_is_left_to_this_process(
 
     faults = try_out(package(tmp_path, "hanging", "import time; time.sleep(600)"))
 
-    assert faults == {"onnxruntime-ep-hanging": "it has not come back after 0.5 s"}
+    assert faults == {"onnxruntime-ep-hanging": "it has not returned after 0.5 s"}
 
 
 def test_native_code_that_holds_the_interpreters_lock_is_given_up(
@@ -58,13 +58,13 @@ def test_native_code_that_holds_the_interpreters_lock_is_given_up(
         package(tmp_path, "native", f"library_path = lambda: {str(tmp_path / 'hang.so')!r}\nEP_NAME = 'E'")
     )
 
-    assert faults == {"onnxruntime-ep-native": "it has not come back after 8 s"}
+    assert faults == {"onnxruntime-ep-native": "it has not returned after 8 s"}
 
 
 @pytest.mark.usefixtures("sound")
 def test_the_others_are_used_and_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package(tmp_path, "hanging", "import time; time.sleep(600)")
-    said = {"onnxruntime-ep-hanging": "it has not come back after 20 s"}
+    said = {"onnxruntime-ep-hanging": "it has not returned after 20 s"}
     monkeypatch.setattr(plugin_trial, "try_out", lambda packages: said)
     runtime = FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]})
 
