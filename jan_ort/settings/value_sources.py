@@ -129,8 +129,9 @@ def separated(given: object) -> object:
 def describe_wrong(loc: tuple[int | str, ...], message: str, value: object, origins: Mapping[str, str]) -> str:
     """Return one line that names a wrong setting as the user spells it, and the file that it is in."""
     name = str(loc[0]) if loc else "settings"
-    shown = "hidden" if name in ("api_key", "admin_key") else repr(value)
+    one = value[0] if isinstance(value, tuple) and len(value) == 1 else value
+    shown = "hidden" if name in ("api_key", "admin_key") else repr(one)
     origin = origins.get(name, "")
     place = "" if origin.startswith(("--", "JAN_ORT_")) or not origin else f" in {origin}"
-    said = message.removeprefix("Value error, ")
+    said = message.removeprefix("Value error, ").partition(", unable to parse")[0].replace("Input should", "it must")
     return f"--{name.replace('_', '-')} (JAN_ORT_{name.upper()}) is {shown}{place}: {said}{_remedy(name, value)}"

@@ -141,7 +141,23 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     result = run("sevre")
 
     assert result.exit_code == 2
-    assert "'sevre'" in result.output
+    assert "No such command 'sevre'. Did you mean 'serve'?" in result.output
+
+
+@pytest.mark.parametrize(("name", "meant"), [("rm", "remove"), ("ls", "list")])
+def test_short_names_of_models_commands_are_understood(name: str, meant: str) -> None:
+    assert f"models {meant} " in run("models", name, "--help").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "abc"], "--port (JAN_ORT_PORT) is 'abc': it must be a valid integer"),
+        (["--backend-option", "x"], "--backend-option (JAN_ORT_BACKEND_OPTION) is 'x': 'x' is not NAME=VALUE"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_words_of_the_user(arguments: list[str], said: str) -> None:
+    assert said in run("serve", *arguments).output
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["chat", "--help"], ["models", "--help"]])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -31,12 +33,31 @@ _VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, c
 class LazyGroup(click.Group):
     """A click group over ``places``: by command name, the "module:attribute" that it is and its line in the help.
 
-    One command that is slow or broken to import thus costs the others nothing.
+    One command that is slow or broken to import thus costs the others nothing. ``others`` are what other programs call
+    some of them.
     """
 
-    def __init__(self, *args: Any, places: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        places: Mapping[str, tuple[str, str]],
+        others: Mapping[str, str] = MappingProxyType({}),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._places = places
+        self._others = others
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is meant and what is left of the arguments. Raises: UsageError."""
+        name, *rest = args
+        meant = self._others.get(name, name)
+        if meant not in self._places and not name.startswith("-"):
+            close = difflib.get_close_matches(name, self._places, n=1)
+            ctx.fail(f"No such command {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+        return super().resolve_command(ctx, [meant, *rest])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the table."""

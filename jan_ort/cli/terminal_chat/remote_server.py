@@ -21,7 +21,7 @@ class RemoteServer:
         """Read the URL. Raises: ChatError if it is none."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ChatError(f"--url {url!r} is not a server URL (example: http://127.0.0.1:8000)")
+            raise ChatError(f"{url!r} is not a server URL (example: http://127.0.0.1:8000)")
         self.url = url
         self._parts = parts
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")

@@ -15,6 +15,6 @@ _COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, places=_COMMANDS)
+@click.group(cls=LazyGroup, places=_COMMANDS, others={"ls": "list", "rm": "remove"})
 def models() -> None:
     """List, find, fetch, convert, export and remove models."""
