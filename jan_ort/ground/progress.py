@@ -66,7 +66,7 @@ class LogProgress:
         if quarters > self._quarters:
             self._quarters = quarters
             amount = _amount(fraction, time.monotonic() - self._begin)
-            logger.info("%s: %d %%%s", stage, quarters * 25, amount and f" ({amount})")
+            logger.info("%s: %d %%%s", stage, min(1.0, fraction) * 100, amount and f" ({amount})")
 
 
 def _amount(fraction: float, elapsed_s: float) -> str:

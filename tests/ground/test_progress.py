@@ -61,9 +61,9 @@ def test_a_share_of_bytes_is_told_in_megabytes_with_its_rate_and_what_is_left(
 
     with caplog.at_level(logging.INFO):
         progress("Converting", 0.0)
-        progress("Converting", 0.25)
+        progress("Converting", 0.45)
 
-    assert caplog.messages == ["Converting", "Converting: 25 % (1,000 of 4,000 MB, 100.0 MB/s, 30 s left)"]
+    assert caplog.messages == ["Converting", "Converting: 45 % (1,800 of 4,000 MB, 180.0 MB/s, 12 s left)"]
 
 
 def test_a_bar_tells_megabytes_and_the_rate() -> None:
