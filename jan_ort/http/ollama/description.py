@@ -50,7 +50,7 @@ def shown(residents: list[Resident]) -> dict[str, Any]:
         "template": (folder.chat_template or "") if folder is not None else "",
         "details": _details(first),
         "model_info": {"general.architecture": "onnx", "onnx.context_length": context_length},
-        "capabilities": [ability for each in residents for ability in _abilities(each)],
+        "capabilities": list(dict.fromkeys(ability for each in residents for ability in _abilities(each))),
         "modified_at": timestamp(first.created),
     }
 

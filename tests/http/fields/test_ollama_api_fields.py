@@ -29,6 +29,7 @@ from tests.http.ollama.asking import (
     streamed,
 )
 from tests.http.scripted import Script, model_folder, scripted
+from tests.serving.several import copied
 
 ASKED, PROMPTED = "OllamaChatRequest", "OllamaGenerateRequest"
 SCHEMA = {"type": "object", "properties": {"at": {"const": 1}}, "required": ["at"], "additionalProperties": False}
@@ -324,6 +325,14 @@ async def test_models_are_told(client: Client) -> None:
     assert shown[0] == shown[1] == shown[2]
     assert {"completion", "tools", "embedding"} <= set(shown[0]["capabilities"])
     assert (await post(client, SHOW, {"model": "nobody", "verbose": True}))[0] == 404
+
+
+async def test_what_several_models_can_do_is_told_once(tmp_path: Path) -> None:
+    async with serving(model=("reference", copied(tmp_path, "other"))) as app:
+        _, shown = await post(app.test_client(), SHOW, {})
+
+    assert "completion" in shown["capabilities"]
+    assert len(shown["capabilities"]) == len(set(shown["capabilities"]))
 
 
 async def test_errors_have_ollamas_shape_from_the_first_hop() -> None:
