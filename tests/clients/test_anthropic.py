@@ -110,7 +110,7 @@ def test_counts_are_the_usages(client: anthropic.Anthropic) -> None:
     [
         ({"messages": [{"role": "user", "content": OVERLONG}]}, anthropic.BadRequestError),
         ({"messages": [{"role": "nobody", "content": "a"}]}, anthropic.BadRequestError),
-        ({"stop_sequences": [""], "stream": True}, anthropic.BadRequestError),
+        ({"stop_sequences": ["a"] * 200, "stream": True}, anthropic.BadRequestError),
     ],
     ids=["too long", "no such role", "of a stream"],
 )
