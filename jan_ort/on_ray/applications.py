@@ -9,11 +9,11 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jan_ort.ground.json_object import object_in
 from jan_ort.http.api_error import ApiError
-from jan_ort.on_ray.asking import App, Message, asked
+from jan_ort.on_ray.asking import App, Message, Told, asked
 
 NAME = "jan-ort"
 """The first application; others are named ``jan-ort-`` and something. Whatever else runs on Ray is not ours."""
@@ -80,27 +80,27 @@ class Applications:
             self._looking = None
 
     async def _prefixes(self, scope: Message) -> list[str]:
-        status, body = await asked(self._app, scope, "/-/routes")
-        routes = json.loads(body) if status == 200 else {}
+        told = await asked(self._app, scope, "/-/routes")
+        routes = json.loads(told.body) if told.status == 200 else {}
         ours = [prefix for prefix, name in routes.items() if name == NAME or name.startswith(f"{NAME}-")]
         return sorted(each.rstrip("/") for each in ours)
 
     async def _models(self, prefix: str, scope: Message) -> Mapping[str, frozenset[str]]:
         """Return an application's models with their tasks; none if it does not answer, or not this client."""
-        status, body = await asked(self._app, scope, f"{prefix}/v1/models")
-        data = json.loads(body)["data"] if status == 200 else []
+        told = await asked(self._app, scope, f"{prefix}/v1/models")
+        data = json.loads(told.body)["data"] if told.status == 200 else []
         return {each["id"]: frozenset(object_in(each, "metadata").get("tasks", ())) for each in data}
 
-    async def joined(self, path: str, scope: Message) -> tuple[int, bytes]:
+    async def joined(self, path: str, scope: Message) -> Told:
         """Return the answer to a request for a list of models: all of theirs, or the first answer that is none."""
         answers = [await asked(self._app, scope, f"{each.prefix}{path}") for each in self._known]
-        for status, body in answers:
-            if status != 200:
-                return status, body
-        first, *others = (json.loads(body) for _, body in answers)
-        for each in others:
-            first[JOINED[path]] += each[JOINED[path]]
-        return 200, json.dumps(first).encode()
+        for each in answers:
+            if each.status != 200:
+                return each
+        first, *others = (json.loads(each.body) for each in answers)
+        for other in others:
+            first[JOINED[path]] += other[JOINED[path]]
+        return replace(answers[0], body=json.dumps(first).encode())
 
     async def meant(self, path: str, name: str | None, scope: Message) -> Application:
         """Return the application that a request means, by its path and the model that it names.
@@ -125,7 +125,7 @@ class Applications:
     async def _answering(self, able: Sequence[Application], path: str, scope: Message) -> Application | None:
         """Return the first that does not answer that there is nothing at this path."""
         for each in able:
-            if (await asked(self._app, scope, f"{each.prefix}{path}"))[0] != 404:
+            if (await asked(self._app, scope, f"{each.prefix}{path}")).status != 404:
                 return each
         return None
 

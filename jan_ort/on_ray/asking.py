@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -14,13 +15,24 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_PASSED_ON = frozenset({b"authorization", b"x-api-key", b"host", SESSION_HEADER.encode()})
+_PASSED_ON = frozenset({b"authorization", b"x-api-key", b"host", b"origin", SESSION_HEADER.encode()})
 """What decides whether one may ask, and which replica answers."""
 
+_FOR_BROWSERS = (b"access-control-", b"vary")
 
-async def asked(app: App, scope: Message, path: str) -> tuple[int, bytes]:
-    """Return status and body of the answer to a GET, asked on behalf of whose request ``scope`` is."""
-    status, body = 503, bytearray()
+
+@dataclass(frozen=True)
+class Told:
+    """An answer; of its headers those that tell browsers which pages may read it."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+async def asked(app: App, scope: Message, path: str) -> Told:
+    """Return the answer to a GET, asked on behalf of whose request ``scope`` is."""
+    status, body, told = 503, bytearray(), dict[str, str]()
     is_read = False
 
     async def receive() -> Message:
@@ -34,13 +46,15 @@ async def asked(app: App, scope: Message, path: str) -> tuple[int, bytes]:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
+            given = [(name.lower(), value) for name, value in message["headers"]]
+            told.update({n.decode(): v.decode("latin-1") for n, v in given if n.startswith(_FOR_BROWSERS)})
         else:
             body.extend(message.get("body", b""))
 
     headers = [(name, value) for name, value in scope["headers"] if name.lower() in _PASSED_ON]
     get = {**scope, "method": "GET", "path": path, "headers": headers, "query_string": b""}
     await app(below("", get), receive, send)
-    return status, bytes(body)
+    return Told(status, bytes(body), told)
 
 
 def below(prefix: str, scope: Message) -> Message:

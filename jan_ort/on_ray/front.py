@@ -57,7 +57,8 @@ class Front:
             return
         several = len(await self._applications.known(scope)) > 1
         if several and scope["method"] == "GET" and path in JOINED:
-            await answer.say(*await self._applications.joined(path, scope))
+            told = await self._applications.joined(path, scope)
+            await answer.say(told.status, told.body, told.headers)
             return
         try:
             body, receive = await _body(path, scope, receive, several=several)

@@ -27,7 +27,7 @@ class Ray:
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         status, content = self.answer(scope["path"], dict(scope["headers"]))
-        await send(start(status, OWN))
+        await send(start(status, [*OWN, (b"Access-Control-Allow-Origin", b"http://page")]))
         await send(body(json.dumps(content).encode(), more=False))
 
     def answer(self, path: str, headers: dict[bytes, bytes]) -> tuple[int, Any]:
@@ -119,6 +119,18 @@ async def test_lists_are_one_list() -> None:
     _, answer = await ask(Front(Ray({"": LLAMA, "/-2": MINILM})), "/v1/models")
 
     assert [each["id"] for each in answer["data"]] == ["llama", "minilm"]
+
+
+async def test_a_list_may_be_read_by_the_pages_that_may_read_each() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    ray = Ray({"": LLAMA, "/-2": MINILM})
+    await Front(ray)({"type": "http", "method": "GET", "path": "/v1/models", "headers": [KEY]}, None, send)  # type: ignore[arg-type]
+
+    assert (b"access-control-allow-origin", b"http://page") in sent[0]["headers"]
 
 
 async def test_a_list_is_not_for_who_has_no_key() -> None:
