@@ -92,7 +92,8 @@ class ResponseShape(AnswerShape):
         self._completed_at = int(time.time()) if self._status == "completed" else None
         if self._keep is not None:
             response = self.resource()
-            self._asked["store"] = await self._keep(self._run.id, response, [*self._items, *response["output"]])
+            is_kept = await self._keep(self._run.id, response, [*self._items, *response["output"]])
+            self._asked["store"] = is_kept and self._keep is not None  # it may have been deleted meanwhile
 
     def last_chunks(self) -> list[Chunk]:
         """Return how it ended, with all of it."""

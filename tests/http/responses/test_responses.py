@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
+from jan_ort.http.responses.store import ResponseStore
 from tests.http.handlers.serving import Client, engine_of, post, serving, until
 from tests.http.handlers.test_leaving import begin, slow_down
 from tests.http.handlers.test_thinking import TEMPLATE
@@ -198,6 +200,34 @@ async def test_a_response_that_runs_is_found_and_cancelled(
     assert said(cancelled) == said(kept) != ""
     assert kept["output"][0]["status"] == "incomplete"
     assert kept["usage"]["output_tokens"] < 400
+
+
+async def test_a_response_that_is_deleted_while_it_is_stored_says_so(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, deleted = asyncio.Event(), asyncio.Event()
+    put = ResponseStore.put
+
+    async def put_slowly(*given: Any) -> bool:
+        is_kept = await put(*given)
+        stored.set()
+        await deleted.wait()
+        return is_kept
+
+    monkeypatch.setattr(ResponseStore, "put", put_slowly)
+    connection = await begin(client, RESPONSES, BODY | {"stream": True})
+    text = await received(connection, "output_text.delta")
+    path = f"{RESPONSES}/{json.loads(text.split('data: ')[1].split(chr(10))[0])['response']['id']}"
+
+    await stored.wait()
+    answers = [await client.delete(path), await client.get(path)]
+    deleted.set()
+    text = await received(connection, "[DONE]")
+    await connection.__aexit__(None, None, None)
+
+    assert [each.status_code for each in answers] == [200, 404]
+    ended = json.loads(text.split("event: response.incomplete\ndata: ")[1].split("\n")[0])["response"]
+    assert ended["store"] is False
 
 
 async def test_a_response_that_runs_is_listed_and_deleted(
