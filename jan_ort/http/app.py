@@ -53,6 +53,9 @@ CLOSE_METRICS = "jan_ort_close_metrics"
 HASTENER = "jan_ort_hastener"
 """Where it keeps the task that ends the wait for bodies then."""
 
+FORGETTER = "jan_ort_forgetter"
+"""Where it keeps the task that deletes expired responses."""
+
 BODY_GRACE_S = 5.0
 """What a body gets to become whole once the server stops: nothing is computed for it yet, and it can be sent again."""
 
@@ -128,7 +131,8 @@ async def _start(app: Quart, server: Server, *, hears_signals: bool) -> None:
         raise
     app.extensions[RECENT] = Recent(server.settings)
     app.extensions[TRACING] = begin_tracing()
-    app.extensions[RESPONSES] = ResponseDesk(server.settings)
+    app.extensions[RESPONSES] = desk = ResponseDesk(server.settings)
+    app.extensions[FORGETTER] = asyncio.create_task(desk.forget_expired())
     app.extensions[BODIES] = bodies = BodyBudget(allowed_bytes(server.settings))
     app.extensions[HASTENER] = asyncio.create_task(_hasten(server, bodies))
     keep_failed(app, server)
@@ -142,7 +146,7 @@ async def _start(app: Quart, server: Server, *, hears_signals: bool) -> None:
 
 
 async def _stop(app: Quart) -> None:
-    for each in (STOPPER, HASTENER):
+    for each in (STOPPER, HASTENER, FORGETTER):
         if each in app.extensions:
             app.extensions[each].cancel()
     await asyncio.to_thread(app.extensions[CLOSE_METRICS])

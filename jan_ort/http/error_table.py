@@ -16,6 +16,7 @@ from jan_ort.engine.engine_errors import (
 from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.body_budget import BodiesTooLarge
+from jan_ort.http.responses.store import StoreUnavailable
 from jan_ort.models.tokenizer import TextTooLarge, TokenIdError, TokenizerFailed
 from jan_ort.serving.serving_errors import ModelNotFound, ModelNotNamed, ModelUnavailable, NoModelForTask, NotServing
 from jan_ort.structured.grammar_errors import ConstraintFailed
@@ -79,6 +80,8 @@ def _passing(error: Exception) -> ApiError | None:
             status, code, param = 503, "model_failed", "model"
         case BodiesTooLarge():
             status, code, param = 503, "bodies_too_large", None
+        case StoreUnavailable():
+            status, code, param = 503, "response_store_unavailable", None
         case MemoryError():
             status, code, param = 503, "out_of_memory", None
         case EngineStopped() | PoolClosed():

@@ -12,6 +12,7 @@ from jan_ort.ground.worker_pool import PoolBusy, PoolClosed
 from jan_ort.http.api_error import ApiError, context_overflow, short
 from jan_ort.http.body_budget import BodiesTooLarge
 from jan_ort.http.error_table import to_api_error
+from jan_ort.http.responses.store import StoreUnavailable
 from jan_ort.models.tokenizer import TextTooLarge, TokenIdError, TokenizerFailed
 from jan_ort_backends import BadInput, ContextOverflow
 from jan_ort_openapi import MalformedBody, SchemaViolation
@@ -32,6 +33,7 @@ from jan_ort_openapi import MalformedBody, SchemaViolation
         (PoolBusy("3 others wait"), 429, None, "queue_full"),
         (PoolClosed("stopping"), 503, None, "shutting_down"),
         (BodiesTooLarge("10 bytes; at most 5 are allowed"), 503, None, "bodies_too_large"),
+        (StoreUnavailable("the disk is full"), 503, None, "response_store_unavailable"),
         (MemoryError(), 503, None, "out_of_memory"),
         (StepFailed("the device is lost"), 500, None, "backend_failed"),
         (EngineFailed(ZeroDivisionError("secret")), 500, None, "engine_failed"),

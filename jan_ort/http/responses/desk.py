@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +11,12 @@ from jan_ort.http.api_error import ApiError, bad_request
 from jan_ort.http.asker import current_owner
 from jan_ort.http.responses.items import Item, response_of_item
 from jan_ort.http.responses.shape import Keep, ResponseShape
-from jan_ort.http.responses.store import ResponseStore
+from jan_ort.http.responses.store import ResponseStore, StoreUnavailable
 from jan_ort.settings.schema import Settings
+
+logger = logging.getLogger(__name__)
+
+_FORGET_EVERY_S = 600
 
 RESPONSES = "jan_ort_responses"
 """Where the app keeps its :class:`ResponseDesk` in ``app.extensions``."""
@@ -21,7 +27,17 @@ class ResponseDesk:
 
     def __init__(self, settings: Settings) -> None:
         self._store = ResponseStore(settings)
+        self._ttl_s = settings.stored_response_ttl_s
         self._running: dict[str, tuple[str, ResponseShape]] = {}
+
+    async def forget_expired(self) -> None:
+        """Forget responses that were not used for too long, also while nobody asks; runs until it is cancelled."""
+        while self._ttl_s:
+            try:
+                await self._store.forget_expired()
+            except StoreUnavailable as error:
+                logger.warning("responses that have expired are not deleted yet: %s", error)
+            await asyncio.sleep(min(max(self._ttl_s, 1), _FORGET_EVERY_S))
 
     def close(self) -> None:
         """Close the store."""

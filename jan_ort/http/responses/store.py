@@ -8,14 +8,17 @@ import os
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.settings.schema import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 _APPLICATION_ID = 0x6A6F7273
 """What SQLite files say of whose they are: "jors"."""
@@ -28,6 +31,10 @@ CREATE TABLE IF NOT EXISTS responses (
 );
 CREATE INDEX IF NOT EXISTS by_use ON responses (used_at);
 """
+
+
+class StoreUnavailable(Exception):
+    """Raised when the file of responses cannot be used now: another program holds it, or its disk is full."""
 
 
 class ResponseStore:
@@ -44,21 +51,31 @@ class ResponseStore:
         self._work = WorkerPool("responses", 1, sys.maxsize)  # what waits is bounded by the requests there are
 
     async def get(self, identity: str, owner: str) -> dict[str, Any] | None:
-        """Return a record, which counts as used, or None where there is none of this owner."""
-        return await self._work.run(lambda: self._get(identity, owner))
+        """Return a record, which counts as used, or None where this owner has none. Raises: StoreUnavailable."""
+        return await self._asked(lambda: self._get(identity, owner))
 
     async def put(self, identity: str, owner: str, record: dict[str, Any]) -> bool:
         """Keep a record, at the cost of those that were not used for the longest; return whether it is kept."""
         return await self._work.run(lambda: self._put(identity, owner, record))
 
     async def delete(self, identity: str, owner: str) -> bool:
-        """Forget a record, and return whether there was one."""
-        return await self._work.run(lambda: self._delete(identity, owner))
+        """Forget a record, and return whether there was one. Raises: StoreUnavailable."""
+        return await self._asked(lambda: self._delete(identity, owner))
+
+    async def forget_expired(self) -> None:
+        """Forget what was not used for too long. Raises: StoreUnavailable."""
+        await self._asked(self._forget_expired)
 
     def close(self) -> None:
         """Close the file, once what has begun is done."""
         self._work.submit(self._database.close).result()
         self._work.close()
+
+    async def _asked(self, work: Callable[[], _Result]) -> _Result:
+        try:
+            return await self._work.run(work)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"stored responses cannot be used now: {error}; try again later") from error
 
     def _get(self, identity: str, owner: str) -> dict[str, Any] | None:
         with self._database:
@@ -89,8 +106,13 @@ class ResponseStore:
 
     def _delete(self, identity: str, owner: str) -> bool:
         with self._database:
+            self._forget_old()
             given = (identity, owner)
             return self._database.execute("DELETE FROM responses WHERE id = ? AND owner = ?", given).rowcount > 0
+
+    def _forget_expired(self) -> None:
+        with self._database:
+            self._forget_old()
 
     def _forget_old(self) -> None:
         if self._ttl_s:

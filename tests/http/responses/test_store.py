@@ -6,13 +6,16 @@ import asyncio
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jan_ort.http.responses.store import ResponseStore, check_store
+from jan_ort.http.responses.desk import ResponseDesk
+from jan_ort.http.responses.store import ResponseStore, StoreUnavailable, check_store
 from jan_ort.settings.schema import Settings, SettingsError
+from tests.http.handlers.serving import until
 
 RECORD: dict[str, Any] = {"response": {"output": []}, "items": [{"id": "a", "text": "é"}]}
 
@@ -66,7 +69,39 @@ async def test_what_nobody_uses_is_forgotten() -> None:
         assert await kept.get("a", "") == RECORD  # each use counts
     await asyncio.sleep(0.25)
 
+    assert not await kept.delete("a", "")
     assert await kept.get("a", "") is None
+    kept.close()
+
+
+async def test_what_nobody_uses_leaves_the_file_while_nobody_asks(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    first = store(response_store=path)
+    await first.put("a", "", RECORD)
+    first.close()
+    await asyncio.sleep(0.02)
+
+    desk = ResponseDesk(Settings.read(response_store=path, stored_response_ttl_s=0.01))
+    forgetting = asyncio.create_task(desk.forget_expired())
+    await until(lambda: "é".encode() not in path.read_bytes())
+    forgetting.cancel()
+    desk.close()
+
+
+async def test_a_file_that_another_holds_is_told_as_such(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "responses.db"
+    kept = store(response_store=path)
+    await kept.put("a", "", RECORD)
+    kept._database.execute("PRAGMA busy_timeout = 10")
+
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for call in (kept.get("a", ""), kept.delete("a", ""), kept.forget_expired()):
+            with pytest.raises(StoreUnavailable, match="database is locked; try again later"):
+                await call
+        assert not await kept.put("b", "", RECORD)
+
+    assert await kept.get("a", "") == RECORD
     kept.close()
 
 
