@@ -176,5 +176,5 @@ def test_a_certificate_that_is_about_to_end_is_told(
 
 
 def test_a_key_without_a_certificate_is_refused(files: tuple[Path, Path]) -> None:
-    with pytest.raises(SettingsError, match=r"--tls-key .*give its certificate"):
+    with pytest.raises(SettingsError, match=r"--tls-key .*a key needs its certificate"):
         Settings.read(tls_key=str(files[1]))
