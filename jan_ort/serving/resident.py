@@ -76,6 +76,11 @@ class Resident:
         return self.choice.reference if self.found is None else self.found.folder.name
 
     @property
+    def _subject(self) -> str:
+        """What the log says: one name may be loaded for several tasks."""
+        return f"{self.name} ({self.choice.task.kind})"
+
+    @property
     def is_busy(self) -> bool:
         """Whether a request uses the model or waits for it."""
         return bool(self._num_users or self._num_waiting)
@@ -102,10 +107,10 @@ class Resident:
         self.status, self.failure = Residency.LOADING, None
         opening = in_daemon_thread(lambda: self._open(may_shrink))
         while not (await asyncio.wait({opening}, timeout=_SLOW_S))[0]:
-            logger.info("%s is still being opened after %.0f s", self.name, time.perf_counter() - started)
+            logger.info("%s is still being opened after %.0f s", self._subject, time.perf_counter() - started)
         model = opening.result()
         self.model, self.status, self.last_used = model, Residency.LOADED, time.monotonic()
-        logger.info("%s is loaded on %s after %.1f s", self.name, model.device.used, time.perf_counter() - started)
+        logger.info("%s is loaded on %s after %.1f s", self._subject, model.device.used, time.perf_counter() - started)
 
     async def lend(self) -> Lease[ServedModel]:
         """Return the model, loaded by now, which stays so until the lease ends. Raises as ``load`` does."""
