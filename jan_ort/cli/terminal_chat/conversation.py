@@ -45,6 +45,11 @@ class Conversation:
             raise ChatError("no question was asked yet")
         return self._answer(self.messages[: last + 1])
 
+    def restart(self, messages: Sequence[Message] = ()) -> None:
+        """Go on from other messages, with no image that was to be sent and no thought of an earlier answer."""
+        self.messages, self.thought = list(messages), ""
+        self.images.clear()
+
     def _answer(self, messages: list[Message]) -> bool:
         """Show what the model says to ``messages``, which are the conversation then."""
         shown: list[str] = []

@@ -63,7 +63,7 @@ def _image(conversation: Conversation, path: str) -> None:
     if not path:
         raise ChatError("/image needs the path of a picture")
     conversation.images.append(image_part(Path(path).expanduser()))
-    say(f"{len(conversation.images)} for the next question", err=True)
+    say(f"images for the next question: {len(conversation.images)}", err=True)
 
 
 def _regenerate(conversation: Conversation, _: str) -> None:
@@ -86,12 +86,13 @@ def _load(conversation: Conversation, where: str) -> None:
         say(f"saved by name: {', '.join(kept_chats.names()) or 'none'}", err=True)
         return
     content = kept_chats.load(where)
-    conversation.messages, conversation.system = content["messages"], content["system"]
+    conversation.system = content["system"]
+    conversation.restart(content["messages"])
     say(f"{len(conversation.messages)} messages", err=True)
 
 
 def _clear(conversation: Conversation, _: str) -> None:
-    conversation.messages.clear()
+    conversation.restart()
     say("forgotten", err=True)
 
 
@@ -108,7 +109,7 @@ COMMANDS: Mapping[str, tuple[str, str, Command]] = {
     "/thought": ("/thought", "show the reasoning before the last answer", _thought),
     "/save": ("/save NAME", "save the conversation by name, or to a path that ends in .json", _save),
     "/load": ("/load [NAME]", "continue a saved conversation, or list them", _load),
-    "/clear": ("/clear", "forget the conversation", _clear),
+    "/clear": ("/clear", "forget the conversation, and images not sent yet", _clear),
     "/help": ("/help", "show this", _help),
 }
 """Each with how it is used, and what it does."""

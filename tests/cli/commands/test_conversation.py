@@ -288,8 +288,20 @@ def test_a_picture_goes_with_the_next_question(tmp_path: Path) -> None:
     (first, second) = ([each["content"] for each in asked["messages"]] for asked in server.asked)  # type: ignore[attr-defined]
     assert [part["type"] for part in first[0]] == ["image_url", "text"]
     assert second[2] == "And?"
-    assert "1 for the next question" in told
+    assert "images for the next question: 1" in told
     assert "cannot be read" in told
+
+
+@pytest.mark.parametrize("restart", ["/clear", "/load first"])
+def test_a_conversation_begins_without_the_images_and_the_thought_of_another(tmp_path: Path, restart: str) -> None:
+    thought = json.dumps({"choices": [{"delta": {"reasoning_content": "Hm."}}]})
+    server = ScriptedServer(lambda: iter([f"data: {thought}\n".encode(), *events("Yes.")()]))
+    (path := tmp_path / "a.png").write_bytes(b"png")
+
+    _, told = converse(server, f"Hello\n/save first\n/image {path}\n{restart}\n/thought\nBye\n")
+
+    assert server.asked[-1]["messages"][-1] == {"role": "user", "content": "Bye"}  # type: ignore[index]
+    assert "has no reasoning" in told
 
 
 def test_the_last_thought_is_shown_when_asked_for() -> None:
