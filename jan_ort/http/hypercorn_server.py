@@ -7,10 +7,12 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config, Sockets
+from hypercorn.logging import Logger
+from hypercorn.typing import ResponseSummary, WWWScope
 
 from jan_ort.http.app import build_app
 from jan_ort.http.front.paths import POLLED
@@ -26,7 +28,7 @@ _GRACE_S = 2.0
 _HANDSHAKE_S = 10.0
 """A connection counts among the others after its handshake only, so that must not take long."""
 
-_COMBINED = '%(h)s %(l)s %(l)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(L)s'
+_COMBINED = '%(h)s %(l)s %(l)s %(t)s "%(m)s %(U)s HTTP/%(H)s" %(s)s %(b)s "%(f)s" "%(a)s" %(L)s'
 """As Apache and nginx have it, and the seconds until the answer was whole."""
 
 _POLLED = re.compile(rf'"GET ({"|".join(POLLED)}) ')
@@ -57,6 +59,7 @@ async def serve_until(
     config.graceful_timeout = _GRACE_S
     config.accesslog = _access_log() if server.settings.access_log else None
     config.access_log_format = _COMBINED
+    config.logger_class = _Logger
     config.errorlog = None
     config.include_server_header = False
     await serve(build_app(lambda: server, hears_signals=False), config, shutdown_trigger=shutdown)
@@ -66,6 +69,21 @@ def _access_log() -> logging.Logger:
     access_log = logging.getLogger("jan_ort.access")
     access_log.addFilter(lambda record: not _POLLED.search(record.getMessage()))
     return access_log
+
+
+class _Logger(Logger):
+    """hypercorn's, with the client and the request as tools that read the combined format expect them."""
+
+    def atoms(self, request: WWWScope, response: ResponseSummary | None, request_time: float) -> Mapping[str, str]:
+        """Return what stands for each letter of the format: the address without its port, and quotes escaped."""
+        atoms = super().atoms(request, response, request_time)
+        host = (request.get("client") or ("-",))[0]
+        told = {"h": host, "U": request["raw_path"].decode("latin-1")}
+        return {letter: _escaped(told.get(letter, atoms[letter])) for letter in "hltmUHsbfaL"}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"")
 
 
 class _Config(Config):

@@ -17,7 +17,7 @@ from tests.e2e.server_process import ServerProcess, environment, hypercorn, serv
 
 BODY = {"prompt": "a", "max_tokens": 3, "temperature": 0}
 COMBINED = re.compile(
-    r'127\.0\.0\.1:\d+ - - \[[^]]+\] "POST /v1/completions 1\.1" 200 \d+ "-" "python-httpx/[^"]+" \d+\.\d+'
+    r'127\.0\.0\.1 - - \[[^]]+\] "POST /v1/completions HTTP/1\.1" 200 \d+ "-" "a \\"client\\"" \d+\.\d+'
 )
 
 SHORT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (INFO|WARNING) (?!jan_ort\.)\S.*")
@@ -26,7 +26,7 @@ LONG = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING) [\
 
 def asked(server: ServerProcess) -> str:
     """Ask for one answer and a probe, end the server, and return its log."""
-    headers = {"X-Request-Id": "mine", "Authorization": "Bearer k"}
+    headers = {"X-Request-Id": "mine", "Authorization": "Bearer k", "User-Agent": 'a "client"'}
     assert httpx.post(f"{server.url}/v1/completions", json=BODY, headers=headers, timeout=60).status_code == 200
     for path in ("/livez", "/readyz", "/health", "/metrics"):
         httpx.get(server.url + path)
