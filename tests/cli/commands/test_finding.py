@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known
 from tests.cli.commands.running import last_error, run
 from tests.models.sources.fake_hub import FakeHub, running
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 def listed(hub_id: str, downloads: int, *tags: str, pipeline: str | None = "text-generation") -> dict[str, object]:
@@ -121,3 +124,16 @@ def test_each_is_told_with_size_reason_and_whether_it_was_run() -> None:
 @pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: model.reference)
 def test_every_name_is_one_that_serve_takes(model: KnownModel) -> None:
     assert str(find_source(model.reference, Known())) == model.reference
+
+
+@pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: model.reference)
+def test_readme_has_the_sizes_and_speeds_that_are_recommended(model: KnownModel) -> None:
+    rows = [line for line in README.read_text("utf-8").splitlines() if line.startswith(f"| `{model.reference}`")]
+
+    for row in rows:
+        memory = 12 * 10**9 if "--weights int4" in row else 10**12
+        (found,) = recommend(memory, 8, [model])
+        figures = f"| {model.download_bytes / 1e9:.1f} GB | {found.memory_bytes / 1e9:.1f} GB |"
+        speed = "–" if model.was_run else f"{found.tokens_per_s:.0f}"
+        assert f"{figures} {speed} | {model.licence} |" in row
+    assert len(rows) == (not model.reference.startswith("Qwen/Qwen3-32B"))
