@@ -25,6 +25,7 @@ from jan_ort.plugins.choice import (
     why_no_backend,
 )
 from jan_ort.serving.found_model import FoundModel, on_provider
+from jan_ort.serving.kept_weights import warn_of_kept_weights
 from jan_ort.settings.schema import Settings
 from jan_ort_backends import Accepts, Discovered
 
@@ -100,6 +101,7 @@ def check_settings(settings: Settings) -> Checked:
     choices = choose_models(settings, discovered)
     for choice in with_drafts(choices):
         check_conversion(choice, settings, discovered)
+        warn_of_kept_weights(choice.source, choice.wanted(settings), settings)
     choices = tuple(_with_backend(choice, settings, discovered) for choice in choices)
     for choice in with_drafts(choices):
         check_provider(choice, settings, discovered)

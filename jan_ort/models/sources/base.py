@@ -124,6 +124,10 @@ class Source(ABC):
     def check(self, wanted: Wanted) -> None:  # noqa: B027  (of most kinds nothing can)
         """Check what can be told of the model without making it, in a few tenths of a second. Raises: ModelsError."""
 
+    def ignores(self, scheme: str) -> bool:
+        """Whether the weights are used as they are, and are not known to be of this scheme."""
+        return False
+
     def work_bytes(self, wanted: Wanted) -> int:
         """Return the free disk space without which making the folder is not begun, 0 if unknown. Raises: OSError."""
         return 0

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from jan_ort.convert.weights.schemes import AS_IS
+from jan_ort.ground.json_object import read_object_or_empty, text_in
 from jan_ort.ground.model_errors import ModelFolderError, ModelReferenceError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.ground.task import RERANK, Task, find_task
 from jan_ort.models.cache.cached_models import CachedModel, cached_models
 from jan_ort.models.folder import ModelFolder, read_task
+from jan_ort.models.folder_files import MANIFEST
 from jan_ort.models.sources.base import Known, Source, Wanted, local_path
 
 
@@ -56,6 +59,10 @@ class FolderSource(Source):
     def make(self, wanted: Wanted, cache_dir: Path, progress: Progress = silent) -> Path:
         """Return the folder itself."""
         return self.path
+
+    def ignores(self, scheme: str) -> bool:
+        """Whether the folder's manifest does not name this scheme, or there is none."""
+        return scheme not in (AS_IS, text_in(read_object_or_empty(self.path / MANIFEST), "weights"))
 
     def read(self, path: Path) -> ModelFolder:
         """Return what was read when the folder was named, if it is still there."""
