@@ -47,14 +47,18 @@ def shared_graph(model_path: Path, write: Callable[[Path], object]) -> Path:
     folder = model_path.parent / f"{_PACKED}{_key(model_path)}"
     graph = folder / model_path.name
     try:
-        if not graph.is_file():
+        if not _is_whole(graph):
             with FileLock(folder.with_name(f"{folder.name}.lock")):
-                if not graph.is_file():
+                if not _is_whole(graph):
                     _make(folder, model_path, write)
     except _FAILURES as error:
         logger.warning("the weights of %s are not shared with other processes: %s", model_path, error)
         return model_path
     return graph
+
+
+def _is_whole(graph: Path) -> bool:
+    return graph.is_file() and not OnnxFile.read(graph).missing_files()
 
 
 def _key(model_path: Path) -> str:
@@ -65,10 +69,20 @@ def _key(model_path: Path) -> str:
     return f"{ort.__version__}-{digest[:16]}"
 
 
+def _left(folder: Path) -> list[Path]:
+    """Return what processes that have ended left, what another version of ONNX Runtime packed, and a damaged copy."""
+    of_others = (
+        path
+        for path in folder.parent.glob(f"{_PACKED}*")
+        if path.is_dir() and not path.name.startswith(f"{_PACKED}{ort.__version__}-")
+    )
+    return [*folder.parent.glob(f"{_TEMPORARY}*"), *of_others, *([folder] if folder.exists() else [])]
+
+
 def _make(folder: Path, model_path: Path, write: Callable[[Path], object]) -> None:
     """Make the folder, which appears whole. Raises: OSError if there is no room; what ONNX Runtime raises."""
-    for left in folder.parent.glob(f"{_TEMPORARY}*"):  # by a process that has ended meanwhile
-        shutil.rmtree(left)
+    for left in _left(folder):
+        shutil.rmtree(left, ignore_errors=True)
     weights = sum(OnnxFile.read(model_path).external_files.values()) + model_path.stat().st_size
     if shutil.disk_usage(folder.parent).free < _GROWTH * weights:
         raise OSError(f"{_GROWTH * weights / 1e9:.1f} GB of disk space are needed for a copy that they share")

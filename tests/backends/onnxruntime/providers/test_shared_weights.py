@@ -78,6 +78,23 @@ def test_other_weights_in_the_same_place_are_packed_anew(folder: Path) -> None:
     assert len(packed(folder)) == 2
 
 
+def test_a_copy_that_is_cut_off_is_made_again(folder: Path) -> None:
+    opened(folder).close()
+    (copy,) = packed(folder)
+    (copy / "model.onnx.data").write_bytes(b"cut")
+
+    assert logits(folder, share=True) == logits(folder, share=False)
+    assert (copy / "model.onnx.data").stat().st_size > 3
+
+
+def test_what_another_version_packed_is_removed(folder: Path) -> None:
+    (folder / "packed-1.0.0-0123").mkdir()
+
+    opened(folder).close()
+
+    assert len(packed(folder)) == 1
+
+
 def test_a_full_disk_is_told_and_the_model_opens_as_it_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
