@@ -97,7 +97,7 @@ async def _body(path: str, scope: Message, receive: Receive, *, several: bool) -
         async with asyncio.timeout(_BODY_S):
             messages, body = await _read(receive, _MAX_MODEL_BYTES if several else _MAX_READ_BYTES)
     except TimeoutError as error:
-        message = f"the body was not whole after {_BODY_S:g} s"
+        message = f"the body was incomplete after {_BODY_S:g} s"
         raise ApiError(408, message, code="request_timeout") from error
     return body, _replaying(messages, receive)
 
