@@ -61,10 +61,10 @@ def test_two_others_are_refused_by_name_and_only_if_their_model_is_meant(asked: 
         check_builtin_model(name, discovered, asked)
 
 
-def test_what_is_passed_over_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_ignored_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     check_builtin_model("tiny", [OURS, SECOND])
 
-    assert "'tiny' of backend second is passed over" in caplog.text
+    assert "'tiny' of backend second is ignored: another one has that name" in caplog.text
 
 
 def test_a_name_of_the_catalogue_is_taken_by_the_backend_that_is_asked_for_alone() -> None:

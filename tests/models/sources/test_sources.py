@@ -170,7 +170,7 @@ def test_a_sentence_transformers_folder_is_recognised(tmp_path: Path) -> None:
         ("smollm2-135m-instrct", "unknown model .* did you mean 'smollm2-135m-instruct'"),
         ("refrence", "did you mean 'reference'"),
         ("zzz", "unknown model 'zzz': Known names: reference, smollm2-135m-instruct, all-minilm-l6-v2"),
-        ("", "the model is an empty text"),
+        ("", "the model name is empty"),
         ("/no/such/folder", "the path '/no/such/folder' does not exist"),
         ("./nothing", "does not exist"),
         ("nothing.gguf", "does not exist"),
