@@ -276,5 +276,5 @@ def test_without_an_admin_key_every_key_changes_the_server_as_before() -> None:
 
 
 def test_one_key_for_both_is_refused() -> None:
-    with pytest.raises(ExposureError, match="separates nothing"):
+    with pytest.raises(ExposureError, match="so it protects nothing"):
         check_exposure(Settings.read(api_key="k3y", admin_key="k3y"))

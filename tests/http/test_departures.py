@@ -15,7 +15,7 @@ from tests.http.protocol.raw_clients import listening
 NUM_CLIENTS = 5
 LEFT_OUT = ("queued", "loading", "writing")
 """These need other clients, too, or take long: tests/endurance."""
-GONE = "the client has gone"
+GONE = "the client disconnected"
 HEALTHY = b'{"status":"ok"}\n'
 
 

@@ -31,6 +31,7 @@ _MAX_DIMENSIONS = 4
 _VERSIONS = (2, 3)
 _TEXT, _ARRAY = 8, 9
 _NUMBERS = {0: "u1", 1: "i1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "?", 10: "u8", 11: "i8", 12: "f8"}
+_KINDS = {int(each): each for each in GGMLQuantizationType}
 _LEAST_TENSOR_BYTES = 8 + 4 + 4 + 8  # no name and no dimensions
 
 
@@ -200,8 +201,7 @@ class _Cursor:
             raise ValueError(f"its tensor {name[:80]!r} has {num_dimensions} dimensions; at most 4 are read")
         shape = tuple(reversed([self._integer("Q") for _ in range(num_dimensions)]))  # GGUF has the innermost first
         number = self._integer("I")
-        kind = next((each for each in GGMLQuantizationType if each == number), None)
-        if kind is None:
+        if (kind := _KINDS.get(number)) is None:
             raise ValueError(f"its tensor {name[:80]!r} is of the type {number}, which is not known")
         block_size, block_bytes = GGML_QUANT_SIZES[kind]
         columns = shape[-1] if shape else 1

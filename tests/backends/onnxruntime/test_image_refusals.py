@@ -43,8 +43,8 @@ def test_what_is_missing_is_named_before_anything_is_loaded(tmp_path: Path, name
     [
         ("qwen2_5_vl", "take Qwen2.5-VL as onnx-community publishes it"),
         ("gemma3", "take Gemma 3 as onnx-community publishes it"),
-        ("phi3v", "no other layout of this model is read"),
-        ("phi4mm", "no other layout of this model is read"),
+        ("phi3v", "no other layout of this model is supported"),
+        ("phi4mm", "no other layout of this model is supported"),
     ],
 )
 def test_a_package_of_genai_is_told_by_name(tmp_path: Path, kind: str, told: str) -> None:

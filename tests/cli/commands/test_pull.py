@@ -199,7 +199,7 @@ def test_a_file_that_cannot_be_stored_is_said_and_the_next_pull_succeeds(start: 
 
 def test_a_wrong_checksum_is_said_and_the_next_pull_succeeds(start: Start, own_cache: Path, hub: FakeHub) -> None:
     hub.announced["tiny.F32.gguf"] = "1" * 64
-    check_refused(start("org/tiny"), f"expected {'1' * 64}: it was damaged or replaced in transit; try again")
+    check_refused(start("org/tiny"), f"expected {'1' * 64}: it was damaged or replaced on its way; try again")
     hub.announced.clear()
 
     check_pulled(start("org/tiny"), own_cache)

@@ -124,7 +124,7 @@ def test_an_unknown_architecture_is_refused_with_the_list(tmp_path: Path) -> Non
 
     supported = ", ".join(architectures.decoders())
 
-    expected = f"'other' is not supported; supported: {supported}; take an ONNX repository of the model"
+    expected = f"'other' is not supported; supported: {supported}; use an ONNX repository of the model"
     with pytest.raises(ConversionError, match=expected):
         convert(model, tmp_path, "fp16")
 

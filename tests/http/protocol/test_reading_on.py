@@ -12,7 +12,7 @@ from tests.endurance.departing import WAYS, departing
 from tests.http.handlers.serving import until
 from tests.http.protocol.raw_clients import COMPLETIONS, HEALTH
 
-GONE = "the client has gone"
+GONE = "the client disconnected"
 SHORT = json.dumps({"prompt": "Hello", "max_tokens": 2}).encode()
 ENDLESS = json.dumps({"prompt": ["Hello"] * 200, "max_tokens": 400, "min_tokens": 400}).encode()
 TOKENIZE = COMPLETIONS.replace(b"/v1/completions", b"/extras/tokenize")

@@ -57,7 +57,7 @@ TOO_MUCH: dict[str, tuple[Any, str]] = {
     "no schema where one is referred to": ({"$ref": "#/default", "default": {"anyOf": 5}}, "not a list"),
     "no schema to contradict": ({"not": {"$ref": "#/default"}, "default": {"properties": 5}}, "not an object"),
     "no reference": ({"$ref": "#/default", "default": {"$ref": {}}}, "'\\$ref' is {}"),
-    "an identifier that is no URI": ({"$id": "http://[", "$ref": "#"}, "no reference"),
+    "an identifier that is no URI": ({"$id": "http://[", "$ref": "#"}, "is not a reference"),
     "a number beyond all to tell apart": ({"oneOf": [{"const": 10**400}, {"const": 1}]}, "cannot be read"),
 }
 
