@@ -112,7 +112,7 @@ class Watched:
         """Return how many clients it saw go, and how many requests it has computed to their end."""
         log = self.server.log.read_text(errors="replace")
         computed = sum(" prompt tokens" in line for line in log.splitlines())
-        return log.count("the client has gone"), computed
+        return log.count("the client disconnected"), computed
 
     def num_held(self) -> int:
         connections = self.process.net_connections("tcp")
