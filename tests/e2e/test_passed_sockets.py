@@ -48,7 +48,9 @@ def test_requests_that_came_before_the_server_are_answered(tmp_path: Path) -> No
     assert f"listening on {url}" in said
 
 
-@pytest.mark.parametrize(("kind", "said"), [("udp", "is not a TCP socket"), ("everywhere", "is reachable from other machines")])
+@pytest.mark.parametrize(
+    ("kind", "said"), [("udp", "not a TCP socket"), ("everywhere", "is reachable from other machines")]
+)
 def test_a_socket_that_may_not_be_served_on_is_refused(tmp_path: Path, kind: str, said: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as passed:
         passed.bind(("127.0.0.1" if kind == "udp" else "0.0.0.0", 0))

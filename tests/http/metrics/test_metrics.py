@@ -38,7 +38,7 @@ async def scraped(client: Client, **headers: str) -> Samples:
 
 async def test_tokens_and_ends_are_those_of_the_answers(client: Client) -> None:
     answers = [await complete(client, prompt="The same words again and again, as before", max_tokens=n) for n in (3, 5)]
-    await stream(client, CHAT, {"messages": HELLO, "max_tokens": 4})
+    await stream(client, CHAT, {"messages": HELLO, "min_tokens": 4, "max_tokens": 4})
     found = await scraped(client)
 
     usage = [answer["usage"] for answer in answers]
@@ -76,7 +76,7 @@ async def test_what_runs_and_waits_is_seen_as_it_does() -> None:
 
 async def test_a_client_that_goes_is_an_abort(client: Client, app: Quart) -> None:
     async with client.request(COMPLETIONS, method="POST", headers={"Content-Type": "application/json"}) as connection:
-        await connection.send(b'{"prompt": "a", "max_tokens": 200, "stream": true}')
+        await connection.send(b'{"prompt": "a", "min_tokens": 200, "max_tokens": 200, "stream": true}')
         await connection.send_complete()
         await until(lambda: engine_of(app).load.num_running == 1)
         await connection.disconnect()
