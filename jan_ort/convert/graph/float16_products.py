@@ -6,9 +6,8 @@ four inputs, so no bias).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -20,8 +19,8 @@ from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.expert_products import ExpertProducts
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
-from jan_ort.convert.graph.row_groups import in_groups
 from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
+from jan_ort.convert.graph.stored_products import StoredProducts
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.matrices import Matrices, Part
@@ -29,7 +28,7 @@ from jan_ort.convert.weights.quantization import QuantizedMatrix, with_even_bloc
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
 
 
-class Float16Products:
+class Float16Products(StoredProducts[StoredMatrix | str]):
     """:class:`products.Products` in float16; logits become float32.
 
     With 4 bits, matrices that have 4 in the file keep their codes. Those that have more there, because its maker kept
@@ -37,9 +36,9 @@ class Float16Products:
     """
 
     def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
+        super().__init__(writer)
         self._source = source
         self._config = config
-        self._writer = writer
         self._bits = SCHEMES[weights].bits
         self._matrices = Matrices(source, weights)
         self._experts = ExpertProducts(source, writer, self._matrices, weights)
@@ -69,17 +68,6 @@ class Float16Products:
     def experts(self, name: str, rows: str, choice: str, mixture: Mixture) -> str:
         """Add the operator of experts."""
         return self._experts.multiply(name, rows, choice, mixture)
-
-    def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
-        """Add a product, and a sum if there is a bias."""
-        matrix, bias = self._stored(name, parts, columns)
-        return self._product(self._read_by(matrix, x), output or f"{name}.out", matrix, bias)
-
-    def grouped(self, name: str, x: str, counts: str, groups: Sequence[list[Part]], columns: int) -> str:
-        """Add a product for each group; the means of blocks are taken once for all."""
-        stored = [self._stored(f"{name}.{number}", parts, columns) for number, parts in enumerate(groups)]
-        products = [partial(self._product, matrix=matrix, bias=bias) for matrix, bias in stored]
-        return in_groups(self._writer, name, self._read_by(stored[0][0], x), counts, products)
 
     def _stored(self, name: str, parts: list[Part], columns: int) -> tuple[StoredMatrix | str, str]:
         """Write a matrix, of 4 bits or as floats of a name, and its bias, "" where there is none."""

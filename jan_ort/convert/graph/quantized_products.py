@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
 import numpy as np
 
 from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.graph.expert_products import ExpertProducts
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.graph.onnx_writer import MICROSOFT, OnnxWriter
-from jan_ort.convert.graph.row_groups import in_groups
 from jan_ort.convert.graph.stored_matrix import StoredMatrix, store_matrix
+from jan_ort.convert.graph.stored_products import StoredProducts
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.ggml_codes import GGML_BLOCK
 from jan_ort.convert.weights.matrices import Matrices, Part
@@ -21,13 +18,13 @@ from jan_ort.convert.weights.schemes import Weights
 _ACCURACY_LEVEL = 4  # int8 activations; with float activations the CPU kernel is about 15 times slower
 
 
-class QuantizedProducts:
+class QuantizedProducts(StoredProducts[StoredMatrix]):
     """:class:`products.Products` of quantised matrices; a tied head is the embedding's own bytes."""
 
     def __init__(self, source: Checkpoint, config: DecoderConfig, writer: OnnxWriter, weights: Weights) -> None:
+        super().__init__(writer)
         self._source = source
         self._config = config
-        self._writer = writer
         self._matrices = Matrices(source, weights)
         self._experts = ExpertProducts(source, writer, self._matrices, weights)
         self._embedding: StoredMatrix | None = None
@@ -56,19 +53,7 @@ class QuantizedProducts:
         """Add the operator of experts."""
         return self._experts.multiply(name, rows, choice, mixture)
 
-    def linear(self, name: str, x: str, parts: list[Part], columns: int, *, output: str = "") -> str:
-        """Add a product, with the bias inside."""
-        matrix, bias = self._stored(name, parts, columns)
-        return self._product(self._read_by(matrix, x), output or f"{name}.out", matrix, bias)
-
-    def grouped(self, name: str, x: str, counts: str, groups: Sequence[list[Part]], columns: int) -> str:
-        """Add a product for each group, with the bias inside; the sums over blocks are added up once for all."""
-        stored = [self._stored(f"{name}.{number}", parts, columns) for number, parts in enumerate(groups)]
-        products = [partial(self._product, matrix=matrix, bias=bias) for matrix, bias in stored]
-        return in_groups(self._writer, name, self._read_by(stored[0][0], x), counts, products)
-
     def _stored(self, name: str, parts: list[Part], columns: int) -> tuple[StoredMatrix, str]:
-        """Write a matrix and its bias, "" where there is none."""
         num_rows, bias = sum(part.rows for part in parts), self._matrices.bias(parts)
         matrix = store_matrix(self._writer, name, num_rows, self._matrices.quantized(parts, columns))
         return matrix, "" if bias is None else self._writer.initializer(f"{name}.bias", bias)
