@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jan_ort.convert.architectures import decoders
@@ -17,7 +18,7 @@ from jan_ort.convert.folder_files import (
     write_configs,
     write_json,
 )
-from jan_ort.convert.image_parts import image_config, open_tower, write_image_graphs, write_processor
+from jan_ort.convert.image_parts import image_config, open_tower, write_image_graphs
 from jan_ort.convert.inputs.gguf_file import GgufFile
 from jan_ort.convert.tokenizers import GgufTokenizer
 from jan_ort.convert.weights.schemes import SCHEMES, Weights
@@ -59,11 +60,8 @@ def convert_gguf(
     images = image_config(tower, tokenizer.vocabulary.ids)
     built_tokenizer = tokenizer.build()
     layers = smooth_layers(model, decoder, config, built_tokenizer, weights, report)
-    if tower is None:
-        write_graph(target, model, decoder, config, weights, layers, report)
-    else:
-        write_image_graphs(target, model, decoder, config, weights, layers, report, tower)
-        write_processor(target, tower)
+    write = write_graph if tower is None else partial(write_image_graphs, tower)
+    write(target, model, decoder, config, weights, layers, report)
     built_tokenizer.save(str(target / "tokenizer.json"), pretty=False)
     if not write_chat_template(target, model):
         logger.warning("%s has no chat template: only text completion will work", model.path)

@@ -26,6 +26,7 @@ def open_tower(mmproj: Path, decoder: Decoder, config: DecoderConfig) -> Tower:
 
 
 def write_image_graphs(
+    tower: Tower,
     target: Path,
     model: Checkpoint,
     decoder: Decoder,
@@ -33,9 +34,11 @@ def write_image_graphs(
     weights: Weights,
     layers: list[LayerSmoothing],
     report: Report,
-    tower: Tower,
 ) -> None:
-    """Write the three graphs. Raises: ConversionError if a tensor is left over that nobody has used."""
+    """Write the three graphs, and how an image becomes what the tower reads.
+
+    Raises: ConversionError if a tensor is left over that nobody has used.
+    """
     with OnnxWriter(target, "vision_encoder") as writer:
         tower.write(writer)
     write_embedding(target, model, decoder, config, weights)
@@ -43,10 +46,10 @@ def write_image_graphs(
         vectors = without_embedding(config)
         graph = VectorDecoderGraph(model, decoder, vectors, writer, weights, layers, tower.operations)
         write_decoder(graph, model, decoder, report)
+    _write_processor(target, tower)
 
 
-def write_processor(target: Path, tower: Tower) -> None:
-    """Write how an image becomes what the tower reads."""
+def _write_processor(target: Path, tower: Tower) -> None:
     colours = {"image_mean": tower.sizes.mean, "image_std": tower.sizes.std, "rescale_factor": 1 / 255}
     write_json(target / "preprocessor_config.json", {**tower.processor(), **colours})
 
