@@ -92,7 +92,7 @@ class Speculation:
         prices = StepPrices(
             plain_s,
             lambda num: self._price_of([num] * len(sampled)),
-            lambda: min(map(self._left, sampled)),
+            lambda: self._may_lose(sampled),
         )
         wanted = [Wanted(each.sequence, each.sampler, self._most(each)) for each in sampled]
         drafts = drafter.drafts(wanted, prices)
@@ -118,18 +118,16 @@ class Speculation:
         """Whether every stream can bear the cheapest drafts, if all fail: else they need not be looked for."""
         num_rows = len(sampled)
         least = min(self._price_of([1] * num_drafts + [0] * (num_rows - num_drafts)) for num_drafts in (1, num_rows))
-        return all(self._left(generation) >= least - 1 for generation in sampled)
+        return self._may_lose(sampled) >= least - 1
 
-    def _left(self, generation: Generation) -> float:
-        return self._budget.left(generation.sequence.id, generation.sampler.num_generated)
+    def _may_lose(self, sampled: Sequence[Generation]) -> float:
+        """Return how many steps every one of these can bear to lose."""
+        return min(self._budget.left(each.sequence.id, each.sampler.num_generated) for each in sampled)
 
     def _is_worth_it(self, sampled: Sequence[Generation], drafts: Sequence[Draft]) -> bool:
         """Whether every stream of the step may gain by these drafts, or not feel them, and can bear it if all fail."""
         price = self._price = self._price_of([len(draft) for draft in drafts])
-        return all(
-            1 + (len(draft) or BEARABLE) > price and self._left(generation) >= price - 1
-            for generation, draft in zip(sampled, drafts, strict=True)
-        )
+        return self._may_lose(sampled) >= price - 1 and all(1 + (len(draft) or BEARABLE) > price for draft in drafts)
 
     def _price_of(self, lengths: Sequence[int]) -> float:
         """Return what a step with drafts takes, in steps without any; infinity if that is not known yet."""
