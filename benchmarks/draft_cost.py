@@ -69,6 +69,22 @@ def taken(engine: Engine) -> str:
     return f"{sum(counts.num_accepted_at.values())} of {counts.num_draft_tokens}"
 
 
+def measure(
+    off: Engine, drafting: Engine, kind: str, options: argparse.Namespace, tokenizer: TextTokenizer, rng: random.Random
+) -> list[tuple[float, float]]:
+    """Return the CPU milliseconds of a token in each round, without drafts and with them."""
+    name, _, num = kind.partition(":")
+    pairs = []
+    for number in range(options.rounds):
+        bodies = [getattr(speculation, name)(rng) for _ in range(int(num or 1))]
+        times = {}
+        for engine in (off, drafting) if number % 2 else (drafting, off):
+            engine._scheduler.slots.clear()  # the other one has written to them
+            times[engine] = cpu_ms(engine, request(bodies, tokenizer, options.tokens))
+        pairs.append((times[off], times[drafting]))
+    return pairs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_CHAT_MODEL)
@@ -80,7 +96,11 @@ def main() -> None:
     parser.add_argument(
         "--kinds", nargs="+", default=["quotes", "edit", "table", "quotes:2", "story", "words", "story:8"]
     )
-    options = parser.parse_args()
+    run(parser.parse_args())
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure each kind, and print its line of the table."""
     backend, session, folder = opened(options.model, options.weights)
     tokenizer, rng = TextTokenizer(folder / "tokenizer.json"), random.Random(0)
     drafter: Drafter = NgramDrafter()
@@ -102,15 +122,7 @@ def main() -> None:
     )
     print("| | off, ms | drafts, ms | ratio | accepted |\n|---|---|---|---|---|")
     for kind in options.kinds:
-        name, _, num = kind.partition(":")
-        pairs = []
-        for number in range(options.rounds):
-            bodies = [getattr(speculation, name)(rng) for _ in range(int(num or 1))]
-            times = {}
-            for engine in (off, drafting) if number % 2 else (drafting, off):
-                engine._scheduler.slots.clear()  # the other one has written to them
-                times[engine] = cpu_ms(engine, request(bodies, tokenizer, options.tokens))
-            pairs.append((times[off], times[drafting]))
+        pairs = measure(off, drafting, kind, options, tokenizer, rng)
         plain, drafted = (statistics.median(each) for each in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
         print(f"| {kind} | {plain:.1f} | {drafted:.1f} | **{ratio:.2f}** | {taken(drafting)} |", flush=True)
