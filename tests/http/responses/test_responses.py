@@ -42,6 +42,12 @@ async def scripted_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
         yield app.test_client(), script
 
 
+def identity_of(stream: str) -> str:
+    """Return the id of the response that a stream begins with."""
+    identity: str = json.loads(stream.split("data: ")[1].split("\n")[0])["response"]["id"]
+    return identity
+
+
 @pytest.mark.parametrize("fields", [{}, {"top_logprobs": 2}, {"instructions": "Be brief."}])
 async def test_a_stream_ends_with_what_is_answered_whole(client: Client, fields: Any) -> None:
     whole = await respond(client, **fields)
@@ -186,7 +192,7 @@ async def test_a_response_that_runs_is_found_and_cancelled(
     slow_down(app, monkeypatch)
     connection = await begin(client, RESPONSES, BODY | {"max_output_tokens": 400, "min_tokens": 400, "stream": True})
     text = await received(connection, "output_text.delta")
-    identity = json.loads(text.split("data: ")[1].split("\n")[0])["response"]["id"]
+    identity = identity_of(text)
 
     running = await (await client.get(f"{RESPONSES}/{identity}")).get_json()
     cancelled = await (await client.post(f"{RESPONSES}/{identity}/cancel")).get_json()
@@ -217,7 +223,7 @@ async def test_a_response_that_is_deleted_while_it_is_stored_says_so(
     monkeypatch.setattr(ResponseStore, "put", put_slowly)
     connection = await begin(client, RESPONSES, BODY | {"stream": True})
     text = await received(connection, "output_text.delta")
-    path = f"{RESPONSES}/{json.loads(text.split('data: ')[1].split(chr(10))[0])['response']['id']}"
+    path = f"{RESPONSES}/{identity_of(text)}"
 
     await stored.wait()
     answers = [await client.delete(path), await client.get(path)]
@@ -236,7 +242,7 @@ async def test_a_response_that_runs_is_listed_and_deleted(
     slow_down(app, monkeypatch)
     connection = await begin(client, RESPONSES, BODY | {"max_output_tokens": 100, "min_tokens": 100, "stream": True})
     text = await received(connection, "output_text.delta")
-    identity = json.loads(text.split("data: ")[1].split("\n")[0])["response"]["id"]
+    identity = identity_of(text)
     path = f"{RESPONSES}/{identity}"
 
     early, refused = await post(client, RESPONSES, BODY | {"previous_response_id": identity})
