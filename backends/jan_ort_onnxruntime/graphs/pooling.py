@@ -54,10 +54,8 @@ class Pooling:
         if mode is None:
             raise ModelError(
                 f"{folder} does not say how to pool its token vectors (it has no modules.json and no 1_Pooling), and "
-                "its "
-                f"name matches no known family; set --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as on the "
-                "model's "
-                "page"
+                f"its name matches no known family; set --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as on the "
+                "model's page"
             )
         return replace(self, mode=mode)
 
