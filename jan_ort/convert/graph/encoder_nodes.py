@@ -32,8 +32,7 @@ class WeightNodes(GraphNodes):
 
     def layer_product(self, name: str, x: str, matrix: NDArray[np.float32], bias: NDArray[np.float32] | None) -> str:
         """Add a layer's product, as ``product`` does any."""
-        result = self.matrices.multiply(self, name, x, matrix)
-        return result if bias is None else self.node("Add", result, self.constant(f"{name}_bias", bias))
+        return self.biased(name, self.matrices.multiply(self, name, x, matrix), bias)
 
     def norm(self, role: str, layer: int, x: str) -> str:
         """Add a norm."""

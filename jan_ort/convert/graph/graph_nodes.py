@@ -52,8 +52,11 @@ class GraphNodes:
 
     def product(self, name: str, x: str, matrix: NDArray[np.float32], bias: NDArray[np.float32] | None) -> str:
         """Multiply by ``matrix`` ``(outputs, inputs)``, and add a bias if there is one."""
-        result = self.node("MatMul", x, self.constant(name, matrix.T))
-        return result if bias is None else self.node("Add", result, self.constant(f"{name}_bias", bias))
+        return self.biased(name, self.node("MatMul", x, self.constant(name, matrix.T)), bias)
+
+    def biased(self, name: str, product: str, bias: NDArray[np.float32] | None) -> str:
+        """Add the bias of the matrix ``name`` to its product, if there is one."""
+        return product if bias is None else self.node("Add", product, self.constant(f"{name}_bias", bias))
 
     def activate(self, x: str, activation: Activation) -> str:
         """Add an activation."""

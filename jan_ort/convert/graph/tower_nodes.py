@@ -21,7 +21,6 @@ class TowerNodes(GraphNodes):
 
     def __init__(self, writer: OnnxWriter, file: MmprojFile, sizes: TowerSizes, *, by_root: bool) -> None:
         super().__init__(writer)
-        self.writer = writer
         self._file = file
         self._sizes = sizes
         self._by_root = by_root
