@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -119,6 +120,17 @@ def pytest_configure() -> None:
         # As in a shell's background: the processes that tests start and interrupt would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     Rule._compile_builder = no_builder  # type: ignore[assignment, method-assign]  # half of what an app's start takes
+
+
+@pytest.fixture(autouse=True)
+def log_levels() -> Iterator[None]:
+    """A command sets log levels for its process; the next test's is another one."""
+    known = [logging.getLogger(), *logging.root.manager.loggerDict.values()]
+    levels = [(logger, logger.level) for logger in known if isinstance(logger, logging.Logger)]
+    yield
+    for logger, level in levels:
+        if logger.level != level:
+            logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

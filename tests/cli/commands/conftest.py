@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jan_ort.ground import progress
-from jan_ort.serving import resident, server
 from jan_ort.settings.schema import Settings
 
 
@@ -23,16 +19,6 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.chdir(directory)
     return directory
-
-
-@pytest.fixture(autouse=True)
-def log_levels() -> Iterator[None]:
-    """A command sets log levels for its process; the tests' is another one."""
-    loggers = (logging.getLogger(), progress.logger, server.logger, resident.logger)
-    levels = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 @pytest.fixture
