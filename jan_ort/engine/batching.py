@@ -15,8 +15,8 @@ class Batching:
 
     ``chunk_alone`` and ``chunk_beside_decode`` bound the prompt tokens of a step (padded ones included) while nobody
     decodes, and while somebody does; ``chunk_with_logits`` bounds a chunk whose every position's logits are wanted.
-    Within these bounds a chunk is to take ``longest_s`` at most, but is never cut below ``smallest_alone``, or
-    ``smallest_beside`` while others wait: there a prompt would take half as long again.
+    Within these bounds a chunk is to take ``longest_s`` at most, and beside decode ``steps_beside`` times what a step
+    of that takes, but is never cut below ``smallest_alone``, or ``smallest_beside`` while others wait.
 
     ``num_checkpoints`` None: what a slot holds can be cut anywhere; else at so many places where a row was kept. That
     is done near the end of a prompt of which ``smallest_kept`` tokens are to be computed, for it takes one more step.
@@ -31,7 +31,8 @@ class Batching:
     chunk_beside_decode: int = 64
     chunk_with_logits: int = 32
     smallest_alone: int = 64
-    smallest_beside: int = 32
+    smallest_beside: int = 8
+    steps_beside: float = 1.35
     smallest_kept: int = 64
     longest_s: float = math.inf
     can_save: bool = False

@@ -66,7 +66,8 @@ class Chunks:
         largest = limits.chunk_beside_decode if beside_decode else limits.chunk_alone
         if sequence.wants_prompt_logits:
             largest = min(largest, limits.chunk_with_logits)
-        return int(min(largest, max(smallest, self._pace.num_tokens(sequence.num_computed))))
+        within = self._pace.num_tokens(sequence.num_computed, beside_decode=beside_decode)
+        return int(min(largest, max(smallest, within)))
 
     def _fill(self, prefilling: list[TokenSequence], budgets: dict[int, int]) -> list[Row]:
         """Return chunks of one prompt after another while each one's budget is not used up by those before it."""

@@ -50,7 +50,7 @@ class Scheduler:
         self.pool.num_taken_bytes = self.num_aside_bytes
         num_checkpoints = self.batching.num_checkpoints
         self.slots = SlotTable(num_slots, can_fork=self.batching.can_fork, num_checkpoints=num_checkpoints)
-        self.pace = Pace(self.batching.longest_s)
+        self.pace = Pace(self.batching.longest_s, self.batching.steps_beside)
         self.waiting = Turns(num_slots, keeps_last=not self.batching.sets_aside)
         self._chunks = Chunks(self.batching, self.slots, self.waiting, self.pace)
         self.running: list[TokenSequence] = []
@@ -141,8 +141,11 @@ class Scheduler:
     def commit(self, rows: Sequence[Row], taken_s: float | None = None) -> None:
         """Note that these rows were computed, in ``taken_s`` if that is known."""
         if taken_s is not None:
-            plain = (row for row in rows if not row.sequence.is_prefilled and row.num_logits <= 1)
-            self.pace.note([(row.sequence.num_computed, row.num_tokens) for row in plain], taken_s)
+            prefill = [row for row in rows if not row.sequence.is_prefilled]
+            plain = [(row.sequence.num_computed, row.num_tokens) for row in prefill if row.num_logits <= 1]
+            self.pace.note(plain, taken_s)
+            if not prefill:
+                self.pace.note_decode(taken_s)
         for row in rows:
             sequence = row.sequence
             if sequence.slot is None:

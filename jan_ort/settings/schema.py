@@ -127,8 +127,9 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         0.25,
         ge=0,
         allow_inf_nan=False,
-        description="Most seconds that one chunk of a long prompt should delay other requests. Chunks are made small "
-        "enough for that, but of at least 32 tokens, or 64 while nobody waits.",
+        description="Most seconds that one chunk of a long prompt should delay other requests; beside running "
+        "streams it takes little more than a step of theirs. Chunks are made small enough for that, but of at least 8 "
+        "tokens, or 64 while nobody waits.",
     )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one gets a 413.")
     body_memory_mb: int | None = Field(

@@ -8,7 +8,7 @@ import pytest
 
 from jan_ort.engine.batch import Row
 from jan_ort.engine.batching import Batching
-from jan_ort.engine.pace import ASSUMED_S, MIN_TIMED, Pace
+from jan_ort.engine.pace import ASSUMED_S, MIN_TIMED, UNNOTICED_S, Pace
 from jan_ort.engine.scheduler import Scheduler
 from jan_ort.sampling.params import SamplingParams
 from tests.engine.running import HeldSession, ask, outputs_of, running
@@ -76,9 +76,31 @@ def test_a_long_prompt_holds_a_stream_up_for_the_longest_time_or_by_the_smallest
 
     steps = prompt_steps(result, "long")
     assert sum(num for num, _ in steps) == 5400
-    beside = steps[1:80]  # the first is not timed yet, and the stream lasts for 400 steps
+    beside = steps[2:80]  # the first is not timed yet, nor a small one; and the stream lasts for 400 steps
     assert all(taken_s <= 1.1 * LONGEST_S or num <= batching.smallest_beside for num, taken_s in beside)
     assert max(num for num, _ in beside) <= batching.chunk_beside_decode
+
+
+@speeds
+def test_beside_streams_a_prompt_takes_little_more_than_their_own_steps(slowness: float) -> None:
+    jobs = [*(Job(f"stream{at}", [1, 2], 400) for at in range(8)), Job("long", range(10, 5410), arrives=8)]
+
+    result = run(Scheduler(9, CHUNKED), jobs, cost=machine(slowness))
+
+    steps = prompt_steps(result, "long")[2:80]
+    decode_s = slowness * (0.01 + 8 * 1.2e-3)
+    longest_s = min(LONGEST_S, max(UNNOTICED_S, CHUNKED.steps_beside * decode_s))
+    assert all(taken_s <= 1.1 * longest_s or num <= CHUNKED.smallest_beside for num, taken_s in steps)
+    assert slowness != 1 or max(num for num, _ in steps) > CHUNKED.smallest_beside
+
+
+def test_streams_that_no_step_has_timed_bound_nothing() -> None:
+    pace = Pace(1.0, steps_beside=1.5)
+    pace.note([(0, 100)], 0.1)
+    untimed = pace.num_tokens(0, beside_decode=True)
+    pace.note_decode(0.2)
+
+    assert (untimed, pace.num_tokens(0, beside_decode=True), pace.num_tokens(0)) == pytest.approx((1000, 300, 1000))
 
 
 @kinds
