@@ -132,7 +132,7 @@ class Bench:
         except (OSError, ValueError) as error:
             failure = str(error)
         if failure is None and not moments:
-            failure = "the answer has no text"
+            failure = "the answer has neither text nor an end"
         with lock:
             measured.num_requests += 1
             if failure is not None:
@@ -157,6 +157,8 @@ class Bench:
 def _read(lines: Iterable[bytes], moments: list[float]) -> int:
     """Add the moment of each event with text; return the tokens as the usage has them, else those events.
 
+    An answer may end at its first token: then its end is its first moment.
+
     Raises: ValueError for an error event, or what is no event.
     """
     counted: int | None = None
@@ -166,7 +168,8 @@ def _read(lines: Iterable[bytes], moments: list[float]) -> int:
         now, event = time.perf_counter(), json.loads(line[5:])
         if "error" in event:
             raise ValueError(f"the stream ends with an error: {_short(line)}")
-        if any(map(_has_text, event.get("choices") or ())):
+        choices = event.get("choices") or ()
+        if any(map(_has_text, choices)) or (not moments and any(each.get("finish_reason") for each in choices)):
             moments.append(now)
         counted = (event.get("usage") or {}).get("completion_tokens", counted)
     return len(moments) if counted is None else counted

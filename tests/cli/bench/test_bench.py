@@ -18,6 +18,7 @@ from tests.e2e.server_process import serve
 TEXT = b'data: {"choices": [{"delta": {"content": "a"}}]}\n'
 USAGE = b'data: {"choices": [], "usage": {"completion_tokens": 7}}\n'
 ROLE = b'data: {"choices": [{"delta": {"role": "assistant"}}]}\n'
+END = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n'
 DONE = b"data: [DONE]\n"
 
 
@@ -48,12 +49,22 @@ def test_without_usage_texts_are_counted() -> None:
     assert asked(Scripted(ROLE, TEXT, TEXT, DONE)).num_tokens == 2
 
 
+def test_an_answer_that_ends_at_its_first_token_is_no_failure() -> None:
+    measured = asked(Scripted(ROLE, END, b'data: {"choices": [], "usage": {"completion_tokens": 1}}\n', DONE))
+
+    assert (measured.failures, len(measured.first_s), measured.between_s, measured.num_tokens) == ([], 1, [], 1)
+
+
+def test_the_end_of_an_answer_with_text_is_no_moment() -> None:
+    assert len(asked(Scripted(TEXT, TEXT, END, DONE)).between_s) == 1
+
+
 @pytest.mark.parametrize(
     ("server", "said"),
     [
         (Scripted(b'{"error": {}}', status=429), "status 429"),
         (Scripted(TEXT, b'data: {"error": {"message": "lost"}}\n'), "ends with an error"),
-        (Scripted(DONE), "no text"),
+        (Scripted(ROLE, USAGE, DONE), "neither text nor an end"),
         (Scripted(b"data: {\n"), "Expecting property name"),
     ],
 )
@@ -111,7 +122,7 @@ def test_a_real_server_is_measured(tmp_path: Path) -> None:
             "--clients",
             "3",
             "--requests",
-            "2",
+            "16",
             "--max-tokens",
             "8",
         )
@@ -119,7 +130,7 @@ def test_a_real_server_is_measured(tmp_path: Path) -> None:
 
     assert result.exit_code == table.exit_code == 0, result.output + table.output
     one, three = json.loads(result.stdout)
-    assert [(each["clients"], each["requests"], each["failed"]) for each in (one, three)] == [(1, 2, 0), (3, 6, 0)]
+    assert [(each["clients"], each["requests"], each["failed"]) for each in (one, three)] == [(1, 16, 0), (3, 48, 0)]
     assert 0 < one["between_p50_ms"] <= one["between_p99_ms"]
     assert 0 < three["first_p50_ms"] <= three["first_p99_ms"]
     assert "tokens/s" in table.stdout
