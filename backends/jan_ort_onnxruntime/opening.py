@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import onnxruntime as ort
 
-from jan_ort_backends import BackendError, DeviceReport, ModelError, OpenOptions, Session
+from jan_ort_backends import BackendError, DeviceLost, DeviceReport, ModelError, OpenOptions, OutOfMemory, Session
 from jan_ort_backends.checks import check_options
-from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_backends.failure_text import reason_of
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph, sizes_of_configuration
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
@@ -53,12 +56,34 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
         shared = _open_sharing(folder, graph, settings, options)
         if shared is not None:
             return shared
-    return open_proven(
-        folder.file,
-        settings,
-        lambda session, device: _session_of(session, graph, images, folder, options, device),
-        optimise=isinstance(graph, DecoderGraph) or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
-    )
+    with _naming_sizes(folder, graph):
+        return open_proven(
+            folder.file,
+            settings,
+            lambda session, device: _session_of(session, graph, images, folder, options, device),
+            optimise=isinstance(graph, DecoderGraph)
+            or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
+        )
+
+
+@contextmanager
+def _naming_sizes(folder: OnnxFolder, graph: Graph) -> Iterator[None]:
+    """Say of a graph whose first run fails which sizes were taken from a configuration file: one may be wrong.
+
+    Raises: ModelError.
+    """
+    try:
+        yield
+    except (ModelError, OutOfMemory, DeviceLost):
+        raise
+    except (BackendError, ValueError) as error:
+        stated = sizes_of_configuration(folder, graph) if isinstance(graph, DecoderGraph) else []
+        if not stated:
+            raise
+        raise ModelError(
+            f"{folder.model_path} does not run with what the configuration beside it states, {' and '.join(stated)}: "
+            f"{reason_of(error)}; correct the wrong one"
+        ) from error
 
 
 def _check_runtime(file: OnnxFile) -> None:
