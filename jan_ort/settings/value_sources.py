@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +16,6 @@ from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
-    TomlConfigSettingsSource,
 )
 
 PREFIX = "JAN_ORT_"
@@ -62,16 +62,42 @@ class ConfigFileSource(PydanticBaseSettingsSource):
 
     def read(self, path: Path) -> dict[str, Any]:
         """Return the settings of one file. Raises: SettingsError that names the file, and the key that is unknown."""
-        try:
-            settings = TomlConfigSettingsSource(self.settings_cls, path).toml_data
-        except ValueError as error:  # of tomllib and of UTF-8
-            raise SettingsError(f"{path} is not valid TOML: {error}") from error
-        except OSError as error:
-            raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+        settings = _toml(path)
         known = [name for name in self.settings_cls.model_fields if name != "config"]
         if unknown := [key for key in settings if key not in known]:
             raise SettingsError(f"{path}: " + "; ".join(_unknown(key, known) for key in unknown))
+        for name, value in settings.items():
+            self._check(path, name, value)
         return settings
+
+    def _check(self, path: Path, name: str, value: object) -> None:
+        """Refuse what would be read as something else: a switch as a number, and escapes in a path."""
+        kind = str(self.settings_cls.model_fields[name].annotation)
+        if isinstance(value, bool) and "bool" not in kind:
+            raise SettingsError(f"{path}: {name} is {str(value).lower()}, but it is no switch")
+        texts = value if isinstance(value, list) else [value]
+        if wrong := [text for text in texts if isinstance(text, str) and min(text, default=" ") < " "]:
+            raise SettingsError(f"{path}: {name} is {wrong[0]!r}, with a line break, a tab or the like; {_QUOTES}")
+
+
+_QUOTES = "a backslash between double quotes begins an escape: write a Windows path between single quotes"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    """Read a file; editors on Windows begin it with a mark. Raises: SettingsError that names the file."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} is not in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
+        ) from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        remedy = f"; {_QUOTES}" if re.search(r'"[^"\n]*\\', text) else ""
+        raise SettingsError(f"{path} is not valid TOML: {error}{remedy}") from error
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:

@@ -94,6 +94,11 @@ def test_a_named_file_is_the_only_one(
         ("[server]\nport = 1", ["'server'"]),
         ("port = 70000", ["--port", "70000", "jan-ort.toml"]),
         ("port = @", ["jan-ort.toml is not valid TOML", "line 1"]),
+        ("port = 1\nport = 2", ["not valid TOML", "Cannot overwrite"]),
+        ("port = true", ["port is true", "no switch"]),
+        ('cache_dir = "C:\\Users\\me"', ["not valid TOML", "between single quotes"]),
+        ('cache_dir = "C:\\new\\table"', ["cache_dir", "between single quotes"]),
+        ('model = ["C:\\new"]', ["model", "between single quotes"]),
     ],
 )
 def test_what_is_wrong_in_a_file_is_refused_and_named(
@@ -106,6 +111,25 @@ def test_what_is_wrong_in_a_file_is_refused_and_named(
 
         assert result.exit_code == 2
         assert [needle for needle in ["jan-ort.toml", *needles] if needle not in last_error(result)] == []
+
+
+def test_a_file_of_another_encoding_is_refused_with_the_remedy(working_directory: Path) -> None:
+    (working_directory / "jan-ort.toml").write_text("port = 1", encoding="utf-16")
+
+    assert "save it as UTF-8" in last_error(run("config", "show"))
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfport = 4", b"port = 4\r\n"], ids=["a mark", "line ends"])
+def test_a_file_is_read_as_editors_on_windows_write_it(working_directory: Path, content: bytes) -> None:
+    (working_directory / "jan-ort.toml").write_bytes(content)
+
+    assert shown()["port"] == (4, "jan-ort.toml")
+
+
+def test_a_path_may_have_any_letters(working_directory: Path) -> None:
+    (working_directory / "jan-ort.toml").write_text("cache_dir = 'C:\\new\u00a0\u3000\u00e9'\n", encoding="utf-8")
+
+    assert shown()["cache_dir"] == ("C:\\new\u00a0\u3000\u00e9", "jan-ort.toml")
 
 
 @pytest.mark.parametrize("path", ["missing.toml", "."])
