@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import joined, text_of, texts
 from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, EITHER, FREE, GREEDY, NAMES, PROMPT, Asker
+from jan_ort_conformance.http.check_tools.company import ask_at_once
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.verdicts.verdict import expect
 
@@ -22,8 +22,7 @@ def _streamed(server: Asker, prompt: str) -> list[Any]:
 def streams_at_once_are_apart(server: Asker) -> None:
     """Six streams at once are each one answer, with an id of its own and the text that it has alone."""
     alone = [joined(_streamed(server, prompt)) for prompt in PROMPTS]
-    with ThreadPoolExecutor(len(PROMPTS)) as pool:
-        streams = [*pool.map(lambda prompt: _streamed(server, prompt), PROMPTS)]
+    streams = ask_at_once(lambda prompt: _streamed(server, prompt), PROMPTS)
     ids = [sorted({chunk["id"] for chunk in chunks}) for chunks in streams]
     expect(len({each[0] for each in ids}) == len(PROMPTS), f"six streams at once have the ids {ids}")
     for prompt, chunks, names, text in zip(PROMPTS, streams, ids, alone, strict=True):
@@ -85,10 +84,10 @@ def fields_are_of_their_request(server: Asker) -> None:
     """Chats of unlike limits, temperatures, grammars and forms at once are each what they are alone."""
     questions = _questions(server)
     alone = [texts(server.ask(CHAT, **GREEDY | each)) for each in questions]
-    with ThreadPoolExecutor(len(questions)) as pool:
-        together = [*pool.map(lambda each: texts(server.ask(CHAT, **GREEDY | each)), questions)]
-    for question, found, expected in zip(questions, together, alone, strict=True):
-        told = f"beside {len(questions) - 1} others a chat with {json.dumps(question)} is {found}, alone {expected}"
+    twice = [*questions, *questions]  # short answers are soon done, and then in nobody's company
+    together = ask_at_once(lambda each: texts(server.ask(CHAT, **GREEDY | each)), twice)
+    for question, found, expected in zip(twice, together, [*alone, *alone], strict=True):
+        told = f"beside {len(twice) - 1} others a chat with {json.dumps(question)} is {found}, alone {expected}"
         expect(found == expected, told)
 
 
@@ -105,6 +104,5 @@ def answers_are_of_their_question(server: Asker) -> None:
         return text_of(choice), answer["usage"]["prompt_tokens"], len(told["content"])
 
     alone = [seen(content) for content in contents]
-    with ThreadPoolExecutor(len(contents)) as pool:
-        together = [*pool.map(seen, contents)]
+    together = ask_at_once(seen, contents)
     expect(together == alone, f"the text, prompt_tokens and number of logprobs are together {together}, alone {alone}")

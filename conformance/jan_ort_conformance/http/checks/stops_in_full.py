@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
 from jan_ort_conformance.http.check_tools.answers import bytes_of, text_of
 from jan_ort_conformance.http.check_tools.asker import CHAT, COMPLETIONS, EITHER, GREEDY, NAMES, Asker, expect_effect
+from jan_ort_conformance.http.check_tools.company import ask_at_once
 from jan_ort_conformance.http.check_tools.http_check import check
 from jan_ort_conformance.http.checks.plain_answers import expect_stopped
 from jan_ort_conformance.verdicts.verdict import Level, expect
@@ -48,14 +49,17 @@ def gives_back_what_it_held(server: Asker) -> None:
             expect_stopped(server, path, whole, stop, plain=[stop], streamed=[stop])
 
 
+def _stopped(server: Asker, path: str, stop: str | None) -> str:
+    return server.said(path, **GREEDY, stop=stop)
+
+
 @check("stop.holds_in_company", needs=EITHER)
 def holds_in_company(server: Asker) -> None:
     """Of requests at once each is ended by its own stop string, and by no other's."""
     for path in server.generating():
         whole = server.said(path, **GREEDY)
         stops: list[str | None] = [None, whole[3:6], whole[10:14], "\u2603", whole[6:9], None]
-        with ThreadPoolExecutor(len(stops)) as pool:
-            told = [*pool.map(lambda stop, path=path: server.said(path, **GREEDY, stop=stop), stops)]
+        told = ask_at_once(partial(_stopped, server, path), stops)
         for stop, text in zip(stops, told, strict=True):
             expected = whole.partition(stop)[0] if stop else whole
             expect(text == expected, f"{NAMES[path]}: in company {whole!r} stopped by {stop!r} is {text!r}")
