@@ -151,7 +151,12 @@ class DecodingSession(Session):
                     f"{tensor.present} holds {present.shape()[2]} positions after {length} tokens; a graph that "
                     "forgets some in this way cannot be run here: export the model with a cache of all positions"
                 )
-        logits = outputs[0].numpy().reshape(-1, self.info.vocab_size).astype(np.float32, copy=False)
+        *_, width = outputs[0].shape()
+        if width != self.info.vocab_size:  # another width may divide it, and give rows that are none
+            raise BackendError(
+                f"{self._graph.logits} has {width} numbers a token, and vocab_size {self.info.vocab_size}"
+            )
+        logits = outputs[0].numpy().reshape(-1, width).astype(np.float32, copy=False)
         return logits, _Held(length, tuple(caches), tuple(states), held.kept, tokens.shifts)
 
     def _pasts(self, held: _Held) -> tuple[ort.OrtValue, ...]:

@@ -61,10 +61,14 @@ def test_a_wrong_size_is_named(tmp_path: Path, name: str) -> None:
     assert str(folder) in str(refused.value)
 
 
-def test_a_wrong_number_of_tokens_is_named_of_a_graph_that_concatenates(tmp_path: Path) -> None:
-    folder = write_folder("optimum", "llama", tmp_path / "folder")
+@pytest.mark.parametrize("vocab_size", [1, 2, 77, 150, 299, 301, 600])
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_a_wrong_number_of_tokens_is_named_of_a_graph_that_concatenates(
+    tmp_path: Path, architecture: str, vocab_size: int
+) -> None:
+    folder = write_folder("optimum", architecture, tmp_path / "folder")
     open_sizes(folder)
-    configure(folder, vocab_size=77)
+    configure(folder, vocab_size=vocab_size)
 
-    with pytest.raises(ModelError, match="vocab_size 77"):
+    with pytest.raises(ModelError, match=f"vocab_size {vocab_size}.*has 300 numbers"):
         backend.open(folder, OpenOptions())
