@@ -34,10 +34,6 @@ def prompt(rng: random.Random, num_tokens: int) -> list[int]:
     return [rng.randint(1000, 40_000) for _ in range(num_tokens)]
 
 
-def worst_of_100(gaps: list[float]) -> float:
-    return sorted(gaps)[int(0.99 * (len(gaps) - 1))]
-
-
 def gaps_between(streams: list[list[float]], begin: float, end: float) -> list[float]:
     """Return what was waited for each token that came, or was waited for, between two moments."""
     return [late - early for moments in streams for early, late in pairwise(moments) if begin <= late and early <= end]
@@ -86,7 +82,7 @@ def show(num_streams: int, rounds: list[Round]) -> None:
     quiet = statistics.median(gap for each in rounds for gap in each.quiet_gaps)
     gaps = [gap for each in rounds for gap in each.beside_gaps]
     alone, beside = (statistics.median(times) for times in zip(*((r.alone, r.beside) for r in rounds), strict=True))
-    worst = worst_of_100(gaps)
+    worst = statistics.quantiles(gaps, n=100, method="inclusive")[98]
     print(
         f"{num_streams} streams: {1000 * quiet:.0f} ms between tokens; beside the prompt median "
         f"{1000 * statistics.median(gaps):.0f} ms, p99 {1000 * worst:.0f} ms ({worst / quiet:.2f}); "
