@@ -81,7 +81,9 @@ def rival(gguf: Path) -> Server:
     python = rival_python()
     command = [str(python), "-m", "llama_cpp.server", "--port", "{port}", "--model", str(gguf)]
     options = ["--n_ctx", str(CONTEXT_LENGTH), "--n_threads", str(NUM_THREADS), "--n_threads_batch", str(NUM_THREADS)]
-    return Server("llama-cpp-python", [*command, *options, "--verbose", "false"], "/v1/models")
+    # By its default it breaks off a stream when another request comes.
+    options += ["--interrupt_requests", "false", "--verbose", "false"]
+    return Server("llama-cpp-python", [*command, *options], "/v1/models")
 
 
 def rival_python() -> Path:
