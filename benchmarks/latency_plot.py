@@ -20,6 +20,7 @@ def plot(measured: Measured, percentiles: Sequence[int]) -> str:
     """Return the picture; the first percentile is drawn whole, the others dashed."""
     size = f'width="{2 * (_WIDTH + _LEFT) + 20}" height="{_HEIGHT + 2 * _TOP + 20}"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">']
+    parts.append('<rect width="100%" height="100%" fill="white"/>')
     for panel, title in enumerate(_TITLES):
         parts.append(f'<g transform="translate({_LEFT + panel * (_WIDTH + _LEFT)},{_TOP})">')
         parts.append(f'<text x="{_WIDTH / 2}" y="-20" text-anchor="middle">{title}, ms</text>')
@@ -51,6 +52,7 @@ def _panel(measured: Mapping[tuple[str, int], Sequence[float]], percentiles: Seq
     for clients in sorted({clients for _, clients in measured}):
         x = place(clients, 10.0**low).split(",")[0]
         yield f'<text x="{x}" y="{_HEIGHT + 18}" text-anchor="middle">{clients}</text>'
+    yield f'<text x="{_WIDTH / 2}" y="{_HEIGHT + 38}" text-anchor="middle">clients</text>'
     for index, name in enumerate(dict.fromkeys(name for name, _ in measured)):
         colour = _COLOURS[index % len(_COLOURS)]
         yield f'<text x="8" y="{16 + 16 * index}" fill="{colour}">{escape(name)}</text>'
