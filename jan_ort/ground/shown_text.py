@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import re
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 
 # Control characters, ends of lines and paragraphs, marks and overrides of direction, halves of surrogate pairs.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -122,20 +124,44 @@ def is_in_json() -> bool:
 
 
 class _CleanedFormatter(ShownFormatter):
-    """Writes a long line, after ``clean`` has left out what is not for everybody."""
+    """Writes a long line, after ``clean`` has left out what is not for everybody, without the words of some errors."""
 
-    def __init__(self, clean: Callable[[str], str]) -> None:
+    def __init__(self, clean: Callable[[str], str], wordless: tuple[str, ...]) -> None:
         super().__init__(_LONG_LINE)
         self._clean = clean
+        self._wordless = wordless
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and a traceback after it."""
-        return self._clean(super().format(record))
+        return self._clean(super().format(_without_words(record) if record.name.startswith(self._wordless) else record))
 
 
-def log_beside(handler: logging.Handler, level: int, clean: Callable[[str], str]) -> None:
-    """Have the log go to another place, too, from a level on, each line cleaned and without what clients ask."""
+def _without_words(record: logging.LogRecord) -> logging.LogRecord:
+    """Return a record that has of each error the class and the frames, and not what it says."""
+    bare = copy.copy(record)
+    if isinstance(record.args, tuple):
+        bare.args = tuple(type(each).__name__ if isinstance(each, BaseException) else each for each in record.args)
+    if record.exc_info and record.exc_info[1] is not None:
+        bare.exc_text = _barred("\n".join(_frames(record.exc_info[1])))
+    return bare
+
+
+def _frames(error: BaseException) -> Iterator[str]:
+    """Yield the frames and the class of an error, after those of the ones that led to it."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _frames(before)
+    yield "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__
+
+
+def log_beside(
+    handler: logging.Handler, level: int, clean: Callable[[str], str], wordless: tuple[str, ...] = ()
+) -> None:
+    """Have the log go to another place, too, from a level on, each line cleaned and without what clients ask.
+
+    Of errors that loggers with one of the beginnings ``wordless`` log, class and frames go there, and no words.
+    """
     handler.setLevel(level)
     handler.addFilter(lambda record: record.name != PROMPTS)
-    handler.setFormatter(_CleanedFormatter(clean))
+    handler.setFormatter(_CleanedFormatter(clean, wordless))
     logging.getLogger().addHandler(handler)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from jan_ort_openapi import load_spec
 
 _LETTERS = "loremipsumdolorsitametconsecteturadipiscingelitseddoeiusmod"
+_PART = 6
 _WORDS = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod "
 
 
@@ -66,11 +67,15 @@ class Filler:
         raise AssertionError("JSON has no other values")
 
     def mask(self, text: str) -> str:
-        """Return a message with filler for every replaced text of four characters or more that it repeats."""
-        for given in sorted((each for each in self._given if len(each) > 3), key=len, reverse=True):
-            for spelling in {given, json.dumps(given)[1:-1], repr(given)[1:-1]}:
+        """Return a message with filler for every replaced text of four characters or more that it repeats.
+
+        Of longer texts, parts of six characters or more become stars.
+        """
+        spelled = {given: _spellings(given) for given in sorted(self._given, key=len, reverse=True) if len(given) > 3}
+        for given, spellings in spelled.items():
+            for spelling in spellings:
                 text = text.replace(spelling, self._given[given])
-        return text
+        return _starred(text, itertools.chain.from_iterable(spelled.values()))
 
     def _fill_member(self, key: str, name: str, value: Any, own: bool) -> tuple[str, Any]:
         if key in _OF_NAMES and not own:
@@ -110,6 +115,18 @@ class Filler:
             self._used.add(found)
             self._given[text] = found
         return self._given[text]
+
+
+def _spellings(text: str) -> set[str]:
+    return {text, json.dumps(text)[1:-1], repr(text)[1:-1]}
+
+
+def _starred(message: str, texts: Iterable[str]) -> str:
+    """Return the message with stars for the characters of parts that a text has, too; blanks stay."""
+    parts = {text[start : start + _PART] for text in texts for start in range(len(text) - _PART + 1)}
+    starts = [start for start in range(len(message) - _PART + 1) if message[start : start + _PART] in parts]
+    hidden = {place for start in starts for place in range(start, start + _PART)}
+    return "".join("*" if at in hidden and not each.isspace() else each for at, each in enumerate(message))
 
 
 def _candidates(text: str) -> Iterator[str]:

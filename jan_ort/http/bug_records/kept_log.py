@@ -21,6 +21,9 @@ MAX_LOG_BYTES = 2**18
 _ASKED = re.compile(r"(?<=, user ).*|(?<=: the field ).*(?= is not part of the API)")
 """What a client has written and the log repeats: for whom a request is, and the names of fields that are unknown."""
 
+_OF_REQUESTS = ("jan_ort.engine", "jan_ort.http", "jan_ort.plugins", "jan_ort.ground.worker_pool")
+"""Loggers of errors that a request has led to, whose words are a backend's or a library's and may repeat a prompt."""
+
 
 class _Handler(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
@@ -42,4 +45,5 @@ def keep_log(settings: Settings) -> None:
         return
     forget_old(folder, LOG)
     remover = SecretRemover(settings.secrets)
-    log_beside(handler, logging.INFO, lambda line: remover.known(_ASKED.sub(HIDDEN, line)))
+    wordless = () if settings.bug_records == "prompts" else _OF_REQUESTS
+    log_beside(handler, logging.INFO, lambda line: remover.known(_ASKED.sub(HIDDEN, line)), wordless)

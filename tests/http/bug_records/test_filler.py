@@ -155,6 +155,28 @@ def test_a_message_that_repeats_what_was_said_is_masked() -> None:
     assert masked.endswith(filled["prompt"])
 
 
+@pytest.mark.parametrize(
+    "message",
+    ["bad text near 'patient Anna Schm'", "at Schmidt\\nhas gr: \\u65e5\\u672c\\u8a9e is odd", "日本語のテスト failed"],
+)
+def test_parts_of_what_was_said_are_masked_in_a_message(message: str) -> None:
+    filler = Filler()
+    filler.fill({"prompt": "The patient Anna Schmidt\nhas grippe 日本語のテスト"})
+
+    masked = filler.mask(message)
+
+    assert len(masked) == len(message)
+    assert [word for word in ("Anna", "Schm", "u65e5", "日本") if word in masked] == []
+
+
+def test_a_long_prompt_is_masked_in_no_time() -> None:
+    filler = Filler()
+    text = " ".join(str(number) for number in range(12_000))
+    filler.fill({"prompt": text})
+
+    assert "11999" not in filler.mask(f"failed: {text[100:]}")
+
+
 def test_only_chosen_words_at_chosen_fields_are_kept() -> None:
     filled = Filler().fill({"messages": [{"role": "assistant", "content": "assistant"}], "prompt": "auto"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from jan_ort.http.bug_records.kept_log import MAX_LOG_BYTES, keep_log
 from jan_ort.http.bug_records.record_folder import LOG, NUM_KEPT, kept, record_folder
 from jan_ort.http.unknown_fields import UnknownFields
 from jan_ort.settings.schema import Settings
+from jan_ort_backends import BackendError
 from jan_ort_openapi.models import CreateCompletionRequest
 
 logger = logging.getLogger("jan_ort.test")
@@ -56,6 +58,31 @@ def test_a_traceback_is_kept(tmp_path: Path) -> None:
         logger.exception("a request failed")
 
     assert "ValueError: a bug" in log_of(tmp_path)
+
+
+@pytest.mark.parametrize("room", ["engine.engine_errors", "http.error_table", "plugins.session_guard"])
+@pytest.mark.parametrize("kept", ["filler", "prompts"])
+def test_what_an_error_of_a_request_says_is_kept_only_if_wanted(tmp_path: Path, room: str, kept: str) -> None:
+    """Its class and its frames are kept, also of the error that it came from."""
+    stderr = logging.StreamHandler(io.StringIO())
+    logging.getLogger().addHandler(stderr)
+    keep_log(Settings.read(cache_dir=tmp_path, bug_records=kept))
+    asker, said = logging.getLogger(f"jan_ort.{room}"), "my name is Anna"
+
+    try:
+        try:
+            {}[said]
+        except KeyError as error:
+            asker.warning("the backend failed in a step: %s", error)
+            raise BackendError(f"cannot read {said}") from error
+    except BackendError as error:
+        asker.error("a step failed", exc_info=error)
+
+    text = log_of(tmp_path)
+    assert (said in text) == (kept == "prompts")
+    for told in ("test_kept_log.py", "KeyError", "BackendError", "in a step: "):
+        assert told in text
+    assert f"cannot read {said}" in stderr.stream.getvalue()
 
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:
