@@ -19,7 +19,7 @@ from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
-from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
+from jan_ort_onnxruntime.graphs.recognition import Graph, contradictions, read_graph
 from jan_ort_onnxruntime.images.image_parts import ImageParts, read_image_parts
 from jan_ort_onnxruntime.images.tower import ImageTower
 from jan_ort_onnxruntime.providers.proven_opening import comes_first, open_proven
@@ -47,6 +47,8 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
     settings = SessionSettings.parse(options.extra)
     graph = _with_pooling(read_graph(folder), settings, folder)
     check_options(options, OPTION_NAMES, graph.context_length)
+    for contradiction in contradictions(folder, graph):
+        logger.warning("%s", contradiction)
     images = read_image_parts(folder, graph)
     task = graph.task if isinstance(graph, EmbeddingGraph) else "generate"
     if folder.task not in (None, task):
@@ -113,7 +115,9 @@ def _open_sharing(
             content=sharing.content,
         )
     except (NotExact, BackendError) as error:  # as it is it may open, or say why not
-        logger.info("%s runs its sequences one at a time: %s", folder.model_path, error)
+        stated = sizes_of_configuration(folder, graph)
+        doubt = f" (is the configuration's {' or '.join(stated)} right?)" if stated else ""
+        logger.info("%s runs its sequences one at a time: %s%s", folder.model_path, error, doubt)
         return None
 
 

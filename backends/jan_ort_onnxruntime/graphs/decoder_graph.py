@@ -126,7 +126,8 @@ def _fixed_lengths(roles: Mapping[str, GraphValue]) -> list[int]:
 
 
 def _context_length(folder: OnnxFolder) -> int:
-    return folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"])
+    stated = folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"])
+    return min(stated, folder.file.tables.num_positions or stated)
 
 
 def _windows(folder: OnnxFolder, caches: tuple[CacheTensor, ...], dtype: str) -> tuple[StateTensor, ...]:

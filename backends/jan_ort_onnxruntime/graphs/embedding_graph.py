@@ -58,7 +58,7 @@ def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
     output = file.outputs[_SCORES] if scores else next(_outputs(file))
     rank = len(output.shape)
     ours = "jan_ort.graph" in file.metadata
-    context_length = folder.written_context_length() if ours else folder.text_length
+    context_length = folder.written_context_length() if ours else _text_length(folder)
     pooled = ours or scores
     return EmbeddingGraph(
         inputs=tuple(file.inputs.values()),
@@ -67,11 +67,19 @@ def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
         pooling=None if pooled else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
         embedding_size=_num_scores(folder, output) if scores else _size(folder, output),
         vocab_size=_vocab_size(folder),
-        context_length=context_length or folder.bare_length(BARE_CONTEXT_LENGTH["embed"]),
+        context_length=context_length,
         first_position=first_position(folder.config),
         task="rerank" if scores else "embed",
         separator=read_separator(folder.path) if scores and "token_type_ids" in file.inputs else None,
     )
+
+
+def _text_length(folder: OnnxFolder) -> int:
+    stated, positions = (
+        folder.text_length or folder.bare_length(BARE_CONTEXT_LENGTH["embed"]),
+        folder.file.tables.num_positions,
+    )
+    return min(stated, positions - first_position(folder.config)) if positions else stated
 
 
 def _outputs(file: OnnxFile) -> Iterator[GraphValue]:
@@ -108,4 +116,4 @@ def _vocab_size(folder: OnnxFolder) -> int:
     size = folder.vocab_size or folder.num_tokens()
     if size is None:
         raise ModelError(f"{folder.path / 'config.json'} must hold vocab_size, the number of tokens that the model has")
-    return size
+    return min(size, folder.file.tables.num_tokens or size)

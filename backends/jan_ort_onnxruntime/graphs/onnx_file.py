@@ -16,6 +16,7 @@ from pathlib import Path
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.small_files import leaves_folder, why_no_file
+from jan_ort_onnxruntime.graphs.lookup_tables import LookupTables
 from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed, read_need
 from jan_ort_onnxruntime.graphs.protobuf_wire import Field, as_bytes, as_text, read_fields
 
@@ -43,6 +44,7 @@ class OnnxFile:
 
     ``made_by`` is the operator that computes each output. ``needs`` are those of the operators that decide where it can
     run. ``external_files`` maps each file, relative to the graph's own folder, to the bytes that it must have at least.
+    ``tables`` are those of tokens and positions.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class OnnxFile:
     needs: frozenset[OperatorNeed]
     metadata: Mapping[str, str]
     external_files: Mapping[str, int]
+    tables: LookupTables
 
     @classmethod
     def read(cls, path: Path) -> OnnxFile:
@@ -93,6 +96,7 @@ class OnnxFile:
             needs=frozenset(need for need in needs if need is not None),
             metadata=dict(_pair(message) for message in _messages(model, 14)),
             external_files=_external_files(tensors),
+            tables=LookupTables.read(nodes, op_types, tensors),
         )
 
     def missing_files(self) -> list[str]:

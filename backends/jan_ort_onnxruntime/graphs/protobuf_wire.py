@@ -56,6 +56,17 @@ def read_fields(message: memoryview) -> Iterator[tuple[int, Field]]:
         position += size
 
 
+def read_numbers(value: Field) -> Iterator[int]:
+    """Yield the numbers of a repeated field, packed or not."""
+    if isinstance(value, int):
+        yield value
+        return
+    position = 0
+    while position < len(value):
+        number, position = _varint(value, position)
+        yield number
+
+
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:

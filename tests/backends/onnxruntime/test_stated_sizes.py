@@ -11,7 +11,7 @@ import pytest
 
 from jan_ort_backends import ModelError, OpenOptions, SlotTokens
 from jan_ort_onnxruntime import backend
-from tests.backends.onnxruntime.layout_folders import write_folder
+from tests.backends.onnxruntime.layout_folders import write_embedding_folder, write_folder
 
 
 def open_sizes(folder: Path) -> None:
@@ -72,3 +72,68 @@ def test_a_wrong_number_of_tokens_is_named_of_a_graph_that_concatenates(
 
     with pytest.raises(ModelError, match=f"vocab_size {vocab_size}.*has 300 numbers"):
         backend.open(folder, OpenOptions())
+
+
+@pytest.mark.parametrize(
+    ("layout", "stated"),
+    [
+        ("genai", {"vocab_size": 7}),
+        ("genai", {"num_key_value_heads": 7}),
+        ("optimum", {"vocab_size": 600}),
+        ("optimum", {"num_key_value_heads": 7}),
+        ("optimum", {"head_dim": 7}),
+    ],
+    ids=str,
+)
+def test_a_size_that_the_graph_contradicts_is_told_and_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, layout: str, stated: dict[str, int]
+) -> None:
+    folder = write_folder(layout, "llama", tmp_path / "folder")
+    right = backend.open(folder, OpenOptions()).step([SlotTokens(0, np.array([1, 2, 3]))]).logits
+    assert "and its graph has" not in caplog.text
+    configure(folder, **stated)
+
+    session = backend.open(folder, OpenOptions())
+
+    assert np.array_equal(session.step([SlotTokens(0, np.array([1, 2, 3]))]).logits, right)
+    ((name, value),) = stated.items()
+    assert f"states a {name} of {value}, and its graph has" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["num_key_value_heads", "head_dim"])
+def test_a_wrong_size_that_makes_a_graph_slow_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    folder = write_folder("optimum", "llama", tmp_path / "folder")
+    open_sizes(folder)
+    configure(folder, **{name: 7})
+
+    with caplog.at_level("INFO"):
+        backend.open(folder, OpenOptions())
+
+    assert f"{name.replace('head_dim', 'head_size')} 7" in caplog.text
+
+
+@pytest.mark.parametrize(("layout", "key"), [("genai", "context_length"), ("gpt2", "n_positions"), ("bert", "")])
+def test_a_context_ends_where_the_positions_of_a_graph_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, layout: str, key: str
+) -> None:
+    """A longer one would fail at the first long prompt."""
+    folder = tmp_path / "folder"
+    if layout == "bert":
+        write_embedding_folder(folder)
+        (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 4096}')
+        configure(folder, max_position_embeddings=4096)
+    else:
+        write_folder("genai" if layout == "genai" else "optimum", "llama" if layout == "genai" else "gpt2", folder)
+        configure(folder, **{key: 4096})
+
+    session = backend.open(folder, OpenOptions())
+
+    length = session.info.context_length
+    token_ids = np.arange(length) % 200
+    assert length < 4096
+    assert f"context length of 4096, and its graph has {length}" in caplog.text
+    assert len(session.embed([token_ids]) if layout == "bert" else session.step([SlotTokens(0, token_ids)]).logits) == 1
+    with pytest.raises(ModelError, match="4096"):
+        backend.open(folder, OpenOptions(context_length=4096))
