@@ -14,12 +14,17 @@ import onnxruntime as ort
 from jan_ort_backends import BackendError, DeviceLost, DeviceReport, ModelError, OpenOptions, OutOfMemory, Session
 from jan_ort_backends.checks import check_options
 from jan_ort_backends.failure_text import reason_of
-from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph, sizes_of_configuration
+from jan_ort_onnxruntime.graphs.contradictions import (
+    cache_contradictions,
+    contradictions,
+    sizes_of_configuration,
+)
+from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_kv
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
-from jan_ort_onnxruntime.graphs.recognition import Graph, contradictions, read_graph
+from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
 from jan_ort_onnxruntime.images.image_parts import ImageParts, read_image_parts
 from jan_ort_onnxruntime.images.tower import ImageTower
 from jan_ort_onnxruntime.providers.proven_opening import comes_first, open_proven
@@ -103,8 +108,11 @@ def _open_sharing(
     folder: OnnxFolder, graph: DecoderGraph, settings: SessionSettings, options: OpenOptions
 ) -> Session | None:
     """Open a decoder that concatenates its cache with attention over a shared one; None where that is not exact."""
+    stated = sizes_of_configuration(folder, graph)
     try:
-        sharing = share_cache(folder.model_path, graph, settings.intra_op_num_threads)
+        sharing = share_cache(folder.model_path, graph, settings.intra_op_num_threads, measures_cache=bool(stated))
+        for contradiction in cache_contradictions(folder, graph, sharing.decoder):
+            logger.warning("%s", contradiction)
         return open_proven(
             folder.file,
             settings,
@@ -115,7 +123,6 @@ def _open_sharing(
             content=sharing.content,
         )
     except (NotExact, BackendError) as error:  # as it is it may open, or say why not
-        stated = sizes_of_configuration(folder, graph)
         doubt = f" (is the configuration's {' or '.join(stated)} right?)" if stated else ""
         logger.info("%s runs its sequences one at a time: %s%s", folder.model_path, error, doubt)
         return None

@@ -110,16 +110,6 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
     )
 
 
-def sizes_of_configuration(folder: OnnxFolder, graph: DecoderGraph) -> list[str]:
-    """Return the sizes that the graph leaves open, so that only the folder's configuration says them."""
-    logits, caches = folder.file.outputs[graph.logits], [folder.file.inputs[cache.past] for cache in graph.caches]
-    stated = [f"vocab_size {graph.vocab_size}"] if not isinstance(logits.shape[-1], int) else []
-    for axis, name in ((1, "num_key_value_heads"), (3, "head_size")):
-        if any(not isinstance(value.shape[axis], int) for value in caches):
-            stated.append(f"{name} {graph.caches[0].num_heads if axis == 1 else graph.caches[0].head_dim}")
-    return stated
-
-
 def _fixed_lengths(roles: Mapping[str, GraphValue]) -> list[int]:
     """Return the number of tokens that a graph was built for, as for an NPU, if it takes no other."""
     return [size for size in roles["input_ids"].shape[1:] if isinstance(size, int)] if "input_ids" in roles else []
@@ -127,7 +117,8 @@ def _fixed_lengths(roles: Mapping[str, GraphValue]) -> list[int]:
 
 def _context_length(folder: OnnxFolder) -> int:
     stated = folder.context_length or folder.bare_length(BARE_CONTEXT_LENGTH["generate"])
-    return min(stated, folder.file.tables.num_positions or stated)
+    positions = folder.file.tables.positions
+    return min(stated, positions.num_rows) if positions else stated
 
 
 def _windows(folder: OnnxFolder, caches: tuple[CacheTensor, ...], dtype: str) -> tuple[StateTensor, ...]:

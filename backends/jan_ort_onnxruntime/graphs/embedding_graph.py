@@ -16,7 +16,7 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 _POOLED = ("sentence_embedding", "sentence_embeddings", "text_embeds")
 _SCORES = "logits"
-_HIDDEN = ("last_hidden_state", "token_embeddings")
+HIDDEN = ("last_hidden_state", "token_embeddings")
 _FLOATS = ("float32", "float16")
 
 
@@ -75,18 +75,16 @@ def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
 
 
 def _text_length(folder: OnnxFolder) -> int:
-    stated, positions = (
-        folder.text_length or folder.bare_length(BARE_CONTEXT_LENGTH["embed"]),
-        folder.file.tables.num_positions,
-    )
-    return min(stated, positions - first_position(folder.config)) if positions else stated
+    stated = folder.text_length or folder.bare_length(BARE_CONTEXT_LENGTH["embed"])
+    positions = folder.file.tables.positions
+    return min(stated, positions.num_rows - first_position(folder.config)) if positions else stated
 
 
 def _outputs(file: OnnxFile) -> Iterator[GraphValue]:
     """Yield what may be the vectors, the likeliest first; of several unnamed ones a text, the last."""
     values = [value for value in file.outputs.values() if value.dtype in _FLOATS]
     yield from (value for value in values if value.name in _POOLED and len(value.shape) == 2)
-    yield from (value for value in values if value.name in _HIDDEN and len(value.shape) == 3)
+    yield from (value for value in values if value.name in HIDDEN and len(value.shape) == 3)
     yield from (value for value in reversed(values) if len(value.shape) == 2 and value.name != "pooler_output")
     yield from (value for value in values if len(value.shape) == 3)
 
@@ -113,7 +111,7 @@ def _size(folder: OnnxFolder, output: GraphValue) -> int:
 
 
 def _vocab_size(folder: OnnxFolder) -> int:
-    size = folder.vocab_size or folder.num_tokens()
+    tokens, size = folder.file.tables.tokens, folder.vocab_size or folder.num_tokens()
     if size is None:
         raise ModelError(f"{folder.path / 'config.json'} must hold vocab_size, the number of tokens that the model has")
-    return min(size, folder.file.tables.num_tokens or size)
+    return tokens.num_rows if tokens else size

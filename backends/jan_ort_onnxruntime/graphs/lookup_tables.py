@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jan_ort_onnxruntime.graphs.protobuf_wire import Field, as_text, read_numbers
 
@@ -17,12 +18,19 @@ _LEARNED = ("positions", "position_embeddings.weight", "wpe.weight")
 """Ends of the names of tables of learned positions."""
 
 
+class Table(NamedTuple):
+    """An initializer with a row for each token or position."""
+
+    num_rows: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class LookupTables:
-    """The rows of the tables of tokens and of positions; None where the graph has none that is understood."""
+    """The shortest tables of tokens and of positions; None where the graph has none that is understood."""
 
-    num_tokens: int | None = None
-    num_positions: int | None = None
+    tokens: Table | None = None
+    positions: Table | None = None
 
     @classmethod
     def read(
@@ -32,21 +40,23 @@ class LookupTables:
         tensors: Iterable[Sequence[tuple[int, Field]]],
     ) -> LookupTables:
         """Read them from the fields of the graph's NodeProtos, with their operators, and of its TensorProtos."""
-        rows = dict(_rows(tensors))
-        tokens, positions = set[int](), {count for name, count in rows.items() if name.endswith(_LEARNED)}
+        tables = {table.name: table for table in _tables(tensors)}
+        tokens, positions = list[str](), [name for name in tables if name.endswith(_LEARNED)]
         for node, op_type in zip(nodes, op_types, strict=True):
             if op_type not in _COSINES and op_type not in _LOOKUPS:
                 continue
             inputs = dict(enumerate(as_text(value) for number, value in node if number == 1))
             if op_type in _COSINES:
-                positions.add(rows.get(inputs.get(_COSINES[op_type], ""), 0))
+                positions.append(inputs.get(_COSINES[op_type], ""))
             elif inputs.get(_LOOKUPS[op_type][1]) == "input_ids":
-                tokens.add(rows.get(inputs.get(_LOOKUPS[op_type][0], ""), 0))
-        return cls(min(tokens - {0}, default=None), min(positions - {0}, default=None))
+                tokens.append(inputs.get(_LOOKUPS[op_type][0], ""))
+        return cls(
+            *(min((tables[name] for name in names if name in tables), default=None) for names in (tokens, positions))
+        )
 
 
-def _rows(tensors: Iterable[Sequence[tuple[int, Field]]]) -> Iterator[tuple[str, int]]:
+def _tables(tensors: Iterable[Sequence[tuple[int, Field]]]) -> Iterator[Table]:
     for tensor in tensors:
         shape = [size for number, value in tensor if number == 1 for size in read_numbers(value)]
-        if len(shape) == 2:
-            yield next((as_text(value) for number, value in tensor if number == 8), ""), shape[0]
+        if len(shape) == 2 and shape[0] > 0:
+            yield Table(shape[0], next((as_text(value) for number, value in tensor if number == 8), ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from jan_ort_backends import ModelError
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph, is_decoder, read_decoder
@@ -27,24 +27,6 @@ def read_graph(folder: OnnxFolder) -> Graph:
     if missing := folder.file.missing_files():
         raise ModelError(f"{folder.model_path} lacks its weights: {'; '.join(missing)}: convert or download them again")
     return graph
-
-
-def contradictions(folder: OnnxFolder, graph: Graph) -> Iterator[str]:
-    """Say where the folder's configuration states another size than the graph itself has, which is the one used."""
-    if isinstance(graph, GenerationGraph):
-        return  # our own: its description may shorten its context
-    stated_length = folder.text_length if isinstance(graph, EmbeddingGraph) else folder.context_length
-    sizes = [
-        ("context length", stated_length, graph.context_length),
-        ("vocab_size", folder.vocab_size, graph.vocab_size),
-    ]
-    if isinstance(graph, DecoderGraph) and graph.caches and "kv_lora_rank" not in folder.config:
-        cache = graph.caches[0]
-        sizes.append(("num_key_value_heads", folder.stated_size("num_key_value_heads"), cache.num_heads))
-        sizes.append(("head_dim", folder.stated_size("head_size", "head_dim"), cache.head_dim))
-    for name, stated, found in sizes:
-        if stated is not None and stated != found:
-            yield f"{folder.path} states a {name} of {stated}, and its graph has {found}: that is used; is it right?"
 
 
 def _recognise(folder: OnnxFolder) -> Graph:

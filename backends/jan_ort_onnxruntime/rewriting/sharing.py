@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from jan_ort_backends import Session, SlotTokens
-from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.decoder_graph import CacheTensor, DecoderGraph
 from jan_ort_onnxruntime.providers.proof import relative_difference
 from jan_ort_onnxruntime.rewriting.attention_pattern import Attention, Factor, find_attention
 from jan_ort_onnxruntime.rewriting.graph_parts import GraphParts, NotExact, make_node, make_value
@@ -72,8 +73,11 @@ class SharingGraph:
         return session
 
 
-def share_cache(path: Path, graph: DecoderGraph, threads: int) -> SharingGraph:
-    """Rewrite the decoder in ``path``, whose weights are loaded once for that. Raises: NotExact saying why not."""
+def share_cache(path: Path, graph: DecoderGraph, threads: int, *, measures_cache: bool = False) -> SharingGraph:
+    """Rewrite the decoder in ``path``, whose weights are loaded once for that. Raises: NotExact saying why not.
+
+    ``measures_cache``: the graph is asked how many heads its cache has, and of which size, as it does not say it.
+    """
     _check_cache(graph)
     try:
         parts = GraphParts.read(path)
@@ -84,7 +88,12 @@ def share_cache(path: Path, graph: DecoderGraph, threads: int) -> SharingGraph:
     positions = _positions(parts)
     values = SmallValues(parts, graph, [*positions, *(name for each in found for name in _asked(each))])
     folder = str(path.parent)
-    shapes, token_ids, logits = _probe(parts, graph, found, values.shapes, folder, threads)
+    session, wanted = _load_probe(parts, found, values.shapes, folder, threads)
+    if measures_cache:
+        graph = replace(graph, caches=_measured_caches(session, graph))
+        _check_cache(graph)
+    shapes = probe_shapes(session, graph, wanted)
+    token_ids, logits = _probe_logits(session, graph)
     values.load(folder, shapes)
     measured = [(each, _measure(each, values, shapes, graph.context_length)) for each in found]
     new, decoder = rewrite(parts, graph, measured, {name for name in positions if _counts_on(name, values)})
@@ -140,22 +149,37 @@ def _counts_on(name: str, values: SmallValues) -> bool:
     return all(np.array_equal(found, expected[np.newaxis]) for found, expected in places)
 
 
-def _probe(
-    parts: GraphParts, graph: DecoderGraph, found: Sequence[Attention], names: set[str], folder: str, threads: int
-) -> tuple[Shapes, NDArray[np.int64], NDArray[np.float32]]:
-    """Run the original: the shapes of ``names`` and of each attention, and some tokens with their logits."""
+def _load_probe(
+    parts: GraphParts, found: Sequence[Attention], names: set[str], folder: str, threads: int
+) -> tuple[ort.InferenceSession, set[str]]:
+    """Load the original with more outputs: the shapes ``names`` and those of each attention, whose names it returns."""
     asked = sorted({name for each in found for name in _ends(each)})
     shapes = [make_node("Shape", [name], [_SHAPE + name]) for name in asked]
     wanted = names | {node.outputs[0] for node in shapes}
     outputs = {**{name: make_value(name, 7, ("rank",)) for name in sorted(wanted)}, **parts.outputs}
-    session = load(replace(parts, nodes=(*parts.nodes, *shapes), outputs=outputs), folder, threads)
-    fits = probe_shapes(session, graph, wanted)
+    return load(replace(parts, nodes=(*parts.nodes, *shapes), outputs=outputs), folder, threads), wanted
+
+
+def _measured_caches(session: ort.InferenceSession, graph: DecoderGraph) -> tuple[CacheTensor, ...]:
+    """Return the caches in the sizes that the graph gives them after one token; what is empty can have any before."""
+    presents = [cache.present for cache in graph.caches]
+    found = run(session, presents, inputs_with_cache(graph, np.zeros(1, np.int64), 0))
+    if any(present.ndim != 4 for present in found):
+        raise NotExact("its cache is not (batch, heads, tokens, size)")
+    return tuple(
+        replace(cache, num_heads=present.shape[_HEADS], head_dim=present.shape[_SIZE])
+        for cache, present in zip(graph.caches, found, strict=True)
+    )
+
+
+def _probe_logits(session: ort.InferenceSession, graph: DecoderGraph) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return some tokens, from all over the vocabulary, with the original's logits."""
     count = min(NUM_PROOF_TOKENS, graph.context_length)
     token_ids = np.arange(1, 1 + count) * graph.vocab_size // (1 + count)
     (logits,) = run(session, [graph.logits], inputs_with_cache(graph, token_ids, 0))
     if logits.dtype != np.float32 or logits.shape != (1, count, graph.vocab_size):
         raise NotExact("its logits are not float32, or not those of every position")
-    return fits, token_ids, logits[0]
+    return token_ids, logits[0]
 
 
 def _ends(attention: Attention) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ def test_the_folder_is_accepted_and_the_session_keeps_what_is_declared(
 
     assert backend.accepts(case[2]) == Accepts()
     assert session.info.vocab_size == 300
-    assert session.info.context_length == (2048 if case[0] == "bare" else 128)
+    unknown = case[0] == "bare" and case[1] != "gpt2"  # whose graph has a table of 128 positions
+    assert session.info.context_length == (2048 if unknown else 128)
 
 
 def test_greedy_tokens_and_logits_are_those_of_torch(case: tuple[str, str, Path], session: Session) -> None:
