@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from jan_ort.convert.inputs import GGUF_MAGIC
 from jan_ort.convert.inputs.checkpoint import Checkpoint, ModelTensor
 from jan_ort.convert.inputs.ggml_codes import STORED_IN_4_BITS
 from jan_ort.convert.inputs.ggml_types import is_readable, readable_types
+from jan_ort.convert.inputs.gguf_experts import experts_one_by_one, shape_together
 from jan_ort.convert.inputs.gguf_header import GgufHeader, StoredTensor, UnreadVersion, read_header
 from jan_ort.convert.inputs.gguf_parts import check_part, check_total, existing_parts, no_model
 from jan_ort.ground.model_errors import ConversionError
@@ -88,6 +89,17 @@ class GgufFile(Checkpoint):
         for half, (name, _) in self._halves.items():
             count, rows, *columns = self._tensors[name].shape
             self._shapes[half] = (count, rows // 2, *columns)
+        self._gather_experts()
+
+    def _gather_experts(self) -> None:
+        try:
+            self._experts = experts_one_by_one(self._tensors)
+            for name, experts in self._experts.items():
+                self._shapes[name] = shape_together(experts, self._tensors)
+        except ValueError as error:
+            self.refuse(str(error))
+        for name in (each for experts in self._experts.values() for each in experts):
+            del self._shapes[name]
 
     def _check_kind(self, fields: Mapping[str, Any]) -> None:
         """Refuse a file that is no model."""
@@ -121,13 +133,16 @@ class GgufFile(Checkpoint):
         return self._shapes
 
     def _load(self, name: str) -> ModelTensor:
+        if name in self._experts:
+            each = [self._load(expert) for expert in self._experts[name]]
+            return replace(each[0], name=name, shape=self._shapes[name], raw=[expert.raw for expert in each])
         whole, place = self._halves.get(name, (name, None))
         stored, part = self._tensors[whole], self._places[whole]
         raw = part.raw(stored)
         if place is not None:
             rows = raw.shape[1] // 2
             raw = raw[:, place * rows : (place + 1) * rows]
-        return ModelTensor(part.path, name, self._type_name(stored), self._shapes[name], raw)
+        return ModelTensor(part.path, name, self._type_name(stored), self._shapes.get(name, stored.shape), raw)
 
     def check_types(self) -> None:
         """Refuse the file if any tensor has a type that cannot be read."""
