@@ -14,6 +14,7 @@ from jan_ort_onnxruntime.graphs.recognition import Graph
 
 _LENGTH_KEYS = ("max_seq_length", "context_length", "max_position_embeddings", "n_positions", "max_seq_len")
 _HEADS, _HEAD_DIM = ("num_key_value_heads",), ("head_size", "head_dim")
+_POOLED_SIZE, _POOLING_FILE = ("word_embedding_dimension", "embedding_dimension"), "1_Pooling/config.json"
 _FILES = ("genai_config.json", "config.json", "sentence_bert_config.json", "tokenizer_config.json", DESCRIPTION_FILE)
 _PARTS = ("model", "decoder", "text_config")
 _UNEVEN = ("kv_lora_rank", "global_head_dim", "num_kv_shared_layers")
@@ -83,6 +84,9 @@ def _of_encoder(folder: OnnxFolder, graph: EmbeddingGraph) -> Iterator[_Size]:
     if graph.output in HIDDEN:
         keys = ("hidden_size", "dim")
         yield _Size(keys, folder.stated_size(*keys), output.shape[-1], f"output {output.name}")
+        pooling = read_json(folder.path / _POOLING_FILE, {})
+        sizes = [pooling[key] for key in _POOLED_SIZE if type(pooling.get(key)) is int]
+        yield from (_Size(_POOLED_SIZE, size, output.shape[-1], f"output {output.name}") for size in sizes)
 
 
 def _of_decoder(folder: OnnxFolder, graph: DecoderGraph) -> Iterator[_Size]:
@@ -107,7 +111,7 @@ def _last(value: GraphValue) -> object:
 def _statement(folder: OnnxFolder, size: _Size) -> str:
     """Return the first statement of that size as ``key value in file``."""
     first = first_position(folder.config)
-    for name in _FILES:
+    for name in (*_FILES, _POOLING_FILE):
         parts = [read_json(folder.path / name, {})]
         for part in _PARTS:
             parts += [each[part] for each in parts if isinstance(each.get(part), dict)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jan_ort_backends import ModelError
 from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, first_position
@@ -64,7 +64,7 @@ def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
         inputs=tuple(file.inputs.values()),
         output=output.name,
         rank=rank,
-        pooling=None if pooled else Pooling.read(folder.path) if rank == 3 else Pooling("graph", _normalizes(folder)),
+        pooling=None if pooled else _pooling(folder, output),
         embedding_size=_num_scores(folder, output) if scores else _size(folder, output),
         vocab_size=_vocab_size(folder),
         context_length=context_length,
@@ -89,9 +89,12 @@ def _outputs(file: OnnxFile) -> Iterator[GraphValue]:
     yield from (value for value in values if len(value.shape) == 3)
 
 
-def _normalizes(folder: OnnxFolder) -> bool:
-    """A graph that pools may leave normalising out; normalising twice changes nothing."""
-    return not (folder.path / "modules.json").is_file() or Pooling.read(folder.path).normalize
+def _pooling(folder: OnnxFolder, output: GraphValue) -> Pooling:
+    """Return what is done with an output that is not finished; one without its name may lack modules behind pooling."""
+    if len(output.shape) == 3:
+        return Pooling.read(folder.path)
+    named = output.name in _POOLED or not (folder.path / "modules.json").is_file()
+    return Pooling.of_graph(folder.path) if named else replace(Pooling.read(folder.path), mode="graph")
 
 
 def _num_scores(folder: OnnxFolder, output: GraphValue) -> int:

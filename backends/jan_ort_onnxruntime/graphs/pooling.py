@@ -37,6 +37,12 @@ class Pooling:
     normalize: bool
 
     @classmethod
+    def of_graph(cls, folder: Path) -> Pooling:
+        """Return what is left of a graph that holds the other modules: to normalise, which twice changes nothing."""
+        path = folder / "modules.json"
+        return cls("graph", normalize=not path.is_file() or "Normalize" in _modules(path))
+
+    @classmethod
     def read(cls, folder: Path) -> Pooling:
         """Read modules.json and the pooling's config.json; without either, the folder's family tells the mode.
 
@@ -53,8 +59,8 @@ class Pooling:
             return self
         if mode is None:
             raise ModelError(
-                f"{folder} does not say how to pool its token vectors (it has no modules.json and no 1_Pooling), and "
-                f"its name matches no known family; set --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as on the "
+                f"{folder} does not say how to pool its token vectors (it has no 1_Pooling/config.json), and its name "
+                f"matches no known family; set --pooling {', '.join(MODES[:-1])} or {MODES[-1]}, as on the "
                 "model's page"
             )
         return replace(self, mode=mode)
@@ -80,17 +86,21 @@ class Pooling:
         return scaled
 
 
+def _modules(path: Path) -> dict[str, str]:
+    modules = [module for module in read_json(path, []) if isinstance(module, Mapping)]
+    return {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
+
+
 def _module_places(folder: Path) -> dict[str, str]:
     """Return the folder of each module by its class name, empty without modules.json. Raises: ModelError."""
     path = folder / "modules.json"
-    modules = [module for module in read_json(path, []) if isinstance(module, Mapping)]
-    places = {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
+    places = _modules(path)
     if outside := [place for place in places.values() if leaves_folder(place)]:
         raise ModelError(f"{path}: path {outside[0][:80]!r} leaves the folder; download the model again")
     if unknown := [name for name in places if name not in _KNOWN_MODULES]:
         raise ModelError(
-            f"{path} has a module {unknown[0]}, which is not known outside the graph; export the model with a "
-            "sentence_embedding output"
+            f"{path} has a module {unknown[0][:80] or 'without a type'}, which is not known outside the graph; export "
+            f"the model with an output sentence_embedding, in which it is"
         )
     return places
 
@@ -110,5 +120,10 @@ def _mode(folder: Path) -> str | None:
     if len(chosen) > 1 or not set(chosen) <= set(_MODES) or (config and not chosen):
         raise ModelError(
             f"{path} asks for {', '.join(chosen) or 'no pooling'}; it must ask for one of {', '.join(_MODES)}"
+        )
+    if config.get("include_prompt") is False:
+        raise ModelError(
+            f"{path}: include_prompt false is not supported, as a prompt's tokens are pooled, too; export the model "
+            "with an output sentence_embedding, or set it to true if texts are sent without a prompt"
         )
     return _MODES[chosen[0]] if chosen else None

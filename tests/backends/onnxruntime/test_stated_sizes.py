@@ -150,6 +150,18 @@ def test_a_size_that_the_graph_contradicts_is_told_and_not_used(
     assert f"{folder} states {key} {value} in {told}, which is used: correct the file" in caplog.text
 
 
+def test_a_width_of_pooling_that_the_graph_contradicts_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_embedding_folder(tmp_path / "folder")
+    pooling = {"pooling_mode_mean_tokens": True, "word_embedding_dimension": 768}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+
+    answer(folder)
+
+    assert "word_embedding_dimension 768 in 1_Pooling/config.json, and output last_hidden_state" in caplog.text
+
+
 def test_a_token_that_the_stated_number_leaves_out_is_read_where_the_graph_has_it(tmp_path: Path) -> None:
     folder = write_embedding_folder(tmp_path / "folder")
     configure(folder, vocab_size=7)

@@ -137,9 +137,8 @@ def test_positions_are_given_to_a_graph_that_asks_for_them(tmp_path: Path) -> No
     assert_allclose(embed(folder), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sentence_embedding", "output_3"])
-def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> None:
-    folder = write_embedding_folder(tmp_path / "folder")
+def add_pooled_output(folder: Path, name: str) -> None:
+    """Pool in the graph; under another name than the usual one the vector is all that it returns."""
     path = folder / "onnx" / "model.onnx"
     model = onnx.load(path)
     model.graph.node.append(onnx.helper.make_node("ReduceMax", ["last_hidden_state"], [name], axes=[1], keepdims=0))
@@ -149,10 +148,31 @@ def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> N
     model.opset_import[0].version = 17
     onnx.save(model, path)
 
+
+@pytest.mark.parametrize("name", ["sentence_embedding", "output_3"])
+def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> None:
+    folder = write_embedding_folder(tmp_path / "folder")
+    add_pooled_output(folder, name)
+
     vectors = embed(folder)
 
     assert vectors.shape == (3, 32)
     assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalizes", [True, False])
+def test_modules_that_the_graph_has_are_not_asked_of_us(tmp_path: Path, normalizes: bool) -> None:
+    """As optimum exports EmbeddingGemma or LaBSE: with their Dense and whatever way of pooling."""
+    folder = write_embedding_folder(tmp_path / "folder")
+    add_pooled_output(folder, "sentence_embedding")
+    modules = ["Transformer", "Pooling", "Dense", *(["Normalize"] if normalizes else [])]
+    listed = [{"type": f"sentence_transformers.models.{name}", "path": ""} for name in modules]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_weightedmean_tokens": true}')
+
+    lengths = np.linalg.norm(embed(folder), axis=1)
+
+    assert np.allclose(lengths, 1) is normalizes
 
 
 @pytest.mark.parametrize(
@@ -164,6 +184,8 @@ def test_a_vector_from_the_graph_itself_is_taken(tmp_path: Path, name: str) -> N
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "weightedmean_tokens"),
         ("1_Pooling/config.json", '{"pooling_mode": "weightedmean"}', "asks for weightedmean"),
         ("1_Pooling/config.json", '{"include_prompt": true}', "asks for no pooling"),
+        ("1_Pooling/config.json", '{"pooling_mode": "mean", "include_prompt": false}', "include_prompt false is not"),
+        ("modules.json", '[{"idx": 0}]', "has a module without a type"),
         ("config.json", '{"vocab_size": 64}', "does not say its context length"),
         ("config.json", '{"n_positions": 20}', "must hold vocab_size"),
     ],
