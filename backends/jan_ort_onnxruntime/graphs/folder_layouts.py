@@ -96,6 +96,9 @@ def _what_there_is(folder: Path) -> str:
     graphs = sorted(graph_names(folder))
     if not graphs and any(folder.glob("*.gguf")):
         return "; the GGUF file in it must be converted (jan-ort models convert FILE.gguf), or be for another backend"
+    deeper = sorted({path.parent for place in ("*/*.onnx", "*/*/*.onnx") for path in folder.glob(place)})[:4]
+    if not graphs and deeper:
+        return f"; there are graphs in {', '.join(map(str, deeper))}: give the folder of the one to open"
     if not graphs:
         return ", nor any other .onnx file in it or in onnx/; give a folder that holds a converted model"
     listed = ", ".join(graphs[:8])

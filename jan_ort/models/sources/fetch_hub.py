@@ -54,7 +54,7 @@ def fetch_hub(hub_id: HubId, task: Task, target: Path, progress: Progress, *, en
         last = said.strip().rpartition("\n")[2]
         raise unreachable(hub_id, task, f"its process ended with {status}: {last}")
     progress(stage, 1.0)
-    return Selection(answer["kind"], tuple(answer["files"]))
+    return Selection(answer["kind"], tuple(answer["files"]), answer["folder"])
 
 
 def main() -> None:
@@ -80,7 +80,7 @@ def main() -> None:
     except OSError as error:
         answer(os_error=[error.errno, error.strerror, error.filename])
     else:
-        answer(kind=selection.kind, files=selection.files)
+        answer(**asdict(selection))
 
 
 def _end_with_the_parent() -> None:

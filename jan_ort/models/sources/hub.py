@@ -87,5 +87,5 @@ class HubSource(MadeSource):
         elif selection.kind == "safetensors":
             convert_checkpoint(work, target, wanted, name=key.name, progress=progress)
         else:
-            for path in list(work.iterdir()):
+            for path in list((work / selection.folder).iterdir()):
                 path.rename(target / path.name)

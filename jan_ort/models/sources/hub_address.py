@@ -72,4 +72,5 @@ def _page_of(path: str) -> HubId | None:
     if match["kind"] == "tree" and quantization is None and _QUANTIZATION.fullmatch(last):
         quantization = last
     revision = None if match["revision"] == "main" else match["revision"]
-    return HubId(match["repo"], file, None if file else quantization, revision)
+    is_folder = match["kind"] == "tree" and quantization is None and inside not in ("", "onnx")
+    return HubId(match["repo"], file, None if file else quantization, revision, inside if is_folder else None)

@@ -14,7 +14,9 @@ from jan_ort.convert.inputs.yes_or_no import ANSWERING
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.models.sources.download import offline_remedies
+from jan_ort.models.sources.hub_packages import choose_package, files_in, find_packages
 from jan_ort_backends.graph_names import first_graph, has_image_parts, image_graphs
+from jan_ort_backends.small_files import leaves_folder
 
 Kind = Literal["gguf", "sentence-transformers", "onnx", "safetensors"]
 
@@ -36,16 +38,19 @@ _WEIGHTS = "model*.safetensors"  # not those of other programs: consolidated.saf
 class HubId:
     """A repository, with the GGUF ``file`` or ``quantization`` that is wanted, where it was said.
 
-    ``revision`` is a branch, a tag or a commit, None for the main branch.
+    ``revision`` is a branch, a tag or a commit, None for the main branch; ``folder`` is the one whose page was named.
     """
 
     repo_id: str
     file: str | None = None
     quantization: str | None = None
     revision: str | None = None
+    folder: str | None = None
 
     def __str__(self) -> str:
         suffix = f"/{self.file}" if self.file else f":{self.quantization}" if self.quantization else ""
+        if self.folder:
+            return f"hf.co/{self.repo_id}/tree/{self.revision or 'main'}/{self.folder}"
         if self.revision is None:
             return self.repo_id + suffix
         return f"hf.co/{self.repo_id}/{'blob' if self.file else 'tree'}/{self.revision}{suffix}"
@@ -53,10 +58,11 @@ class HubId:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The files of a repository that are fetched, and what they are together."""
+    """The files of a repository that are fetched, and what they are together; all of them may lie in a ``folder``."""
 
     kind: Kind
     files: tuple[str, ...]
+    folder: str = ""
 
 
 def select_files(names: Sequence[str], reference: HubId, task: Task, model_type: str | None = None) -> Selection:
@@ -68,7 +74,7 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
     must be of a ``model_type`` (config.json's, None where it is not known) that can be.
     Raises: FetchError that says what there is to choose from.
     """
-    names = [name for name in names if ".." not in name.split("/")]
+    names = [name for name in names if not leaves_folder(name)]
     is_named = reference.file or reference.quantization
     ggufs = [name for name in names if name.endswith(".gguf")]
     if ggufs and (task == GENERATE or (task in _TEXT_TASKS and is_named)):
@@ -84,6 +90,8 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
         return Selection("sentence-transformers", (*small, *_with_all_parts(reference, weights)))
     if task == GENERATE and has_image_parts(names):
         return Selection("onnx", (*small, *_image_files(reference, names)))
+    if task == GENERATE and (packages := find_packages(names)) and (reference.folder or first_graph(names) is None):
+        return _package(reference, packages, names)
     if (graph := first_graph(names)) is not None:
         # With external data: model.onnx.data, model.onnx_data, model.onnx_data_1 ...
         return Selection("onnx", (*small, *(name for name in names if name.startswith(graph))))
@@ -104,6 +112,18 @@ def select_files(names: Sequence[str], reference: HubId, task: Task, model_type:
         f"{reference}: the repository has no model that can be used to {task}; it needs a .gguf file, a model.onnx "
         "or model.safetensors; for embeddings with it, a sentence-transformers model"
     )
+
+
+def _package(reference: HubId, packages: Sequence[str], names: Sequence[str]) -> Selection:
+    """Return the files of the package that is wanted, or made for CPUs. Raises: FetchError listing all."""
+    folder = choose_package(packages, reference.folder)
+    if folder is None:
+        raise FetchError(
+            f"{reference}: the repository has packages for several devices, and none is for CPUs: name the one to "
+            f"take, hf.co/{reference.repo_id}/tree/{reference.revision or 'main'}/FOLDER with one of "
+            f"{', '.join(packages)}"
+        )
+    return Selection("onnx", tuple(files_in(folder, names)), folder)
 
 
 def _image_files(reference: HubId, names: Sequence[str]) -> list[str]:

@@ -16,6 +16,9 @@ from jan_ort.models.sources.fetch_hub import fetch_hub
 from jan_ort.models.sources.hub import HubSource
 from jan_ort.models.sources.hub_files import HubId, Selection
 from jan_ort.serving.loading import LoadingStopped
+from jan_ort_backends import Accepts
+from jan_ort_onnxruntime import OnnxRuntimeBackend
+from tests.backends.onnxruntime.layout_folders import write_folder
 from tests.convert.tiny_bert import write_tiny_bert
 from tests.fixtures.image_ggufs import write
 from tests.models.sources.fake_hub import FakeHub, running, sha256
@@ -229,3 +232,17 @@ def test_a_model_is_converted_with_the_mmproj_file_of_its_repository(
         "embed_tokens.onnx",
         "decoder_model_merged.onnx",
     }
+
+
+def test_a_package_in_a_folder_of_its_repository_becomes_a_model_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = write_folder("genai", "llama", tmp_path / "package")
+    files = {f"cpu/int4/{path.name}": path.read_bytes() for path in package.iterdir()} | {"gpu/genai_config.json": b""}
+
+    with running(FakeHub({"org/phi": files | {"gpu/model.onnx": b""}})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        folder = HubSource(HubId("org/phi")).make(Wanted(GENERATE), tmp_path / "cache")
+
+    assert {path.name for path in package.iterdir()} < {path.name for path in folder.iterdir()}
+    assert isinstance(OnnxRuntimeBackend().accepts(folder), Accepts)

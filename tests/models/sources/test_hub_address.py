@@ -26,6 +26,7 @@ ADDRESSES: list[tuple[str, HubId]] = [
     ("hf.co/o/m:latest", HubId("o/m")),
     (f"{HUB}/o/m/tree/main", HubId("o/m")),
     (f"{HUB}/o/m/tree/main/onnx", HubId("o/m")),
+    (f"{HUB}/o/m/tree/v2/gpu/gpu-int4/", HubId("o/m", revision="v2", folder="gpu/gpu-int4")),
     (f"{HUB}/o/m/tree/main/Q4_K_M", HubId("o/m", quantization="Q4_K_M")),
     (f"{HUB}/o/m/tree/main/UD-Q4_K_XL/", HubId("o/m", quantization="UD-Q4_K_XL")),
     (f"{HUB}/o/m/tree/v1.0:Q4_0", HubId("o/m", quantization="Q4_0", revision="v1.0")),

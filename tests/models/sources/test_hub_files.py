@@ -98,6 +98,33 @@ def test_a_decoder_that_answers_is_taken_to_rank_and_a_named_gguf_file_too() -> 
     assert select_files(GGUFS, HubId("o/m", quantization="f16"), RERANK).files == ("sub/m-f16.gguf",)
 
 
+PACKAGE = ("config.json", "genai_config.json", "phi3-int4.onnx", "phi3-int4.onnx.data", "tokenizer.json")
+PACKAGES = [f"{folder}/{name}" for folder in ("gpu/int4", "cpu_and_mobile/cpu-int4", "gpu/fp16") for name in PACKAGE]
+REPOSITORY = ["README.md", "config.json", "cpu_and_mobile/cpu-int4/configuration_phi3.py", *PACKAGES]
+
+
+@pytest.mark.parametrize(
+    ("names", "folder", "taken"),
+    [
+        (REPOSITORY, None, "cpu_and_mobile/cpu-int4"),
+        (REPOSITORY, "cpu_and_mobile", "cpu_and_mobile/cpu-int4"),
+        (REPOSITORY, "gpu/fp16", "gpu/fp16"),
+        ([name for name in PACKAGES if "gpu/fp16" in name], None, "gpu/fp16"),
+        ([*PACKAGES, "onnx/model.onnx"], "gpu/int4", "gpu/int4"),
+    ],
+)
+def test_of_several_packages_the_named_one_is_taken_or_that_for_cpus(
+    names: list[str], folder: str | None, taken: str
+) -> None:
+    selection = select_files(names, HubId("o/m", folder=folder), GENERATE)
+
+    assert selection == Selection("onnx", tuple(f"{taken}/{name}" for name in PACKAGE), taken)
+
+
+def test_a_package_in_the_repositorys_own_folder_is_taken_under_any_name() -> None:
+    assert select_files(["README.md", *PACKAGE], HubId("o/m"), GENERATE) == Selection("onnx", PACKAGE)
+
+
 @pytest.mark.parametrize("name", ["onnx/model_q4.onnx", "onnx/decoder_model_merged.onnx", "model_quantized.onnx"])
 def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
     names = ["config.json", name, f"{name}_data"]
@@ -113,6 +140,13 @@ def test_a_repository_with_a_variant_only_is_taken(name: str) -> None:
         (["m.Q2_K.gguf"], HubId("o/m"), "no GGUF file of the type Q8_0 or Q6_K or"),
         (ONNX, HubId("o/m", quantization="Q8_0"), "has no GGUF file that can be used to generate"),
         (["../../m.Q8_0.gguf"], HubId("o/m"), "has no model that can be used to generate"),
+        (
+            [name for name in PACKAGES if "cpu" not in name],
+            HubId("o/m"),
+            "hf.co/o/m/tree/main/FOLDER with one of gpu/int4, gpu/fp16",
+        ),
+        (PACKAGES, HubId("o/m", folder="gpu"), "several devices"),
+        (["/etc/genai_config.json", "/etc/model.onnx"], HubId("o/m"), "has no model that can be used to generate"),
         (["README.md"], HubId("o/m"), "it needs a .gguf file, a model.onnx or"),
         (
             ["m-Q8_0-00001-of-00003.gguf", "m-Q8_0-00003-of-00003.gguf"],

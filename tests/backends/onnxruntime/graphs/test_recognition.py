@@ -125,11 +125,12 @@ def _rename_keys(graph: onnx.GraphProto) -> None:
         (["decoder_model.onnx", "decoder_with_past_model.onnx"], "split into decoder_model.onnx"),
         (["a.onnx", "onnx/b.onnx", "c.onnx", "onnx/d.onnx"], "there are a.onnx, c.onnx, onnx/b.onnx, onnx/d.onnx"),
         (["weights.safetensors"], "nor any other .onnx file"),
+        (["gpu/int4/model.onnx", "cpu/int4/model.onnx"], f"{Path('gpu/int4')}: give the folder of the one to open"),
     ],
 )
 def test_a_folder_without_a_known_graph_lists_what_it_has(tmp_path: Path, files: list[str], message: str) -> None:
-    (tmp_path / "onnx").mkdir()
     for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
 
     assert message in reason(tmp_path)
