@@ -20,6 +20,7 @@ from jan_ort.convert.gguf_folder import convert_gguf
 from jan_ort.convert.weights.schemes import Weights
 from jan_ort_backends import ModelError, OpenOptions, Session, SlotTokens
 from jan_ort_onnxruntime import OnnxRuntimeBackend
+from jan_ort_onnxruntime.providers import proven_opening
 from jan_ort_onnxruntime.providers.flavours import installed_flavours, provider_packages
 from jan_ort_onnxruntime.providers.provider_devices import look_around
 from jan_ort_onnxruntime.providers.provider_diagnosis import diagnose
@@ -188,7 +189,9 @@ async def test_one_process_serves_a_model_on_two_providers(name: str, tmp_path: 
 
 @pytest.mark.skipif("software_gpu" not in os.environ.get("VK_DRIVER_FILES", ""), reason="needs scripts/software_gpu.py")
 @pytest.mark.parametrize("name", on("webgpu"))
-def test_a_gpu_in_software_is_not_taken_by_itself(name: str) -> None:
+def test_a_gpu_in_software_is_not_taken_by_itself(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(proven_opening, "FAST_STEP_S", 0.001)  # of so small a model its steps take about 20 ms
+
     session = opened(tiny_llama("int8"), "auto")
     session.close()
 
