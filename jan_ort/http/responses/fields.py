@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from jan_ort.http.api_error import bad_request, short, unsupported
@@ -45,8 +46,8 @@ def check_fields(body: CreateResponseRequest) -> None:
     """Refuse values that are not supported. Raises: ApiError 400."""
     for name, supported in _ONLY.items():
         if (value := getattr(body, name)) not in supported:
-            known = " or ".join(repr(each) for each in supported if each is not None)
-            raise unsupported(name, f"{name} is {str(value)[:40]!r}; only {known} is supported")
+            known = " or ".join(json.dumps(each) for each in supported if each is not None)
+            raise unsupported(name, f"{name} is {json.dumps(value)[:40]}; only {known} is supported")
     for at, each in enumerate(body.include or ()):
         if each not in (LOGPROBS, SEALED):
             raise unsupported(f"include.{at}", f"include.{at} is {each[:60]!r}; only {LOGPROBS} and {SEALED} are known")
