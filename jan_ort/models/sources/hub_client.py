@@ -34,6 +34,8 @@ _REMEDIES = {
 }
 """What to do about an answer of this status."""
 
+_TROUBLE = "the trouble is on its side: try again in some minutes, or name a folder or file on this machine"
+
 
 def ask_task(reference: HubId, endpoint: str | None = None) -> tuple[Task, str]:
     """Return what the repository is for, and what tells it. Raises: FetchError, one line that says what to do.
@@ -161,11 +163,17 @@ def _poll(target: Path, total_bytes: int, report: Callable[[float, int], None]) 
         watcher.join()
 
 
-def _refused(reference: HubId, error: OSError) -> FetchError | None:
-    """Return what to do about an answer by which the hub refuses, None for any other error."""
-    status = getattr(getattr(error, "response", None), "status_code", 0)
-    remedy = _REMEDIES.get(status)
-    return None if remedy is None else FetchError(f"{reference}: the hub has answered {status}: {remedy}")
+def _refused(reference: HubId, error: BaseException | None) -> FetchError | None:
+    """Return what to do about an answer by which the hub refuses, None for any other error.
+
+    Of a file the client says that it is not in its cache, and has the answer as the error's cause.
+    """
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        if (remedy := _REMEDIES.get(status, _TROUBLE if status >= 500 else None)) is not None:
+            return FetchError(f"{reference}: the hub has answered {status}: {remedy}")
+        error = error.__cause__
+    return None
 
 
 @contextmanager
@@ -195,5 +203,10 @@ def explain_errors(reference: HubId, task: Task) -> Iterator[None]:
         if error.errno in _DISK_ERRORS:
             raise
         raise _refused(reference, error) or unreachable(reference, task, str(error) or type(error).__name__) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FetchError(
+            f"{reference}: what answers as the hub sends something else ({str(error)[:100]}): check HF_ENDPOINT, or "
+            "log in if a proxy or the network's page asks for it"
+        ) from error
     except Exception as error:  # the client's HTTP library is its own affair: requests once, httpx today
-        raise unreachable(reference, task, str(error) or type(error).__name__) from error
+        raise _refused(reference, error) or unreachable(reference, task, str(error) or type(error).__name__) from error

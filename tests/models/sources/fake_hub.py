@@ -24,7 +24,7 @@ class FakeHub:
     ``downloads`` are the names of the files in the order in which they were asked for. While ``stall`` is set, a file
     of more than ``stall_after`` bytes stops there, and ``stalled`` is set. ``num_cuts`` of the next downloads end
     there with the connection. ``listed`` is what a search looks through. ``refusals`` are the status, code and message
-    with which all that is asked of a repository is answered.
+    with which all that is asked of a repository, or of one of its files, is answered; ``page`` is the answer to all.
     """
 
     repositories: Mapping[str, Mapping[str, bytes]]
@@ -34,6 +34,7 @@ class FakeHub:
     num_cuts: int = 0
     listed: list[dict[str, object]] = field(default_factory=list)
     refusals: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    page: bytes = b""
     url: str = ""
     downloads: list[str] = field(default_factory=list)
     stall: threading.Event = field(default_factory=threading.Event)
@@ -98,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         path, _, query = self.path.partition("?")
+        if self.hub.page:
+            return self.send(self.hub.page)
         if path == "/api/models":
             return self.send(self.hub.search(parse_qs(query)))
         if found := re.match(r"/api/models/([\w.-]+/[\w.-]+)(?:/revision/(.+))?", path):
@@ -112,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.hub.repositories.get(found[1], {}).get(found[2]) if found else None
         if found is None or content is None:
             return self.refuse(404, "EntryNotFound")
+        if (name := f"{found[1]}/{found[2]}") in self.hub.refusals:
+            return self.refuse(*self.hub.refusals[name])
         if self.command == "GET":
             self.hub.downloads.append(found[2])
         return self.send(content)

@@ -82,6 +82,7 @@ REFUSALS = [
     ((401, "", "Invalid credentials in Authorization header"), "answered 401: it does not know the token"),
     ((403, "", "Forbidden: pass a token with the right to read gated ones"), "answered 403: the account whose token"),
     ((429, "", "Too many requests"), "answered 429: it was asked too often"),
+    ((500, "", ""), "answered 500: the trouble is on its side"),
     ((404, "RevisionNotFound", ""), r"has no branch, tag or commit 'v9': take one that its page lists"),
 ]
 
@@ -97,6 +98,28 @@ def test_an_answer_that_refuses_says_what_to_do(
 
     assert "\n" not in str(caught.value)
     assert hub.downloads == []
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"), [(403, "answered 403: the account"), (501, "answered 501: the trouble is on its side")]
+)
+def test_a_refusal_of_a_file_is_told_and_not_that_it_is_not_cached(
+    hub: FakeHub, tmp_path: Path, status: int, remedy: str
+) -> None:
+    hub.refusals["org/tiny/tiny.Q8_0.gguf"] = status, "", ""
+
+    with pytest.raises(FetchError, match=remedy):
+        fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, silent, endpoint=hub.url)
+
+
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b"{}", b"[]"])
+def test_a_page_that_is_no_answer_of_a_hub_is_told(hub: FakeHub, tmp_path: Path, page: bytes) -> None:
+    hub.page = page
+
+    with pytest.raises(
+        FetchError, match=r"org/tiny: what answers as the hub sends something else .* check HF_ENDPOINT"
+    ):
+        fetch_hub(HubId("org/tiny"), GENERATE, tmp_path, silent, endpoint=hub.url)
 
 
 def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
