@@ -23,7 +23,7 @@ from jan_ort_onnxruntime.session_settings import SessionSettings
 logger = logging.getLogger(__name__)
 
 EXTERNAL_FOLDER_ENTRY = "session.model_external_initializers_file_folder_path"
-"""Where the weights are that a graph names which is given as bytes."""
+"""Where the weights are that a graph names which is given as bytes; ONNX Runtime refuses links to elsewhere."""
 
 
 def load_on(
@@ -45,7 +45,7 @@ def load_on(
     if settings.share_weights and content is None and provider.ep_name == CPU_PROVIDER:
         model_path = shared_graph(model_path, partial(_write, model_path, provider, settings, optimise))
     if content is not None:
-        options.add_session_config_entry(EXTERNAL_FOLDER_ENTRY, str(model_path.parent))
+        options.add_session_config_entry(EXTERNAL_FOLDER_ENTRY, str(model_path.resolve().parent))
     model = model_path if content is None else content
     started = time.perf_counter()
     lock = device_lock(candidate.device_key) if provider.serial_runs else None

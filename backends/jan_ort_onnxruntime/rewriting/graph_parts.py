@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ MAX_INLINE_BYTES = 1024
 _IR_VERSION, _GRAPH, _OPSETS, _FUNCTIONS = 1, 7, 8, 25
 _NODES, _WEIGHTS, _INPUTS, _OUTPUTS, _SPARSE_WEIGHTS = 1, 5, 11, 12, 15
 _FLOAT, _INT, _INTS = 1, 2, 7
+_EXTERNAL = 13
 MICROSOFT = "com.microsoft"
 
 
@@ -84,7 +86,11 @@ class GraphParts:
 
     @classmethod
     def read(cls, path: Path) -> GraphParts:
-        """Read a graph. Raises: NotExact for what is not understood; ValueError or IndexError for a damaged file."""
+        """Read a graph, whose weights are named as seen from the folder in which its file really is.
+
+        A cache of the hub has links to files, behind which ONNX Runtime looks for what lies beside them. Raises:
+        NotExact for what is not understood; ValueError or IndexError for a damaged file.
+        """
         with path.open("rb") as stream:
             content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
         model = list(read_fields(content))
@@ -94,7 +100,7 @@ class GraphParts:
         nodes = tuple(Node.read(as_bytes(value)) for number, value in graph if number == _NODES)
         if any(node.has_subgraph for node in nodes):
             raise NotExact("it has conditions or loops")
-        weights = dict(_weight(as_bytes(value), content, path.name) for number, value in graph if number == _WEIGHTS)
+        weights = dict(_weight(as_bytes(value), content, path) for number, value in graph if number == _WEIGHTS)
         inputs = {name: value for name, value in _named(graph, _INPUTS) if name not in weights}
         return cls(_header(model), nodes, weights, inputs, dict(_named(graph, _OUTPUTS)))
 
@@ -190,19 +196,37 @@ def _named(graph: Iterable[tuple[int, Field]], wanted: int) -> Iterator[tuple[st
             yield as_text(dict(read_fields(message)).get(1, b"")), bytes(message)
 
 
-def _weight(message: memoryview, content: memoryview, file: str) -> tuple[str, bytes]:
-    """Return name and message of a weight, a large one's with its place in the file instead of its values."""
+def _weight(message: memoryview, content: memoryview, path: Path) -> tuple[str, bytes]:
+    """Return name and message of a weight, a large one's with its place in a file instead of its values."""
     fields = list(read_fields(message))
     single = dict(fields)
     name, raw = as_text(single.get(8, b"")), single.get(9)
+    if path.is_symlink() and any(number == _EXTERNAL for number, _ in fields):
+        return name, b"".join(_renamed(number, value, path) for number, value in fields)
     if raw is None or len(as_bytes(raw)) <= MAX_INLINE_BYTES:
         return name, bytes(message)
-    place = {"location": file, "offset": str(_offset(as_bytes(raw), content)), "length": str(len(as_bytes(raw)))}
+    place = {
+        "location": path.resolve().name,
+        "offset": str(_offset(as_bytes(raw), content)),
+        "length": str(len(as_bytes(raw))),
+    }
     dims = b"".join(write_number(1, size) for number, field in fields if number == 1 for size in _whole(field))
     dtype = single.get(2)
     entries = (write_field(1, key.encode()) + write_field(2, value.encode()) for key, value in place.items())
     written = dims + write_number(2, dtype if isinstance(dtype, int) else 0) + write_field(8, name.encode())
-    return name, written + b"".join(write_field(13, entry) for entry in entries) + write_number(14, 1)
+    return name, written + b"".join(write_field(_EXTERNAL, entry) for entry in entries) + write_number(14, 1)
+
+
+def _renamed(number: int, value: Field, path: Path) -> bytes:
+    """Return a field of a weight beside the graph, whose file has another name in the folder that ``path`` leads to."""
+    if isinstance(value, int):
+        return write_number(number, value)
+    entry = dict(read_fields(value)) if number == _EXTERNAL else {}
+    if as_text(entry.get(1, b"")) != "location":
+        return write_field(number, value)
+    file = (path.parent / as_text(entry.get(2, b""))).resolve()
+    name = os.path.relpath(file, path.resolve().parent).replace(os.sep, "/")
+    return write_field(number, write_field(1, b"location") + write_field(2, name.encode()))
 
 
 def _num_elements(message: bytes) -> int:

@@ -87,7 +87,7 @@ def share_cache(path: Path, graph: DecoderGraph, threads: int, *, measures_cache
     found = find_attention(producers, graph.caches)
     positions = _positions(parts)
     values = SmallValues(parts, graph, [*positions, *(name for each in found for name in _asked(each))])
-    folder = str(path.parent)
+    folder = str(path.resolve().parent)
     session, wanted = _load_probe(parts, found, values.shapes, folder, threads)
     if measures_cache:
         graph = replace(graph, caches=_measured_caches(session, graph))

@@ -62,6 +62,29 @@ def test_weights_in_other_files_stay_there(tmp_path: Path) -> None:
     assert {path.name: hashlib.sha256(path.read_bytes()).digest() for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_cache_of_the_hub_that_has_links_runs_together_too(tmp_path: Path, beside: bool) -> None:
+    """ONNX Runtime reads weights behind a link only where the graph itself really lies."""
+    folder, blobs = write_folder("optimum", "llama", tmp_path / "snapshot"), tmp_path / "blobs"
+    expected = logits_of(opened(folder))
+    if beside:
+        model = onnx.load(folder / "model.onnx")
+        onnx.save(model, folder / "model.onnx", save_as_external_data=True, location="model.onnx_data")
+    blobs.mkdir()
+    for path in folder.glob("model.onnx*"):
+        path.rename(blobs / f"hash-of-{path.name}")
+        try:
+            path.symlink_to(f"../blobs/hash-of-{path.name}")
+        except OSError:  # Windows has them for who may
+            pytest.skip("links cannot be made here")
+
+    session = opened(folder)
+
+    assert isinstance(session, GenerationSession)
+    for ours, theirs in zip(logits_of(session), expected, strict=True):
+        assert_array_equal(ours, theirs)
+
+
 def test_large_weights_are_not_copied(tmp_path: Path) -> None:
     folder = write_folder("optimum", "llama", tmp_path / "folder")
     graph = sharing.GraphParts.read(folder / "model.onnx")
