@@ -45,7 +45,9 @@ def chat_fields(body: CreateMessageRequest | CountMessageTokensRequest) -> ChatF
         fields |= {name: getattr(body, name) for name in _SAME if name in body.model_fields_set}
         fields |= {} if body.stop_sequences is None else {"stop": body.stop_sequences}
         fields |= {} if body.metadata is None else {"user": body.metadata.user_id}
-    return ChatFields(fields, OwnNames(_NAMES | _names_of_tools(body.tools or []), turns.places, _MEMBERS))
+    return ChatFields(
+        fields, OwnNames(turns.names | _NAMES | _names_of_tools(body.tools or []), turns.places, _MEMBERS)
+    )
 
 
 def _tools(tools: list[MessageTool], choice: MessageToolChoice | None) -> dict[str, Any]:

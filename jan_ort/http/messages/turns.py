@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jan_ort.http.api_error import bad_request, unsupported
+from jan_ort.http.api_error import bad_request
+from jan_ort.http.reading.result_images import RESULT_IMAGE, Placed, image_names
 from jan_ort_openapi.models import (
     MessageImageBlock,
     MessageParam,
@@ -23,7 +24,7 @@ ERROR = "Error: "
 
 
 class Turns:
-    """Collects a chat's ``messages``; ``places`` says where the other body has each.
+    """Collects a chat's ``messages``; ``places`` says where the other body has each, ``names`` what it calls images.
 
     ``is_begun`` says that the last one is an answer to be continued.
     """
@@ -31,6 +32,7 @@ class Turns:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.places: list[str] = []
+        self.names: dict[str, str] = {}
         self.is_begun = False
 
     def add_system(self, system: str | list[MessageTextBlock] | None) -> None:
@@ -58,26 +60,36 @@ class Turns:
         self.messages.append(message)
 
     def _add_user(self, blocks: list[Any], place: str) -> None:
-        parts: list[dict[str, Any]] = []
+        parts: list[Placed] = []
+        shown: list[Placed] = []
         for at, block in enumerate(blocks):
             if isinstance(block, MessageToolResultBlock):
                 self._add_parts(parts, place)
                 parts = []
-                self._add_result(block, f"{place}.content.{at}")
+                shown += self._add_result(block, place, f"content.{at}")
             else:
-                parts.append(_part(block, f"{place}.content.{at}", "user"))
-        if parts or not blocks:
-            self._add({"role": "user", "content": parts}, place)
+                parts.append((_part(block, f"{place}.content.{at}", "user"), f"content.{at}.source"))
+        self._add_parts([*shown, *parts], place)
+        if not blocks:
+            self._add({"role": "user", "content": []}, place)
 
-    def _add_parts(self, parts: list[dict[str, Any]], place: str) -> None:
+    def _add_parts(self, parts: list[Placed], place: str) -> None:
         if parts:
-            self._add({"role": "user", "content": parts}, place)
+            self.names |= image_names(len(self.messages), parts)
+            self._add({"role": "user", "content": [part for part, _ in parts]}, place)
 
-    def _add_result(self, block: MessageToolResultBlock, place: str) -> None:
-        given = block.content
-        texts = [given] if isinstance(given, str) else [_result(each, place) for each in given or ()]
+    def _add_result(self, block: MessageToolResultBlock, place: str, path: str) -> list[Placed]:
+        """Add a tool's result, and return its images."""
+        given = [MessageTextBlock(type="text", text=block.content)] if isinstance(block.content, str) else block.content
+        texts = [each.text if isinstance(each, MessageTextBlock) else RESULT_IMAGE for each in given or ()]
         content = (ERROR if block.is_error else "") + "".join(texts)
-        self._add({"role": "tool", "tool_call_id": block.tool_use_id, "content": content}, place)
+        self._add({"role": "tool", "tool_call_id": block.tool_use_id, "content": content}, f"{place}.{path}")
+        inside = [(each, f"{path}.content.{at}") for at, each in enumerate(given or ())]
+        return [
+            (_part(each, f"{place}.{at}", "user"), f"{at}.source")
+            for each, at in inside
+            if isinstance(each, MessageImageBlock)
+        ]
 
     def _add_assistant(self, blocks: list[Any], place: str) -> None:
         thoughts = [each.thinking for each in blocks if isinstance(each, MessageThinkingBlock)]
@@ -114,12 +126,6 @@ def _address(image: MessageImageBlock, place: str) -> str:
         return f"data:{source.media_type};base64,{source.data}"
     needed = "url" if source.type == "url" else "media_type and data"
     raise bad_request(f"{place}.source", f"{place}.source: the type {source.type} needs {needed}")
-
-
-def _result(block: MessageTextBlock | MessageImageBlock, place: str) -> str:
-    if isinstance(block, MessageImageBlock):
-        raise unsupported(f"{place}.content", f"{place}.content: an image in a tool's result is not supported")
-    return block.text
 
 
 def _call(block: MessageToolUseBlock) -> dict[str, Any]:

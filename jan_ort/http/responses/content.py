@@ -7,6 +7,7 @@ import binascii
 from typing import Any
 
 from jan_ort.http.api_error import bad_request, unsupported
+from jan_ort.http.reading.result_images import RESULT_IMAGE
 
 _TEXTS = {
     "user": ("input_text", "text", "output_text"),
@@ -53,10 +54,16 @@ def chat_parts(content: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     """Return checked parts as a chat's message has them."""
     if not any(part["type"] == "input_image" for part in content):
         return text_of(content)
-    return [_chat_part(part) for part in content]
+    return [chat_part(part) for part in content]
 
 
-def _chat_part(part: dict[str, Any]) -> dict[str, Any]:
+def result_of(content: list[dict[str, Any]]) -> str:
+    """Return the texts of a function's result, with a mark for each image."""
+    return "".join(RESULT_IMAGE if part["type"] == "input_image" else part["text"] for part in content)
+
+
+def chat_part(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a checked part of the user's as a chat's message has it."""
     if part["type"] != "input_image":
         return {"type": "text", "text": part["text"]}
     detail = {"detail": part["detail"]} if part.get("detail") else {}

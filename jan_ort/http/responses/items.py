@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from jan_ort.http.api_error import bad_request, unsupported
-from jan_ort.http.responses.content import chat_parts, parts, text_of, thought_of
+from jan_ort.http.reading.result_images import Placed, image_names
+from jan_ort.http.responses.content import chat_part, chat_parts, parts, result_of, text_of, thought_of
 
 Item = dict[str, Any]
 
@@ -66,7 +67,7 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 class Messages:
-    """The messages of a chat that items stand for, and the place that each comes from.
+    """The messages of a chat that items stand for, the place that each comes from, and what images are called there.
 
     What the assistant thought, said and called in a row is one message.
     """
@@ -74,9 +75,13 @@ class Messages:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.places: list[str] = []
+        self.names: dict[str, str] = {}
+        self._shown: list[Placed] = []
 
     def add(self, item: Item, place: str) -> None:
         """Add a checked item."""
+        if item["type"] != "function_call_output":
+            self.show()
         match item["type"]:
             case "message" if item["role"] == "assistant":
                 self._of_assistant(place, content=text_of(item["content"]))
@@ -89,7 +94,22 @@ class Messages:
                 call = {"id": item["call_id"], "type": "function", "function": function}
                 self._of_assistant(place, tool_calls=[call])
             case "function_call_output":
-                self.say("tool", chat_parts(item["output"]), place, tool_call_id=item["call_id"])
+                self.say("tool", result_of(item["output"]), place, tool_call_id=item["call_id"])
+                self._shown += [
+                    (chat_part(part), f"{place}.output.{at}.image_url")
+                    for at, part in enumerate(item["output"])
+                    if part["type"] == "input_image"
+                ]
+
+    def show(self) -> None:
+        """Add the images of the results before, as the user's; after the last item, too."""
+        if not self._shown:
+            return
+        top = self._shown[0][1].partition(".")[0]
+        parts = [(part, path.removeprefix(f"{top}.")) for part, path in self._shown]
+        self.names |= image_names(len(self.messages), parts)
+        self.say("user", [part for part, _ in parts], top)
+        self._shown = []
 
     def say(self, role: str, content: str | list[dict[str, Any]] | None, place: str, **more: Any) -> None:
         """Add a message."""

@@ -68,7 +68,7 @@ async def read_response(
 
     def chat() -> tuple[CreateChatCompletionRequest, OwnNames]:
         messages = _messages(body, before, own)
-        names = OwnNames(NAMES, messages.places, MEMBERS)
+        names = OwnNames(messages.names | NAMES, messages.places, MEMBERS)
         with names.telling():
             return validated(CreateChatCompletionRequest, chat_fields(body) | {"messages": messages.messages}), names
 
@@ -93,6 +93,7 @@ def _messages(body: CreateResponseRequest, before: Sequence[Item], own: Sequence
         messages.add(item, "previous_response_id")
     for at, item in enumerate(own):
         messages.add(item, "input" if isinstance(body.input, str) else f"input.{at}")
+    messages.show()
     return messages
 
 

@@ -262,11 +262,11 @@ async def test_calls_and_their_results_are_those_of_a_chat(hermes: Client) -> No
     await both("", result)
 
 
-async def test_an_image_in_a_result_is_refused(client: Client) -> None:
+async def test_an_image_in_a_result_is_refused_where_it_stands_if_the_model_reads_none(client: Client) -> None:
     image = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
     result = {"type": "tool_result", "tool_use_id": "1", "content": [image]}
 
-    assert await refused(client, messages=[user(result)]) == "messages.0.content.0.content"
+    assert await refused(client, messages=[user(result)]) == "messages.0.content.0.content.0.source"
 
 
 @field("MessageThinkingBlock", "type", "thinking", "signature")
