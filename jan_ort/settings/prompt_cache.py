@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -41,4 +42,6 @@ class PromptCacheSettings(BaseSettings):
         path = path.expanduser()
         if (path.exists() and not path.is_dir()) or not path.parent.is_dir():
             raise ValueError(f"{path} cannot be a folder: name one in a folder that exists")
+        if not os.access(path if path.exists() else path.parent, os.W_OK | os.X_OK):
+            raise ValueError(f"{path} cannot be written to: name a folder of the server's user")
         return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,17 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_starts(tmp_path: Pat
 
     with pytest.raises(SettingsError, match="cannot be a folder: name one in a folder that exists"):
         Settings.read(prompt_cache_dir=tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders say little there")
+@pytest.mark.skipif(sys.platform != "win32" and os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("name", ["kept", "."])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_starts(tmp_path: Path, name: str) -> None:
+    above = tmp_path / "above"
+    above.mkdir(mode=0o500)
+
+    with pytest.raises(SettingsError, match="cannot be written to: name a folder of the server's user"):
+        Settings.read(prompt_cache_dir=above / name)
 
 
 def test_a_folder_that_cannot_be_made_is_told_with_the_remedy(tmp_path: Path) -> None:
