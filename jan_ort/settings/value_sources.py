@@ -34,16 +34,26 @@ def config_files(named: object = None) -> tuple[Path, ...]:
     """Return the settings files that are read, the less important first.
 
     ``named`` is the one that the user named, which is then the only one; otherwise those of the default places that
-    exist: the user's own configuration, then the working directory. Raises: SettingsError if ``named`` does not exist.
+    exist: the user's own configuration, then the working directory. Raises: SettingsError if ``named`` does not exist,
+    or this user may not look into a place.
     """
     if named is not None:
         path = Path(str(named)).expanduser()
-        if not path.is_file():
+        if not _is_file(path):
             reason = "that is not a file" if path.exists() else "there is no such file"
             raise SettingsError(f"--config (JAN_ORT_CONFIG) is {str(named)!r}: {reason}")
         return (path,)
     places = (user_config_path("jan-ort", appauthor=False) / "config.toml", LOCAL_FILE)
-    return tuple(path for path in places if path.is_file())
+    return tuple(path for path in places if _is_file(path))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # as where HOME is another user's
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}; set HOME to a folder of this user, or name a file with --config"
+        ) from error
 
 
 class ConfigFileSource(PydanticBaseSettingsSource):

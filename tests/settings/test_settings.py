@@ -159,3 +159,15 @@ def test_a_setting_that_is_read_alone_is_checked(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(SettingsError, match="--port"):
         Settings.read_only(["port"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no HOME")
+def test_a_place_for_settings_that_cannot_be_looked_into_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a service runs as another user and keeps root's HOME; a test may be root, so the path is too long."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/tmp/" + "x" * 300)
+
+    with pytest.raises(SettingsError, match=r"config\.toml cannot be read: File name too long; set HOME to a folder"):
+        Settings.read()
+    with pytest.raises(SettingsError, match="cannot be read: File name too long"):
+        Settings.read(config="x" * 300)
