@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import sys
@@ -74,10 +75,19 @@ class Program(LazyGroup):
             # A file or pipe may be written in an encoding (Windows' code pages) that lacks letters of a path or answer.
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            return super().__call__(*args, **kwargs)
+            return self._run(*args, **kwargs)
         except SystemExit as leaving:
             end_in_time(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
             raise
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command, which may write to a full disk, its output or a file. Raises: SystemExit; OSError."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            sys.exit(f"Error: {error}")
 
 
 @click.group(cls=Program, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -194,3 +194,15 @@ def test_what_answers_http_is_not_imported_before_a_server_loads_its_models() ->
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert result.stdout.split() == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize("command", [["--help"], ["config", "show"]])
+def test_a_full_disk_is_told_in_a_line(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "jan_ort", *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+
+    assert result.returncode == 1
+    assert result.stderr == "Error: [Errno 28] No space left on device\n"
