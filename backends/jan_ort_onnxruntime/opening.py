@@ -84,7 +84,7 @@ def _naming_sizes(folder: OnnxFolder, graph: Graph) -> Iterator[None]:
     except (ModelError, OutOfMemory, DeviceLost):
         raise
     except (BackendError, ValueError) as error:
-        stated = sizes_of_configuration(folder, graph) if isinstance(graph, DecoderGraph) else []
+        stated = sizes_of_configuration(folder, graph)
         if not stated:
             raise
         raise ModelError(

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jan_ort.ground.task import EMBED, RERANK, Task
+from jan_ort.ground.model_errors import ModelFolderError
+from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task
 from jan_ort.ground.worker_pool import WorkerPool
 from jan_ort.models.backend_text_tokenizer import BackendTextTokenizer
 from jan_ort.models.cache.model_use import ModelUse
@@ -168,7 +169,10 @@ def _check_each(check: Callable[[str, int], None], texts: Sequence[str], limit: 
 
 
 def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -> Session:
-    """Open a model folder for a task, with the options that are configured. Raises: NoBackendError, BackendError."""
+    """Open a model folder for a task, with the options that are configured.
+
+    Raises: NoBackendError, BackendError; ModelFolderError if the model does something else.
+    """
     if task.capability not in backend.capabilities:
         raise NoBackendError(f"backend {backend.name!r} cannot {task.capability}; choose another with --backend")
     length = settings.context_length if task.takes_context_length else None
@@ -176,7 +180,15 @@ def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -
     if task == EMBED and settings.pooling is not None:
         extra["pooling"] = settings.pooling
     options = OpenOptions(settings.num_slots, context_length=length, extra=extra)
-    return (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
+    session = (open_isolated if settings.isolate else guarded_session.open_session)(backend, path, options)
+    if not (session.info.vocab_size if task == GENERATE else session.info.embedding_size):
+        session.close()
+        gives, others = ("vectors or scores", "--embedding-model") if task == GENERATE else ("tokens", "--model")
+        raise ModelFolderError(
+            f"{path} cannot {task}: it gives {gives}; name it with {others}, or correct "
+            "architectures in its config.json"
+        )
+    return session
 
 
 def open_tokenizer(

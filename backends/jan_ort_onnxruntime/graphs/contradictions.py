@@ -42,8 +42,14 @@ def cache_contradictions(folder: OnnxFolder, stated: DecoderGraph, measured: Dec
     yield from _told(folder, [heads, _Size(_HEAD_DIM, before.head_dim, after.head_dim, f"output {after.present}")])
 
 
-def sizes_of_configuration(folder: OnnxFolder, graph: DecoderGraph) -> list[str]:
+def sizes_of_configuration(folder: OnnxFolder, graph: Graph) -> list[str]:
     """Return the sizes that the graph leaves open, so that only the folder's configuration says them."""
+    if isinstance(graph, EmbeddingGraph):
+        name = "hidden_size" if graph.task == "embed" else "length of id2label"
+        is_open = not isinstance(folder.file.outputs[graph.output].shape[-1], int)
+        return [f"{name} {graph.embedding_size}"] if is_open else []
+    if not isinstance(graph, DecoderGraph):
+        return []
     logits, caches = folder.file.outputs[graph.logits], [folder.file.inputs[cache.past] for cache in graph.caches]
     stated = [f"vocab_size {graph.vocab_size}"] if not isinstance(logits.shape[-1], int) else []
     for axis, name in ((1, "num_key_value_heads"), (3, "head_size")):

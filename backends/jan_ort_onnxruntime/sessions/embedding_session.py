@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from jan_ort_backends import ContextOverflow, DeviceReport, OpenOptions, Session, SessionInfo
+from jan_ort_backends import BackendError, ContextOverflow, DeviceReport, OpenOptions, Session, SessionInfo
 from jan_ort_backends.checks import check_token_ids
 from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.providers.runtime_failures import running
@@ -70,6 +70,10 @@ class EmbeddingSession(Session):
         assert self._session is not None  # the server does not use a closed session
         with running():
             output = self._session.run([self._graph.output], feeds)[0].astype(np.float32, copy=False)
+        if output.shape[-1] != self.info.embedding_size:
+            raise BackendError(
+                f"output {self._graph.output} has {output.shape[-1]} numbers, and not {self.info.embedding_size}"
+            )
         pooling = self._graph.pooling
         if pooling is None:
             vectors: NDArray[np.float32] = output

@@ -162,6 +162,26 @@ def test_a_width_of_pooling_that_the_graph_contradicts_is_told(
     assert "word_embedding_dimension 768 in 1_Pooling/config.json, and output last_hidden_state" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("layout", "output", "stated_size"),
+    [("encoder", "last_hidden_state", "hidden_size 7"), ("reranker", "logits", "length of id2label 3")],
+)
+def test_a_wrong_width_that_the_graph_leaves_open_is_named(
+    tmp_path: Path, layout: str, output: str, stated_size: str
+) -> None:
+    folder = MAKERS[layout](tmp_path / "folder")
+    path = folder / "onnx" / "model.onnx"
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.shape.dim[-1].dim_param = "width"
+    onnx.save(model, path)
+    config = json.loads((folder / "config.json").read_text())
+    stated = {"hidden_size": 7, "id2label": {"0": "no", "1": "yes", "2": "maybe"}}
+    (folder / "config.json").write_text(json.dumps(config | stated))
+
+    with pytest.raises(ModelError, match=rf"states, {stated_size}: output {output} has \d+ numbers, and not"):
+        backend.open(folder, OpenOptions())
+
+
 def test_a_token_that_the_stated_number_leaves_out_is_read_where_the_graph_has_it(tmp_path: Path) -> None:
     folder = write_embedding_folder(tmp_path / "folder")
     configure(folder, vocab_size=7)
