@@ -17,6 +17,7 @@ from jan_ort.http.body import read_body
 from jan_ort.http.bug_records.failed_requests import begin_request
 from jan_ort.http.caller import check_caller, is_admin
 from jan_ort.http.connection import current_body, take_request
+from jan_ort.http.front.paths import MIN_ID_LENGTH
 from jan_ort.http.handlers import (
     chat,
     completions,
@@ -87,7 +88,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 _PARAMETERS = {
     "model": "path",  # a model's name may hold a slash
-    "response_id": "string(minlength=8)",  # shorter ones are no ids, but operations that others have, as "compact"
+    "response_id": f"string(minlength={MIN_ID_LENGTH})",
 }
 """The parameters of paths, each with what the framework takes for it."""
 

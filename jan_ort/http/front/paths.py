@@ -30,9 +30,12 @@ _MAX_LIKELY = 4
 
 _LENIENT = SERVED - _PAGES - {each.path for each in operations() if each.changes_server}
 
+MIN_ID_LENGTH = 8
+"""Shorter ones are no ids, but operations that others have, as ``compact``."""
+
 _WITH_IDS = re.compile(
     "|".join(
-        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(each.path))
+        re.sub(r"\\{\w+\\}", f"[^/]{{{MIN_ID_LENGTH},}}", re.escape(each.path))
         for each in operations()
         if "{" in each.path and not each.path.startswith(_MODELS)
     )
