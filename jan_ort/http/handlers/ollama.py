@@ -26,6 +26,7 @@ from jan_ort.http.ollama.wire import HEADERS, line, timestamp
 from jan_ort.http.reading.as_chat import read_as_chat
 from jan_ort.http.reading.completion import read_completion
 from jan_ort.http.reading.other_names import refuse_what_is_not_honoured
+from jan_ort.http.reading.own_names import OwnNames
 from jan_ort.serving.embedding import EMBEDDING
 from jan_ort.serving.generative import GENERATING, GenerativeModel
 from jan_ort.serving.lease import Lease
@@ -122,7 +123,8 @@ async def embed(server: Server, body: OllamaEmbedRequest) -> Response:
 
 async def embeddings(server: Server, body: OllamaEmbeddingsRequest) -> Response:
     """Answer with the embedding of a text."""
-    _, vectors, _ = await _embedded(server, body, {"input": body.prompt})
+    with OwnNames({"input": "prompt"}).telling():
+        _, vectors, _ = await _embedded(server, body, {"input": body.prompt})
     return await json_answer(lambda: {"embedding": vectors.ravel().tolist()}, weight=vectors.size)
 
 

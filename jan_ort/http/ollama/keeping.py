@@ -11,7 +11,7 @@ from jan_ort.http.caller import check_caller
 from jan_ort.serving.resident import Resident
 from jan_ort.serving.server import Server
 
-_DURATION = re.compile(r"-?(?:\d+|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)")
+_DURATION = re.compile(r"[-+]?(?:\d+|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 
 _unloading: set[asyncio.Task[None]] = set()
 

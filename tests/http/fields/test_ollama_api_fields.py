@@ -130,6 +130,18 @@ async def test_what_is_not_served_is_refused_by_name(
     assert (await refused(client, path, **fields)).removesuffix(".0") == param
 
 
+@pytest.mark.parametrize(
+    "duration", ["5m", "300", "-1", "+5m", "1h30m", ".5h", "1.h", "-1.5s", "7μs", "7µs", 300.5, -1]
+)
+async def test_each_way_to_write_a_duration_is_read(client: Client, duration: str | float) -> None:
+    assert await said(client, keep_alive=duration) == await said(client)
+
+
+@pytest.mark.parametrize("duration", ["", "m", "5x", ".h", "+", "1h 30m"])
+async def test_what_is_no_duration_is_refused(client: Client, duration: str) -> None:
+    assert await refused(client, keep_alive=duration) == "keep_alive"
+
+
 async def test_what_has_no_effect_on_an_answer_is_accepted(client: Client) -> None:
     idle = {"num_gpu": 1, "num_thread": 2, "num_keep": 4, "use_mmap": True, "repeat_last_n": 64, "num_batch": None}
 
@@ -294,7 +306,7 @@ async def test_the_end_of_a_text_that_does_not_fit_is_left_out(client: Client) -
     for answer in (cut[1], too[1], other):
         assert answer["embeddings"][0] == pytest.approx(expected["data"][0]["embedding"])
     assert await refused(client, EMBED, input=long, truncate=False) == "input"
-    assert await refused(client, EMBEDDINGS, prompt=long) == "input"
+    assert await refused(client, EMBEDDINGS, prompt=long) == "prompt"
 
 
 async def test_of_no_text_the_model_is_loaded() -> None:
