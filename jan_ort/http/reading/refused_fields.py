@@ -74,7 +74,10 @@ _OF_OTHER_PROTOCOLS: Fields = {
         for name, field in CreateChatCompletionRequest.model_fields.items()
         if name not in ("model", "user")
     },
-    **named("repetition_penalty stop_token_ids"),
+    **named("repetition_penalty stop_token_ids max_tokens_to_sample"),
+    **named("prompt suffix", "", []),
+    **named("echo add_special_tokens", False),
+    "best_of": (1,),
     **named("guided_json guided_regex guided_choice guided_grammar structured_outputs json_schema regex ebnf"),
     **named("chat_template_kwargs reasoning_effort reasoning"),
     **named("ignore_eos continue_final_message", False),
@@ -95,6 +98,7 @@ _OF_OLLAMA: Fields = {
     "truncate": (True, False),  # a prompt beyond the context is refused
     "logprobs": (False,),
     "top_logprobs": (0,),
+    **named("width height steps", 0),  # of models that draw
 }
 
 _OF_RESPONSES: Fields = {
@@ -118,7 +122,7 @@ REFUSED: Mapping[type[BaseModel], Fields] = {
     CreateEmbeddingRequest: _OF_EMBEDDINGS,
     CreateRerankRequest: _OF_RANKING,
     CreateResponseRequest: _OF_RESPONSES,
-    CreateScoreRequest: _OF_RANKING,
+    CreateScoreRequest: {**_OF_RANKING, "top_n": (0,), "return_documents": (False,)},
     CreateMessageRequest: _OF_MESSAGES,
     CountMessageTokensRequest: _OF_MESSAGES,
     OllamaChatRequest: _OF_OLLAMA,

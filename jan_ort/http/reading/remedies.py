@@ -10,6 +10,7 @@ from jan_ort.http.reading.refused_of_texts import OTHER_NAMES
 from jan_ort_openapi.models import (
     CountMessageTokensRequest,
     CreateMessageRequest,
+    CreateRerankRequest,
     CreateResponseRequest,
     OllamaChatRequest,
     OllamaEmbeddingsRequest,
@@ -70,6 +71,8 @@ _OF_MESSAGES = {
     **_OF_ALL,
     **_own("max_tokens", "stop_sequences", "output_config.format", "thinking"),
     "reasoning_effort": "use output_config.effort",
+    "max_tokens_to_sample": "use max_tokens",
+    "prompt": "use messages",
     "instructions": "use system",
 }
 
@@ -78,6 +81,7 @@ _OF_OLLAMA = {
     **dict.fromkeys(OllamaOptions.model_fields, "put it into options"),
     **_own("options.num_predict", "options.stop", "format", "think"),
     **dict.fromkeys(("system", "instructions"), "give it as a message"),
+    **dict.fromkeys(("prompt", "suffix"), "use /api/generate"),
     "function_call": "leave it out",
 }
 
@@ -88,6 +92,7 @@ _OF: Mapping[type[BaseModel], Remedies] = {
         "logprobs": "use top_logprobs",
         "messages": "use input",
     },
+    CreateRerankRequest: {**_OF_ALL, "top_k": "use top_n"},
     CreateMessageRequest: _OF_MESSAGES,
     CountMessageTokensRequest: {
         name: remedy for name, remedy in _OF_MESSAGES.items() if remedy not in ("use max_tokens", "use stop_sequences")
