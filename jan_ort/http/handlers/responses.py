@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from quart import Response, current_app, jsonify, request
@@ -21,6 +22,9 @@ from jan_ort_openapi.models import CreateResponseRequest
 
 _MAX_LISTED, _LISTED = 100, 20
 
+_OF_EVENTS = ("stream", "starting_after", "include_obfuscation")
+_INCLUDED = ("include", "include[]")
+
 
 async def create_response(server: Server, body: CreateResponseRequest) -> Response:
     """Answer with what the assistant thinks, says and calls."""
@@ -39,8 +43,8 @@ async def create_response(server: Server, body: CreateResponseRequest) -> Respon
 
 async def get_response(server: Server, response_id: str) -> Response:
     """Answer with a response that is kept, or is being answered."""
-    if request.args.get("stream") in ("true", "1"):
-        raise bad_request("stream", "stream is not supported here; the events are sent where the response is created")
+    _refuse_in_query(_OF_EVENTS, "the events are sent where the response is created")
+    _refuse_in_query(_INCLUDED, "what a response has is said where it is created")
     return jsonify(await _desk().response(response_id))
 
 
@@ -62,6 +66,8 @@ async def list_input_items(server: Server, response_id: str) -> Response:
         raise bad_request("limit", f"limit must be a number from 1 to {_MAX_LISTED}, not {limit[:20]!r}")
     if order not in ("asc", "desc"):
         raise bad_request("order", f"order must be asc or desc, not {order[:20]!r}")
+    _refuse_in_query(("before",), "use after, and order for the direction")
+    _refuse_in_query(_INCLUDED, "an item is listed as it was given")
     items = await _desk().input_items(response_id)
     items = items if order == "asc" else items[::-1]
     if (after := request.args.get("after")) is not None:
@@ -78,6 +84,13 @@ async def list_input_items(server: Server, response_id: str) -> Response:
         "has_more": len(items) > len(page),
     }
     return await json_answer(lambda: listed, weight=sum(len(str(item)) for item in page) // 16)
+
+
+def _refuse_in_query(names: Sequence[str], remedy: str) -> None:
+    """Refuse parameters that other servers have. Raises: ApiError 400 that names the first one."""
+    for name in names:
+        if request.args.get(name, "false") not in ("", "false", "0"):
+            raise bad_request(name, f"{name} is not supported here; {remedy}")
 
 
 def _desk() -> ResponseDesk:

@@ -21,6 +21,17 @@ def item_id(kind: str, response_id: str, at: int) -> str:
     return f"{_PREFIXES[kind]}_{response_id.removeprefix('resp_')}_{at}"
 
 
+def with_ids(items: Sequence[Item], response_id: str) -> list[Item]:
+    """Return the items, each with an id of its own: its place's where it has none, or that of an earlier one."""
+    named: dict[str, Item] = {}
+    for at, item in enumerate(items):
+        identity = item.get("id")
+        if not identity or identity in named:
+            identity = item_id(item["type"], response_id, at)
+        named[identity] = item | {"id": identity}
+    return list(named.values())
+
+
 def response_of_item(identity: str) -> str:
     """Return the id of the response that an item belongs to, if it has one of ours."""
     return f"resp_{identity.partition('_')[2].partition('_')[0]}"
@@ -59,7 +70,7 @@ def checked_item(item: Item, place: str) -> Item:
 def _need(item: Item, names: Sequence[str], place: str) -> None:
     for name in names:
         if not isinstance(item.get(name), str):
-            raise bad_request(f"{place}.{name}", f"{place}.{name} is missing; a {item['type']} needs it")
+            raise bad_request(f"{place}.{name}", f"{place}.{name} is missing; the type {item['type']} needs it")
 
 
 def _one_of(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from jan_ort.http.answering.logprobs import chat_tokens
 from jan_ort.http.answering.run import GenerationRun
 from jan_ort.http.api_error import ApiError
 from jan_ort.http.responses.events import Chunk, OutputItems
-from jan_ort.http.responses.items import Item, item_id
+from jan_ort.http.responses.items import Item, with_ids
 from jan_ort.http.responses.reading import ResponsePlan
 from jan_ort.http.responses.resource import asked_fields
 
@@ -32,10 +32,7 @@ class ResponseShape(AnswerShape):
         self._run = run
         self._keep = keep
         self._reader = ChatReader(plan)
-        self._items = [
-            item if item.get("id") else item | {"id": item_id(item["type"], run.id, at)}
-            for at, item in enumerate(plan.items)
-        ]
+        self._items = with_ids(plan.items, run.id)
         self._output = OutputItems(run.id, len(plan.items), is_summarized=plan.is_summarized, is_sealed=plan.is_sealed)
         self._asked = asked_fields(plan, is_stored=keep is not None)
         self._status = "in_progress"

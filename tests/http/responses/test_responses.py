@@ -158,6 +158,46 @@ async def test_a_stored_response_is_found_listed_and_deleted(client: Client) -> 
     assert said(await respond(client, previous_response_id=second["id"]))  # which keeps what was said
 
 
+async def test_items_that_come_twice_are_listed_one_after_the_other(client: Client) -> None:
+    first = await respond(client, input=[{"role": "user", "content": each, "id": "msg_a"} for each in ("one", "two")])
+    reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+    asked = [reference, {"role": "user", "content": "And?"}]
+    second = await respond(client, input=asked, previous_response_id=first["id"])
+
+    found: list[Any] = []
+    while not found or found[-1]["has_more"]:
+        after = {"after": found[-1]["last_id"]} if found else {}
+        query = {"order": "asc", "limit": "1"} | after
+        page = await client.get(f"{RESPONSES}/{second['id']}/input_items", query_string=query)
+        found.append(await page.get_json())
+        assert len(found) <= 5
+    texts = [page["data"][0]["content"][0]["text"] for page in found]
+    assert texts == ["one", "two", said(first), said(first), "And?"]
+    assert len({page["last_id"] for page in found}) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "param"),
+    [
+        ("", "stream=true", "stream"),
+        ("", "stream=false&starting_after=3", "starting_after"),
+        ("", "include_obfuscation=true", "include_obfuscation"),
+        ("", "include=message.output_text.logprobs", "include"),
+        ("", "include[]=reasoning.encrypted_content", "include[]"),
+        ("/input_items", "before=msg_a", "before"),
+        ("/input_items", "include[]=message.input_image.image_url", "include[]"),
+    ],
+)
+async def test_what_other_servers_have_in_a_query_is_refused_by_name(
+    client: Client, path: str, query: str, param: str
+) -> None:
+    path = f"{RESPONSES}/{(await respond(client))['id']}{path}"
+    response = await client.get(f"{path}?{query}")
+
+    assert (response.status_code, (await response.get_json())["error"]["param"]) == (400, param)
+    assert (await client.get(f"{path}?stream=false&include_obfuscation=false")).status_code == 200
+
+
 async def test_what_is_not_stored_cannot_be_continued(client: Client) -> None:
     response = await respond(client, store=False)
 

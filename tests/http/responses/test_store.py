@@ -15,7 +15,8 @@ import pytest
 from jan_ort.http.responses.desk import ResponseDesk
 from jan_ort.http.responses.store import ResponseStore, StoreUnavailable, check_store
 from jan_ort.settings.schema import Settings, SettingsError
-from tests.http.handlers.serving import until
+from tests.http.handlers.serving import serving, until
+from tests.http.responses.asking import RESPONSES, respond
 
 RECORD: dict[str, Any] = {"response": {"output": []}, "items": [{"id": "a", "text": "é"}]}
 
@@ -58,6 +59,33 @@ async def test_the_bytes_of_all_are_bounded_and_one_that_never_fits_displaces_no
 
     assert [name for name in "abcd" if await kept.get(name, "")] == ["b", "c"]
     kept.close()
+
+
+@pytest.mark.parametrize("is_in_file", [True, False])
+async def test_the_bytes_that_requests_leave_are_bounded(tmp_path: Path, is_in_file: bool) -> None:
+    path = tmp_path / "responses.db"
+    where = {"response_store": path} if is_in_file else {}
+    async with serving(max_stored_response_mb=1, **where) as app:
+        client = app.test_client()
+        small = await respond(client)
+        identities = [(await respond(client, input=weighing(300_000)))["id"] for _ in range(6)]
+        await client.get(f"{RESPONSES}/{small['id']}")
+        too_large = await respond(client, input=weighing(2**20))
+        found = [
+            (await client.get(f"{RESPONSES}/{each}")).status_code
+            for each in (*identities, too_large["id"], small["id"])
+        ]
+        continued = await respond(client, previous_response_id=identities[-1])
+
+    assert found == [404, 404, 404, 200, 200, 200, 404, 404]
+    assert (small["store"], too_large["store"], continued["store"]) == (True, False, True)
+    assert not is_in_file or path.stat().st_size < 1.25 * 2**20
+
+
+def weighing(num_characters: int) -> list[dict[str, Any]]:
+    """Return items of so many characters, of which a prompt has none."""
+    part = {"type": "output_text", "text": "a", "annotations": [{"note": "x" * num_characters}]}
+    return [{"role": "assistant", "content": [part]}, {"role": "user", "content": "?"}]
 
 
 async def test_what_nobody_uses_is_forgotten() -> None:
