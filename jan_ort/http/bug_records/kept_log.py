@@ -21,7 +21,13 @@ MAX_LOG_BYTES = 2**18
 _ASKED = re.compile(r"(?<=, user ).*|(?<=: the field ).*(?= is not part of the API)")
 """What a client has written and the log repeats: for whom a request is, and the names of fields that are unknown."""
 
-_OF_REQUESTS = ("jan_ort.engine", "jan_ort.http", "jan_ort.plugins", "jan_ort.ground.worker_pool")
+_OF_REQUESTS = (
+    "jan_ort.engine",
+    "jan_ort.http",
+    "jan_ort.plugins",
+    "jan_ort.serving.encoding",
+    "jan_ort.ground.worker_pool",
+)
 """Loggers of errors that a request has led to, whose words are a backend's or a library's and may repeat a prompt."""
 
 

@@ -60,7 +60,9 @@ def test_a_traceback_is_kept(tmp_path: Path) -> None:
     assert "ValueError: a bug" in log_of(tmp_path)
 
 
-@pytest.mark.parametrize("room", ["engine.engine_errors", "http.error_table", "plugins.session_guard"])
+@pytest.mark.parametrize(
+    "room", ["engine.engine_errors", "http.error_table", "plugins.session_guard", "serving.encoding"]
+)
 @pytest.mark.parametrize("kept", ["filler", "prompts"])
 def test_what_an_error_of_a_request_says_is_kept_only_if_wanted(tmp_path: Path, room: str, kept: str) -> None:
     """Its class and its frames are kept, also of the error that it came from."""
