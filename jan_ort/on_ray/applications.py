@@ -37,6 +37,7 @@ _TASKS = {
 _MODELS = "/v1/models/"
 _RESPONSES = "/v1/responses/"
 _KNOWN_S = 5.0
+_ANSWER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,12 @@ class Applications:
         return sorted(each.rstrip("/") for each in ours)
 
     async def _models(self, prefix: str, scope: Message) -> Mapping[str, frozenset[str]]:
-        """Return an application's models with their tasks; none if it does not answer, or not this client."""
-        told = await asked(self._app, scope, f"{prefix}/v1/models")
+        """Return an application's models with their tasks; none if it does not answer in time, or not this client."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                told = await asked(self._app, scope, f"{prefix}/v1/models")
+        except TimeoutError:  # every request would wait for a replica that Ray has not yet, or forgot to tell
+            return {}
         data = json.loads(told.body)["data"] if told.status == 200 else []
         return {each["id"]: frozenset(object_in(each, "metadata").get("tasks", ())) for each in data}
 

@@ -33,12 +33,13 @@ class Told:
 async def asked(app: App, scope: Message, path: str) -> Told:
     """Return the answer to a GET, asked on behalf of whose request ``scope`` is."""
     status, body, told = 503, bytearray(), dict[str, str]()
-    is_read = False
+    is_read, is_whole = False, asyncio.Event()
 
     async def receive() -> Message:
         nonlocal is_read
-        if is_read:  # the client stays until it is answered
-            await asyncio.Event().wait()
+        if is_read:  # the client stays until it is answered, and then goes: Quart waits for that, from 0.23 on
+            await is_whole.wait()
+            return {"type": "http.disconnect"}
         is_read = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
@@ -50,6 +51,8 @@ async def asked(app: App, scope: Message, path: str) -> Told:
             told.update({n.decode(): v.decode("latin-1") for n, v in given if n.startswith(_FOR_BROWSERS)})
         else:
             body.extend(message.get("body", b""))
+            if not message.get("more_body", False):
+                is_whole.set()
 
     headers = [(name, value) for name, value in scope["headers"] if name.lower() in _PASSED_ON]
     get = {**scope, "method": "GET", "path": path, "headers": headers, "query_string": b""}

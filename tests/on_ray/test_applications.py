@@ -29,6 +29,8 @@ class Ray:
         status, content = self.answer(scope["path"], dict(scope["headers"]))
         await send(start(status, [*OWN, (b"Access-Control-Allow-Origin", b"http://page")]))
         await send(body(json.dumps(content).encode(), more=False))
+        while (await receive())["type"] != "http.disconnect":  # as Quart does, from 0.23 on
+            pass
 
     def answer(self, path: str, headers: dict[bytes, bytes]) -> tuple[int, Any]:
         if path == "/-/routes":
@@ -60,6 +62,8 @@ async def ask(
     sent: list[Message] = []
 
     async def receive() -> Message:
+        if sent and sent[-1].get("more_body") is False:  # as a server tells an app after its answer
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": json.dumps(fields).encode(), "more_body": False}
 
     async def send(message: Message) -> None:
@@ -173,3 +177,19 @@ async def test_ray_s_own_refusal_of_a_list_is_none() -> None:
     status, answer = await ask(Front(starting), CHAT, {"model": "llama"})
 
     assert (status, answer["error"]["code"]) == (503, "no_replica")
+
+
+async def test_an_application_that_does_not_answer_holds_no_other_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray may know its replica not yet, or have lost the answer."""
+    monkeypatch.setattr("jan_ort.on_ray.applications._ANSWER_S", 0.05)
+    ray = Ray({"": LLAMA, "/x": QWEN})
+
+    class Silent(Ray):
+        async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+            if scope["path"].startswith("/x"):
+                await asyncio.Event().wait()
+            await super().__call__(scope, receive, send)
+
+    status, told = await asyncio.wait_for(ask(Front(Silent(ray.applications)), CHAT, {"model": "llama"}), 5)
+
+    assert (status, told) == (200, {"at": ""})
