@@ -9,7 +9,7 @@ import { messageElement } from "./message.js";
 import { chooseModel, loadModels } from "./models.js";
 import { requestOf } from "./request.js";
 import { showList } from "./sidebar.js";
-import { allConversations, keep } from "./store.js";
+import { allConversations, keep, newId } from "./store.js";
 
 const LAST_SETTINGS = "jan-ort-settings";
 const RETRY_MS = 2000;
@@ -18,8 +18,15 @@ let conversation = newConversation();
 let running = null; // what stops the answer that comes, and which message it is
 
 function newConversation() {
-  const settings = JSON.parse(localStorage.getItem(LAST_SETTINGS) ?? "{}");
-  return { id: crypto.randomUUID?.() ?? String(Date.now()), title: "New conversation", changed: 0, settings, messages: [] };
+  return { id: newId(), title: "New conversation", changed: 0, settings: lastSettings(), messages: [] };
+}
+
+function lastSettings() {
+  try {
+    return { ...JSON.parse(localStorage.getItem(LAST_SETTINGS)) };
+  } catch {
+    return {}; // it is not kept, or not ours
+  }
 }
 
 const lastModel = () => conversation.messages.findLast((each) => each.model)?.model;
@@ -103,6 +110,7 @@ function showRunning(isRunning) {
 
 const acts = {
   regenerate(message) {
+    if (running) return;
     conversation.messages.splice(conversation.messages.indexOf(message));
     answer();
   },
@@ -119,6 +127,7 @@ const acts = {
     showMessages();
   },
   answerCalls(results) {
+    if (running) return;
     conversation.messages.push(...results);
     answer();
   },
@@ -126,7 +135,7 @@ const acts = {
 
 async function changeSetting(name, value) {
   conversation.settings = { ...conversation.settings, [name]: value };
-  localStorage.setItem(LAST_SETTINGS, JSON.stringify(conversation.settings));
+  await kept((async () => localStorage.setItem(LAST_SETTINGS, JSON.stringify(conversation.settings)))());
   if (conversation.messages.length) await kept(keep(conversation));
 }
 

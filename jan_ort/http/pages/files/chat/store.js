@@ -10,25 +10,44 @@ function database() {
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
+  }).catch((error) => {
+    opening = null; // the next time it may open
+    throw error;
   });
   return opening;
 }
 
+/** Have `act` ask the store for something, and return that once it is on the disk. */
 async function run(mode, act) {
-  const store = (await database()).transaction(STORE, mode).objectStore(STORE);
+  const transaction = (await database()).transaction(STORE, mode);
   return new Promise((resolve, reject) => {
-    const request = act(store);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    let result;
+    act(transaction.objectStore(STORE), (found) => (result = found));
+    transaction.oncomplete = () => resolve(result);
+    transaction.onabort = () => reject(transaction.error ?? new Error("it undid the change")); // as without room
   });
 }
 
 /** Return all of them, the one that changed last first. */
 export async function allConversations() {
-  const all = await run("readonly", (store) => store.getAll());
+  const all = await run("readonly", (store, found) => {
+    store.getAll().onsuccess = (event) => found(event.target.result);
+  });
   return all.sort((one, other) => other.changed - one.changed);
 }
 
-export const keep = (conversation) => run("readwrite", (store) => store.put({ ...conversation, changed: Date.now() }));
+export const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+
+/** Keep a conversation. One that another tab has gone on with stays as that has it, and this one is kept beside it. */
+export function keep(conversation) {
+  return run("readwrite", (store) => {
+    store.get(conversation.id).onsuccess = (event) => {
+      const other = event.target.result;
+      if (other && other.changed !== conversation.changed) conversation.id = newId();
+      conversation.changed = Date.now();
+      store.put(conversation);
+    };
+  });
+}
 
 export const forget = (id) => run("readwrite", (store) => store.delete(id));
