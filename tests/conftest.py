@@ -124,13 +124,18 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def log_levels() -> Iterator[None]:
-    """A command sets log levels for its process; the next test's is another one."""
+    """A command sets log levels for its process, and keeps its log; the next test's is another one."""
+    kept = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
     known = [logging.getLogger(), *logging.root.manager.loggerDict.values()]
     levels = [(logger, logger.level) for logger in known if isinstance(logger, logging.Logger)]
     yield
     for logger, level in levels:
         if logger.level != level:
             logger.setLevel(level)
+    for handler in [each for each in logging.getLogger().handlers if isinstance(each, logging.FileHandler)]:
+        if handler not in kept:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture(scope="session")

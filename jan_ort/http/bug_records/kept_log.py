@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import time
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 
 from jan_ort.ground.secrets_removed import HIDDEN, SecretRemover
@@ -35,6 +36,8 @@ class _Handler(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Give up, as on a disk that is full: stderr still has the log."""
         logging.getLogger().removeHandler(self)
+        with suppress(OSError, ValueError):  # what is left to be written cannot be, either
+            self.close()
 
 
 def keep_log(settings: Settings) -> None:
