@@ -120,8 +120,9 @@ def test_it_holds_no_more_than_it_may_and_finds_the_longest_that_it_holds(
     family, length, scope = asked
 
     prompt = text(family, length)
-    shared = [reusable_length(prompt, each.tokens) for each in held if each.scope == scope] if lengths else []
-    whole = [num for num in shared if cut_anywhere or num in {len(each.tokens) for each in held}]
+    own = [each.tokens for each in held if each.scope == scope] if lengths else []
+    shared = [(reusable_length(prompt, tokens), len(tokens)) for tokens in own]
+    whole = [num for num, num_held in shared if cut_anywhere or num == num_held]
     assert found(pool, prompt, scope) == (max(whole, default=0) if length > MIN_KEPT else 0)
 
 
