@@ -1,4 +1,4 @@
-"""How large a decoder's activations are, channel by channel: a float32 forward pass over a short text."""
+"""How large a decoder's activations are, channel by channel: a float64 forward pass over a short text."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class Calibration:
             )
             self._operations.inputs.clear()
 
-    def output(self) -> NDArray[np.float32]:
+    def output(self) -> NDArray[np.float64]:
         """Return what the head would read."""
         return self._forward.output()
 
-    def _size(self, product: str) -> NDArray[np.float32]:
+    def _size(self, product: str) -> NDArray[np.float64]:
         x = self._operations.inputs[product]
-        size: NDArray[np.float32] = np.sqrt((x * x).mean(axis=0))
+        size: NDArray[np.float64] = np.sqrt((x * x).mean(axis=0))
         return size

@@ -1,4 +1,4 @@
-"""A layer's experts in numpy, float32: one expert's matrices are in memory at a time."""
+"""A layer's experts in numpy, float64: one expert's matrices are in memory at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jan_ort.convert.architectures.decoder import Experts
 from jan_ort.convert.graph.mixture import Mixture
 from jan_ort.convert.weights.matrices import Matrices, Part
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 def mixed(matrices: Matrices, x: Floats, routed: Floats, mixture: Mixture) -> Floats:
@@ -27,12 +27,13 @@ def mixed(matrices: Matrices, x: Floats, routed: Floats, mixture: Mixture) -> Fl
 def sigmoid(x: Floats) -> Floats:
     """Return 1 / (1 + exp(-x))."""
     with np.errstate(over="ignore"):  # far below 0 the exponential is infinite and the quotient 0, as it should be
-        return (1 / (1 + np.exp(-x))).astype(np.float32)
+        curve: Floats = 1 / (1 + np.exp(-x))
+        return curve
 
 
 def gelu(x: Floats) -> Floats:
     """Return GELU in the form that takes a hyperbolic tangent."""
-    bent = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
+    bent = np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x)
     curve: Floats = x / 2 * (1 + np.tanh(bent))
     return curve
 
@@ -50,7 +51,7 @@ def _choose(matrices: Matrices, x: Floats, mixture: Mixture) -> tuple[NDArray[np
     weights: Floats = np.take_along_axis(scores, chosen, axis=-1)
     if mixture.sizes.normalized:
         weights = weights / weights.sum(axis=-1, keepdims=True)
-    return chosen, weights * np.float32(mixture.sizes.scale)
+    return chosen, weights * mixture.sizes.scale
 
 
 def _say(matrices: Matrices, x: Floats, mixture: Mixture, expert: int) -> Floats:
@@ -62,8 +63,8 @@ def _say(matrices: Matrices, x: Floats, mixture: Mixture, expert: int) -> Floats
 
 def _gated(gate: Floats, up: Floats, kind: Experts) -> Floats:
     if kind.limit:
-        gate, up = np.minimum(gate, np.float32(kind.limit)), np.clip(up, -kind.limit, kind.limit)
-    return gate * sigmoid(gate * np.float32(kind.alpha)) * (up + np.float32(kind.beta))
+        gate, up = np.minimum(gate, kind.limit), np.clip(up, -kind.limit, kind.limit)
+    return gate * sigmoid(gate * kind.alpha) * (up + kind.beta)
 
 
 def _linear(matrices: Matrices, x: Floats, part: Part, columns: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Latent attention in numpy, float32, for one sequence from its beginning."""
+"""Latent attention in numpy, float64, for one sequence from its beginning."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from jan_ort.convert.graph.operations import LatentAttention
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 def attended(
     projections: tuple[Floats, Floats, Floats],
     attention: LatentAttention,
-    weights: tuple[Floats, Floats],
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]],
     tables: tuple[Floats, Floats],
 ) -> Floats:
     """Return what the heads see, ``(tokens, heads · value)``; ``weights`` make keys and values of the vectors."""
@@ -25,7 +25,7 @@ def attended(
         absorbed @ vector.T
         + _rotated(heads[..., sizes.still :], attention, tables) @ _rotated(key, attention, tables).T
     )
-    scores = np.where(np.tri(tokens, dtype=bool), scores * np.float32(sizes.scale), -np.inf)
+    scores = np.where(np.tri(tokens, dtype=bool), scores * sizes.scale, -np.inf)
     shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
     values: Floats = (shares @ vector) @ weights[1].swapaxes(1, 2)

@@ -1,4 +1,6 @@
-"""The operations of a decoder's forward pass in numpy, float32, for one sequence from its beginning.
+"""The operations of a decoder's forward pass in numpy, float64, for one sequence from its beginning.
+
+In float32 the last bits of sums depend on the BLAS and the CPU, and so would the weights that a model is converted to.
 
 The graph itself cannot be run here: the server imports no runtime, and a backend's session returns logits only; onnx's
 own evaluator lacks ONNX Runtime's operators.
@@ -22,7 +24,7 @@ from jan_ort.convert.graph.operations import Attention, Convolution, HeadNorm, L
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.weights.matrices import Matrices, Part
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 class NumpyOperations:
@@ -41,12 +43,12 @@ class NumpyOperations:
     def embed(self, tensor: str, name: str = "embed", columns: int = 0) -> Floats:
         """Return the embeddings of the tokens."""
         shape = (self._config.vocab_size, columns or self._config.hidden_size)
-        return self._source.tensor(f"{tensor}.weight", shape).rows(self._token_ids)
+        return self._source.tensor(f"{tensor}.weight", shape).rows(self._token_ids).astype(np.float64)
 
     def position_embeddings(self, tensor: str) -> Floats:
         """Return the first learned positions."""
         shape = (self._config.max_position_embeddings, self._config.hidden_size)
-        return self._source.tensor(f"{tensor}.weight", shape).rows(list(range(len(self._token_ids))))
+        return self._source.tensor(f"{tensor}.weight", shape).rows(list(range(len(self._token_ids)))).astype(np.float64)
 
     def linear(self, name: str, x: Floats, parts: list[Part], columns: int) -> Floats:
         """Multiply, and add the bias."""
@@ -66,12 +68,12 @@ class NumpyOperations:
             normed = normed * self._source.vector(f"{norm.tensor}.weight", norm.size)
         if self._source.has_tensor(f"{norm.tensor}.bias"):
             normed = normed + self._source.vector(f"{norm.tensor}.bias", norm.size)
-        return normed * np.float32(norm.factor)
+        return normed * norm.factor
 
     def _normalized(self, x: Floats) -> Floats:
         if self._subtracts_mean:
             x = x - x.mean(axis=-1, keepdims=True)
-        normed: Floats = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self._config.norm_eps))
+        normed: Floats = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + self._config.norm_eps)
         return normed
 
     def add_and_norm(self, residual: Floats, update: Floats, norm: Norm) -> tuple[Floats, Floats]:
@@ -93,7 +95,7 @@ class NumpyOperations:
 
     def temper(self, name: str, x: Floats, temperatures: NDArray[np.float64]) -> Floats:
         """Multiply by each position's factor."""
-        return x * temperatures[: len(x)].astype(np.float32)
+        return x * temperatures[: len(x)]
 
     def attend(self, name: str, projections: tuple[Floats, ...], attention: Attention) -> Floats:
         """Attend head by head."""
@@ -106,9 +108,9 @@ class NumpyOperations:
                 self._heads(each, attention, attention.num_key_value_heads, rotary) for each, rotary in both
             ]
         keys, values = (each.repeat(group, axis=0) for each in self._cached[attention.cache])
-        scores = queries @ keys.swapaxes(1, 2) * np.float32(attention.scale)  # (heads, tokens, tokens)
+        scores = queries @ keys.swapaxes(1, 2) * attention.scale  # (heads, tokens, tokens)
         if attention.cap:
-            scores = np.tanh(scores / np.float32(attention.cap)) * np.float32(attention.cap)
+            scores = np.tanh(scores / attention.cap) * attention.cap
         scores = np.where(_seen(len(query), attention.window), scores, -np.inf)
         sinks = self._sinks(attention)
         largest = np.maximum(scores.max(axis=-1, keepdims=True), sinks)
@@ -120,8 +122,9 @@ class NumpyOperations:
     def _sinks(self, attention: Attention) -> Floats:
         """Return the score of what each head attends to beside tokens, ``(heads, 1, 1)``."""
         if not attention.sinks:
-            return np.full((attention.num_heads, 1, 1), -np.inf, np.float32)
-        return self._source.vector(f"{attention.sinks}.weight", attention.num_heads).reshape(-1, 1, 1)
+            return np.full((attention.num_heads, 1, 1), -np.inf)
+        sinks = self._source.vector(f"{attention.sinks}.weight", attention.num_heads)
+        return sinks.reshape(-1, 1, 1).astype(np.float64)
 
     def attend_latent(
         self, name: str, projections: tuple[Floats, Floats, Floats], attention: LatentAttention
@@ -145,8 +148,7 @@ class NumpyOperations:
 
     def _rotary_tables(self, rotary: Rotary, head_dim: int) -> tuple[Floats, Floats]:
         if rotary.name not in self._tables:
-            cosines, sines = rotary.tables(self._source, len(self._token_ids), head_dim)
-            self._tables[rotary.name] = cosines.astype(np.float32), sines.astype(np.float32)
+            self._tables[rotary.name] = rotary.tables(self._source, len(self._token_ids), head_dim)
         return self._tables[rotary.name]
 
     def convolve(self, name: str, x: Floats, convolution: Convolution) -> Floats:
@@ -164,26 +166,26 @@ class NumpyOperations:
         order = order % net.key_heads if net.tiled else order // (net.value_heads // net.key_heads)
         queries, keys = (each.reshape(len(each), net.key_heads, net.key_dim)[:, order] for each in x[:2])
         values = x[2].reshape(len(x[2]), net.value_heads, net.value_dim)
-        state = np.zeros((net.value_heads, net.key_dim, net.value_dim), np.float32)
+        state = np.zeros((net.value_heads, net.key_dim, net.value_dim))
         read = np.empty_like(values)
         for at, (query, key, value) in enumerate(zip(queries, keys, values, strict=True)):
             state *= np.exp(gates[1][at])[:, np.newaxis, np.newaxis]
             difference = gates[0][at][:, np.newaxis] * (value - np.einsum("hkv,hk->hv", state, key))
             state += key[:, :, np.newaxis] * difference[:, np.newaxis]
             read[at] = np.einsum("hkv,hk->hv", state, query)
-        scaled: Floats = read.reshape(len(read), net.values) * np.float32(net.key_dim**-0.5)
+        scaled: Floats = read.reshape(len(read), net.values) * net.key_dim**-0.5
         return scaled
 
     def unit(self, name: str, x: Floats, heads: int, head_dim: int, eps: float) -> Floats:
         """Divide each head by its length."""
         split = x.reshape(len(x), heads, head_dim)
-        united: Floats = split / np.sqrt((split * split).sum(axis=-1, keepdims=True) + np.float32(eps))
+        united: Floats = split / np.sqrt((split * split).sum(axis=-1, keepdims=True) + eps)
         return united.reshape(x.shape)
 
     def decay(self, name: str, x: Floats, rate: str, bias: str, size: int) -> Floats:
         """Apply softplus."""
-        grown = np.logaddexp(np.float32(0), x + self._source.vector(bias, size))
-        decays: Floats = np.asarray(grown * self._source.vector(rate, size), np.float32)
+        grown = np.logaddexp(0, x + self._source.vector(bias, size))
+        decays: Floats = grown * self._source.vector(rate, size)
         return decays
 
     def sigmoid(self, name: str, x: Floats) -> Floats:
@@ -219,7 +221,7 @@ class NumpyOperations:
 
     def scale(self, name: str, x: Floats, factor: float) -> Floats:
         """Multiply by a number."""
-        return x * np.float32(factor)
+        return x * factor
 
 
 def _seen(tokens: int, window: int) -> NDArray[np.bool_]:

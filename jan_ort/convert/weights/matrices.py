@@ -116,7 +116,7 @@ class Matrices:
         """Yield the parts' rows dequantised, float32 ``(some rows, columns)``."""
         return computed_ahead(lambda block: _floats(*block), self._rows(parts, columns))
 
-    def products(self, x: NDArray[np.float32], parts: Sequence[Part], columns: int) -> Iterator[NDArray[np.float32]]:
+    def products(self, x: NDArray[np.float64], parts: Sequence[Part], columns: int) -> Iterator[NDArray[np.float64]]:
         """Yield the products of x ``(tokens, columns)`` with some of the parts' rows, ``(tokens, some rows)``."""
         return computed_ahead(lambda block: x @ _floats(*block).T, self._rows(parts, columns))
 

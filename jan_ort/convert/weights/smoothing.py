@@ -16,18 +16,20 @@ from numpy.typing import NDArray
 Scale = NDArray[np.float32]
 
 _FLOOR = 1e-2  # of the median: a channel that this text never used must not get an enormous weight
+_STEP_BITS = 16
+_STEPS = 1 << _STEP_BITS
 
 
 @dataclass(frozen=True, slots=True)
 class LayerActivations:
-    """Root mean squares over the tokens of the inputs of qkv, of gate and up ``(hidden_size,)``, and of down.
+    """Root mean squares over the tokens of the inputs of qkv, float64, of gate and up ``(hidden_size,)``, and of down.
 
     None: that input cannot be scaled, for no norm or linear way up stands before it.
     """
 
-    attention: NDArray[np.float32] | None
-    mlp: NDArray[np.float32] | None
-    down: NDArray[np.float32] | None
+    attention: NDArray[np.float64] | None
+    mlp: NDArray[np.float64] | None
+    down: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,18 @@ def smoothing(activations: LayerActivations) -> LayerSmoothing:
     return LayerSmoothing(_balance(activations.attention), _balance(activations.mlp), _balance(activations.down))
 
 
-def _balance(size: NDArray[np.float32] | None) -> Scale | None:
+def _balance(size: NDArray[np.float64] | None) -> Scale | None:
     if size is None:
         return None
     median = float(np.median(size))
     if median <= 0:
-        return np.ones_like(size)
+        return np.ones(size.shape, np.float32)
     root = np.sqrt(np.maximum(size, _FLOOR * median))
-    scale: Scale = (root / np.exp(np.log(root).mean())).astype(np.float32)
-    return scale
+    return _coarse(root / np.exp(np.log(root).mean()))
+
+
+def _coarse(scale: NDArray[np.float64]) -> Scale:
+    """Keep 16 bits, so that the last bits of sums, which each CPU adds in another order, make no other weights."""
+    mantissa, exponent = np.frexp(scale)
+    kept: Scale = np.ldexp(np.rint(mantissa * _STEPS), exponent - _STEP_BITS).astype(np.float32)
+    return kept
