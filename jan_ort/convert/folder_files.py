@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 
+CONVERTER_VERSION = 4
+"""Raise it when conversion writes other files for the same source, so that an upgrade converts again.
+
+1 wrote float16 graphs and end tokens that were mended since, 2 one type of tokens for GGUF files of BERT that rank, and
+3 weights whose last bits depended on the machine.
+"""
+
 _SAMPLING = {
     "general.sampling.temp": "temperature",
     "general.sampling.top_p": "top_p",
@@ -48,6 +55,7 @@ def describe(
         "context_length": context_length,
         "weights": weights,
         "source": {"file": source.name, "sha256": sha256 or sha256_in_blocks(source, silent)},
+        "converter_version": CONVERTER_VERSION,
     }
 
 

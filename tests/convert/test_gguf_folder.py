@@ -13,6 +13,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from jan_ort.convert import convert_gguf
+from jan_ort.convert.folder_files import CONVERTER_VERSION
 from jan_ort.models.folder import ModelFolder
 from tests.convert.tiny_llama import TOKENS, TinyLlama
 
@@ -63,6 +64,7 @@ def test_jan_ort_json_says_where_the_weights_come_from(tmp_path: Path) -> None:
             "file": "tiny.gguf",
             "sha256": hashlib.sha256((tmp_path / "tiny.gguf").read_bytes()).hexdigest(),
         },
+        "converter_version": CONVERTER_VERSION,
     }
 
 

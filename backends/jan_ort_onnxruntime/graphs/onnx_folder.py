@@ -162,10 +162,11 @@ def read_json(path: Path, absent: Content, max_bytes: int = MAX_CONFIGURATION_BY
 
 
 def _weights_hash(file: OnnxFile, description: Mapping[str, Any]) -> str:
-    """Identify the weights: by their source and scheme, or else by the graph's file and those of its tensors."""
+    """Identify the weights: by source and conversion, or else by the graph's file and those of its tensors."""
     source = description.get("source")
     if isinstance(source, dict) and isinstance(source.get("sha256"), str):
-        return hashlib.sha256(f"{source['sha256']}/{description.get('weights')}".encode()).hexdigest()
+        made = (source["sha256"], description.get("weights"), description.get("converter_version"))
+        return hashlib.sha256("/".join(map(str, made)).encode()).hexdigest()
     digest = hashlib.sha256()
     for path in (file.path, *(file.path.parent / name for name in sorted(file.external_files))):
         digest.update(f"{path.name}/".encode())

@@ -10,14 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jan_ort.convert.folder_files import CONVERTER_VERSION
 from jan_ort.ground.json_object import read_object_or_empty
 from jan_ort.models.folder_files import MANIFEST
-
-CONVERTER_VERSION = 3
-"""Raise it when conversion writes other files for the same source, so that an upgrade converts again.
-
-1 wrote float16 graphs and end tokens that were mended since, 2 one type of tokens for GGUF files of BERT that rank.
-"""
 
 _CONVERTED = "jan_ort.json"
 """What every conversion writes; a folder without it is as its maker left it, and no version of ours matters."""

@@ -170,7 +170,7 @@ def test_a_wrong_option_is_named(folder: Path, extra: dict[str, str], message: s
     assert message in refusal(folder, **extra)
 
 
-def test_the_weights_hash_follows_the_source_and_the_scheme(folder: Path) -> None:
+def test_the_weights_hash_follows_the_source_the_scheme_and_the_converter(folder: Path) -> None:
     def weights_hash(**changes: object) -> str:
         description = json.loads((folder / "jan_ort.json").read_text()) | changes
         (folder / "jan_ort.json").write_text(json.dumps(description))
@@ -178,10 +178,11 @@ def test_the_weights_hash_follows_the_source_and_the_scheme(folder: Path) -> Non
         session.close()
         return session.info.weights_hash
 
-    first = weights_hash()
+    first, weights = weights_hash(), json.loads((folder / "jan_ort.json").read_text())["weights"]
 
     assert weights_hash(name="other") == first
     assert weights_hash(weights="int4-cat") != first
+    assert weights_hash(weights=weights, converter_version=1) != first
     assert weights_hash(source=None) != first
 
 
