@@ -96,8 +96,21 @@ async def compile_calls(model: GenerativeModel, plan: ToolPlan, rule: TextRule |
     """
     if rule is not None:
         await _check_text(model, rule)
-    calls = _calls(model, plan, None if rule is None else rule.value)
-    return await _refusing("functions" if plan.is_legacy else "tools", calls)
+    try:
+        return await _calls(model, plan, None if rule is None else rule.value)
+    except StructuredError as error:
+        await _refuse_tool(model, plan)
+        param = "functions" if plan.is_legacy else "tools"
+        raise bad_request(param, f"{param}: {error}", code="invalid_schema") from error
+
+
+async def _refuse_tool(model: GenerativeModel, plan: ToolPlan) -> None:
+    """Refuse the first tool whose parameters cannot be held even alone. Raises: ApiError 400."""
+    place = "functions.{}.parameters" if plan.is_legacy else "tools.{}.function.parameters"
+    grammars = await model.grammar_pool()
+    for tool in plan.callable_tools:
+        if plan.is_forced or tool.is_strict:
+            await _refusing(place.format(plan.tools.index(tool)), grammars.json_schema(tool.parameters))
 
 
 async def _check_text(model: GenerativeModel, rule: TextRule) -> None:
@@ -147,6 +160,6 @@ async def _refusing(param: str, compiled: Awaitable[_Compiled]) -> _Compiled:
     try:
         return await compiled
     except StructuredError as error:
-        is_schema = param.rpartition(".")[2] in ("tools", "functions", "schema", "json", "guided_json", "json_schema")
+        is_schema = param.rpartition(".")[2] in ("parameters", "schema", "json", "guided_json", "json_schema")
         code = "invalid_schema" if is_schema or param == "response_format" else "invalid_grammar"
         raise bad_request(param, f"{param}: {error}", code=code) from error

@@ -139,12 +139,13 @@ async def test_n_choices_each_make_their_own_call(client: Client) -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_schema_that_cannot_be_served_is_refused(client: Client, streamed: bool) -> None:
     broken = {"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {"type": "nothing"}}}}}
+    fields = {"tools": [*TOOLS, broken], "tool_choice": "required", "stream": streamed}
 
-    status, answer = await post(client, CHAT, BODY | {"tools": [broken], "tool_choice": "required", "stream": streamed})
+    status, answer = await post(client, CHAT, BODY | fields)
 
-    assert status == 400
-    assert answer["error"]["param"] == "tools"
-    assert "nothing" in answer["error"]["message"]
+    assert (status, answer["error"]["code"]) == (400, "invalid_schema")
+    assert answer["error"]["param"] == f"tools.{len(TOOLS)}.function.parameters"
+    assert "schema at /properties/a: it cannot be served (Invalid type: nothing)" in answer["error"]["message"]
 
 
 def _deep() -> dict[str, Any]:
