@@ -139,6 +139,7 @@ class _CleanedFormatter(ShownFormatter):
 def _without_words(record: logging.LogRecord) -> logging.LogRecord:
     """Return a record that has of each error the class and the frames, and not what it says."""
     bare = copy.copy(record)
+    bare.msg = str(record.msg).partition("\n")[0]  # asyncio shows a task and its error in the lines after it
     if isinstance(record.args, tuple):
         bare.args = tuple(type(each).__name__ if isinstance(each, BaseException) else each for each in record.args)
     if record.exc_info and record.exc_info[1] is not None:

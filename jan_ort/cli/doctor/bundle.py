@@ -16,6 +16,7 @@ from typing import Any
 from jan_ort.cli.doctor.rendering import render
 from jan_ort.cli.doctor.report import DoctorReport
 from jan_ort.ground.secrets_removed import SecretRemover
+from jan_ort.http.bug_records.failed_requests import filled
 from jan_ort.http.bug_records.filler import Filler
 from jan_ort.http.bug_records.record_folder import LOG, REQUEST, kept, record_folder, write_private
 from jan_ort.settings.schema import Settings, SettingsError
@@ -100,8 +101,8 @@ def _request(number: int, path: Path, remover: SecretRemover, with_prompts: bool
         body = record.pop("body")
         if not with_prompts and record["content"] != _FILLER:
             filler = Filler(frozenset(record["served"]))
-            body, record["content"] = filler.fill(body), _FILLER
-            record["message"] = filler.mask(str(record["message"]))
+            body, record["message"] = filled(body, str(record["message"]), filler)
+            record["content"] = _FILLER
         asked = f"{record['method']} {record['path']}, answered {record['status']} ({record['code']})"
     except (ValueError, TypeError, KeyError, AttributeError):  # one that was cut, or is none of ours
         return []

@@ -35,6 +35,9 @@ MAX_BODY_BYTES = 2**16
 MAX_HELD_BYTES = 2**24
 """Of all bodies that are held until their answers are over: of requests beyond that, bodies are not kept."""
 
+UNTOLD = "not kept: it may repeat what the body says, and the body is not kept"
+"""In place of a message whose request is not known any more."""
+
 _PASSING = ("server_", "shutting_down")
 """Codes of answers that say nothing of the request: the server is just starting or ending."""
 
@@ -100,13 +103,10 @@ class FailedRequests:
 
 def recorded(asked: Asked, answer: ApiError, filler: Filler | None) -> dict[str, Any]:
     """Return what is kept of a request, with ``filler`` for what it says, or as it is."""
-    body: Any = None
+    body: Any = None if asked.raw is None else decode_json(asked.raw)
     message = answer.message
-    if asked.raw is not None:
-        body = decode_json(asked.raw)
-        if filler is not None:
-            body = filler.fill(body)
-            message = filler.mask(message)
+    if filler is not None:
+        body, message = filled(body, message, filler)
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "version": __version__,
@@ -119,6 +119,14 @@ def recorded(asked: Asked, answer: ApiError, filler: Filler | None) -> dict[str,
         "body_bytes": asked.num_bytes,
         "body": body,
     }
+
+
+def filled(body: Any, message: str, filler: Filler) -> tuple[Any, str]:
+    """Return a body with filler, None if it is not kept, and a message without what it repeats of it."""
+    if body is None:
+        return None, UNTOLD
+    body = filler.fill(body)
+    return body, filler.mask(message)
 
 
 def keep_failed(app: Quart, server: Server) -> None:

@@ -28,6 +28,8 @@ _OF_REQUESTS = (
     "jan_ort.plugins",
     "jan_ort.serving.encoding",
     "jan_ort.ground.worker_pool",
+    "asyncio",
+    "hypercorn",
 )
 """Loggers of errors that a request has led to, whose words are a backend's or a library's and may repeat a prompt."""
 

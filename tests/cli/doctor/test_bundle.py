@@ -73,9 +73,9 @@ def log_secrets(cache: Path) -> None:
     logger.info("cmpl-1: 2 tokens, user %s", "anna@hanover.example")
 
 
-def record(cache: Path, *, whole: bool) -> None:
+def record(cache: Path, *, whole: bool, is_large: bool = False) -> None:
     raw = json.dumps(BODY).encode()
-    asked = Asked("POST", COMPLETIONS, len(raw), raw)
+    asked = Asked("POST", COMPLETIONS, len(raw), None if is_large else raw)
     answer = ApiError(500, f"it dislikes {PROMPT} and {API_KEY}", code="backend_failed")
     kept = recorded(asked, answer, None if whole else Filler(frozenset({"reference"})))
     folder = record_folder(cache)
@@ -112,6 +112,17 @@ def test_a_bundle_holds_everything_but_secrets(tmp_path: Path, whole: bool) -> N
     assert found == set()
     assert result.exit_code == 1, "the option of the reference backend is unknown, and the report says so"
     assert "token" in parts["report.json"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_said_of_a_body_that_was_too_large_to_keep_is_left_out(tmp_path: Path, whole: bool) -> None:
+    record(cache_of(tmp_path), whole=whole, is_large=True)
+
+    doctor("--bundle", str(tmp_path / "b.zip"))
+
+    parts = parts_of(tmp_path / "b.zip")
+    assert json.loads(parts["request-1.about.json"])["code"] == "backend_failed"
+    assert [name for name, text in parts.items() if "Zimmer" in text] == []
 
 
 def test_its_list_is_shown_before_it_is_written(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 from quart import Quart
 
-from jan_ort.http.bug_records.failed_requests import MAX_BODY_BYTES, RECORDS, FailedRequests
+from jan_ort.http.bug_records.failed_requests import MAX_BODY_BYTES, RECORDS, UNTOLD, FailedRequests
 from jan_ort.http.bug_records.record_folder import NUM_KEPT, REQUEST, kept, record_folder
 from jan_ort_backends import BadInput, SlotTokens
 from tests.http.handlers.serving import CHAT, COMPLETIONS, Client, engine_of, post, serving, stream, until
@@ -99,13 +99,16 @@ async def test_what_a_client_did_wrong_is_not_kept(tmp_path: Path, body: Any) ->
     assert (status in (400, 422), records_in(tmp_path)) == (True, [])
 
 
-async def test_a_large_body_is_told_by_its_size_alone(tmp_path: Path) -> None:
-    async with serving(bug_records="filler", cache_dir=tmp_path) as app:
-        body = {"prompt": "a", "user": "b" * MAX_BODY_BYTES}
+@pytest.mark.parametrize(("given", "is_told"), [("filler", False), ("prompts", True)])
+async def test_a_large_body_is_told_by_its_size_alone(tmp_path: Path, given: str, is_told: bool) -> None:
+    """What a message repeats of it cannot be known, so the message is not kept, either."""
+    async with serving(bug_records=given, cache_dir=tmp_path) as app:
+        body = {"prompt": SECRET, "user": "b" * MAX_BODY_BYTES}
         await failing(app, app.test_client(), body)
 
     (record,) = records_in(tmp_path)
     assert (record["body"], record["body_bytes"]) == (None, len(json.dumps(body)))
+    assert (SECRET in record["message"], record["message"] == UNTOLD) == (is_told, not is_told)
 
 
 async def test_a_disk_that_takes_nothing_is_no_matter(tmp_path: Path) -> None:

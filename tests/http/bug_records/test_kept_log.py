@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import logging
 from collections.abc import Iterator
@@ -61,7 +63,11 @@ def test_a_traceback_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["engine.engine_errors", "http.error_table", "plugins.session_guard", "serving.encoding"]
+    "room",
+    [
+        *("jan_ort.engine.engine_errors", "jan_ort.http.error_table", "jan_ort.plugins.session_guard"),
+        *("jan_ort.serving.encoding", "hypercorn.error"),
+    ],
 )
 @pytest.mark.parametrize("kept", ["filler", "prompts"])
 def test_what_an_error_of_a_request_says_is_kept_only_if_wanted(tmp_path: Path, room: str, kept: str) -> None:
@@ -69,7 +75,7 @@ def test_what_an_error_of_a_request_says_is_kept_only_if_wanted(tmp_path: Path, 
     stderr = logging.StreamHandler(io.StringIO())
     logging.getLogger().addHandler(stderr)
     keep_log(Settings.read(cache_dir=tmp_path, bug_records=kept))
-    asker, said = logging.getLogger(f"jan_ort.{room}"), "my name is Anna"
+    asker, said = logging.getLogger(room), "my name is Anna"
 
     try:
         try:
@@ -85,6 +91,19 @@ def test_what_an_error_of_a_request_says_is_kept_only_if_wanted(tmp_path: Path, 
     for told in ("test_kept_log.py", "KeyError", "BackendError", "in a step: "):
         assert told in text
     assert f"cannot read {said}" in stderr.stream.getvalue()
+
+
+async def test_what_an_error_says_that_nobody_awaited_is_not_kept(tmp_path: Path) -> None:
+    keep_log(Settings.read(cache_dir=tmp_path))
+
+    failed = asyncio.get_running_loop().create_future()
+    failed.set_exception(ValueError("my name is Anna"))
+    del failed
+    gc.collect()
+
+    text = log_of(tmp_path)
+    assert "Future exception was never retrieved" in text
+    assert ("ValueError" in text, "Anna" in text) == (True, False)
 
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:
