@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_onnxruntime.providers import plugin_trial, windows_ml
 from jan_ort_onnxruntime.providers.flavours import provider_packages
-from jan_ort_onnxruntime.providers.windows_ml import OfferedProvider
+from jan_ort_onnxruntime.providers.windows_ml import Offered
 
 logger = logging.getLogger(__name__)
 
@@ -37,40 +37,48 @@ def register_plugin_libraries(runtime: Any) -> dict[str, Registration]:
     """
     with _lock:
         new = {name: package for name, package in provider_packages().items() if name not in _registrations}
-        faults = plugin_trial.try_out(new) if _cannot_load(runtime) is None else {}
+        offered, failure = windows_ml.find_offered()
+        there = {each.key: each for each in offered if _is_to_register(runtime, each)}
+        faults = plugin_trial.try_out(new | {key: key for key in there}) if _cannot_load(runtime) is None else {}
         for distribution, package in new.items():
             if distribution in faults:
                 _registrations[distribution] = _unusable(distribution, faults[distribution])
             else:
                 _registrations[distribution] = _register(runtime, distribution, package)
-        offered, failure = windows_ml.find_offered()
-        if failure is not None:
-            return _registrations | {windows_ml.NAME: Registration(failure, by_windows=True)}
-        for each in offered:
-            key = f"{windows_ml.NAME} {each.name}"
-            is_wanted = windows_ml.is_installed(each) and windows_ml.is_certified(each)
-            if is_wanted and key not in _registrations and each.name not in _device_names(runtime):
+        for key, each in there.items():
+            if key in faults:
+                _registrations[key] = _unusable_offered(each, faults[key])
+            elif each.name not in _device_names(runtime):  # else a package has brought it
                 _registrations[key] = _register_offered(runtime, each)
-        return dict(_registrations)
+        untold = {each.key: each.failure for each in offered if each.failure is not None}
+        untold |= {windows_ml.NAME: failure} if failure is not None else {}
+        return _registrations | {key: Registration(reason, by_windows=True) for key, reason in untold.items()}
 
 
-def _register_offered(runtime: Any, offered: OfferedProvider) -> Registration:
+def _is_to_register(runtime: Any, offered: Offered) -> bool:
+    is_wanted = offered.is_installed and offered.is_certified
+    return is_wanted and offered.key not in _registrations and offered.name not in _device_names(runtime)
+
+
+def _register_offered(runtime: Any, offered: Offered) -> Registration:
     """Register what Windows has installed; that fetches nothing."""
     if (refusal := _cannot_load(runtime)) is not None:
         return refusal._replace(by_windows=True)
     logger.info("registering Windows' provider %s", offered.name)
     before = _device_names(runtime)
     try:
-        offered.ensure_ready()
-        runtime.register_execution_provider_library(offered.name, offered.library_path)
+        runtime.register_execution_provider_library(*offered.open())
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # as with a distribution's
-        message = _told(error)
-        logger.warning("Windows' provider %s cannot be registered: %s", offered.name, message)
-        return Registration(f"it cannot be registered: {message}; update Windows and its drivers", by_windows=True)
+        return _unusable_offered(offered, _told(error))
     brought = tuple(sorted(_device_names(runtime) - before))
     return Registration(None if brought else "it is registered and offers no device here", brought, by_windows=True)
+
+
+def _unusable_offered(offered: Offered, reason: str) -> Registration:
+    logger.warning("Windows' provider %s cannot be registered: %s", offered.name, reason)
+    return Registration(f"it cannot be registered: {reason}; update Windows and its drivers", by_windows=True)
 
 
 def _cannot_load(runtime: Any) -> Registration | None:

@@ -43,11 +43,9 @@ def diagnose(runtime: Any = ort) -> list[ProviderTruth]:
 
 def _offered() -> list[ProviderTruth]:
     """Return the providers that Windows would install."""
-    absent = [each for each in windows_ml.find_offered()[0] if not windows_ml.is_installed(each)]
+    absent = [each for each in windows_ml.find_offered()[0] if each.failure is None and not each.is_installed]
     reason = "Windows offers it, and it is not installed"
-    return [
-        ProviderTruth(f"{windows_ml.NAME} {each.name}", False, False, reason, windows_ml.INSTALL) for each in absent
-    ]
+    return [ProviderTruth(each.key, False, False, reason, windows_ml.INSTALL) for each in absent]
 
 
 def _try(candidate: Candidate, graph: Path, runtime: Any) -> ProviderTruth:

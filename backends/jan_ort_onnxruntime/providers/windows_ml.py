@@ -10,6 +10,7 @@ import importlib
 import logging
 import sys
 import threading
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from jan_ort_backends.diagnosis import InstalledProvider
@@ -63,7 +64,36 @@ class OfferedProvider(Protocol):
         ...
 
 
-def find_offered() -> tuple[list[OfferedProvider], str | None]:
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A provider of the catalogue, ``state`` being the name of its EpReadyState when it was read.
+
+    ``failure`` says why that is not known. Unless ``is_certified``, Microsoft has refused to certify it.
+    """
+
+    name: str
+    handle: OfferedProvider
+    state: str = ""
+    is_certified: bool = True
+    failure: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is called beside distributions that bring providers."""
+        return f"{NAME} {self.name}"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is on this machine."""
+        return self.failure is None and self.state != "NotPresent"
+
+    def open(self) -> tuple[str, str]:
+        """Open what is installed to this process; return its name and its library's path. Raises: what Windows says."""
+        self.handle.ensure_ready()
+        return self.name, self.handle.library_path
+
+
+def find_offered() -> tuple[list[Offered], str | None]:
     """Return the providers that Windows offers for this machine's devices, and what keeps it from telling, if it does.
 
     Where the package is not installed there are none, and nothing is wrong.
@@ -78,19 +108,18 @@ def find_offered() -> tuple[list[OfferedProvider], str | None]:
         with _lock:
             if not _catalogs:
                 _catalogs.append(module.EpCatalog())
-        return list(_catalogs[0].find_all_providers()), None
+        return [_read(each) for each in _catalogs[0].find_all_providers()], None
     except Exception as error:  # OSError with Windows' own code: what it means is not known here
         return [], f"Windows ML's catalogue cannot be opened: {message_line(error)}; {_FALLBACK}"
 
 
-def is_installed(offered: OfferedProvider) -> bool:
-    """Whether it is on this machine."""
-    return bool(offered.ready_state.name != "NotPresent")
-
-
-def is_certified(offered: OfferedProvider) -> bool:
-    """Whether Microsoft has not refused to certify it."""
-    return bool(offered.certification.name != "Uncertified")
+def _read(handle: OfferedProvider) -> Offered:
+    name = handle.name
+    try:
+        return Offered(name, handle, handle.ready_state.name, handle.certification.name != "Uncertified")
+    except Exception as error:  # of Windows, or of a state that is newer than the package
+        reason = f"its state is not known: {message_line(error)}; update Windows and the package windowsml"
+        return Offered(name, handle, failure=reason)
 
 
 def why_none() -> str:
@@ -113,12 +142,15 @@ def install_offered() -> list[InstalledProvider]:
     return [_install(each) for each in offered]
 
 
-def _install(offered: OfferedProvider) -> InstalledProvider:
-    if not is_certified(offered):
+def _install(offered: Offered) -> InstalledProvider:
+    if offered.failure is not None:
+        return InstalledProvider(offered.name, False, offered.failure)
+    if not offered.is_certified:
         return InstalledProvider(offered.name, False, "it is not certified by Microsoft, and left alone")
-    logger.info("%s: Windows makes it ready (%s until now)", offered.name, offered.ready_state.name)
+    logger.info("%s: Windows makes it ready (%s until now)", offered.name, offered.state)
     try:
-        offered.ensure_ready()
-    except OSError as error:
+        offered.handle.ensure_ready()
+        version = offered.handle.version
+    except Exception as error:  # as above: the others are still installed
         return InstalledProvider(offered.name, False, f"Windows cannot install it: {message_line(error)}")
-    return InstalledProvider(offered.name, True, " ".join(filter(None, ("version", offered.version))))
+    return InstalledProvider(offered.name, True, " ".join(filter(None, ("version", version))))

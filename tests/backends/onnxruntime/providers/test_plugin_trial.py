@@ -61,6 +61,44 @@ def test_native_code_that_holds_the_interpreters_lock_is_given_up(
     assert faults == {"onnxruntime-ep-native": "it has not returned after 8 s"}
 
 
+CATALOGUE = """
+import os, time
+from tests.backends.onnxruntime.providers.fake_windowsml import *
+
+class Crashing(ExecutionProvider):
+    def ensure_ready(self):
+        os._exit(66)
+
+class Hanging(ExecutionProvider):
+    def ensure_ready(self):
+        time.sleep(600)
+
+class EpCatalog(EpCatalog):
+    offered = [Crashing("Crashing"), Hanging("Hanging"), ExecutionProvider("Raising")]
+
+    def __del__(self):
+        os._exit(67)
+
+ExecutionProvider.states = dict.fromkeys(["Crashing", "Hanging", "Raising"], EpReadyState.NotReady)
+"""
+
+
+def test_so_are_windows_providers_whose_catalogue_is_never_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "windowsml.py").write_text(CATALOGUE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plugin_trial, "LIMIT_S", 240)
+    assert try_out({key: key for key in ("windowsml Crashing", "windowsml Raising")}) == {
+        "windowsml Crashing": "it ended a process that tried to, with status 66"
+    }
+    monkeypatch.setattr(plugin_trial, "LIMIT_S", 0.5)
+
+    assert try_out({"windowsml Hanging": "windowsml Hanging"}) == {
+        "windowsml Hanging": "it has not returned after 0.5 s"
+    }
+
+
 @pytest.mark.usefixtures("sound")
 def test_the_others_are_used_and_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package(tmp_path, "hanging", "import time; time.sleep(600)")

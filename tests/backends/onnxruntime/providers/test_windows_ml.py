@@ -15,7 +15,7 @@ from jan_ort.cli.program import main
 from jan_ort_backends import ModelError
 from jan_ort_backends.diagnosis import InstallsProviders
 from jan_ort_onnxruntime import OnnxRuntimeBackend
-from jan_ort_onnxruntime.providers import provider_diagnosis, windows_ml
+from jan_ort_onnxruntime.providers import plugin_trial, provider_diagnosis, windows_ml
 from jan_ort_onnxruntime.providers.provider_devices import choose, look_around
 from tests.backends.onnxruntime.providers import fake_onnxruntime as fake
 from tests.backends.onnxruntime.providers import fake_windowsml
@@ -156,6 +156,51 @@ def test_a_provider_that_cannot_be_registered_is_told(
 
     with pytest.raises(LookupError, match=f"windowsml {TENSORRT}: .*{reason}"):
         choose(machine, "windowsml")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(-2147024890, "The handle is invalid"), ValueError("3 is not a valid EpReadyState")]
+)
+def test_a_provider_whose_state_is_not_told_keeps_no_other_from_being_used(
+    monkeypatch: pytest.MonkeyPatch, graph: Path, error: Exception
+) -> None:
+    offer(monkeypatch, {TENSORRT: EpReadyState.Ready, QNN: EpReadyState.NotReady})
+    monkeypatch.setattr(EpCatalog.offered[0], "__class__", untold(error))
+
+    report = opened(runtime(), graph)
+    results = windows_ml.install_offered()
+    truths = {truth.name: truth for truth in provider_diagnosis.diagnose(runtime())}
+
+    said = f"its state is not known: {error}; update Windows and the package windowsml"
+    assert (report.used, report.declined[f"windowsml {TENSORRT}"]) == (QNN, said)
+    assert [(each.name, each.installed) for each in results] == [(TENSORRT, False), (QNN, True)]
+    assert (results[0].detail, truths[f"windowsml {TENSORRT}"].detail) == (said, said)
+
+
+def untold(error: Exception) -> type[ExecutionProvider]:
+    """Return the class of a provider that does not tell its state."""
+
+    class Untold(ExecutionProvider):
+        @property
+        def ready_state(self) -> EpReadyState:
+            raise error
+
+    return Untold
+
+
+def test_a_provider_that_hangs_in_a_process_of_its_own_is_not_registered_here(
+    monkeypatch: pytest.MonkeyPatch, graph: Path
+) -> None:
+    tried: list[str] = []
+    said = {f"windowsml {QNN}": "it has not returned after 20 s"}
+    monkeypatch.setattr(plugin_trial, "try_out", lambda targets: tried.extend(targets) or said)
+    there = runtime(DML)
+
+    report = opened(there, graph)
+    look_around(there)
+
+    assert (report.used, there.libraries, tried) == (DML, {}, [f"windowsml {QNN}"])
+    assert "after 20 s; update Windows and its drivers" in report.declined[f"windowsml {QNN}"]
 
 
 def test_what_is_not_certified_is_neither_registered_nor_installed(monkeypatch: pytest.MonkeyPatch) -> None:
