@@ -21,6 +21,9 @@ _TYPED_INPUT: Mapping[str, int | None] = {
 That is the past keys, the scales, the cosines or the norm's weight; None where there is none.
 """
 
+OF_THE_MODEL = frozenset({"sliding window", "soft cap"})
+"""Forms that an operator has because the model computes so; the others depend on how the graph was written."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class OperatorNeed:

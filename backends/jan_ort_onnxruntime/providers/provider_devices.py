@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jan_ort_onnxruntime.providers import windows_ml
+from jan_ort_onnxruntime.providers.absent_provider import why_absent
 from jan_ort_onnxruntime.providers.plugin_libraries import register_plugin_libraries
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, CPU, Provider, plugin_provider
 from jan_ort_onnxruntime.session_settings import AUTO
@@ -58,7 +59,7 @@ class Machine:
     def why_missing(self, name: str) -> list[str]:
         """Return what keeps the installed libraries of the provider ``name`` from being used, in either spelling."""
         spelled = {library.lower().replace("-", ""): f"{library}: {reason}" for library, reason in self.missing.items()}
-        return [told for library, told in spelled.items() if name.replace("-", "") in library]
+        return [told for library, told in spelled.items() if name and name.replace("-", "") in library]
 
 
 def look_around(runtime: Any, name: str = AUTO) -> Machine:
@@ -86,13 +87,11 @@ def choose(machine: Machine, name: str) -> tuple[Candidate, ...]:
         found = tuple(each for each in machine.candidates if each.provider.ep_name in machine.by_windows)
     if found:
         return found
-    known = next((each for each in BUILT_IN if each.name == name), None)
-    usable = ", ".join(dict.fromkeys(each.provider.name for each in machine.candidates))
-    reasons = machine.why_missing(name)
-    otherwise = windows_ml.why_none() if name == windows_ml.NAME else "the installed onnxruntime has no such provider"
-    reason = "; ".join(reasons) or otherwise
-    remedy = f"; {known.install}" if known not in (None, CPU) and not reasons else ""
-    raise LookupError(f"{reason}; there are: {AUTO}, {usable}{remedy}")
+    usable = tuple(dict.fromkeys(each.provider.name for each in machine.candidates))
+    reason, remedy = "; ".join(machine.why_missing(name)), ""
+    if not reason:
+        reason, remedy = why_absent(name, usable)
+    raise LookupError("; ".join(filter(None, (reason, f"there are: {', '.join((AUTO, *usable))}", remedy))))
 
 
 def _plugin_candidates(runtime: Any, brought: Collection[str]) -> list[Candidate]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
+from jan_ort_onnxruntime.graphs.operator_needs import OF_THE_MODEL, OperatorNeed
 from jan_ort_onnxruntime.session_settings import CPU_NAME
 
 CPU_PROVIDER = "CPUExecutionProvider"
@@ -171,11 +171,18 @@ def plugin_provider(ep_name: str) -> Provider:
 
 
 def why_not(needs: Iterable[OperatorNeed], provider: Provider) -> str | None:
-    """Say which operators of a graph ``provider`` has no kernel for, and what to convert; None if it has them all."""
-    lacking = [str(need) for need in sorted(needs) if not _has_kernel(need, provider)]
+    """Say which operators of a graph ``provider`` has no kernel for, and what to do; None if it has them all."""
+    lacking = [need for need in sorted(needs) if not _has_kernel(need, provider)]
     if not lacking:
         return None
-    return f"{provider.ep_name} has no kernel for {', '.join(lacking)}; {provider.convert}"
+    own = {form for need in lacking for form in _lacking_forms(need, provider)}.intersection(OF_THE_MODEL)
+    kept = f"no conversion changes the model's {' and '.join(sorted(own))}: choose another provider, or another model"
+    return f"{provider.ep_name} has no kernel for {', '.join(map(str, lacking))}; {kept if own else provider.convert}"
+
+
+def _lacking_forms(need: OperatorNeed, provider: Provider) -> frozenset[str]:
+    kernel = provider.kernels[need.op_type]
+    return frozenset() if kernel is None else kernel.lacks.intersection(need.forms)
 
 
 def _has_kernel(need: OperatorNeed, provider: Provider) -> bool:
@@ -185,5 +192,5 @@ def _has_kernel(need: OperatorNeed, provider: Provider) -> bool:
     if kernel is None:
         return False
     fits = kernel.bits is None or need.bits == 0 or need.bits in kernel.bits
-    fits = fits and not kernel.lacks.intersection(need.forms)
+    fits = fits and not _lacking_forms(need, provider)
     return fits and need.activations in (*kernel.activations, "")

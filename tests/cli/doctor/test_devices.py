@@ -66,6 +66,7 @@ NOUVEAU = uevent("30000", "10DE:2684", "nouveau")
 BARE_NVIDIA = uevent("30000", "10DE:2684")
 AMD_NPU = uevent("118000", "1022:17F0", "amdxdna")
 AMD_SENSOR = uevent("118000", "8086:9A03")
+INSTINCT = uevent("120000", "1002:74A1", "amdgpu")
 INTEL_NPU = uevent("120000", "8086:7D1D", "intel_vpu")
 PASSED_ON = uevent("30000", "10DE:2684", "vfio-pci")
 SCREEN = uevent("30000", "1234:1111", "bochs-drm")
@@ -93,11 +94,12 @@ def works(name: str, device: str = "") -> ProviderTruth:
 
 
 def test_gpus_and_npus_are_told_from_everything_else(tmp_path: Path) -> None:
-    root = machine(tmp_path, BRIDGE, DISK, INTEL, AMD, NVIDIA, AMD_NPU, AMD_SENSOR, INTEL_NPU, BARE_NVIDIA)
+    root = machine(tmp_path, BRIDGE, DISK, INTEL, AMD, INSTINCT, NVIDIA, AMD_NPU, AMD_SENSOR, INTEL_NPU, BARE_NVIDIA)
 
     assert linux_devices(root) == [
         SeenDevice(GPU, "8086", "591b", "i915"),
         SeenDevice(GPU, "1002", "694c", "amdgpu"),
+        SeenDevice(GPU, "1002", "74a1", "amdgpu"),
         SeenDevice(GPU, "10de", "2335", "nvidia"),
         SeenDevice(NPU, "1022", "17f0", "amdxdna"),
         SeenDevice(NPU, "8086", "7d1d", "intel_vpu"),
@@ -149,6 +151,8 @@ def test_the_first_thing_that_is_missing_is_named_with_what_to_do(
     ("device", "nodes", "provider"),
     [
         (NVIDIA, ("nvidiactl",), works("cuda")),
+        (NVIDIA, ("nvidiactl",), works("webgpu", "GPU")),
+        (INSTINCT, ("dri/renderD128",), works("webgpu", "GPU")),
         (AMD, ("dri/renderD128",), works("webgpu", "GPU")),
         (INTEL, ("dri/renderD128",), works("openvino.gpu", "GPU")),
         (INTEL_NPU, ("accel/accel0",), works("openvino", "NPU")),
@@ -197,6 +201,52 @@ def test_a_device_on_no_bus_is_found_by_its_node(tmp_path: Path, node: str, name
     ((shown, _, reason, remedy),) = said(machine(tmp_path, DISK, nodes=(node,)))
 
     assert (shown, "no provider for it is installed" in reason, "pip install" in remedy) == (name, True, True)
+
+
+MALI = """\
+DRIVER=panfrost
+OF_NAME=gpu
+OF_FULLNAME=/gpu@ff9a0000
+OF_COMPATIBLE_0=rockchip,rk3399-mali
+OF_COMPATIBLE_1=arm,mali-t860
+OF_COMPATIBLE_N=2
+MODALIAS=of:NgpuT(null)Crockchip,rk3399-maliCarm,mali-t860
+"""
+NPU_CORE = MALI.replace("panfrost", "rocket").replace("rk3399-mali", "rk3588-rknn-core")
+
+
+def on_board(root: Path, **uevents: str) -> Path:
+    """Write parts of a board, by the class and the number that Linux gives them."""
+    for name, text in uevents.items():
+        place = root / "sys/class" / name.replace("__", "/") / "device"
+        place.mkdir(parents=True)
+        (place / "uevent").write_text(text)
+    return root
+
+
+def test_the_parts_of_a_board_are_found_though_no_bus_tells_them(tmp_path: Path) -> None:
+    root = machine(on_board(tmp_path, drm__renderD128=MALI, accel__accel0=NPU_CORE, accel__accel1=NPU_CORE))
+    on_board(
+        root,
+        drm__renderD129=AMD + "OF_COMPATIBLE_0=pci1002,694c",
+        drm__renderD130="DRIVER=virtio_gpu\nMODALIAS=virtio:d00000010v00001AF4\n",
+    )
+
+    assert linux_devices(root) == [
+        SeenDevice(GPU, "", driver="panfrost", name="rockchip,rk3399-mali"),
+        SeenDevice(NPU, "", driver="rocket", name="rockchip,rk3588-rknn-core"),
+    ]
+
+
+def test_the_gpu_of_a_board_is_told_what_may_compute_on_it(tmp_path: Path) -> None:
+    root = machine(on_board(tmp_path, drm__renderD128=MALI, accel__accel0=NPU_CORE), nodes=("dri/renderD128",))
+
+    gpu, npu = said(root, works("cpu"))
+    (used, _) = said(root, works("webgpu", "GPU"))
+
+    assert gpu[:2] == ("rockchip,rk3399-mali", None)
+    assert gpu[3] == "pip install onnxruntime-ep-webgpu, and sudo apt install mesa-vulkan-drivers"
+    assert (npu[2], used[1]) == ("no provider of ONNX Runtime computes on such a device", "webgpu")
 
 
 @pytest.mark.parametrize(

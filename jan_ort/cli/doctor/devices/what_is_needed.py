@@ -50,7 +50,7 @@ class Needs:
 
 NEEDS = (
     Needs(
-        *("NVIDIA", ("10de",), GPU, LINUX, ("cuda", "nvtensorrtrtx"), _CUDA),
+        *("NVIDIA", ("10de",), GPU, LINUX, ("cuda", "nvtensorrtrtx", "webgpu"), _CUDA),
         driver="sudo apt install nvidia-driver (Debian, from non-free) or sudo ubuntu-drivers install (Ubuntu); "
         "version 580 or newer, for CUDA 13; then restart",
         drivers=("nvidia",),
@@ -93,6 +93,12 @@ NEEDS = (
         driver="use the board maker's Linux, which has the driver fastrpc",
         drivers=("fastrpc",),
         nodes=("fastrpc-cdsp*",),
+    ),
+    Needs(
+        *("a board", ("",), GPU, LINUX, ("webgpu",), _WEBGPU),
+        driver="it is part of Linux",
+        nodes=("dri/renderD*",),
+        library=_VULKAN,
     ),
     Needs(
         *("NVIDIA", ("10de",), GPU, WINDOWS, ("nvtensorrtrtx", "cuda", "dml", "webgpu"), _WINDOWS_ML),

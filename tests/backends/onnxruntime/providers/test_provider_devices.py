@@ -96,6 +96,40 @@ def test_why_a_library_cannot_be_used_is_told_of_either_spelling_of_its_provider
         choose(machine, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("CUDA", "no such provider; there are: auto, cpu; did you mean 'cuda'?"),
+        ("CUDAExecutionProvider", "did you mean 'cuda'?"),
+        ("DirectML", "did you mean 'dml'?"),
+        ("CPUExecutionProvider", "did you mean 'cpu'?"),
+        (" cpu", "did you mean 'cpu'?"),
+        ("QNN", "did you mean 'qnn'?"),
+        ("nv-tensorrt-rtx", "did you mean 'nvtensorrtrtx'?"),
+        ("cuda", "pip install 'onnxruntime-gpu[cuda,cudnn]'"),
+        ("qnn", "; pip install onnxruntime-qnn"),
+        ("vitisai", "; on Windows: pip install windowsml && jan-ort doctor --install-providers"),
+        ("npu", "; jan-ort doctor tells what each device of this machine needs"),
+        ("", "; jan-ort doctor tells what each device of this machine needs"),
+    ],
+)
+def test_a_provider_that_is_not_there_is_told_with_what_to_do(name: str, remedy: str) -> None:
+    machine = look_around(FakeRuntime())
+
+    with pytest.raises(LookupError) as raised:
+        choose(machine, name)
+
+    assert str(raised.value.args[0]).endswith(remedy)
+
+
+@pytest.mark.usefixtures("sound")
+def test_a_plugin_in_another_spelling_is_named() -> None:
+    machine = look_around(FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]}))
+
+    with pytest.raises(LookupError, match=r"there are: auto, sound, cpu; did you mean 'sound'\?$"):
+        choose(machine, "SoundExecutionProvider")
+
+
 @pytest.mark.usefixtures("plugins")
 def test_strict_is_strict_about_what_is_installed_and_cannot_be_used(graph: Path) -> None:
     runtime = FakeRuntime(brings={"sound": [fake.ep_device("SoundExecutionProvider", "GPU")]})

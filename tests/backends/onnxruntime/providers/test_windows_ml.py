@@ -140,6 +140,14 @@ def test_a_provider_that_has_to_be_fetched_is_named_with_the_command(monkeypatch
         choose(look_around(runtime()), "windowsml")
 
 
+@pytest.mark.parametrize("name", ["openvino", "qnn"])
+def test_so_is_one_that_is_asked_for_by_its_own_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    offer(monkeypatch, dict.fromkeys((OPENVINO, QNN), EpReadyState.NotPresent))
+
+    with pytest.raises(LookupError, match=r"there are: auto, cpu; jan-ort doctor --install-providers$"):
+        choose(look_around(runtime()), name)
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
