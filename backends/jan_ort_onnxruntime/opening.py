@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 
 from jan_ort_backends import BackendError, DeviceLost, DeviceReport, ModelError, OpenOptions, OutOfMemory, Session
@@ -25,19 +26,17 @@ from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph, shared_
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 from jan_ort_onnxruntime.graphs.recognition import Graph, read_graph
-from jan_ort_onnxruntime.images.image_parts import ImageParts, read_image_parts
-from jan_ort_onnxruntime.images.tower import ImageTower
+from jan_ort_onnxruntime.images.image_parts import read_image_parts
+from jan_ort_onnxruntime.images.image_reader import ImageReader
 from jan_ort_onnxruntime.providers.proven_opening import comes_first, open_proven
-from jan_ort_onnxruntime.providers.provider_devices import Candidate
 from jan_ort_onnxruntime.providers.provider_table import CPU, built_in
-from jan_ort_onnxruntime.providers.session_loading import load_on
 from jan_ort_onnxruntime.rewriting.graph_parts import NotExact
 from jan_ort_onnxruntime.rewriting.sharing import share_cache
 from jan_ort_onnxruntime.session_settings import OPTION_NAMES, SessionSettings
 from jan_ort_onnxruntime.sessions.decoding_session import DecodingSession
 from jan_ort_onnxruntime.sessions.embedding_session import EmbeddingSession
 from jan_ort_onnxruntime.sessions.generation_session import GenerationSession, SeparateSession
-from jan_ort_onnxruntime.sessions.image_session import ImageSession
+from jan_ort_onnxruntime.sessions.image_session import ImageSession, SharedImageSession
 from jan_ort_onnxruntime.sessions.state_key import state_key
 from jan_ort_onnxruntime.sessions.stateful_session import StatefulSession
 
@@ -58,16 +57,17 @@ def open_session(model_dir: Path, options: OpenOptions) -> Session:
     task = graph.task if isinstance(graph, EmbeddingGraph) else "generate"
     if folder.task not in (None, task):
         raise ModelError(f"{folder.path}: jan_ort.json says task {folder.task!r} and the graph does {task!r}")
-    concatenates = isinstance(graph, DecoderGraph) and not graph.appends_in_place and images is None
+    reader = None if images is None else ImageReader.load(images, folder.path, settings)
+    concatenates = isinstance(graph, DecoderGraph) and not graph.appends_in_place
     if isinstance(graph, DecoderGraph) and concatenates and comes_first(CPU, settings.provider):
-        shared = _open_sharing(folder, graph, settings, options)
+        shared = _open_sharing(folder, graph, reader, settings, options)
         if shared is not None:
             return shared
     with _naming_sizes(folder, graph):
         return open_proven(
             folder.file,
             settings,
-            lambda session, device: _session_of(session, graph, images, folder, options, device),
+            lambda session, device: _session_of(session, graph, reader, folder, options, device),
             optimise=isinstance(graph, DecoderGraph)
             or (isinstance(graph, EmbeddingGraph) and graph.pooling is not None),
         )
@@ -105,19 +105,31 @@ def _check_runtime(file: OnnxFile) -> None:
 
 
 def _open_sharing(
-    folder: OnnxFolder, graph: DecoderGraph, settings: SessionSettings, options: OpenOptions
+    folder: OnnxFolder,
+    graph: DecoderGraph,
+    reader: ImageReader | None,
+    settings: SessionSettings,
+    options: OpenOptions,
 ) -> Session | None:
     """Open a decoder that concatenates its cache with attention over a shared one; None where that is not exact."""
     stated = sizes_of_configuration(folder, graph)
     try:
-        sharing = share_cache(folder.model_path, graph, settings.intra_op_num_threads, measures_cache=bool(stated))
+        if reader is not None:
+            _check_images(reader, graph)
+        sharing = share_cache(
+            folder.model_path,
+            graph,
+            settings.intra_op_num_threads,
+            given=np.asarray if reader is None else reader.vectors,
+            measures_cache=bool(stated),
+        )
         for contradiction in cache_contradictions(folder, graph, sharing.decoder):
             logger.warning("%s", contradiction)
         return open_proven(
             folder.file,
             settings,
             lambda session, device: sharing.proven(
-                _session_of(session, sharing.decoder, None, folder, options, device, sharing.content)
+                _session_of(session, sharing.decoder, reader, folder, options, device, sharing.content)
             ),
             optimise=True,
             content=sharing.content,
@@ -126,6 +138,17 @@ def _open_sharing(
         doubt = f" (is the configuration's {' or '.join(stated)} right?)" if stated else ""
         logger.info("%s runs its sequences one at a time: %s%s", folder.model_path, error, doubt)
         return None
+
+
+def _check_images(reader: ImageReader, graph: DecoderGraph) -> None:
+    """Refuse what a proof by texts does not see: that the decoder is told more of an image than its vectors.
+
+    Raises: NotExact.
+    """
+    if reader.parts.processor.has_axes:
+        raise NotExact("its images lie on three axes")
+    if "token_type_ids" in graph.inputs:
+        raise NotExact("it attends both ways within an image")
 
 
 def _with_pooling(graph: Graph, settings: SessionSettings, folder: OnnxFolder) -> Graph:
@@ -138,14 +161,14 @@ def _with_pooling(graph: Graph, settings: SessionSettings, folder: OnnxFolder) -
 def _session_of(
     session: ort.InferenceSession,
     graph: Graph,
-    images: ImageParts | None,
+    reader: ImageReader | None,
     folder: OnnxFolder,
     options: OpenOptions,
     device: DeviceReport,
     rewritten: bytes | None = None,
 ) -> Session:
     """Return the session of the graph's kind; ``rewritten`` is what is run in place of its file, if anything is."""
-    opened = _kind_of_session(session, graph, images, folder, options, device)
+    opened = _kind_of_session(session, graph, reader, folder, options, device)
     if isinstance(opened, (GenerationSession, DecodingSession)) and opened.can_save:
         key = state_key(opened.info, type(opened).__name__, folder.model_path, rewritten)
         opened.info = replace(opened.info, state_key=key)
@@ -155,7 +178,7 @@ def _session_of(
 def _kind_of_session(
     session: ort.InferenceSession,
     graph: Graph,
-    images: ImageParts | None,
+    reader: ImageReader | None,
     folder: OnnxFolder,
     options: OpenOptions,
     device: DeviceReport,
@@ -163,6 +186,8 @@ def _kind_of_session(
     if isinstance(graph, EmbeddingGraph):
         return EmbeddingSession(session, graph, options, device, folder.weights_hash)
     provider = built_in(session.get_providers()[0])
+    if reader is not None:
+        return _image_session(session, graph, reader, folder, options, device)
     if isinstance(graph, GenerationGraph) and graph.states:
         if provider is not None and provider.memory_device != CPU.memory_device:
             raise ModelError(f"{folder.path}: a model with states runs on the CPU only; use the provider {CPU.name!r}")
@@ -170,8 +195,6 @@ def _kind_of_session(
     kind = SeparateSession if provider is not None and provider.separate_rows else GenerationSession
     if isinstance(graph, DecoderGraph) and graph.appends_in_place:
         return kind(session, shared_kv(graph), options, device, folder.weights_hash, decoder=graph)
-    if isinstance(graph, DecoderGraph) and images is not None:
-        return _image_session(session, graph, images, folder, options, device)
     if isinstance(graph, DecoderGraph):
         return DecodingSession(session, graph, options, device, folder.weights_hash)
     return kind(session, graph, options, device, folder.weights_hash)
@@ -179,17 +202,17 @@ def _kind_of_session(
 
 def _image_session(
     session: ort.InferenceSession,
-    graph: DecoderGraph,
-    images: ImageParts,
+    graph: GenerationGraph | DecoderGraph,
+    reader: ImageReader,
     folder: OnnxFolder,
     options: OpenOptions,
     device: DeviceReport,
 ) -> Session:
-    """Load the two graphs beside the decoder, which stay on the CPU: their vectors go there and back with each row."""
-    settings = SessionSettings.parse(options.extra)
-    vision, embed = (
-        load_on(Candidate(CPU), file.path, replace(settings, memory_limit_mb=0), optimise=True)
-        for file in (images.vision, images.embed)
-    )
-    tower = ImageTower(vision, images, folder.path)
-    return ImageSession(session, graph, options, device, images, embed=embed, tower=tower)
+    if isinstance(graph, DecoderGraph):
+        if not graph.appends_in_place:
+            return ImageSession(session, graph, options, device, reader)
+        return SharedImageSession(session, shared_kv(graph), options, device, reader, decoder=graph)
+    provider = built_in(session.get_providers()[0])
+    if provider is not None and provider.separate_rows:
+        raise ModelError(f"{folder.path}: images are not read on {provider.name!r}; use the provider {CPU.name!r}")
+    return SharedImageSession(session, graph, options, device, reader)

@@ -28,7 +28,7 @@ RANKS = {
 
 _ALIASES = {"logits_to_keep": "num_logits_to_keep", "total_seq_len": "total_sequence_length"}
 _GENAI_ROLES = ("input_ids", "attention_mask", "position_ids")
-_IN_PLACE_ROLES = {"input_ids", "attention_mask", "position_ids", "seqlens_k", "total_sequence_length"}
+_IN_PLACE_ROLES = {"input_ids", "inputs_embeds", "attention_mask", "position_ids", "seqlens_k", "total_sequence_length"}
 _FORGETS = "Slice"
 """The operator that gives a part: a cache that it computes may be shorter than the sequence."""
 
@@ -105,7 +105,7 @@ def read_decoder(folder: OnnxFolder) -> DecoderGraph:
         logits=logits,
         vocab_size=_vocab_size(folder, logits),
         context_length=_context_length(folder),
-        appends_in_place=not states and "input_ids" in roles and _appends_in_place(file, roles, caches, logits),
+        appends_in_place=not states and _appends_in_place(file, roles, caches, logits),
         states=states,
     )
 
@@ -147,10 +147,13 @@ def _appends_in_place(
     """Say whether all attention is GroupQueryAttention over a cache like that of our own graphs.
 
     It takes rows of several lengths from the mask, or from ``seqlens_k``. The logits must be float32, of all positions.
+    Positions of three axes are kept beside a slot's cache, which a shared one has no place for.
     """
+    tokens = roles["input_ids" if "input_ids" in roles else "inputs_embeds"]
+    on_axes = "position_ids" in roles and len(roles["position_ids"].shape) == 3
     names = {f"past_key_values.{layer}.{part}" for layer in range(len(caches) // 2) for part in ("key", "value")}
     output = file.outputs[logits]
-    all_positions = len(output.shape) == 3 and output.shape[1] == roles["input_ids"].shape[1]
+    all_positions = len(output.shape) == 3 and output.shape[1] == tokens.shape[1]
     return (
         file.op_types.get("GroupQueryAttention", 0) * 2 == len(caches)
         and not file.op_types.get("MultiHeadAttention", 0)
@@ -158,6 +161,7 @@ def _appends_in_place(
         and all(cache.present == cache.past.replace("past_key_values", "present") for cache in caches)
         and len({(cache.num_heads, cache.head_dim) for cache in caches}) == 1
         and roles.keys() <= _IN_PLACE_ROLES
+        and not on_axes
         and ("attention_mask" in roles or {"seqlens_k", "total_sequence_length"} <= roles.keys())
         and all(file.inputs[cache.past].dtype == "float32" for cache in caches)
         and output.dtype == "float32"

@@ -12,6 +12,9 @@ from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder
 
 GENERATION_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "logits_rows")
+VECTORS = "inputs_embeds"
+"""In place of input_ids, where a model reads images: float ``(rows, sequence, hidden_size)``."""
+
 POSITIONS = "position_ids"
 GENERATION_OUTPUTS = ("logits", "top_logits", "top_token_ids")
 STATE_PLACES = 3
@@ -28,6 +31,7 @@ class GenerationGraph:
 
     ``caches`` are the key-value heads and their size, of each layer's keys and of its values alike.
     ``states`` are the shapes, without the batch, of what layers keep of a sequence that do not attend: float32.
+    ``takes_vectors``: it takes vectors in place of token ids, in the type of the cache.
     """
 
     caches: tuple[tuple[int, int], ...]
@@ -37,6 +41,7 @@ class GenerationGraph:
     cache_dtype: str = "float32"
     takes_positions: bool = False
     states: tuple[tuple[int, ...], ...] = ()
+    takes_vectors: bool = False
 
     def cache_shapes(self, num_rows: int, length: int) -> list[tuple[int, int, int, int]]:
         """Return the shape of each cached tensor, in the order of :func:`cache_names`."""
@@ -64,7 +69,8 @@ def is_generation(file: OnnxFile) -> bool:
     cache = {f"past_key_values.{layer}.{part}" for layer in range(layers) for part in ("key", "value")}
     presents = {name.replace("past_key_values", "present") for name in cache}
     states = [state_names(index) for index in range(_num_states(file))]
-    inputs = {*GENERATION_INPUTS, *cache, *(past for past, _ in states)}
+    tokens, *others = GENERATION_INPUTS
+    inputs = {VECTORS if VECTORS in file.inputs else tokens, *others, *cache, *(past for past, _ in states)}
     outputs = {*GENERATION_OUTPUTS, *presents, *(present for _, present in states)}
     return layers > 0 and set(file.inputs) - {POSITIONS} == inputs and set(file.outputs) == outputs
 
@@ -82,6 +88,7 @@ def read_generation(folder: OnnxFolder) -> GenerationGraph:
         cache_dtype=_cache_dtype(file),
         takes_positions=POSITIONS in file.inputs,
         states=tuple(tuple(_fixed(file, each.name, size) for size in each.shape[1:]) for each in pasts),
+        takes_vectors=VECTORS in file.inputs,
     )
 
 
@@ -92,6 +99,7 @@ def shared_kv(decoder: DecoderGraph) -> GenerationGraph:
         vocab_size=decoder.vocab_size,
         num_top_logits=min(NUM_TOP_LOGITS, decoder.vocab_size),
         context_length=decoder.context_length,
+        takes_vectors=decoder.takes_vectors,
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from jan_ort_backends import ImageInput, ModelError
 from jan_ort_backends.graph_names import has_image_parts
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
+from jan_ort_onnxruntime.graphs.embedding_graph import EmbeddingGraph
 from jan_ort_onnxruntime.graphs.folder_layouts import find_image_graphs, graph_names
+from jan_ort_onnxruntime.graphs.generation_graph import GenerationGraph
 from jan_ort_onnxruntime.graphs.onnx_file import OnnxFile
 from jan_ort_onnxruntime.graphs.onnx_folder import OnnxFolder, read_json
 from jan_ort_onnxruntime.graphs.recognition import Graph
@@ -45,14 +47,14 @@ def read_image_parts(folder: OnnxFolder, graph: Graph) -> ImageParts | None:
     Raises: ModelError naming what is missing or not known.
     """
     refuse_package(folder.path)
-    if isinstance(graph, DecoderGraph) and graph.takes_vectors:
+    if not isinstance(graph, EmbeddingGraph) and graph.takes_vectors:
         return _read(folder, graph)
     if has_image_parts(graph_names(folder.path)):
         raise ModelError(f"{folder.model_path} has graphs for images beside it, and no input inputs_embeds")
     return None
 
 
-def _read(folder: OnnxFolder, graph: DecoderGraph) -> ImageParts:
+def _read(folder: OnnxFolder, graph: DecoderGraph | GenerationGraph) -> ImageParts:
     names = find_image_graphs(folder.path)
     vision, embed = (OnnxFile.read(folder.path / names[part]) for part in ("vision_encoder", "embed_tokens"))
     for file in (vision, embed):
@@ -61,7 +63,7 @@ def _read(folder: OnnxFolder, graph: DecoderGraph) -> ImageParts:
     model, config = read_json(folder.path / "config.json", {}), ProcessorConfig.read(folder.path)
     processor = _processor(folder, model, config)
     _check_inputs(vision, embed, processor.inputs)
-    positions = graph.inputs.get("position_ids")
+    positions = graph.inputs.get("position_ids") if isinstance(graph, DecoderGraph) else None
     if processor.has_axes and (positions is None or len(positions.shape) != 3):
         raise ModelError(f"{folder.model_path} takes no position_ids of three axes, which images of this model need")
     hashes = [replace(folder, file=file).weights_hash for file in (folder.file, vision, embed)]

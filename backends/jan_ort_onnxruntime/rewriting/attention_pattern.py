@@ -205,7 +205,7 @@ def _product(nodes: Mapping[str, Node], name: str, ends: frozenset[str], *, repe
             factors.append(inner[1])
             name = inner[0]
             continue
-        elif not (node.op_type in _PASSES or (repeats and node.op_type in ("Reshape", "Expand"))):
+        elif not (node.op_type in _PASSES or (repeats and node.op_type in ("Reshape", "Expand", "Tile"))):
             break
         name = node.inputs[0]
     return Product(name, tuple(factors), is_swapped, tuple(axes))

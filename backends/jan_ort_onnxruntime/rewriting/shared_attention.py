@@ -30,7 +30,7 @@ _PACKED = "jan_ort.packed_heads"
 _MIXES_ROWS = {"ReduceMax", "ReduceMin", "DynamicQuantizeLinear", "com.microsoft.DynamicQuantizeMatMul", "NonZero"}
 """Operators whose result for a sequence depends on what else is in its run: the scale of all rows' activations."""
 
-_KNOWN_ROLES = {"input_ids", "attention_mask", POSITIONS, "num_logits_to_keep", *_LENGTHS}
+_KNOWN_ROLES = {"input_ids", "inputs_embeds", "attention_mask", POSITIONS, "num_logits_to_keep", *_LENGTHS}
 
 
 @dataclass(frozen=True, slots=True)

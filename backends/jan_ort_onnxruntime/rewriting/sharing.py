@@ -19,6 +19,7 @@ from jan_ort_onnxruntime.rewriting.graph_parts import GraphParts, NotExact, make
 from jan_ort_onnxruntime.rewriting.masks import find_window
 from jan_ort_onnxruntime.rewriting.shared_attention import Measured, rewrite
 from jan_ort_onnxruntime.rewriting.small_values import (
+    Given,
     Shapes,
     SmallValues,
     inputs_with_cache,
@@ -73,10 +74,13 @@ class SharingGraph:
         return session
 
 
-def share_cache(path: Path, graph: DecoderGraph, threads: int, *, measures_cache: bool = False) -> SharingGraph:
+def share_cache(
+    path: Path, graph: DecoderGraph, threads: int, *, given: Given = np.asarray, measures_cache: bool = False
+) -> SharingGraph:
     """Rewrite the decoder in ``path``, whose weights are loaded once for that. Raises: NotExact saying why not.
 
-    ``measures_cache``: the graph is asked how many heads its cache has, and of which size, as it does not say it.
+    ``given`` makes of token ids what the graph takes. ``measures_cache``: the graph is asked how many heads its cache
+    has, and of which size, as it does not say it.
     """
     _check_cache(graph)
     try:
@@ -90,10 +94,10 @@ def share_cache(path: Path, graph: DecoderGraph, threads: int, *, measures_cache
     folder = str(path.resolve().parent)
     session, wanted = _load_probe(parts, found, values.shapes, folder, threads)
     if measures_cache:
-        graph = replace(graph, caches=_measured_caches(session, graph))
+        graph = replace(graph, caches=_measured_caches(session, graph, given))
         _check_cache(graph)
-    shapes = probe_shapes(session, graph, wanted)
-    token_ids, logits = _probe_logits(session, graph)
+    shapes = probe_shapes(session, graph, given, wanted)
+    token_ids, logits = _probe_logits(session, graph, given)
     values.load(folder, shapes)
     measured = [(each, _measure(each, values, shapes, graph.context_length)) for each in found]
     new, decoder = rewrite(parts, graph, measured, {name for name in positions if _counts_on(name, values)})
@@ -160,10 +164,10 @@ def _load_probe(
     return load(replace(parts, nodes=(*parts.nodes, *shapes), outputs=outputs), folder, threads), wanted
 
 
-def _measured_caches(session: ort.InferenceSession, graph: DecoderGraph) -> tuple[CacheTensor, ...]:
+def _measured_caches(session: ort.InferenceSession, graph: DecoderGraph, given: Given) -> tuple[CacheTensor, ...]:
     """Return the caches in the sizes that the graph gives them after one token; what is empty can have any before."""
     presents = [cache.present for cache in graph.caches]
-    found = run(session, presents, inputs_with_cache(graph, np.zeros(1, np.int64), 0))
+    found = run(session, presents, inputs_with_cache(graph, given(np.zeros(1, np.int64)), 0))
     if any(present.ndim != 4 for present in found):
         raise NotExact("its cache is not (batch, heads, tokens, size)")
     return tuple(
@@ -172,11 +176,13 @@ def _measured_caches(session: ort.InferenceSession, graph: DecoderGraph) -> tupl
     )
 
 
-def _probe_logits(session: ort.InferenceSession, graph: DecoderGraph) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _probe_logits(
+    session: ort.InferenceSession, graph: DecoderGraph, given: Given
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return some tokens, from all over the vocabulary, with the original's logits."""
     count = min(NUM_PROOF_TOKENS, graph.context_length)
     token_ids = np.arange(1, 1 + count) * graph.vocab_size // (1 + count)
-    (logits,) = run(session, [graph.logits], inputs_with_cache(graph, token_ids, 0))
+    (logits,) = run(session, [graph.logits], inputs_with_cache(graph, given(token_ids), 0))
     if logits.dtype != np.float32 or logits.shape != (1, count, graph.vocab_size):
         raise NotExact("its logits are not float32, or not those of every position")
     return token_ids, logits[0]

@@ -6,7 +6,7 @@ each dimension is a sum of the new tokens, the past ones and a constant. So a ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,9 @@ from jan_ort_onnxruntime.sessions.row_tokens import RowTokens
 
 Shapes = Mapping[str, NDArray[np.int64]]
 """The outputs of Shape nodes: for each dimension how often the new tokens, the past ones and 1 are in it."""
+
+Given = Callable[[NDArray[np.int64]], NDArray[Any]]
+"""What a graph takes of tokens: their ids as they are, or their vectors."""
 
 _INT64 = 7
 _FAILURES: tuple[type[Exception], ...] = (*ORT_ERRORS, MemoryError)
@@ -89,22 +92,24 @@ def load(parts: GraphParts, folder: str, threads: int = 1) -> ort.InferenceSessi
         raise NotExact(f"ONNX Runtime does not load a part of it: {message_line(error)}") from error
 
 
-def probe_shapes(session: ort.InferenceSession, graph: DecoderGraph, names: Iterable[str]) -> Shapes:
+def probe_shapes(session: ort.InferenceSession, graph: DecoderGraph, given: Given, names: Iterable[str]) -> Shapes:
     """Return the fits of the outputs ``names`` of Shape nodes, by runs of a few tokens. Raises: NotExact."""
     names = sorted(names)
-    seen = [_run(session, graph, names, new, past) for new, past in _FIRST_RUNS]
+    seen = [_run(session, graph, given, names, new, past) for new, past in _FIRST_RUNS]
     fits = {}
     for name, first, more_new, more_past in zip(names, *seen, strict=True):
         by_new, by_past = more_new - first, (more_past - first) // 2
         fits[name] = np.stack([by_new, by_past, first - 2 * by_new - 3 * by_past], axis=1)
-    again = _run(session, graph, names, 4, 2)
+    again = _run(session, graph, given, names, 4, 2)
     if any((fits[name] @ np.array([4, 2, 1]) != found).any() for name, found in zip(names, again, strict=True)):
         raise NotExact("its shapes are no sums of the numbers of tokens")
     return fits
 
 
-def _run(session: ort.InferenceSession, graph: DecoderGraph, names: list[str], new: int, past: int) -> list[Any]:
-    return run(session, names, inputs_with_cache(graph, np.zeros(new, np.int64), past)) if names else []
+def _run(
+    session: ort.InferenceSession, graph: DecoderGraph, given: Given, names: list[str], new: int, past: int
+) -> list[Any]:
+    return run(session, names, inputs_with_cache(graph, given(np.zeros(new, np.int64)), past)) if names else []
 
 
 def run(session: ort.InferenceSession, names: list[str], feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
@@ -115,9 +120,9 @@ def run(session: ort.InferenceSession, names: list[str], feeds: Mapping[str, NDA
         raise NotExact(f"a part of it does not run alone: {message_line(error)}") from error
 
 
-def inputs_with_cache(graph: DecoderGraph, token_ids: NDArray[np.int64], past: int) -> dict[str, NDArray[Any]]:
-    """Return all inputs of a sequence whose past tokens have keys and values of 0."""
-    feeds = dict(inputs_alone(graph, RowTokens.counted(token_ids, past), past, len(token_ids)))
+def inputs_with_cache(graph: DecoderGraph, values: NDArray[Any], past: int) -> dict[str, NDArray[Any]]:
+    """Return all inputs of a sequence of token ids, or vectors, whose past tokens have keys and values of 0."""
+    feeds = dict(inputs_alone(graph, RowTokens.counted(values, past), past, len(values)))
     for cache in graph.caches:
         feeds[cache.past] = np.zeros((1, cache.num_heads, past, cache.head_dim), np.float32)
     return feeds

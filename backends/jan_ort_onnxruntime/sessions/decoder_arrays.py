@@ -35,12 +35,16 @@ def inputs_alone(graph: DecoderGraph, tokens: RowTokens, past: int, num_logits: 
     return _by_name(graph, values)
 
 
-def inputs_of_run(graph: DecoderGraph, run: Run) -> dict[str, NDArray[Any]]:
-    """Return the graph's inputs by its own names, for rows of several lengths that are padded on the right."""
+def inputs_of_run(graph: DecoderGraph, run: Run, vectors: NDArray[Any] | None = None) -> dict[str, NDArray[Any]]:
+    """Return the graph's inputs by its own names, for rows of several lengths that are padded on the right.
+
+    ``vectors`` ``(rows, sequence, size)`` are for a graph that takes them in place of token ids.
+    """
     ends = run.seqlens_k.astype(np.int64)[:, np.newaxis]  # (rows, 1)
     total = int(ends.max()) + 1
     values: dict[str, NDArray[np.generic]] = {
         "input_ids": run.token_ids,
+        "inputs_embeds": run.token_ids if vectors is None else vectors,
         "attention_mask": (np.arange(total) <= ends).astype(np.int64),
         "position_ids": run.positions(),
         "num_logits_to_keep": np.array([0]),  # all

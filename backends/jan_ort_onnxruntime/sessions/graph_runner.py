@@ -9,11 +9,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
-from jan_ort_onnxruntime.graphs.generation_graph import POSITIONS, GenerationGraph, shared_kv
+from jan_ort_onnxruntime.graphs.generation_graph import POSITIONS, VECTORS, GenerationGraph, shared_kv
 from jan_ort_onnxruntime.kv.kv_rows import KVRows
 from jan_ort_onnxruntime.kv.state_rows import StateRows
 from jan_ort_onnxruntime.providers.provider_table import CPU_PROVIDER
 from jan_ort_onnxruntime.sessions.decoder_arrays import find_largest, inputs_of_run
+from jan_ort_onnxruntime.sessions.run_vectors import RunVectors
 from jan_ort_onnxruntime.sessions.step_plan import Run
 
 MAX_BINDINGS = 16
@@ -53,11 +54,11 @@ class StepBinding:
     ) -> None:
         self.io_binding: ort.IOBinding = session.io_binding()
         self._in_place = in_place
-        self._inputs: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {}
+        self._inputs: dict[str, NDArray[np.generic]] = {}
         self._outputs: tuple[StepBuffers, int, int] | None = None
         kv_rows.bind(self.io_binding, first_row, end_row)
 
-    def feed(self, name: str, array: NDArray[np.int64] | NDArray[np.int32]) -> None:
+    def feed(self, name: str, array: NDArray[np.generic]) -> None:
         """Copy ``array`` to where the graph reads the input."""
         own = self._inputs.get(name)
         if own is not None and own.shape == array.shape:
@@ -82,7 +83,10 @@ class GraphRunner:
 
     Where no logits are wanted, one row of them is computed and left: some versions of ONNX Runtime need it, and with a
     graph that takes positions, for its attention does not rotate by itself, no GPU is to get an empty tensor.
+    ``vectors`` are those that a graph takes in place of token ids.
     """
+
+    vectors: RunVectors | None = None
 
     def __init__(self, session: ort.InferenceSession, kv_rows: KVRows, graph: GenerationGraph) -> None:
         version = tuple(int(part) for part in ort.__version__.split(".")[:2])
@@ -101,14 +105,17 @@ class GraphRunner:
         if not len(wanted) and self._unwanted is not None:
             wanted, buffers, first = _FIRST_ROW, self._unwanted, 0
         binding = self._binding(run.first_row, run.first_row + run.token_ids.shape[0])
-        self._feed(binding, run)
+        self._feed(binding, run, run_options)
         binding.feed("logits_rows", wanted)
         binding.write_to(buffers, first, first + len(wanted))
         self._session.run_with_iobinding(binding.io_binding, run_options)
 
-    def _feed(self, binding: StepBinding, run: Run) -> None:
+    def _feed(self, binding: StepBinding, run: Run, run_options: ort.RunOptions) -> None:
         """Give the graph the run's tokens and where they are; a graph with further inputs gets them here."""
-        binding.feed("input_ids", run.token_ids)
+        if self.vectors is None:
+            binding.feed("input_ids", run.token_ids)
+        else:
+            binding.feed(VECTORS, self.vectors.of(run, run_options))
         binding.feed("seqlens_k", run.seqlens_k)
         binding.feed("total_sequence_length", np.array([run.seqlens_k.max() + 1], np.int32))
         if self._takes_positions:
@@ -176,7 +183,8 @@ class MaskedRunner(GraphRunner):
         """Run once; the logits go to the rows of ``buffers`` from ``first`` on. Raises what ONNX Runtime raises."""
         num_rows, width = run.token_ids.shape
         binding = self._binding(run.first_row, run.first_row + num_rows)
-        for name, array in inputs_of_run(self._decoder, run).items():
+        vectors = None if self.vectors is None else self.vectors.of(run, run_options)
+        for name, array in inputs_of_run(self._decoder, run, vectors).items():
             binding.feed(name, array)
         every = np.empty((num_rows, width, self._decoder.vocab_size), np.float32)
         binding.io_binding.bind_output(self._decoder.logits, "cpu", 0, np.float32, every.shape, every.ctypes.data)

@@ -19,7 +19,7 @@ ROOMS: Mapping[str, set[str]] = {
     "opening": {"graphs", "images", "providers", "rewriting", "session_settings", "sessions"},
     "rewriting": {"graphs", "providers", "sessions"},
     "sessions": {"graphs", "images", "kv", "providers"},
-    "images": {"graphs", "providers"},
+    "images": {"graphs", "providers", "session_settings"},
     "kv": {"graphs", "providers"},
     "providers": {"graphs", "session_settings"},
     "graphs": set(),
