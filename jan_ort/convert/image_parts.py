@@ -11,7 +11,12 @@ from jan_ort.convert.architectures.decoder_config import DecoderConfig
 from jan_ort.convert.decoder_folder import Report, write_decoder
 from jan_ort.convert.folder_files import write_json
 from jan_ort.convert.graph.onnx_writer import OnnxWriter
-from jan_ort.convert.graph.vector_decoder import VectorDecoderGraph, without_embedding, write_embedding
+from jan_ort.convert.graph.vector_decoder import (
+    SeparateVectorDecoderGraph,
+    VectorDecoderGraph,
+    without_embedding,
+    write_embedding,
+)
 from jan_ort.convert.inputs.checkpoint import Checkpoint
 from jan_ort.convert.inputs.mmproj_file import open_mmproj
 from jan_ort.convert.towers import read_tower
@@ -44,7 +49,8 @@ def write_image_graphs(
     write_embedding(target, model, decoder, config, weights)
     with OnnxWriter(target, "decoder_model_merged") as writer:
         vectors = without_embedding(config)
-        graph = VectorDecoderGraph(model, decoder, vectors, writer, weights, layers, tower.operations)
+        kind = SeparateVectorDecoderGraph if tower.operations.separates else VectorDecoderGraph
+        graph = kind(model, decoder, vectors, writer, weights, layers, tower.operations)
         write_decoder(graph, model, decoder, report)
     _write_processor(target, tower)
 

@@ -18,6 +18,7 @@ from jan_ort_backends import EMBEDDED, OpenOptions, Session, SlotTokens
 from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
 from jan_ort_onnxruntime import backend
+from jan_ort_onnxruntime.sessions.image_session import SharedImageSession
 from tests.backends.onnxruntime.test_image_models import IMAGES, picture, vector_id
 from tests.convert.gguf_proof import mean_kl
 from tests.fixtures.image_ggufs import FOLDER, KINDS, ReadingModel, llama, towers, write
@@ -76,6 +77,25 @@ def test_8_bits_stay_near(name: str, converted: Callable[[str, Weights], Path]) 
     ours = np.stack([prefilled(session, name, conversation) for conversation in GOLDEN[name]])
 
     assert mean_kl(np.array([each["logits"] for each in GOLDEN[name].values()]), ours) < 2e-3
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_sequences_run_together_where_images_are_vectors_alone(
+    weights: Weights, converted: Callable[[str, Weights], Path]
+) -> None:
+    session = backend.open(converted("idefics3", weights), OpenOptions(num_slots=2))
+    image = session.encode_image(picture(1), "low")
+    rows = [
+        SlotTokens(0, np.concatenate([[5, 9], image.token_ids, [7]]), embedded=image.runs),
+        SlotTokens(1, np.arange(3, 6 + len(image.token_ids))),
+    ]
+
+    together = session.step(rows).logits.copy()
+
+    assert isinstance(session, SharedImageSession)
+    for row, logits in zip(rows, together, strict=True):
+        session.truncate(row.slot, 0)
+        np.testing.assert_array_equal(session.step([row]).logits[0], logits)
 
 
 @pytest.mark.slow

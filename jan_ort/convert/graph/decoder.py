@@ -72,12 +72,15 @@ class DecoderGraph:
 
     def _declare_inputs(self) -> None:
         writer = self._writer
-        writer.input("input_ids", np.int64, ["batch", "sequence"])
+        self._declare_tokens()
         writer.input("seqlens_k", np.int32, ["batch"])
         writer.input("total_sequence_length", np.int32, [1])
         writer.input("logits_rows", np.int64, ["num_logits"])
         for name, cached in self._caches("past_key_values"):
             writer.input(name, self._dtype, cached)
+
+    def _declare_tokens(self) -> None:
+        self._writer.input("input_ids", np.int64, ["batch", "sequence"])
 
     def _declare_outputs(self) -> None:
         writer = self._writer

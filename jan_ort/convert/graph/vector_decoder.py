@@ -1,4 +1,4 @@
-"""The graphs decoder_model_merged and embed_tokens: a decoder of vectors, and the vectors of tokens."""
+"""The graphs decoder_model_merged and embed_tokens: decoders of vectors, and the vectors of tokens."""
 
 from __future__ import annotations
 
@@ -20,20 +20,32 @@ _NUM_LOGITS = "num_logits_to_keep"
 
 
 class VectorDecoderGraph(DecoderGraph):
+    """A decoder with the input inputs_embeds, ``(batch, sequence, hidden_size)``, in place of input_ids."""
+
+    _operations: VectorOperations
+
+    def _declare_tokens(self) -> None:
+        self._writer.input(VECTORS, self._dtype, ["batch", "sequence", self._config.hidden_size])
+
+    def _head_tensor(self) -> str:
+        """Return the tensor of the head: a tied one is the embedding, which no node of this graph has."""
+        tensors = self._decoder.tensors
+        return tensors.head if self._source.has_tensor(f"{tensors.head}.weight") else tensors.embedding
+
+
+class SeparateVectorDecoderGraph(VectorDecoderGraph):
     """A decoder of one sequence at a time, whose cache comes back longer.
 
     Inputs and outputs have the names and shapes that transformers.js' graphs have; logits, float32
     ``(num_logits, vocab_size)``, are those of the last num_logits_to_keep positions.
     """
 
-    _operations: VectorOperations
-
     def _metadata(self) -> dict[str, str]:
         return {}
 
     def _declare_inputs(self) -> None:
         writer = self._writer
-        writer.input(VECTORS, self._dtype, ["batch", "sequence", self._config.hidden_size])
+        self._declare_tokens()
         for name, (dtype, shape) in self._operations.inputs.items():
             writer.input(name, dtype, shape)
         writer.input(_NUM_LOGITS, np.int64, [1])
@@ -56,11 +68,6 @@ class VectorDecoderGraph(DecoderGraph):
         end = writer.initializer("logits.end", np.array([np.iinfo(np.int64).max]))
         axes = writer.initializer("logits.axes", np.zeros(1, np.int64))
         self._logits(writer.node("Slice", [flat, first, end, axes], ["logits_rows.out"]))
-
-    def _head_tensor(self) -> str:
-        """Return the tensor of the head: a tied one is the embedding, which no node of this graph has."""
-        tensors = self._decoder.tensors
-        return tensors.head if self._source.has_tensor(f"{tensors.head}.weight") else tensors.embedding
 
 
 def without_embedding(config: DecoderConfig) -> DecoderConfig:

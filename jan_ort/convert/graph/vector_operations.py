@@ -1,4 +1,4 @@
-"""The operations of a decoder that reads vectors instead of tokens, of one sequence at a time."""
+"""The operations of a decoder that reads vectors instead of tokens."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ TOTAL = "total_sequence_length"
 
 
 class VectorOperations(OnnxOperations):
-    """What the decoder reads is the input inputs_embeds, ``(1, sequence, hidden_size)``.
+    """What the decoder reads is the input inputs_embeds, ``(batch, sequence, hidden_size)``.
 
-    ``inputs``: what else it takes beside caches and positions, int32 or int64, with its shape.
+    ``separates``: it runs one sequence at a time, for more is told of an image than its vectors. ``inputs``: what such
+    a graph takes beside caches and positions, int32 or int64, with its shape.
     """
 
+    separates: ClassVar[bool] = False
     inputs: ClassVar[Mapping[str, tuple[type[np.generic], list[int | str]]]] = {
         "seqlens_k": (np.int32, ["batch"]),
         TOTAL: (np.int32, [1]),
@@ -47,6 +49,8 @@ class AxesOperations(VectorOperations):
 
     Source: Wang et al. 2024, arXiv:2409.12191, section 2.1.
     """
+
+    separates = True
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -88,6 +92,7 @@ class BothWaysOperations(VectorOperations):
     Source: Gemma Team 2025, arXiv:2503.19786, section 2.1.
     """
 
+    separates = True
     inputs: ClassVar[Mapping[str, tuple[type[np.generic], list[int | str]]]] = {
         TOTAL: (np.int32, [1]),
         KINDS: (np.int64, ["batch", "sequence"]),
