@@ -32,7 +32,7 @@ def told(page: str, folder: Path) -> str:
 def test_first_chat(tmp_path: Path) -> None:
     output = told("first-chat", tmp_path)
 
-    assert "Paris" in output
+    assert "Oslo" in output
     assert "> Which of them is the longest?" in output
 
 
