@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -46,11 +47,34 @@ def fetch(url: str, allowed: Collection[str], resolve: Resolve = public_address,
     ends_at = time.monotonic() + limit_s
     for _ in range(MAX_REDIRECTS + 1):
         place = _checked(url, allowed)
-        found = _ask(place, resolve(place.host, place.port), ends_at)
+        found = _ask(place, _address(place, resolve, ends_at), ends_at)
         if isinstance(found, ImageFile):
             return found
         url = urljoin(url, found)
     raise ImageError(f"it redirects more than {MAX_REDIRECTS} times")
+
+
+def _address(place: _Place, resolve: Resolve, ends_at: float) -> str:
+    """Return the address of a place. Raises: ImageError, also if none is found in time.
+
+    The system's resolver waits for a name server as long as it likes, and cannot be ended: it is left to itself.
+    """
+    answers: SimpleQueue[str | Exception] = SimpleQueue()
+
+    def find() -> None:
+        try:
+            answers.put(resolve(place.host, place.port))
+        except Exception as error:  # raised again by whoever waits
+            answers.put(error)
+
+    threading.Thread(target=find, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(0.0, ends_at - time.monotonic()))
+    except Empty as error:
+        raise ImageError(f"no address of {place.host} was found in time") from error
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _checked(url: str, allowed: Collection[str]) -> _Place:

@@ -102,6 +102,20 @@ def test_time_is_bounded_however_slowly_bytes_come(port: int) -> None:
     assert time.monotonic() - started < 8
 
 
+def test_time_is_bounded_however_long_a_name_takes() -> None:
+    released, started = threading.Event(), time.monotonic()
+
+    def resolve(host: str, port: int) -> str:
+        released.wait()
+        return "127.0.0.1"
+
+    with pytest.raises(ImageError, match=r"no address of pictures\.test was found in time"):
+        fetch("http://pictures.test/a.png", ["pictures.test"], resolve, 0.2)
+    released.set()
+
+    assert time.monotonic() - started < 8
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [
