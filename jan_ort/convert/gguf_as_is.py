@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from jan_ort.convert.folder_files import describe, recommended_sampling, write_chat_template, write_configs, write_json
@@ -52,6 +53,9 @@ def _write_tokenizer(target: Path, model: GgufFile) -> tuple[Vocabulary, bool]:
 
 
 def _link(source: Path, target: Path, progress: Progress) -> None:
+    if sys.platform == "win32" and not os.access(source, os.W_OK):
+        copy_in_blocks(source, target, progress)  # Windows removes no link to a read-only file
+        return
     try:
         os.link(source.resolve(), target)
     except OSError:  # another file system, or one without links

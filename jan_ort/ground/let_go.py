@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 import traceback
+from collections.abc import Callable
+
+PATIENCE_S = 10.0
+"""How long others may hold a file that is new: Windows' scanners of viruses and its search open each for a moment."""
+
+_PAUSE_S = 0.1
 
 
 def let_go() -> None:
@@ -19,3 +26,17 @@ def let_go() -> None:
             traceback.clear_frames(error.__traceback__)
             left += error.__cause__, error.__context__
     gc.collect()
+
+
+def patiently(change: Callable[[], object]) -> None:
+    """Rename or remove files by ``change``, on Windows again and again while somebody holds one. Raises: OSError."""
+    until = time.monotonic() + (PATIENCE_S if sys.platform == "win32" else 0.0)
+    while True:
+        try:
+            change()
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return

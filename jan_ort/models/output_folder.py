@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jan_ort.ground.let_go import let_go
+from jan_ort.ground.let_go import let_go, patiently
 from jan_ort.ground.model_errors import ConversionError
 
 
@@ -28,7 +28,7 @@ def output_folder(target: Path) -> Iterator[Path]:
         let_go()
         if target.exists():
             target.rmdir()
-        partial.rename(target)
+        patiently(lambda: partial.rename(target))
     finally:
         let_go()
         shutil.rmtree(partial, ignore_errors=True)

@@ -35,6 +35,14 @@ _OF_REQUESTS = (
 
 
 class _Handler(RotatingFileHandler):
+    def doRollover(self) -> None:  # noqa: N802
+        """Go over to the other file, or begin this one anew where somebody reads one: Windows renames neither then."""
+        try:
+            super().doRollover()
+        except PermissionError:
+            self.stream = self._open()
+            self.stream.truncate(0)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Give up, as on a disk that is full: stderr still has the log."""
         logging.getLogger().removeHandler(self)

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from jan_ort.ground.json_object import object_in, read_object_or_empty, text_in
+from jan_ort.ground.let_go import patiently
 from jan_ort.ground.model_errors import CacheError, ModelFolderError
 from jan_ort.models.cache.manifest import find_damage, is_current
 from jan_ort.models.cache.model_cache import check_readable, maker_lock
@@ -84,8 +85,8 @@ def remove_cached(model: CachedModel) -> None:
                 )
             # A first rename, so that no start finds half a model; what an interruption leaves is removed later.
             gone = model.folder.with_name(f".tmp-{model.folder.name}-{secrets.token_hex(4)}")
-            model.folder.rename(gone)
-            shutil.rmtree(gone)
+            patiently(lambda: model.folder.rename(gone))
+            patiently(lambda: shutil.rmtree(gone))
     except Timeout as error:
         raise CacheError(f"another process is making {model.folder.name}; wait until it has ended") from error
     except OSError as error:

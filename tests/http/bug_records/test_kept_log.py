@@ -116,6 +116,23 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
     assert (len(sizes), max(sizes) <= MAX_LOG_BYTES) == (2, True)
 
 
+def test_a_log_that_somebody_reads_goes_on_and_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows renames and removes no file that is open."""
+
+    def refuse(*paths: object) -> None:
+        raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+
+    keep_log(Settings.read(cache_dir=tmp_path))
+    monkeypatch.setattr("os.rename", refuse)
+
+    for number in range(3 * MAX_LOG_BYTES // 1000):
+        logger.info("line %d %s", number, "x " * 500)
+
+    (path,) = kept(record_folder(tmp_path), LOG)
+    assert path.stat().st_size <= MAX_LOG_BYTES
+    assert f"line {number} " in path.read_text()
+
+
 def test_logs_of_earlier_servers_go(tmp_path: Path) -> None:
     folder = record_folder(tmp_path)
     folder.mkdir()

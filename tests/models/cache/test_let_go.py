@@ -13,9 +13,12 @@ import psutil
 import pytest
 
 from jan_ort.convert import convert_gguf
+from jan_ort.ground import let_go
+from jan_ort.models.cache.cached_models import find_cached, remove_cached
 from jan_ort.models.cache.manifest import CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
 from jan_ort.models.output_folder import output_folder
+from tests.cli.commands.running import cache_model
 from tests.convert.tiny_llama import TinyLlama
 
 KEY = CacheKey("Tiny Model", "ab" * 32, "int8")
@@ -98,3 +101,49 @@ def test_an_error_that_others_have_caused_holds_nothing_either(tmp_path: Path, w
 
     assert watch.num_mapped > 0
     assert watch.held == []
+
+
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Windows with a scanner: it holds each new folder for a moment, so the first two attempts to change it fail."""
+    tried: list[str] = []
+
+    def held(path: Path) -> None:
+        tried.append(path.name)
+        if tried.count(path.name) < 3:
+            raise PermissionError(5, "Access is denied", str(path))
+
+    rename, remove = Path.rename, shutil.rmtree
+    monkeypatch.setattr(Path, "rename", lambda path, target: held(path) or rename(path, target))
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **how: how or held(path) or remove(path, **how))
+    monkeypatch.setattr(let_go, "_PAUSE_S", 0.0)
+    monkeypatch.setattr("jan_ort.ground.let_go.sys.platform", "win32")
+    return tried
+
+
+def test_a_folder_that_a_scanner_has_open_for_a_moment_is_renamed_then(tmp_path: Path, scanned: list[str]) -> None:
+    folder = ModelCache(tmp_path).get_or_build(KEY, lambda work, model: (model / "a").touch())
+    with output_folder(tmp_path / "named") as partial:
+        (partial / "b").touch()
+
+    assert [(folder / "a").exists(), (tmp_path / "named/b").exists()] == [True, True]
+    assert scanned.count("model") == 3
+
+
+def test_it_is_removed_then(tmp_path: Path, scanned: list[str]) -> None:
+    folder = cache_model(tmp_path, "mine")
+
+    remove_cached(find_cached(tmp_path, folder.name))
+
+    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == []
+
+
+def test_what_is_refused_for_good_is_an_error_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jan_ort.ground.let_go.sys.platform", "win32")
+    monkeypatch.setattr(let_go, "PATIENCE_S", 0.0)
+
+    def refuse() -> None:
+        raise PermissionError(5, "Access is denied")
+
+    with pytest.raises(PermissionError):
+        let_go.patiently(refuse)

@@ -32,6 +32,20 @@ def test_a_model_that_one_thread_has_opened_is_closed_by_another(tmp_path: Path)
     assert list(tmp_path.rglob("*.use-*")) == []
 
 
+def test_a_mark_that_its_owner_is_just_removing_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = cache_model(tmp_path, "mine")
+    mark = folder.with_name(f".{folder.name}.use-1-left")
+    mark.touch()
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+    assert users(folder) == []
+    assert len(used_by_a_thread_that_has_ended(folder)._lock.lock_file) > 0  # type: ignore[union-attr]
+
+
+def refuse(path: Path, missing_ok: bool = False) -> None:
+    raise PermissionError(5, "Access is denied", str(path))
+
+
 def test_a_mark_is_removed_only_when_its_lock_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use = used_by_a_thread_that_has_ended(cache_model(tmp_path, "mine"))
     unlink = Path.unlink

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from jan_ort.convert.gguf_as_is import keep_gguf
 from jan_ort.ground.file_blocks import BLOCK_BYTES
 from jan_ort.ground.model_errors import ConversionError
+from jan_ort.ground.progress import silent
 from jan_ort.ground.task import EMBED, GENERATE
 from jan_ort.models.folder import ModelFolder
 from jan_ort.models.sources import resolve_model
@@ -70,6 +72,23 @@ def test_the_file_is_the_same_and_takes_no_space_again(gguf: Path, tmp_path: Pat
     assert (folder / "model.gguf").samefile(gguf)
     assert [*folder.glob("*.onnx*")] == []
     assert json.loads((folder / "jan_ort.json").read_text())["weights"] == "as-is"
+
+
+def test_a_file_that_may_not_be_written_is_copied_on_windows_so_that_its_folder_can_be_removed(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jan_ort.convert.gguf_as_is.sys.platform", "win32")
+    monkeypatch.setattr("jan_ort.convert.gguf_as_is.os.access", lambda path, mode: False)
+
+    keep_gguf(gguf, new_folder(tmp_path), name="tiny", progress=silent)
+
+    assert (tmp_path / "kept/model.gguf").read_bytes() == gguf.read_bytes()
+    assert not (tmp_path / "kept/model.gguf").samefile(gguf)
+
+
+def new_folder(parent: Path) -> Path:
+    (parent / "kept").mkdir()
+    return parent / "kept"
 
 
 def test_tokenizer_template_and_tokens_are_those_of_the_converted_model(gguf: Path, tmp_path: Path) -> None:
