@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jan_ort_backends.failure_text import message_line, one_line
 from jan_ort_onnxruntime.providers import plugin_trial, windows_ml
 from jan_ort_onnxruntime.providers.flavours import provider_packages
+from jan_ort_onnxruntime.providers.provider_table import plugin_provider
 from jan_ort_onnxruntime.providers.windows_ml import Offered
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ def _register_offered(runtime: Any, offered: Offered) -> Registration:
     except BaseException as error:  # as with a distribution's
         return _unusable_offered(offered, _told(error))
     brought = tuple(sorted(_device_names(runtime) - before))
-    return Registration(None if brought else "it is registered and offers no device here", brought, by_windows=True)
+    untold = None if brought else "it is registered and offers no device here; update Windows and its drivers"
+    return Registration(untold, brought, by_windows=True)
 
 
 def _unusable_offered(offered: Offered, reason: str) -> Registration:
@@ -104,7 +106,8 @@ def _register(runtime: Any, distribution: str, package: str) -> Registration:
         return _unusable(distribution, _told(error))
     brought = tuple(sorted(_device_names(runtime) - before))
     if not brought:
-        return Registration(f"its library is registered and offers no device here ({name})")
+        remedy = plugin_provider(name).repair
+        return Registration(f"its library is registered and offers no device here ({name}); {remedy}")
     return Registration(None, brought)
 
 

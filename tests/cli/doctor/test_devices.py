@@ -169,9 +169,28 @@ def test_a_device_that_a_provider_computes_on_lacks_nothing(
 def test_a_provider_that_computes_on_the_processor_is_no_help_to_a_gpu(tmp_path: Path) -> None:
     root = machine(tmp_path, INTEL, nodes=("dri/renderD128",))
 
-    ((_, used, reason, _),) = said(root, works("openvino", "CPU"))
+    ((_, used, reason, remedy),) = said(root, works("openvino", "CPU"))
 
-    assert (used, "no provider for it is installed" in reason) == (None, True)
+    assert (used, reason) == (None, "provider openvino is installed and does not find it")
+    assert remedy == "sudo apt install intel-opencl-icd"
+
+
+@pytest.mark.parametrize(
+    ("device", "node", "brings", "remedy"),
+    [
+        (AMD, "dri/renderD128", "onnxruntime-ep-webgpu", "sudo apt install mesa-vulkan-drivers"),
+        (NVIDIA, "nvidiactl", "onnxruntime-ep-nv-tensorrt-rtx-cu13", "repair it"),
+    ],
+)
+def test_a_package_that_is_installed_and_brings_nothing_is_not_to_be_installed_again(
+    tmp_path: Path, device: str, node: str, brings: str, remedy: str
+) -> None:
+    absent = [ProviderTruth(name, False, False, "no such provider", "pip install") for name in ("cuda", "webgpu")]
+    library = ProviderTruth(brings, True, False, "its library offers no device here", "repair it")
+
+    ((_, used, reason, what),) = said(machine(tmp_path, device, nodes=(node,)), works("cpu"), *absent, library)
+
+    assert (used, reason, what) == (None, f"{brings}: its library offers no device here", remedy)
 
 
 def test_a_provider_that_fails_is_named_with_the_library_that_it_needs(tmp_path: Path) -> None:

@@ -94,6 +94,29 @@ def test_what_is_missing_is_named_with_what_to_do(seen: str, reason: str, remedy
     assert (truth.provider, truth.reason, remedy in truth.remedy) == (None, reason, True)
 
 
+@pytest.mark.parametrize(
+    ("providers", "reason", "remedy"),
+    [
+        (
+            [ProviderTruth("windowsml QNNExecutionProvider", False, False, "it is not installed", "install it")],
+            "windowsml QNNExecutionProvider: it is not installed",
+            "install it",
+        ),
+        (
+            [ProviderTruth("qnn", True, True, device="CPU")],
+            "provider qnn is installed and does not find it",
+            "install the NPU's driver by Windows Update",
+        ),
+    ],
+)
+def test_what_windows_has_or_offers_is_not_to_be_looked_for(
+    providers: list[ProviderTruth], reason: str, remedy: str
+) -> None:
+    truth = judge(SEEN[HEXAGON], providers, system=WINDOWS, root=Path("/"))
+
+    assert (truth.provider, truth.reason, truth.remedy) == (None, reason, remedy)
+
+
 def test_directml_computes_on_any_gpu_and_on_no_npu() -> None:
     providers = [ProviderTruth("dml", True, True)]
 

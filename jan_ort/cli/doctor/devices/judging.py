@@ -43,11 +43,19 @@ def judge(device: SeenDevice, providers: Iterable[ProviderTruth], *, system: str
     lacking = _lacking_driver(device, needs, system) or _lacking_access(needs, root)
     if lacking is not None:
         return _with(truth, *lacking)
-    named = [each for each in providers if each.name.split(".")[0] in needs.providers]
-    fitting = [each for each in named if each.device in ("", device.kind)]  # one on the processor is no help
+    for_it = [each for each in providers if _is_for(each, needs)]
+    fitting = [each for each in for_it if each.device in ("", device.kind)]  # one on the processor is no help
     if usable := next((each for each in fitting if each.usable), None):
         return DeviceTruth(truth.name, truth.kind, truth.driver, usable.name)
-    return _with(truth, *_lacking_provider(needs, [each for each in fitting if each.registered]))
+    return _with(truth, *(_failing(needs, fitting) or _lacking_provider(needs, for_it)))
+
+
+def _is_for(provider: ProviderTruth, needs: Needs) -> bool:
+    """Whether it is there and computes on such devices: a provider, or what brings one and is called by its names."""
+    if provider.name.split(".")[0] in needs.providers:
+        return provider.registered
+    brings = provider.name.lower().replace("-", "")
+    return any(name in brings for name in needs.providers)
 
 
 def _with(truth: DeviceTruth, reason: str, remedy: str = "") -> DeviceTruth:
@@ -86,10 +94,19 @@ def _group(node: Path) -> str:
         return "render"
 
 
-def _lacking_provider(needs: Needs, registered: Sequence[ProviderTruth]) -> tuple[str, str]:
-    if registered:
-        first = registered[0]
-        return f"provider {first.name} does not work: {first.detail}", needs.library or first.remedy or needs.driver
+def _failing(needs: Needs, fitting: Sequence[ProviderTruth]) -> tuple[str, str] | None:
+    if not fitting:
+        return None
+    first = fitting[0]
+    is_provider = first.name.split(".")[0] in needs.providers
+    reason = f"provider {first.name} does not work: {first.detail}" if is_provider else f"{first.name}: {first.detail}"
+    return reason, needs.library or first.remedy or needs.driver
+
+
+def _lacking_provider(needs: Needs, elsewhere: Sequence[ProviderTruth]) -> tuple[str, str]:
+    """Return what is to be installed: what the providers need that compute elsewhere, else one."""
+    if elsewhere:
+        return f"provider {elsewhere[0].name} is installed and does not find it", needs.library or needs.driver
     names = ", ".join(needs.providers)
     if not needs.package:
         return f"no provider for it ({names}) is published for pip", ""

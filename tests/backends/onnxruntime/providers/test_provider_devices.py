@@ -42,7 +42,8 @@ def test_a_library_without_a_device_is_told_of_and_its_installation_is_no_remedy
     machine = look_around(FakeRuntime())
 
     assert machine.missing == {
-        "onnxruntime-ep-sound": "its library is registered and offers no device here (SoundExecutionProvider)"
+        "onnxruntime-ep-sound": "its library is registered and offers no device here (SoundExecutionProvider); update "
+        "its driver, choose another provider, or uninstall its distribution"
     }
     with pytest.raises(LookupError, match=r"offers no device here .*; there are: auto, cpu$"):
         choose(machine, "sound")
