@@ -69,6 +69,8 @@ AMD_SENSOR = uevent("118000", "8086:9A03")
 INSTINCT = uevent("120000", "1002:74A1", "amdgpu")
 INTEL_NPU = uevent("120000", "8086:7D1D", "intel_vpu")
 PASSED_ON = uevent("30000", "10DE:2684", "vfio-pci")
+HYPER_V_SCREEN = uevent("30000", "1414:5353", "hyperv_drm")
+WSL = uevent("30200", "1414:008E", "dxgkrnl")
 SCREEN = uevent("30000", "1234:1111", "bochs-drm")
 
 
@@ -133,6 +135,8 @@ def test_gpus_and_npus_are_told_from_everything_else(tmp_path: Path) -> None:
         (INTEL_NPU, (), "Intel 8086:7d1d", "there is no /dev/accel/accel*", "--device /dev/accel"),
         (INTEL_NPU, ("accel/accel0",), "Intel 8086:7d1d", "(openvino)", "intel-level-zero-npu"),
         (PASSED_ON, (), "NVIDIA 10de:2684", "reserved for virtual machines", ""),
+        (HYPER_V_SCREEN, ("dri/card0",), "1414:5353", "no provider of ONNX Runtime computes", ""),
+        (WSL, ("dxg",), "NVIDIA 1414:008e", "no provider for it is installed (cuda)", "'onnxruntime-gpu["),
         (SCREEN, ("dri/card0",), "1234:1111", "no provider of ONNX Runtime computes", ""),
     ],
 )

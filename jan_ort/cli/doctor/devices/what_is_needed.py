@@ -30,6 +30,7 @@ class Needs:
     ``drivers`` are the kernel's drivers that let them compute, none where any does; ``driver`` says how to get one.
     ``nodes`` are the patterns under /dev of which one must be open to us. ``library`` brings what a provider needs of
     the vendor beside its package. ``providers`` are names of the option ``provider``, and ``package`` brings one.
+    ``only_with`` is the driver that tells these devices from others of the vendor and kind.
     """
 
     vendor: str
@@ -42,10 +43,12 @@ class Needs:
     drivers: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     library: str = ""
+    only_with: str = ""
 
     def are_of(self, device: SeenDevice, system: str) -> bool:
         """Whether these are what the device needs."""
-        return (self.system, self.kind) == (system, device.kind) and device.vendor_id in self.vendor_ids
+        is_such = (self.system, self.kind) == (system, device.kind) and device.vendor_id in self.vendor_ids
+        return is_such and self.only_with in ("", device.driver)
 
 
 NEEDS = (
@@ -60,6 +63,7 @@ NEEDS = (
         *("NVIDIA", ("1414",), GPU, LINUX, ("cuda",), _CUDA),
         driver="install NVIDIA's driver in Windows, not in WSL; GPUs of others do not compute in WSL",
         nodes=("dxg",),
+        only_with="dxgkrnl",  # others of Microsoft are screens of virtual machines
     ),
     Needs(
         *("AMD", ("1002",), GPU, LINUX, ("webgpu", "migraphx"), _WEBGPU),
