@@ -140,7 +140,7 @@ def begin_tracing() -> Tracing | None:
     if is_off or not (exporter or any(map(os.environ.get, _ENDPOINTS))):
         return None
     if importlib.util.find_spec("opentelemetry") is None or importlib.util.find_spec("opentelemetry.sdk") is None:
-        logger.warning("no traces are sent, though variables ask for them: pip install 'jan-ort[otel]'")
+        logger.warning('no traces are sent, though variables ask for them: pip install "jan-ort[otel]"')
         return None
     made = _exporter(exporter or "otlp")
     return None if made is None else Tracing(provider_of(made))

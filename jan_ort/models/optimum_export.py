@@ -24,7 +24,7 @@ OPTIMUM_TASKS: Mapping[Task, str] = {
 }
 """What optimum calls each task that it exports for; with the past, a graph takes and returns the KV cache."""
 
-INSTALL = "python -m pip install '.[export]' in jan-ort's own folder"
+INSTALL = 'python -m pip install ".[export]" in jan-ort\'s own folder'
 
 
 def export_model(source: str, target: Path, *, task: Task, dtype: Dtype, progress: Progress) -> None:

@@ -13,7 +13,7 @@ _OTHERWISE: Mapping[str, str] = MappingProxyType(
 )
 """What people call providers that are called otherwise here."""
 
-_BY_WINDOWS = f"on Windows: pip install windowsml && {windows_ml.INSTALL}"
+_BY_WINDOWS = f"on Windows: pip install windowsml, then {windows_ml.INSTALL}"
 
 _BROUGHT_BY: Mapping[str, str] = MappingProxyType(
     {

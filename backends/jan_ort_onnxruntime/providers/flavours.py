@@ -86,7 +86,7 @@ def probe_flavours(flavours: Mapping[str, str]) -> Available | Missing:
         return Missing(f"{name} {release} is installed without its files", f"pip install --force-reinstall {name}")
     if _release(release) < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
-        return Missing(f"{name} {release} is older than {wanted}", f"pip install --upgrade '{name}>={wanted}'")
+        return Missing(f"{name} {release} is older than {wanted}", f'pip install --upgrade "{name}>={wanted}"')
     return Available(f"{name} {release}")
 
 

@@ -8,6 +8,7 @@ reads no past but the memory that present is written to).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,6 +20,10 @@ CPU_PROVIDER = "CPUExecutionProvider"
 
 FLOATS = frozenset({"float32", "float16", "bfloat16"})
 _DML_FLOATS = frozenset({"float32", "float16"})
+
+_OWN_FLAVOUR = "onnxruntime-windowsml" if sys.platform == "win32" else "onnxruntime"
+_CUDA_PACKAGE = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+"""Commands that every shell takes: cmd has no single quotes, and Windows' own PowerShell no "&&"."""
 
 _CONVERT = (
     "convert its GGUF file for this provider: jan-ort models convert FILE.gguf --weights int4-fp16 (or serve it with "
@@ -75,8 +80,8 @@ CPU = Provider(CPU_NAME, CPU_PROVIDER, install="pip install onnxruntime")
 CUDA = Provider(
     "cuda",
     "CUDAExecutionProvider",
-    install="pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'",
-    repair="pip install 'onnxruntime-gpu[cuda,cudnn]', and see whether nvidia-smi shows a GPU",
+    install=f"pip uninstall -y {_OWN_FLAVOUR}, then {_CUDA_PACKAGE}",
+    repair=f"{_CUDA_PACKAGE}, and see whether nvidia-smi shows a GPU",
     # The arena doubles what it takes by default, and would take memory that the KV cache is to have.
     # float16 norms are summed in float32, as onnxruntime-genai has it (builders/base.py, ep_attrs).
     # A CUDA graph reads the inputs that it was captured with; ours are bound anew for each run (StepBinding).
@@ -107,7 +112,7 @@ CUDA = Provider(
 DML = Provider(
     "dml",
     "DmlExecutionProvider",
-    install="on Windows: pip uninstall -y onnxruntime && pip install onnxruntime-windowsml",
+    install="on Windows: pip uninstall -y onnxruntime, then pip install onnxruntime-windowsml",
     repair="update the graphics driver: DirectML needs DirectX 12",
     memory_device="dml",
     separate_rows=True,

@@ -59,7 +59,7 @@ def test_without_optimum_the_command_that_installs_it_is_told(monkeypatch: pytes
     result = run("models", "export", "org/name", "--output", str(tmp_path / "out"))
 
     assert result.exit_code == 1
-    assert "python -m pip install '.[export]' in jan-ort's own folder" in last_error(result)
+    assert 'python -m pip install ".[export]" in jan-ort\'s own folder' in last_error(result)
     assert not list(tmp_path.glob("*out*"))
 
 

@@ -19,7 +19,7 @@ _CUDA = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn
 _WEBGPU = "pip install onnxruntime-ep-webgpu"
 _OPENVINO = "pip install onnxruntime-ep-openvino"
 _QNN = "pip install onnxruntime-qnn"
-_WINDOWS_ML = "pip install windowsml && jan-ort doctor --install-providers"
+_WINDOWS_ML = "pip install windowsml, then jan-ort doctor --install-providers"
 _VULKAN = "sudo apt install mesa-vulkan-drivers"
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+
 import pytest
 
+from jan_ort.cli.doctor.devices.what_is_needed import NEEDS, WINDOWS
 from jan_ort_onnxruntime.graphs.operator_needs import OperatorNeed
+from jan_ort_onnxruntime.providers import provider_table
+from jan_ort_onnxruntime.providers.absent_provider import why_absent
+from jan_ort_onnxruntime.providers.flavours import probe_flavours
 from jan_ort_onnxruntime.providers.provider_table import BUILT_IN, why_not
 
 
@@ -41,3 +48,24 @@ def test_a_conversion_is_no_remedy_for_what_the_model_itself_needs(forms: tuple[
     assert [name for name, reason in reasons.items() if reason] == ["dml"]
     assert f"no conversion changes the model's {forms[-1]}: choose another provider" in str(reasons["dml"])
     assert "jan-ort models convert" not in str(reasons["dml"])
+
+
+def test_commands_are_such_as_every_shell_takes() -> None:
+    """For cmd a single quote is a letter, and ">" within two a redirection; PowerShell 5 has no "&&"."""
+    told = [text for each in BUILT_IN for text in (each.install, each.repair)]
+    told += [needs.package for needs in NEEDS if needs.system == WINDOWS]
+    told += [probe_flavours({"onnxruntime": "1.20.1"}).remedy]  # type: ignore[union-attr]
+    told += [why_absent(name, ())[1] for name in ("cuda", "dml", "qnn", "vitisai")]
+
+    assert [text for text in told if " '" in text or "&&" in text] == []
+
+
+@pytest.mark.parametrize(("system", "flavour"), [("win32", "onnxruntime-windowsml"), ("linux", "onnxruntime")])
+def test_cuda_takes_the_place_of_the_flavour_that_came_with_us(
+    monkeypatch: pytest.MonkeyPatch, system: str, flavour: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+
+    table = runpy.run_path(provider_table.__file__, run_name=provider_table.__name__)
+
+    assert table["CUDA"].install.startswith(f"pip uninstall -y {flavour}, then ")
