@@ -171,7 +171,7 @@ class HfCheckpoint(Checkpoint):
             if role.endswith("norm") and name.endswith(".weight") and self._layout.norm_offset:
                 values = values.astype(np.float32) + np.float32(self._layout.norm_offset)
             if role == "decay_rate":
-                values = -np.exp(values.astype(np.float32))
+                values = -np.exp(values.astype(np.float64)).astype(np.float32)  # the same on every processor
             if role == "qkv" and self._layout.grouped_qkv:
                 values = self._ungrouped(values)
         return ModelTensor(self.path, self.spelled_tensor(name), kind, self._shapes[name], values)
