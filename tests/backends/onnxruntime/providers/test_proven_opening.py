@@ -61,7 +61,7 @@ def test_a_provider_that_is_asked_for_is_taken(name: str, used: str, graph: Path
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("cuda", "pip install 'onnxruntime-gpu"), ("dml", "onnxruntime-windowsml"), ("tpu", "auto, cpu")],
+    [("cuda", 'pip install "onnxruntime-gpu'), ("dml", "onnxruntime-windowsml"), ("tpu", "auto, cpu")],
 )
 def test_a_provider_that_is_not_there_is_refused_with_the_remedy(name: str, remedy: str, graph: Path) -> None:
     with pytest.raises(ModelError, match=f"option provider is '{name}'") as caught:
