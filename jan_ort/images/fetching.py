@@ -10,16 +10,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from queue import Empty, SimpleQueue
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from jan_ort.images.data_url import MAX_FILE_BYTES, ImageFile, check_file_size
 from jan_ort.images.image_errors import ImageError
 from jan_ort.images.public_address import public_address
+from jan_ort.images.resolving import Resolve, resolve_by
 
 MAX_REDIRECTS = 3
 MAX_URL_LENGTH = 4096
@@ -28,8 +28,6 @@ FETCH_S = 10.0
 
 _PORTS = {"http": 80, "https": 443}
 _CHUNK = 2**16
-
-Resolve = Callable[[str, int], str]
 
 
 class _Place(NamedTuple):
@@ -47,34 +45,11 @@ def fetch(url: str, allowed: Collection[str], resolve: Resolve = public_address,
     ends_at = time.monotonic() + limit_s
     for _ in range(MAX_REDIRECTS + 1):
         place = _checked(url, allowed)
-        found = _ask(place, _address(place, resolve, ends_at), ends_at)
+        found = _ask(place, resolve_by(ends_at, resolve, place.host, place.port), ends_at)
         if isinstance(found, ImageFile):
             return found
         url = urljoin(url, found)
     raise ImageError(f"it redirects more than {MAX_REDIRECTS} times")
-
-
-def _address(place: _Place, resolve: Resolve, ends_at: float) -> str:
-    """Return the address of a place. Raises: ImageError, also if none is found in time.
-
-    The system's resolver waits for a name server as long as it likes, and cannot be ended: it is left to itself.
-    """
-    answers: SimpleQueue[str | Exception] = SimpleQueue()
-
-    def find() -> None:
-        try:
-            answers.put(resolve(place.host, place.port))
-        except Exception as error:  # raised again by whoever waits
-            answers.put(error)
-
-    threading.Thread(target=find, name="resolve", daemon=True).start()
-    try:
-        answer = answers.get(timeout=max(0.0, ends_at - time.monotonic()))
-    except Empty as error:
-        raise ImageError(f"no address of {place.host} was found in time") from error
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _checked(url: str, allowed: Collection[str]) -> _Place:
@@ -124,12 +99,10 @@ def _ask(place: _Place, address: str, ends_at: float) -> ImageFile | str:
 
 def _connection(place: _Place, address: str, ends_at: float) -> HTTPConnection:
     """Connect to the checked address; the host's name is for its certificate and its virtual hosts."""
-    left_s = ends_at - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError
-    plain = socket.create_connection((address, place.port), timeout=left_s)
-    connection = HTTPConnection(place.host, place.port, timeout=left_s)
+    plain = socket.create_connection((address, place.port), timeout=_left_s(ends_at))
     try:
+        plain.settimeout(_left_s(ends_at))
+        connection = HTTPConnection(place.host, place.port)
         is_secure = place.scheme == "https"
         context = ssl.create_default_context() if is_secure else None
         connection.sock = context.wrap_socket(plain, server_hostname=place.host) if context else plain
@@ -137,6 +110,13 @@ def _connection(place: _Place, address: str, ends_at: float) -> HTTPConnection:
         plain.close()
         raise
     return connection
+
+
+def _left_s(ends_at: float) -> float:
+    """Return the seconds that are left. Raises: TimeoutError if there are none."""
+    if (left_s := ends_at - time.monotonic()) <= 0:
+        raise TimeoutError
+    return left_s
 
 
 def _end(connection: HTTPConnection) -> None:

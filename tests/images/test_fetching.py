@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from jan_ort.images.data_url import ImageFile
 from jan_ort.images.fetching import fetch
 from jan_ort.images.image_errors import ImageError
 from jan_ort.images.public_address import is_public, public_address
+from jan_ort.images.resolving import MAX_LOOKUPS
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -114,6 +116,43 @@ def test_time_is_bounded_however_long_a_name_takes() -> None:
     released.set()
 
     assert time.monotonic() - started < 8
+
+
+def test_lookups_that_hang_are_bounded_and_give_their_turns_back(port: int) -> None:
+    ended, before = threading.Event(), threading.active_count()
+
+    def resolve(host: str, port: int) -> str:
+        ended.wait()
+        return "127.0.0.1"
+
+    try:
+        for _ in range(MAX_LOOKUPS + 5):
+            with pytest.raises(ImageError, match="was found in time"):
+                fetch("http://slow.test/a.png", ["slow.test"], resolve, limit_s=0.05)
+        assert threading.active_count() - before <= MAX_LOOKUPS
+        with pytest.raises(ImageError, match=r"no address of pictures\.test was found in time"):
+            fetched(port, "a.png", limit_s=0.05)
+    finally:
+        ended.set()
+
+    assert fetched(port, "a.png").content == b"pixels"
+
+
+def test_a_handshake_has_the_time_that_connecting_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.create_connection
+
+    def slowly(address: tuple[str, int], timeout: float) -> socket.socket:
+        time.sleep(1.6)
+        return connect(address, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", slowly)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"pictures.test:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(ImageError, match="it took too long"):
+            fetch(f"https://{place}/a.png", [place], here, limit_s=2.0)
+
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize(
