@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 BARE_CONTEXT_LENGTH: Mapping[str, int] = {"generate": 2048, "embed": 512, "rerank": 512}
@@ -14,6 +15,17 @@ _PAST_PADDING = frozenset(
     | {"xlm-roberta-xl", "xmod"}
 )
 """The values of config.json's model_type whose first token has the position after that of padding."""
+
+SENTENCE_CONFIGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""The names of sentence-transformers' own file about texts, in its order; old models have those of their kind."""
+
+
+def sentence_config(folder: Path) -> str:
+    """Return the name of that file in a folder, the usual one where there is none."""
+    return next((name for name in SENTENCE_CONFIGS if (folder / name).exists()), SENTENCE_CONFIGS[0])
 
 
 def stated_context_length(
@@ -27,9 +39,10 @@ def stated_context_length(
     """Return the number of tokens that the files state, None if they state none.
 
     ``config`` is config.json, ``genai_model`` the part "model" of genai_config.json, ``sentence_bert``
-    sentence_bert_config.json; a file that is not there is empty. ``embeds``: the model turns texts into vectors, and
-    takes no more tokens than it has positions, nor than its tokenizer leaves, unless sentence-transformers' own file
-    says more. Sources: transformers' create_position_ids_from_input_ids; sentence-transformers' Transformer module.
+    what :func:`sentence_config` names; a file that is not there is empty. ``embeds``: the model turns texts into
+    vectors, and takes no more tokens than it has positions, nor than its tokenizer leaves, unless
+    sentence-transformers' own file says more.
+    Sources: transformers' create_position_ids_from_input_ids; sentence-transformers' Transformer module.
     """
     text_config = config.get("text_config")
     text = {**config, **text_config} if isinstance(text_config, Mapping) else config

@@ -25,7 +25,7 @@ from jan_ort.ground.json_object import object_in
 from jan_ort.ground.model_errors import ConversionError
 from jan_ort.ground.progress import silent
 from jan_ort.ground.task import EMBED, RERANK, Task
-from jan_ort_backends.context_length import stated_context_length
+from jan_ort_backends.context_length import sentence_config, stated_context_length
 from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.small_files import MAX_TOKENIZER_BYTES
 
@@ -104,7 +104,7 @@ def _write_tokenizer(source: Path, target: Path, tokenizer: dict[str, Any], leng
     write_json(target / "tokenizer.json", tokenizer)
     limited = _read_optional(source / "tokenizer_config.json") | {"model_max_length": length}
     write_json(target / "tokenizer_config.json", limited)
-    for copied in _COPIED:
+    for copied in (*_COPIED, sentence_config(source)):
         if (source / copied).exists():
             write_json(target / copied, read_json(source / copied))
 
@@ -160,7 +160,7 @@ def _asked_length(source: Path) -> int | None:
     return stated_context_length(
         config={},
         genai_model={},
-        sentence_bert=_read_optional(source / "sentence_bert_config.json"),
+        sentence_bert=_read_optional(source / sentence_config(source)),
         tokenizer_config=_read_optional(source / "tokenizer_config.json"),
         embeds=True,
     )
@@ -172,11 +172,4 @@ def _read_tokenizer(source: Path) -> dict[str, Any]:
     all-MiniLM-L6-v2 has both at 128 tokens there, while sentence_bert_config.json allows 256.
     """
     tokenizer: dict[str, Any] = read_json(source / "tokenizer.json", MAX_TOKENIZER_BYTES)
-    normalizer = object_in(tokenizer, "normalizer")
-    listed = normalizer.get("normalizers")
-    steps = [step for step in (listed if isinstance(listed, list) else [normalizer]) if isinstance(step, dict)]
-    lowers = any(step.get("type") == "Lowercase" or step.get("lowercase") for step in steps)
-    path = source / "sentence_bert_config.json"
-    if _read_optional(path).get("do_lower_case") and not lowers:
-        raise ConversionError(f"{path}: do_lower_case is not supported where tokenizer.json does not lower the case")
     return tokenizer | {"truncation": None, "padding": None}

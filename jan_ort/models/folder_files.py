@@ -11,7 +11,7 @@ from jan_ort.ground.json_object import object_in, read_object, text_in
 from jan_ort.ground.model_errors import ModelFolderError
 from jan_ort.ground.task import EMBED, GENERATE, RERANK, Task, find_task, task_names
 from jan_ort.models.prompt_template import chat_template_of
-from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, stated_context_length
+from jan_ort_backends.context_length import BARE_CONTEXT_LENGTH, sentence_config, stated_context_length
 from jan_ort_backends.folder_names import folder_name
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 
@@ -151,6 +151,11 @@ class FolderFiles:
         """config_sentence_transformers.json."""
         return self._read("config_sentence_transformers.json")
 
+    @cached_property
+    def sentence_transformer(self) -> dict[str, Any]:
+        """sentence_bert_config.json, or what it is called for other kinds of encoders."""
+        return self._read(sentence_config(self.path))
+
     def prompts(self) -> dict[str, str]:
         """Return what is put before texts, by name."""
         stated = self.sentence_transformers.get("prompts") or {}
@@ -198,7 +203,7 @@ class FolderFiles:
         length = stated_context_length(
             config=self.config,
             genai_model=self.genai,
-            sentence_bert=self._read("sentence_bert_config.json"),
+            sentence_bert=self.sentence_transformer,
             tokenizer_config=self.tokenizer_config,
             embeds=self.task() != GENERATE,
         )

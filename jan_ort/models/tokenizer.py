@@ -15,6 +15,7 @@ from tokenizers import Encoding, Tokenizer
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.models.control_tokens import ControlTokens, MarkedText
 from jan_ort.models.pair_template import PairTemplate
+from jan_ort.models.stated_case import follow_stated_case
 from jan_ort.models.token_bounds import TokenBounds
 from jan_ort.models.token_spelling import byte_decoder, num_stripped
 from jan_ort.models.tokenizer_checks import check_ids, growth_of, is_of_the_library, read_tokenizer
@@ -106,7 +107,9 @@ class TextTokenizer:
         self._num_stripped = num_stripped(decoder)
 
     def _read(self, path: Path) -> Tokenizer:
-        return read_tokenizer(path)
+        tokenizer = read_tokenizer(path)
+        follow_stated_case(tokenizer, path.parent)
+        return tokenizer
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the token ids of ``text``, int64 ``(n,)``. Releases the interpreter's lock while it works."""

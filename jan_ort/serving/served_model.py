@@ -188,6 +188,12 @@ def open_session(path: Path, backend: Backend, settings: Settings, task: Task) -
             f"{path} cannot {task}: it gives {gives}; name it with {others}, or correct "
             "architectures in its config.json"
         )
+    if task == EMBED and session.info.embedding_size == 1:
+        session.close()
+        raise ModelFolderError(
+            f"{path} cannot embed: it gives one number, as models that score pairs of texts do; if it is one, change "
+            "architectures in its config.json to a name that ends with ForSequenceClassification"
+        )
     return session
 
 

@@ -142,7 +142,6 @@ def test_another_pooling_is_refused_by_name(tmp_path: Path, target: Path, poolin
             r"pooling 'cls_token \+ mean_tokens' is not supported",
         ),
         ("1_Pooling/config.json", {"pooling_mode": "mean", "include_prompt": False}, "include_prompt false is not"),
-        ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case is not supported"),
     ],
 )
 def test_a_setting_that_would_change_the_vectors_is_refused(
@@ -153,6 +152,19 @@ def test_a_setting_that_would_change_the_vectors_is_refused(
 
     with pytest.raises(ConversionError, match=message):
         convert_sentence_transformers(source, target)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_the_file_about_texts_is_followed_whatever_it_is_called(tmp_path: Path, target: Path, kind: str) -> None:
+    source = write_tiny_bert(tmp_path / "source")
+    (source / "sentence_bert_config.json").unlink()
+    name = f"sentence_{kind}_config.json"
+    (source / name).write_text(json.dumps({"max_seq_length": 7, "do_lower_case": True}))
+
+    convert_sentence_transformers(source, target)
+
+    assert json.loads((target / "jan_ort.json").read_text())["context_length"] == 7
+    assert json.loads((target / name).read_text())["do_lower_case"] is True
 
 
 @pytest.mark.parametrize("name", ["config.json", "1_Pooling/config.json", "tokenizer.json", "model.safetensors"])

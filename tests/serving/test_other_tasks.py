@@ -13,6 +13,7 @@ from jan_ort.serving.served_model import open_session
 from jan_ort.settings.schema import Settings
 from jan_ort_onnxruntime import backend
 from tests.backends.onnxruntime.layout_folders import write_embedding_folder, write_folder
+from tests.serving.scoring_graph import write_scoring_graph
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,11 @@ def test_another_task_than_the_graphs_is_refused(tmp_path: Path, task: Task, tol
 
     with pytest.raises(ModelFolderError, match=told):
         open_session(folder, backend, Settings(), task)
+
+
+def test_a_graph_that_scores_is_not_taken_for_one_that_embeds(tmp_path: Path) -> None:
+    folder = write_embedding_folder(tmp_path / "folder")
+    write_scoring_graph(folder / "onnx" / "model.onnx")
+
+    with pytest.raises(ModelFolderError, match="it gives one number, as models that score pairs of texts do"):
+        open_session(folder, backend, Settings(), EMBED)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 from jan_ort.ground.model_errors import ModelFolderError
@@ -18,6 +17,7 @@ from jan_ort.models.sources.base import Known
 from tests.fixtures import encoder_models
 from tests.fixtures.hf_models import reranker
 from tests.http.handlers.serving import post, serving
+from tests.serving.scoring_graph import write_scoring_graph
 
 RECORDED = np.load(encoder_models.VECTORS)
 
@@ -68,23 +68,9 @@ async def test_raw_scores_are_given_where_the_folder_asks_for_them(tmp_path: Pat
 
 
 async def test_an_exported_graph_gets_the_types_of_its_tokens(tmp_path: Path) -> None:
-    """A graph whose only score is how many tokens are of the second text."""
     folder = encoder_models.write("bert", tmp_path, scores=True)
     (folder / "model.safetensors").unlink()
-    inputs = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch", "sequence"])
-        for name in ("input_ids", "attention_mask", "token_type_ids")
-    ]
-    output = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 1])
-    nodes = [
-        onnx.helper.make_node("Mul", ["token_type_ids", "attention_mask"], ["counted"]),
-        onnx.helper.make_node("Cast", ["counted"], ["floats"], to=onnx.TensorProto.FLOAT),
-        onnx.helper.make_node("ReduceSum", ["floats", "axis"], ["logits"], keepdims=1),
-    ]
-    axis = onnx.helper.make_tensor("axis", onnx.TensorProto.INT64, [1], [1])
-    graph = onnx.helper.make_graph(nodes, "count", inputs, [output], [axis])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10)
-    onnx.save(model, folder / "model.onnx")
+    write_scoring_graph(folder / "model.onnx")
     (folder / "config_sentence_transformers.json").write_text('{"activation_fn": "torch.nn.Identity"}')
 
     scores = await served_scores(folder, tmp_path / "cache")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from jan_ort_backends.context_length import first_position
+from jan_ort_backends.context_length import SENTENCE_CONFIGS, first_position
 from jan_ort_onnxruntime.graphs.decoder_graph import DecoderGraph
 from jan_ort_onnxruntime.graphs.embedding_graph import HIDDEN, EmbeddingGraph
 from jan_ort_onnxruntime.graphs.onnx_file import GraphValue
@@ -15,7 +15,7 @@ from jan_ort_onnxruntime.graphs.recognition import Graph
 _LENGTH_KEYS = ("max_seq_length", "context_length", "max_position_embeddings", "n_positions", "max_seq_len")
 _HEADS, _HEAD_DIM = ("num_key_value_heads",), ("head_size", "head_dim")
 _POOLED_SIZE, _POOLING_FILE = ("word_embedding_dimension", "embedding_dimension"), "1_Pooling/config.json"
-_FILES = ("genai_config.json", "config.json", "sentence_bert_config.json", "tokenizer_config.json", DESCRIPTION_FILE)
+_FILES = ("genai_config.json", "config.json", *SENTENCE_CONFIGS, "tokenizer_config.json", DESCRIPTION_FILE)
 _PARTS = ("model", "decoder", "text_config")
 _UNEVEN = ("kv_lora_rank", "global_head_dim", "num_kv_shared_layers")
 """Keys of models whose layers keep something else than the usual sizes say."""

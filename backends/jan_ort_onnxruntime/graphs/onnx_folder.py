@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jan_ort_backends import ModelError
-from jan_ort_backends.context_length import stated_context_length
+from jan_ort_backends.context_length import sentence_config, stated_context_length
 from jan_ort_backends.file_samples import file_samples
 from jan_ort_backends.small_files import MAX_CONFIGURATION_BYTES, MAX_TOKENIZER_BYTES, read_small_file
 from jan_ort_onnxruntime.graphs.folder_layouts import find_graph
@@ -119,7 +119,7 @@ def _stated_length(path: Path, genai: Mapping[str, Any], config: Mapping[str, An
     return stated_context_length(
         config=config,
         genai_model=genai,
-        sentence_bert=read_json(path / "sentence_bert_config.json", {}),
+        sentence_bert=read_json(path / sentence_config(path), {}),
         tokenizer_config=read_json(path / "tokenizer_config.json", {}),
         embeds=embeds,
     )
