@@ -19,6 +19,8 @@ from jan_ort.ground.task import EMBED, RERANK
 from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known, Wanted
 from jan_ort.models.sources.sentence_transformers import SentenceTransformersSource
+from jan_ort_backends import OpenOptions
+from jan_ort_onnxruntime import backend
 from tests.fixtures import encoder_models
 from tests.fixtures.encoder_models.configurations import CONFIGURATIONS, SCORING
 
@@ -248,3 +250,16 @@ def test_modernbert_is_the_same_by_the_names_of_later_versions(tmp_path: Path, t
 
     rows = tokenized(target, encoder_models.texts("modernbert"))
     assert (run(target, rows) * RECORDED["modernbert"]).sum(axis=1).min() >= 1 - 1e-5
+
+
+@pytest.mark.parametrize("name", ["roberta", "xlm-roberta", "mpnet"])
+def test_a_converted_folder_does_not_contradict_its_graph(
+    name: str, tmp_path: Path, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its positions have no rows before the first, which the model's own have."""
+    convert_sentence_transformers(encoder_models.write(name, tmp_path), target)
+
+    session = backend.open(target, OpenOptions())
+
+    assert caplog.text == ""
+    assert session.info.context_length == CONFIGURATIONS[name]["max_position_embeddings"] - 2

@@ -68,7 +68,7 @@ def read_encoder(folder: OnnxFolder) -> EmbeddingGraph:
         embedding_size=_num_scores(folder, output) if scores else _size(folder, output),
         vocab_size=_vocab_size(folder),
         context_length=context_length,
-        first_position=first_position(folder.config),
+        first_position=0 if ours else first_position(folder.config),  # our tables have no rows before it
         task="rerank" if scores else "embed",
         separator=read_separator(folder.path) if scores and "token_type_ids" in file.inputs else None,
     )
