@@ -105,3 +105,27 @@ def test_a_text_model_inside_another_has_the_sizes_that_transformers_takes(kind:
     values = text_config({"model_type": "llava", "text_config": stated}).values
 
     assert (values["hidden_size"], values["intermediate_size"], values["num_hidden_layers"]) == (4096, width, 24)
+
+
+def test_the_outer_length_of_training_goes_before_that_of_the_scaling(tmp_path: Path) -> None:
+    source = write("qwen2-yarn", tmp_path)
+    inner = read(source, rope_scaling={**YARN, "original_max_position_embeddings": 16})
+
+    outer = read(source, rope_scaling=YARN, original_max_position_embeddings=16)
+
+    assert outer == inner != read(source, rope_scaling=YARN, original_max_position_embeddings=None)
+
+
+def test_a_scaling_beside_rope_parameters_replaces_them(tmp_path: Path) -> None:
+    source = write("qwen2-yarn", tmp_path)
+    alone = read(source, rope_theta=5e5, rope_scaling=YARN)
+
+    assert read(source, rope_parameters={"rope_type": "default", "rope_theta": 5e5}) == alone
+
+
+@pytest.mark.parametrize("parameters", [{"rope_theta": 1e6}, {"rope_theta": 5e5, "beta_fast": 16.0}])
+def test_rope_parameters_that_a_scaling_would_hide_are_refused(tmp_path: Path, parameters: dict[str, float]) -> None:
+    source = write("qwen2-yarn", tmp_path)
+
+    with pytest.raises(ConversionError, match=r"rope_parameters\..* rope_scaling replaces it; write all into one"):
+        read(source, rope_theta=5e5, rope_scaling=YARN, rope_parameters=parameters)

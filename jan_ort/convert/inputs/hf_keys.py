@@ -33,6 +33,19 @@ class HfKeys:
         other._taken |= set(other._values)
         return HfKeys(self.path, {**self._values, **other._values}, other._inside if other._values else self._inside)
 
+    def replaced_by(self, other: HfKeys, around: HfKeys) -> HfKeys:
+        """Return ``other`` if it has any keys: it goes before these, of which nothing is left.
+
+        A key of these that neither ``other`` nor ``around`` repeats is refused: whoever wrote it meant it to count.
+        """
+        if not other._values:
+            return self
+        for key, value in self._values.items():
+            if key not in ("rope_type", "type") and value not in (other._values.get(key), around._values.get(key)):
+                self.refuse(key, value, f"{other._inside.rstrip('.')} replaces it; write all into one of the two")
+        self._taken |= set(self._values)
+        return other
+
     def take(self, key: str, default: Any = None) -> Any:
         """Return a value of any type."""
         self._taken.add(key)

@@ -19,6 +19,7 @@ _NEVER = 1e30
 """What divides the frequency of values that do not rotate."""
 
 _DEFAULT_THETA = 10_000.0
+_ORIGINAL = "original_max_position_embeddings"
 _MAX_HEAD_DIM = 2**14
 _HARMLESS = frozenset({"mrope_section", "mrope_interleaved", "finetuned"})
 """Which of an image's positions each pair rotates by (a text's are all the same), and how a model was trained."""
@@ -32,10 +33,11 @@ class HfRotary:
         self.fields: dict[str, Any] = {}
         self.factors: dict[str, NDArray[np.float64]] = {}
         stated = keys.objects("rope_parameters")
-        whole, local = stated, None
+        scaling, local = keys.objects("rope_scaling"), None
         if "full_attention" in stated or "sliding_attention" in stated:
-            whole, local = stated.objects("full_attention"), stated.objects("sliding_attention")
-        whole = whole.over(keys.objects("rope_scaling"))
+            whole, local = stated.objects("full_attention").over(scaling), stated.objects("sliding_attention")
+        else:
+            whole = stated.replaced_by(scaling, keys)
         default = layout.defaults.get("rope_theta", _DEFAULT_THETA)
         theta = whole.number("rope_theta", keys.number("rope_theta", default))
         share = whole.number("partial_rotary_factor", keys.number("partial_rotary_factor", self._share()))
@@ -47,9 +49,7 @@ class HfRotary:
         self.fields |= {"rope.freq_base": theta}
         if self._size != head_dim:
             self.fields["rope.dimension_count"] = self._size
-        self._original = whole.integer(
-            "original_max_position_embeddings", keys.integer("original_max_position_embeddings", context_length)
-        )
+        self._original = keys.integer(_ORIGINAL, whole.integer(_ORIGINAL, context_length))  # the outer one goes first
         self._scale(whole, local is not None)
         self._add_local(keys, local)
         whole.refuse_untaken(_HARMLESS)
