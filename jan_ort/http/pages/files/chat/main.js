@@ -1,6 +1,6 @@
 // The chat page: a conversation, what is written to it, and the answers.
 
-import { $, announce, bindToggle, button } from "../shared/dom.js";
+import { $, announce, bindToggle, button, keepingFocus } from "../shared/dom.js";
 import { newAnswer, receive } from "./answer.js";
 import { makeForm, showSettings } from "./fields.js";
 import { bindImages, setImages, takeImages } from "./images.js";
@@ -54,7 +54,7 @@ async function open(chosen) {
 
 function showMessages() {
   const { messages } = conversation;
-  $("messages").replaceChildren(...messages.map(shownMessage));
+  keepingFocus($("messages"), () => $("messages").replaceChildren(...messages.map(shownMessage)));
   $("welcome").hidden = messages.length > 0;
   $("messages").scrollTop = $("messages").scrollHeight;
 }
@@ -65,7 +65,8 @@ const shownMessage = (message) =>
 /** Show the last message again, which has changed. */
 function showLast() {
   const shown = shownMessage(conversation.messages.at(-1));
-  keepingEnd($("messages"), () => $("messages").lastElementChild.replaceWith(shown));
+  const replace = () => $("messages").lastElementChild.replaceWith(shown);
+  keepingEnd($("messages"), () => keepingFocus($("messages"), replace));
 }
 
 function send(event) {
@@ -87,6 +88,7 @@ async function answer() {
   asked.messages.push(message);
   showMessages();
   showRunning(true);
+  announce("The model is answering."); // else the end of a second answer would be the same words again, and not said
   const shown = paced(() => asked === conversation && showLast());
   try {
     await receive(message, requestOf({ ...asked, messages: asked.messages.slice(0, -1) }, $("model").value), stopper.signal, shown.soon);
@@ -103,8 +105,11 @@ async function answer() {
 }
 
 function showRunning(isRunning) {
+  const had = document.activeElement;
   $("send").hidden = isRunning;
   $("stop").hidden = !isRunning;
+  if (had === $("send")) $("question").focus(); // what is hidden has no focus
+  if (had === $("stop")) $("send").focus();
   $("messages").ariaBusy = String(isRunning);
 }
 
@@ -139,12 +144,15 @@ async function changeSetting(name, value) {
   if (conversation.messages.length) await kept(keep(conversation));
 }
 
+/** Say whether a key is the input method's, which Safari says of the last one by its code alone. */
+const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 function bindKeys() {
   $("question").onkeydown = (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+    if (event.key === "Enter" && !event.shiftKey && !isComposing(event)) send(event);
   };
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") running?.stop();
+    if (event.key === "Escape" && !isComposing(event)) running?.stop();
   });
 }
 

@@ -27,3 +27,22 @@ export function bindToggle(toggle, panel) {
   show(false);
   return show;
 }
+
+const ACTS = ".acts button"; // apart from the rest, of which there may be more or less afterwards
+const PLACES = ":is(summary, button, [tabindex]):not(.acts button)";
+
+const found = (child, places) => (child ? [child, ...child.querySelectorAll("*")].filter((each) => each.matches(places)) : []);
+const scrolling = (box) => [...box.querySelectorAll("[tabindex]")];
+
+/** Do what makes children of the box anew. What has the place of the focused element gets the focus, else the box. */
+export function keepingFocus(box, change) {
+  const had = document.activeElement;
+  const at = [...box.children].findIndex((each) => each.contains(had));
+  const places = had?.matches(ACTS) ? ACTS : PLACES;
+  const place = found(box.children[at], places).indexOf(had);
+  const scrolled = scrolling(box).map((each) => each.scrollLeft);
+  change();
+  scrolling(box).forEach((each, number) => (each.scrollLeft = scrolled[number] ?? 0));
+  if (at < 0 || had.isConnected) return;
+  (found(box.children[at], places)[place] ?? box).focus({ preventScroll: true });
+}

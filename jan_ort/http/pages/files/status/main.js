@@ -1,7 +1,7 @@
 // The status page: what runs where, shown anew with each event of /status.
 
 import { ask, events } from "../shared/api.js";
-import { $, button, element } from "../shared/dom.js";
+import { $, button, element, keepingFocus } from "../shared/dom.js";
 import { askForKey } from "../shared/key.js";
 import { errorTable, facts } from "./facts.js";
 import { modelSection } from "./models.js";
@@ -32,8 +32,9 @@ const show = {
     $("problem").replaceChildren();
     rates.note(state);
     $("server").replaceChildren(...facts({ Status: state.status, Version: state.version, "Up for": duration(state.time - state.since), Memory: bytes(state.process.memory_bytes), Threads: state.process.num_threads }));
-    $("models").replaceChildren(...state.models.map((model) => modelSection(model, rates.of(model.id))));
-    $("errors").replaceChildren(errorTable(state.errors));
+    const models = state.models.map((model) => modelSection(model, rates.of(model.id)));
+    keepingFocus($("models"), () => $("models").replaceChildren(...models));
+    keepingFocus($("errors"), () => $("errors").replaceChildren(errorTable(state.errors)));
     showHint(state.log_needs);
   },
   log({ lines }) {
