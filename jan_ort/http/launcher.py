@@ -75,6 +75,15 @@ def bind_all(host: str, port: int) -> list[socket.socket]:
     return listeners
 
 
+def check_metrics_address(settings: Settings) -> None:
+    """See whether the address of the metrics alone is free, before models are loaded. Raises: BindError."""
+    if settings.metrics_port:
+        try:
+            bind(settings.metrics_host, settings.metrics_port).close()
+        except BindError as error:
+            raise BindError(f"{error}".replace("--host or --port", "--metrics-host or --metrics-port")) from error
+
+
 def _addresses(host: str, port: int) -> list[_Address]:
     """Return the addresses of a host, IPv4 first. Raises: OSError, ValueError."""
     if "\0" in host:  # Windows takes what stands before it, and nothing for every address of the machine
@@ -209,6 +218,7 @@ def _import_server() -> Callable[..., Awaitable[None]]:
 def _on_signals(ended: asyncio.Event) -> None:
     """Set ``ended`` on SIGINT and SIGTERM, and on Windows' Ctrl-Break, where event loops know none; a second ends all.
 
+    So does a terminal that closes (SIGHUP), unless nohup has had it ignored.
     The same one twice at once is one: whoever signals a process and its group, as GNU timeout, does not mean two.
     """
     loop = asyncio.get_running_loop()
@@ -224,8 +234,14 @@ def _on_signals(ended: asyncio.Event) -> None:
         first_at = loop.time()
         ended.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)):
+    for number in _ending_signals():
         try:
             loop.add_signal_handler(number, end, number)
         except NotImplementedError:
             signal.signal(number, lambda received, _: loop.call_soon_threadsafe(end, received))
+
+
+def _ending_signals() -> list[signal.Signals]:
+    names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+    known = [each for name in names if (each := getattr(signal, name, None)) is not None]
+    return [each for each in known if each.name != "SIGHUP" or signal.getsignal(each) is signal.SIG_DFL]

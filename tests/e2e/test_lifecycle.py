@@ -70,6 +70,32 @@ def test_a_signal_ends_the_server_and_its_streams_in_order(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_a_terminal_that_closes_ends_the_server_in_order(tmp_path: Path) -> None:
+    with by_cli(tmp_path) as server:
+        stream = Reading(server.url, LONG)
+        assert stream.begun.wait(20)
+
+        status, _ = server.end(signal.SIGHUP)
+        events = stream.events()
+
+    assert status == 0
+    assert json.loads(events[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_under_nohup_a_terminal_that_closes_ends_nothing(tmp_path: Path) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a process hands on
+    try:
+        with by_cli(tmp_path) as server:
+            os.kill(server.process.pid, signal.SIGHUP)
+
+            assert httpx.get(f"{server.url}/health", timeout=5).status_code == 200
+            assert server.end()[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def test_an_idle_connection_does_not_delay_the_end(tmp_path: Path) -> None:
     with by_cli(tmp_path) as server, httpx.Client() as client:
         assert client.get(f"{server.url}/health").status_code == 200  # the connection stays open

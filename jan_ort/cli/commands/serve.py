@@ -16,7 +16,7 @@ from jan_ort.cli.commands.setting_options import setting_options
 from jan_ort.ground.shown_text import log_as
 from jan_ort.http.auth import check_exposure
 from jan_ort.http.bug_records.kept_log import keep_log
-from jan_ort.http.launcher import BindError, bind_all, launch
+from jan_ort.http.launcher import BindError, bind_all, check_metrics_address, launch
 from jan_ort.http.passed_sockets import PassedSocketError, passed_sockets
 from jan_ort.http.protocol.descriptors import allowed_connections
 from jan_ort.http.responses.store import check_store
@@ -60,7 +60,7 @@ def serve(
         tls = server_tls(settings)
         checked = check_settings(settings)
         try:
-            listeners = _passed(settings) or bind_all(settings.host, settings.port)
+            listeners = _listeners(settings)
         except (BindError, PassedSocketError) as error:
             raise click.ClickException(str(error)) from error
         keep_log(settings)  # not before: a refused start leaves nothing behind
@@ -88,6 +88,18 @@ def _launch_on_ray(
             return launch_on_ray(settings, each, replicas, port)
     except RayMissing as error:
         raise click.ClickException(str(error)) from error
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    """Return the sockets of the API, beside which the address of the metrics is free. Raises: BindError."""
+    listeners = _passed(settings) or bind_all(settings.host, settings.port)
+    try:
+        check_metrics_address(settings)
+    except BindError:
+        for each in listeners:
+            each.close()
+        raise
+    return listeners
 
 
 def _passed(settings: Settings) -> list[socket.socket]:

@@ -15,7 +15,7 @@ from jan_ort.cli.doctor.models import OPEN_LIMIT_S, cache_problems, find_model, 
 from jan_ort.cli.doctor.report import BackendTruth, CacheReport, DoctorReport, ModelReport, Problem
 from jan_ort.ground.model_errors import ModelsError
 from jan_ort.http.auth import ExposureError, check_exposure
-from jan_ort.http.launcher import BindError, bind_all
+from jan_ort.http.launcher import BindError, bind_all, check_metrics_address
 from jan_ort.http.tls import TlsError, server_tls
 from jan_ort.plugins.choice import (
     BACKEND_LISTS,
@@ -74,7 +74,9 @@ def examine_all(
         models = _examine_models(settings, discovered, attempts, None if quick else open_limit_s)
         attempts.result(lambda: check_exposure(settings), None)
         attempts.result(lambda: server_tls(settings), None)
-        for listener in attempts.result(lambda: bind_all(settings.host, settings.port), []):
+        listeners = attempts.result(lambda: bind_all(settings.host, settings.port), [])
+        attempts.result(lambda: check_metrics_address(settings), None)
+        for listener in listeners:
             listener.close()
     if cache is not None:
         attempts.problems.extend(cache_problems(cache, models))

@@ -130,6 +130,13 @@ def test_a_port_that_is_taken_is_a_problem() -> None:
     assert [problem.message for problem in report.problems if "cannot listen" in problem.message] != []
 
 
+def test_a_port_for_metrics_that_is_taken_is_a_problem() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        report = examined(metrics_port=taken.getsockname()[1])
+
+    assert [problem.message for problem in report.problems if "choose another --metrics-host" in problem.message] != []
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
