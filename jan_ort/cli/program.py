@@ -44,7 +44,14 @@ OTHER_NAMES = {
 }
 """What other servers' programs call some of our commands, which who comes from there types."""
 
-_PS = "To list a running server's models: curl http://127.0.0.1:8000/v1/models"
+ELSEWHERE = {
+    "ps": "To list a running server's models: curl http://127.0.0.1:8000/v1/models",
+    "show": "To see a model of a running server: curl http://127.0.0.1:8000/v1/models/NAME",
+    "stop": "To stop a server, press Ctrl-C in its terminal; to unload a model: POST /models/unload",
+    "create": "A model is what --model names: jan-ort models convert FILE.gguf makes its folder",
+    "status": "Open http://127.0.0.1:8000/status of a running server; of a service: jan-ort service status",
+}
+"""What those programs have a command for and we do not, and what to do instead."""
 
 
 class Program(LazyGroup):
@@ -55,8 +62,8 @@ class Program(LazyGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is meant and what is left of the arguments. Raises: UsageError."""
         name, *rest = args
-        if name == "ps":
-            ctx.fail(f"No such command 'ps'. {_PS}")
+        if name in ELSEWHERE:
+            ctx.fail(f"No such command {name!r}. {ELSEWHERE[name]}")
         if name == "run" and rest and not rest[0].startswith("-"):
             rest.insert(0, "--model")
         return super().resolve_command(ctx, [*OTHER_NAMES.get(name, (name,)), *rest])

@@ -72,6 +72,10 @@ def test_what_cannot_be_right_is_refused_and_named(arguments: list[str], needles
         (("run", "--help"), "chat [OPTIONS]"),
         (("run", "no-such-model"), "unknown model 'no-such-model'"),
         (("ps",), "/v1/models"),
+        (("show", "smollm2"), "/v1/models/NAME"),
+        (("stop",), "Ctrl-C"),
+        (("create", "mine", "-f", "Modelfile"), "models convert"),
+        (("status",), "/status"),
     ],
     ids=lambda value: value[0],
 )
@@ -103,6 +107,40 @@ def test_a_port_in_use_is_refused() -> None:
     assert line.startswith(f"Error: cannot listen on 127.0.0.1:{port}: [")
     assert f"{errno.EADDRINUSE}] " in line
     assert line.endswith("; choose another --host or --port")
+
+
+def test_a_port_for_metrics_that_is_taken_is_refused_before_models_are_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        result = run("serve", "--backend", "reference", "--port", "0", "--metrics-port", str(port))
+
+    assert result.exit_code == 1
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith(f"Error: cannot listen on 127.0.0.1:{port}: [")
+    assert line.endswith("; choose another --metrics-host or --metrics-port")
+
+
+@pytest.mark.parametrize("group", ["", *COMMANDS])
+def test_no_line_of_a_list_of_commands_is_cut(group: str) -> None:
+    listed = run(*group.split(), "--help").output.partition("\nCommands:\n")[2]
+
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("command", ["chat", "bench"])
+def test_the_key_of_a_command_that_asks_a_server_is_what_it_sends(command: str) -> None:
+    assert "--api-key VALUE Key to send to the server at URL" in " ".join(run(command, "--help").output.split())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are Unicode there")
+def test_a_question_in_another_encoding_is_refused() -> None:
+    command = [sys.executable, "-m", "jan_ort", "chat", b"caf\xe9", "--url", "http://127.0.0.1:9"]
+
+    asked = subprocess.run(command, env=environment(PYTHONUTF8="1"), capture_output=True, text=True)
+
+    assert asked.returncode == 2
+    assert "'caf\\udce9' is not in the encoding of the locale (utf-8)" in asked.stderr
 
 
 def test_an_output_that_cannot_hold_every_letter_gets_what_it_can(tmp_path: Path) -> None:

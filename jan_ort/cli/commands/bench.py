@@ -11,7 +11,7 @@ import click
 
 from jan_ort.cli.bench.measuring import Bench, BenchError, Measured, first_model
 from jan_ort.cli.commands.failures import reported
-from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.commands.setting_options import CLIENT_KEY, setting_options
 from jan_ort.cli.saying import say
 from jan_ort.cli.terminal_chat.exchange import Answer, ChatError
 from jan_ort.cli.terminal_chat.remote_server import RemoteServer
@@ -40,7 +40,7 @@ _COLUMNS = ("clients", "requests", "failed", "first p50", "first p99", "between 
     "--max-tokens", type=click.IntRange(min=1), default=64, help="Maximum length of an answer in tokens; by default 64."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: a list with the figures for each number of clients.")
-@setting_options(("api_key", "config"))
+@setting_options(("api_key", "config"), CLIENT_KEY)
 def bench(
     *,
     url: str,

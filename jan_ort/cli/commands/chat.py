@@ -14,7 +14,7 @@ import click
 
 from jan_ort.cli.commands.failures import reported
 from jan_ort.cli.commands.lazy_group import is_verbose
-from jan_ort.cli.commands.setting_options import setting_options
+from jan_ort.cli.commands.setting_options import CLIENT_KEY, setting_options
 from jan_ort.cli.saying import say
 from jan_ort.cli.terminal_chat.answer_view import view_for_output
 from jan_ort.cli.terminal_chat.chat_model import ChatModel
@@ -38,10 +38,22 @@ def _check_temperature(ctx: click.Context, param: click.Parameter, value: float 
     return value
 
 
+def _check_text(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what a terminal wrote in another encoding than its locale's: such letters are no text."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        raise click.BadParameter(
+            f"{value!r} is not in the encoding of the locale ({encoding}); set PYTHONUTF8=1 for UTF-8"
+        ) from None
+    return value
+
+
 @click.command()
-@click.argument("question", required=False)
+@click.argument("question", required=False, callback=_check_text)
 @click.option("--url", help="A running server, such as http://127.0.0.1:8000; otherwise the model is loaded here.")
-@click.option("--system", help="System prompt.")
+@click.option("--system", callback=_check_text, help="System prompt.")
 @click.option(
     "--temperature",
     type=float,
@@ -56,7 +68,7 @@ def _check_temperature(ctx: click.Context, param: click.Parameter, value: float 
     help="Image for the first question, if the model reads images. May be given several times.",
 )
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Maximum length of an answer in tokens.")
-@setting_options(_SETTINGS)
+@setting_options(_SETTINGS, CLIENT_KEY)
 def chat(
     *,
     question: str | None,

@@ -19,7 +19,7 @@ def config() -> None:
     """Show the settings: flags win over variables, and variables over files."""
 
 
-@config.command()
+@config.command(short_help="Show each setting as `serve` would have it.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: a list of name, value and origin.")
 @setting_options()
 def show(*, as_json: bool, **flags: Any) -> None:

@@ -68,7 +68,7 @@ def service() -> None:
     """Run the server as a service: by systemd, launchd or Windows' task scheduler."""
 
 
-@service.command()
+@service.command(short_help="Write the service and start it, now and later.")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TOML file of the service's settings; otherwise your config.toml."
 )
@@ -93,7 +93,7 @@ def install(*, config: Path | None, socket: bool, dry_run: bool, name: str, syst
     say(f"'jan-ort service status' shows its state. {plan.note}".rstrip())
 
 
-@service.command()
+@service.command(short_help="Stop the service and remove it; models stay.")
 @_which
 def uninstall(*, dry_run: bool, name: str, system: bool) -> None:
     """Stop the service and remove what was written for it; models and settings stay."""
@@ -106,7 +106,7 @@ def uninstall(*, dry_run: bool, name: str, system: bool) -> None:
     say(f"The service is removed: {plan.files[0].path}")
 
 
-@service.command()
+@service.command(short_help="Show what the system says of the service.")
 @_which
 def status(*, dry_run: bool, name: str, system: bool) -> None:
     """Show what the system says of the service; the exit status is the system's, 0 while it runs."""

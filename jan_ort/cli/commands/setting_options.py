@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 import click
@@ -11,14 +12,25 @@ from jan_ort.settings.schema import Settings
 
 Command = Callable[..., None]
 
+CLIENT_KEY = MappingProxyType(
+    {"api_key": "Key to send to the server at URL; set the variable, for every user can see a flag."}
+)
+"""What --api-key is to a command that asks a server."""
 
-def setting_options(names: Collection[str] | None = None) -> Callable[[Command], Command]:
-    """Return a decorator that adds one flag for each setting, or for the ones named; one not given is None."""
+
+def setting_options(
+    names: Collection[str] | None = None, described: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds one flag for each setting, or for the ones named; one not given is None.
+
+    ``described`` says what those mean that mean something else to this command than to the server.
+    """
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(Settings.model_fields.items()):
             if names is None or name in names:
-                command = _option(name, field.annotation, field.description or "")(command)
+                description = described.get(name, field.description or "")
+                command = _option(name, field.annotation, description)(command)
         return command
 
     return decorate
