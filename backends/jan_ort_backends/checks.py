@@ -152,7 +152,7 @@ def check_prefix(slot: int, length: int, held: int, checkpoints: Collection[int]
         raise BadInput("length", f"{length} is outside 0..{held}, the number of tokens in slot {slot}")
     if checkpoints is not None and length not in (0, held, *checkpoints):
         lengths = ", ".join(map(str, sorted({0, held, *checkpoints})))
-        raise BadInput("length", f"{length} is no length that slot {slot} can be cut to; it can be to {lengths}")
+        raise BadInput("length", f"{length} is not a length that slot {slot} can be cut to; it can be to {lengths}")
 
 
 def check_options(options: OpenOptions, known: Iterable[str], max_context_length: int | None) -> None:

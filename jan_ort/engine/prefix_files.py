@@ -170,10 +170,10 @@ def _header(beginning: bytes) -> tuple[dict[str, Any], int]:
     """Return a file's header and where its tokens begin. Raises: ValueError."""
     end = beginning.find(b"\n", len(_FIRST_LINE))
     if not beginning.startswith(_FIRST_LINE) or end < 0:
-        raise ValueError("it is no cached prompt of this version")
+        raise ValueError("it is not a cached prompt of this version")
     header = json.loads(beginning[len(_FIRST_LINE) : end])
     if not isinstance(header, dict):
-        raise ValueError("its header is no object")
+        raise ValueError("its header is not an object")
     return header, end + 1
 
 

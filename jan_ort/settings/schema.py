@@ -128,8 +128,8 @@ class Settings(SpeculationSettings, PromptCacheSettings, ResponseSettings, TlsSe
         ge=0,
         allow_inf_nan=False,
         description="Most seconds that one chunk of a long prompt should delay other requests; beside running "
-        "streams it takes little more than a step of theirs. Chunks are made small enough for that, but of at least 8 "
-        "tokens, or 64 while nobody waits.",
+        "streams it takes little more than one of their steps. Chunks are made small enough for that, but of at least "
+        "8 tokens, or 64 while nobody waits.",
     )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body; a larger one gets a 413.")
     body_memory_mb: int | None = Field(

@@ -84,7 +84,7 @@ class ConfigFileSource(PydanticBaseSettingsSource):
         """Refuse what would be read as something else: a switch as a number, and escapes in a path."""
         kind = str(self.settings_cls.model_fields[name].annotation)
         if isinstance(value, bool) and "bool" not in kind:
-            raise SettingsError(f"{path}: {name} is {str(value).lower()}, but it is no switch")
+            raise SettingsError(f"{path}: {name} is {str(value).lower()}, but it is not a switch")
         texts = value if isinstance(value, list) else [value]
         if wrong := [text for text in texts if isinstance(text, str) and min(text, default=" ") < " "]:
             raise SettingsError(f"{path}: {name} is {wrong[0]!r}, with a line break, a tab or the like; {_QUOTES}")

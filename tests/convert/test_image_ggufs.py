@@ -173,7 +173,7 @@ def test_a_model_without_the_token_of_an_image_is_refused(tmp_path: Path) -> Non
 def test_what_is_no_mmproj_file_is_refused(tmp_path: Path) -> None:
     model, mmproj = write("idefics3", tmp_path)
 
-    for named, message in ((model, "it is no mmproj file"), (tmp_path / "no.gguf", "cannot be read|does not exist")):
+    for named, message in ((model, "is not an mmproj file"), (tmp_path / "no.gguf", "cannot be read|does not exist")):
         with pytest.raises(ConversionError, match=message):
             convert_gguf(model, _folder(tmp_path / named.stem), mmproj=named)
     with pytest.raises(ConversionError, match="the part of a model that reads images"):

@@ -135,8 +135,8 @@ def _windows(folder: OnnxFolder, caches: tuple[CacheTensor, ...], dtype: str) ->
     stated = folder.decoder.get("sliding_window")
     if isinstance(stated, dict) and stated.get("slide_key_value_cache", True) and not found:
         raise ModelError(
-            f"{folder.path / 'genai_config.json'}: sliding_window has slide_key_value_cache, so whoever runs the graph "
-            "is to cut its cache, which this backend does not; build the model with slide_key_value_cache false"
+            f"{folder.path / 'genai_config.json'}: sliding_window has slide_key_value_cache, so what runs it "
+            "must cut its cache, which this backend does not; build the model with slide_key_value_cache false"
         )
     return found
 

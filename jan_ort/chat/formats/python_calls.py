@@ -130,7 +130,7 @@ class PythonCallsReader(SteppedReader):
     def _all(self, text: str, *, is_last: bool) -> CallEvent:
         value = value_as_json(python_value(text))
         if self._joint != "{" or not is_last or not is_json_object(value):
-            raise ValueError("arguments that are no object")
+            raise ValueError("arguments that are not an object")
         self._joint = ""
         return CallArguments(value)
 

@@ -23,7 +23,7 @@ class MmprojFile(GgufFile):
     def _check_kind(self, fields: Mapping[str, Any]) -> None:
         """Refuse a file that is anything else."""
         if (found := fields.get("general.architecture")) != MMPROJ:
-            self.refuse(f"it is no mmproj file, which belongs beside a model that reads images, but a {found!r:.80}")
+            self.refuse(f"it is not an mmproj file, which belongs beside a model that reads images, but {found!r:.80}")
 
     @property
     def projector(self) -> str:

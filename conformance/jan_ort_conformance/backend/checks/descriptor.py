@@ -91,7 +91,7 @@ def brings_models_it_opens(fixture: Fixture) -> None:
     """Every folder in ``builtin_models`` exists and is accepted."""
     backend = fixture.subject.backend
     for name, folder in dict(backend.builtin_models).items():
-        expect(isinstance(folder, Path) and folder.is_dir(), f"builtin model {name!r}: {folder!r} is no folder")
+        expect(isinstance(folder, Path) and folder.is_dir(), f"builtin model {name!r}: {folder!r} is not a folder")
         answer = backend.accepts(folder)
         expect(isinstance(answer, Accepts), f"builtin model {name!r} is not accepted: {answer}")
 

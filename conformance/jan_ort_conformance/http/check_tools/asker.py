@@ -182,7 +182,7 @@ class Asker:
         try:
             return answer.json
         except ValueError as error:
-            raise Violation(f"the answer is no JSON: {answer}") from error
+            raise Violation(f"the answer is not JSON: {answer}") from error
 
     def served(self, path: str, body: object) -> Answer:
         """Return the answer to a body that must be served. Raises: Refused."""

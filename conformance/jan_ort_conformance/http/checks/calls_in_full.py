@@ -34,7 +34,7 @@ def arguments_keep_their_escapes(server: Asker) -> None:
     for value in VALUES:
         for form, arguments in zip(("plain", "streamed"), _arguments(server, tool("look", value)), strict=True):
             told = f"{value!r} is {form} in the arguments {arguments!r}"
-            expect(isinstance(arguments, str), f"{told}, which are no text")
+            expect(isinstance(arguments, str), f"{told}, which are not text")
             expect(json.loads(arguments) == {"at": value}, told)
 
 

@@ -42,7 +42,7 @@ def _expect_read(server: Asker, messages: Messages, index: int, told: str) -> No
     if _is_read(server, messages, index):
         return
     if not _is_read(server, [_said("user")], 0):
-        raise Untold("a longer message has no more prompt_tokens, whoever wrote it")
+        raise Untold("a longer message has no more prompt_tokens, no matter who wrote it")
     raise Violation(told)
 
 

@@ -188,6 +188,6 @@ def ollama_members_are_read(server: Asker) -> None:
             if not server.is_absent(path) and server.declaration.has(f"{path} {name}"):
                 body = BODY[path] | fields
                 answer = server.post(path, body)
-                expect(answer.status == 400, f"{json.dumps(body)[:300]} is to be refused; the answer is {answer}")
+                expect(answer.status == 400, f"{json.dumps(body)[:300]} must be refused; the answer is {answer}")
                 told = answer.json.get("error")
                 expect(isinstance(told, str) and bool(told), f"the answer has no error of this API: {answer}")

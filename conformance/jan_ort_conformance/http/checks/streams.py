@@ -28,7 +28,9 @@ def is_server_sent_events(server: Asker) -> None:
         payloads = frames_of(server.post(path, body_of(path, **FREE, stream=True)))
 
         for payload in payloads[:-1]:
-            expect(isinstance(json.loads(payload), dict), f"{NAMES[path]}: an event is no object: {payload[:200]!r}")
+            expect(
+                isinstance(json.loads(payload), dict), f"{NAMES[path]}: an event is not an object: {payload[:200]!r}"
+            )
         is_short = len(payloads) > 1 and len(joined([json.loads(payload) for payload in payloads[:-1]])) < SHORT
         expect(is_short or len(payloads) > 2, f"{NAMES[path]}: 24 tokens should be more than {len(payloads)} events")
 

@@ -105,7 +105,8 @@ def schema_output_object_is_one(server: Asker) -> None:
     text = text_of(choice)
     whole = isinstance(_parsed(text), dict)
     expect_effect(
-        whole or (choice["finish_reason"] == "length" and text.lstrip().startswith("{")), f"{text!r} is no JSON object"
+        whole or (choice["finish_reason"] == "length" and text.lstrip().startswith("{")),
+        f"{text!r} is not a JSON object",
     )
 
 

@@ -43,7 +43,7 @@ def excuse(entry: HttpCheck, asker: Asker, violation: Violation) -> str:
     if isinstance(cause, KeyError) and cause.args == ("usage",) and not _is_any(entry, _ABOUT_USAGE):
         return "the answer has no usage"
     if asker.has_unclear_stop:
-        return "a stop string of U+FFFD stands for bytes that are no letter"
+        return "a stop string of U+FFFD stands for bytes that are not a letter"
     sent, has_compared = set(asker.sent), asker.has_compared
     try:
         with habits_of(asker).aside():

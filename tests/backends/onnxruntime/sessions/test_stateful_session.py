@@ -70,7 +70,7 @@ def test_a_step_that_fails_in_its_second_run_leaves_every_state(
 
     assert [session.length(slot) for slot in range(4)] == [53, 20, 20, 20]
     assert np.array_equal(append(session, 1, 9), append(session, 2, 9))
-    with pytest.raises(BadInput, match="length: 20 is no length that slot 1 can be cut to; it can be to 0, 29"):
+    with pytest.raises(BadInput, match="length: 20 is not a length that slot 1 can be cut to; it can be to 0, 29"):
         session.truncate(1, 20)
     assert np.array_equal(append(session, 0, 9), append(session, 4, 62))
 
