@@ -95,7 +95,7 @@ def test_a_named_file_is_the_only_one(
         ("port = 70000", ["--port", "70000", "jan-ort.toml"]),
         ("port = @", ["jan-ort.toml is not valid TOML", "line 1"]),
         ("port = 1\nport = 2", ["not valid TOML", "Cannot overwrite"]),
-        ("port = true", ["port is true", "no switch"]),
+        ("port = true", ["port is true", "not a switch"]),
         ('cache_dir = "C:\\Users\\me"', ["not valid TOML", "between single quotes"]),
         ('cache_dir = "C:\\new\\table"', ["cache_dir", "between single quotes"]),
         ('model = ["C:\\new"]', ["model", "between single quotes"]),
