@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Scale = NDArray[np.float32]
 
 _FLOOR = 1e-2  # of the median: a channel that this text never used must not get an enormous weight
-_STEP_BITS = 16
+_STEP_BITS = 20
 _STEPS = 1 << _STEP_BITS
 
 
@@ -57,7 +57,7 @@ def _balance(size: NDArray[np.float64] | None) -> Scale | None:
 
 
 def _coarse(scale: NDArray[np.float64]) -> Scale:
-    """Keep 16 bits, so that the last bits of sums, which each CPU adds in another order, make no other weights."""
+    """Keep 20 bits, so that the last bits of sums, which each CPU adds in another order, make no other weights."""
     mantissa, exponent = np.frexp(scale)
     kept: Scale = np.ldexp(np.rint(mantissa * _STEPS), exponent - _STEP_BITS).astype(np.float32)
     return kept
