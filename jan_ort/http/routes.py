@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import BaseModel
 from quart import Quart, Response, current_app, jsonify, request
+from werkzeug.datastructures import Headers
 
 from jan_ort._version import __version__
 from jan_ort.ground.shown_text import PROMPTS, quoted
@@ -50,6 +51,12 @@ EXTENSION = "jan_ort"
 
 METRICS = "jan_ort_metrics"
 """Where it keeps its :class:`Metrics`."""
+
+_OF_OLLAMA = ("", "application/x-www-form-urlencoded")
+"""What LiteLLM says of its bodies for Ollama's API, and ``curl -d`` in that API's examples."""
+
+_OF_PAGES = ("Origin", "Sec-Fetch-Site", "Referer")
+"""What browsers say of the page that sends a POST: at least one of these, whatever the page asks for."""
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -104,7 +111,7 @@ def bind_operation(app: Quart, operation: Operation, handler: Handler, unknown_f
             if operation.secured:
                 take_request(server)
             return await handler(server, **path)
-        _check_content_type(request.headers.get("Content-Type"))
+        _check_content_type(operation.path, request.headers)
         _check_content_encoding(request.headers.get("Content-Encoding"))
         take_request(server)
         return await handler(server, await _read(operation, server.settings, unknown_fields))
@@ -126,9 +133,11 @@ async def _read(operation: Operation, settings: Settings, unknown_fields: Unknow
     return await parsed(operation, raw, settings.max_body_values, unknown_fields)
 
 
-def _check_content_type(content_type: str | None) -> None:
+def _check_content_type(path: str, headers: Headers) -> None:
     """Refuse a body that does not say it is JSON: any web page may send one, unasked, that says nothing."""
-    kind = (content_type or "").partition(";")[0].strip().lower()
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in _OF_OLLAMA and path.startswith("/api/") and not any(name in headers for name in _OF_PAGES):
+        return
     if kind != "application/json":
         raise ApiError(
             415, f"the body's content type is {kind!r}; send 'Content-Type: application/json'", code="not_json"

@@ -1,4 +1,4 @@
-"""LiteLLM's completion functions with its OpenAI-compatible provider."""
+"""LiteLLM's completion functions with its OpenAI-compatible provider, and with that of Ollama's API."""
 
 from __future__ import annotations
 
@@ -70,6 +70,17 @@ def test_stream_with_usage(reference: ServerProcess) -> None:
     deltas = [choice.delta.content or "" for chunk in chunks for choice in chunk.choices]
     assert "".join(deltas) == hello_text(reference)
     assert chunks[-1].usage.completion_tokens == MAX_TOKENS
+
+
+@pytest.mark.parametrize("provider", ["ollama", "ollama_chat"])
+def test_ollamas_api(reference: ServerProcess, provider: str) -> None:
+    asked: dict[str, Any] = {"model": f"{provider}/{REFERENCE}", "api_base": reference.url}
+
+    answer = completion(reference, **asked)
+    chunks = list(completion(reference, **asked, stream=True))
+
+    assert answer.choices[0].message.content == hello_text(reference)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == hello_text(reference)
 
 
 def test_embeddings(reference: ServerProcess) -> None:

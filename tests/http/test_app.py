@@ -25,6 +25,7 @@ from tests.http.handlers.serving import (
     until,
 )
 
+CURL = "application/x-www-form-urlencoded"
 POSTS = [operation for operation in operations() if operation.request_model is not None]
 
 
@@ -106,7 +107,8 @@ async def test_a_violated_schema_is_422_with_detail_and_param(
 @pytest.mark.parametrize("operation", POSTS, ids=lambda operation: operation.path)
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "a;b"])
 async def test_a_wrong_content_type_is_415(client: Client, operation: Operation, kind: str) -> None:
-    response = await client.post(operation.path, data=b"{}", headers={"Content-Type": kind})
+    of_a_page = {"Content-Type": kind, "Origin": "http://example.org"}
+    response = await client.post(operation.path, data=b"{}", headers=of_a_page)
 
     assert response.status_code == 415
     assert told(await response.get_json())["code"] == "not_json"
@@ -117,6 +119,27 @@ async def test_json_is_recognised_in_every_spelling(client: Client, kind: str) -
     response = await client.post(COMPLETIONS, data=b"{}", headers={"Content-Type": kind})
 
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("operation", POSTS, ids=lambda operation: operation.path)
+@pytest.mark.parametrize("headers", [{"Content-Type": CURL}, {}])
+async def test_what_ollamas_clients_say_of_a_body_is_json_in_its_api_alone(
+    client: Client, operation: Operation, headers: dict[str, str]
+) -> None:
+    response = await client.post(operation.path, data=b"[]", headers=headers)
+
+    code = told(await response.get_json())["code"]
+    assert code == ("schema_violation" if operation.path.startswith("/api/") else "not_json")
+
+
+@pytest.mark.parametrize(
+    "header", [("Origin", "null"), ("Sec-Fetch-Site", "same-origin"), ("Referer", "http://localhost/")]
+)
+async def test_what_they_say_is_not_taken_from_a_page(client: Client, header: tuple[str, str]) -> None:
+    kinds: list[dict[str, str]] = [{}, {"Content-Type": CURL}]
+    answers = [await client.post("/api/show", data=b"{}", headers={header[0]: header[1], **kind}) for kind in kinds]
+
+    assert [each.status_code for each in answers] == [415, 415]
 
 
 async def test_a_body_without_content_type_is_415(client: Client) -> None:

@@ -161,8 +161,9 @@ async def tags(server: Server) -> Response:
 
 async def ps(server: Server) -> Response:
     """Answer with the models that are loaded."""
-    present = [each for each in server.roster.residents if each.model is not None]
-    return jsonify({"models": [loaded(each, server.settings) for each in present]})
+    grouped = server.roster.by_name().values()
+    present = [[each for each in residents if each.model is not None] for residents in grouped]
+    return jsonify({"models": [loaded(residents[0], server.settings) for residents in present if residents]})
 
 
 async def version(server: Server) -> Response:

@@ -62,10 +62,14 @@ def check_fields(body: CreateResponseRequest) -> None:
 
 
 def _check_metadata(metadata: dict[str, str]) -> None:
-    longest = max(map(len, metadata), default=0), max(map(len, metadata.values()), default=0)
-    if len(metadata) > _MAX_METADATA or longest[0] > _MAX_KEY or longest[1] > _MAX_VALUE:
-        limits = f"{_MAX_METADATA} entries, {_MAX_KEY} characters of a key and {_MAX_VALUE} of a value"
-        raise bad_request("metadata", f"metadata has more than {limits}, which are allowed")
+    if len(metadata) > _MAX_METADATA:
+        raise bad_request("metadata", f"metadata has {len(metadata)} entries; at most {_MAX_METADATA} are allowed")
+    for key, value in metadata.items():
+        place = f"metadata.{key[:_MAX_KEY]}"
+        if len(key) > _MAX_KEY:
+            raise bad_request(place, f"{place}…: the key has {len(key)} characters; at most {_MAX_KEY} are allowed")
+        if len(value) > _MAX_VALUE:
+            raise bad_request(place, f"{place} has {len(value)} characters; at most {_MAX_VALUE} are allowed")
 
 
 def summarizes(reasoning: ResponseReasoning | None) -> bool:
