@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from jan_ort.http.api_error import unsupported
 from jan_ort_openapi.models import OllamaMessage
 
 
@@ -18,8 +19,11 @@ class Turns:
         self._num_calls = 0
 
     def add_all(self, messages: Sequence[OllamaMessage]) -> None:
-        """Add the turns in order."""
-        for message in messages:
+        """Add the turns in order. Raises: ApiError 400 for images that are not the user's."""
+        for at, message in enumerate(messages):
+            if message.images and message.role != "user":
+                name = f"messages.{at}.images"
+                raise unsupported(name, f"{name}: only messages of the user have images; send them in the next one")
             self.messages.append(self._read(message))
 
     def _read(self, message: OllamaMessage) -> dict[str, Any]:
