@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -18,6 +19,13 @@ Location = tuple[str | int, ...]
 
 MAX_VIOLATIONS = 50
 MAX_MESSAGE_LENGTH = 300
+_SHOULD_BE = "Input should be "
+_OURS = re.compile(r" or (instance of \w+|object to extract fields from)$")
+"""How pydantic names classes of ours, which no client knows."""
+
+_EMPTY_LIST = ("list[any]",)
+"""The branch that takes PHP's empty list for an object: nothing that a client is told to send."""
+
 MAX_NAME_LENGTH = 100
 """Characters that an error repeats of a field's name: the client chooses the keys of a map."""
 
@@ -56,13 +64,23 @@ def _violation(error: ValidationError, value: Any) -> SchemaViolation:
     paths = [_path(entry, value) for entry in errors]
     detail = [
         # The message of an unknown role repeats it, however long it is.
-        Violation(loc=["body", *path], msg=entry["msg"][:MAX_MESSAGE_LENGTH], type=entry["type"])
+        Violation(loc=["body", *path], msg=_OURS.sub("", entry["msg"][:MAX_MESSAGE_LENGTH]), type=entry["type"])
         for path, entry in zip(paths, errors, strict=True)
     ]
-    # A union reports each branch; the one that got furthest into the first failing field says what is wrong.
+    # A union reports each branch; those that got furthest into the first failing field say what is wrong, and a wrong
+    # value says more than a field that is missing beside it.
     first = [index for index, path in enumerate(paths) if path[:1] == paths[0][:1]]
-    furthest = max(first, key=lambda index: len(paths[index]))
-    return SchemaViolation(detail, ".".join(map(str, paths[furthest])) or None, detail[furthest]["msg"])
+    likely = [index for index in first if errors[index]["loc"][-1:] != _EMPTY_LIST] or first
+    furthest = max(likely, key=lambda index: (len(paths[index]), errors[index]["type"] != "missing"))
+    branches = dict.fromkeys(detail[index]["msg"] for index in likely if paths[index] == paths[furthest])
+    return SchemaViolation(detail, ".".join(map(str, paths[furthest])) or None, _either(list(branches)))
+
+
+def _either(messages: list[str]) -> str:
+    """Return as one message what the branches of a union say of the same value."""
+    if not all(each.startswith(_SHOULD_BE) for each in messages):
+        return "; or ".join(messages)
+    return _SHOULD_BE + ", or ".join(each.removeprefix(_SHOULD_BE) for each in messages)
 
 
 def _path(entry: ErrorDetails, value: Any) -> Location:

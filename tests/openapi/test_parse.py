@@ -138,6 +138,21 @@ def test_param_names_the_first_failing_field_without_union_branches(
     assert str(error).startswith(f"{param or 'the body'}: ")
 
 
+@pytest.mark.parametrize(
+    ("model", "value", "message"),
+    [
+        (Chat, {"stop": 5}, "stop: Input should be a valid string, or a valid list"),
+        (Chat, {"tool_choice": 5}, "tool_choice: Input should be 'none', 'auto' or 'required', or a valid dictionary"),
+        (Chat, {"logit_bias": [1]}, "logit_bias: Input should be a valid dictionary"),
+        (Chat, {"tools": [{"type": "custom", "custom": {}}]}, "tools.0.type: Input should be 'function'"),
+        (Chat, {"tool_choice": {"type": "custom"}}, "tool_choice.type: Input should be 'function'"),
+        (Embedding, {"input": 5}, "input: Input should be a valid string, or a valid list"),
+    ],
+)
+def test_a_message_names_all_that_a_value_may_be_and_no_class(model: type[BaseModel], value: Any, message: str) -> None:
+    assert str(violation(model, {"messages": [{"role": "user", "content": "a"}]} | value)) == message
+
+
 def test_detail_has_the_shape_of_the_documents_validation_error() -> None:
     error = violation(Chat, {"messages": [{"role": "user"}], "n": "5"})
 
