@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from jan_ort.models.cache.cached_models import cached_models
 from jan_ort.models.cache.manifest import CONVERTER_VERSION, CacheKey
 from jan_ort.models.cache.model_cache import ModelCache
+from jan_ort.models.cache.model_use import ModelUse
 from jan_ort.models.sources import find_source
 from jan_ort.models.sources.base import Known
 from tests.cli.commands.running import run
@@ -38,9 +40,32 @@ def test_an_old_conversion_is_made_again_and_listed_with_the_way_to_remove_it(tm
     assert new != old
     assert {model.folder: model.is_current for model in cached_models(tmp_path)} == {old: False, new: True}
     listed = run("models", "list", "--cache-dir", str(tmp_path)).stdout
-    assert f"of an older version, and made again when needed: 'jan-ort models remove {old.name}' frees" in listed
-    assert run("models", "remove", old.name, "--yes", "--cache-dir", str(tmp_path)).exit_code == 0
+    assert "(of an older version)" in listed
+    assert "'jan-ort models remove --old' frees 0.0 MB" in listed
+    assert run("models", "remove", "--old", "--yes", "--cache-dir", str(tmp_path)).exit_code == 0
     assert [model.folder for model in cached_models(tmp_path)] == [new]
+    assert "older version" not in run("models", "list", "--cache-dir", str(tmp_path)).stdout
+
+
+def test_what_is_old_and_not_in_use_is_removed(tmp_path: Path) -> None:
+    first, second = (ModelCache(tmp_path).get_or_build(replace(OLD, name=name), converted) for name in ("a", "b"))
+    use = ModelUse(first)
+
+    result = run("models", "remove", "--old", "--yes", "--cache-dir", str(tmp_path))
+    use.close()
+
+    assert result.exit_code == 1
+    assert f"{first.name} is in use by process" in result.stderr
+    assert [model.folder for model in cached_models(tmp_path)] == [first]
+    assert not second.exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("m", "--old")], ids=["neither", "both"])
+def test_what_is_removed_has_a_name_or_is_all_that_is_old(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = run("models", "remove", *arguments, "--yes", "--cache-dir", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert "Give either NAME or --old." in result.stderr
 
 
 def test_by_its_name_the_new_one_is_meant(tmp_path: Path) -> None:

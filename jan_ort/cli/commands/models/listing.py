@@ -31,6 +31,9 @@ def list_models(*, as_json: bool, **flags: Any) -> None:
         say(json.dumps(content, indent=2))
         return
     say(_cached_text(cached) if cached else f"No model is cached in {cache_dir}.")
+    if old := [model.size_bytes for model in cached if not model.is_current]:
+        remedy = f"'jan-ort models remove --old' frees {_mb(sum(old))}"
+        say(f"Models of an older version are made again when needed: {remedy}.")
     say()
     rows = [(name, model.task.name, "yes" if name in whole else "no") for name, model in CATALOG.items()]
     say(text_table(("known name", "task", "cached"), rows))
@@ -44,7 +47,7 @@ def _cached_text(cached: list[CachedModel]) -> str:
             (
                 model.name,
                 model.task,
-                f"{model.size_bytes / 1e6:.1f} MB",
+                _mb(model.size_bytes),
                 model.weights,
                 f"{model.last_used:%Y-%m-%d}",
                 model.source + _remark(model),
@@ -57,10 +60,11 @@ def _cached_text(cached: list[CachedModel]) -> str:
 def _remark(model: CachedModel) -> str:
     if model.damage:
         return f" (damaged: {model.damage})"
-    if model.is_current:
-        return ""
-    remedy = f"'jan-ort models remove {model.folder.name}' frees its space"
-    return f" (of an older version, and made again when needed: {remedy})"
+    return "" if model.is_current else " (of an older version)"
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB"
 
 
 def _describe(model: CachedModel) -> dict[str, Any]:
