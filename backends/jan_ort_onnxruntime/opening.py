@@ -208,11 +208,12 @@ def _image_session(
     options: OpenOptions,
     device: DeviceReport,
 ) -> Session:
+    provider = built_in(session.get_providers()[0])
+    separates = provider is not None and provider.separate_rows
     if isinstance(graph, DecoderGraph):
-        if not graph.appends_in_place:
+        if separates or not graph.appends_in_place:
             return ImageSession(session, graph, options, device, reader)
         return SharedImageSession(session, shared_kv(graph), options, device, reader, decoder=graph)
-    provider = built_in(session.get_providers()[0])
-    if provider is not None and provider.separate_rows:
-        raise ModelError(f"{folder.path}: images are not read on {provider.name!r}; use the provider {CPU.name!r}")
+    if separates:
+        raise ModelError(f"{folder.path}: images are not read on {device.used}; use the provider {CPU.name!r}")
     return SharedImageSession(session, graph, options, device, reader)

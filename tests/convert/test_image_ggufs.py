@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from jan_ort.convert import convert_gguf
 from jan_ort.convert.weights.schemes import Weights
 from jan_ort.ground.model_errors import ConversionError
-from jan_ort_backends import EMBEDDED, OpenOptions, Session, SlotTokens
+from jan_ort_backends import EMBEDDED, ModelError, OpenOptions, Session, SlotTokens
 from jan_ort_conformance.backend.judging.backend_run import run_backend
 from jan_ort_conformance.backend.subject import Subject
-from jan_ort_onnxruntime import backend
+from jan_ort_onnxruntime import backend, opening
+from jan_ort_onnxruntime.providers.provider_table import CPU
 from jan_ort_onnxruntime.sessions.image_session import SharedImageSession
 from tests.backends.onnxruntime.test_image_models import IMAGES, picture, vector_id
 from tests.convert.gguf_proof import mean_kl
@@ -96,6 +98,15 @@ def test_sequences_run_together_where_images_are_vectors_alone(
     for row, logits in zip(rows, together, strict=True):
         session.truncate(row.slot, 0)
         np.testing.assert_array_equal(session.step([row]).logits[0], logits)
+
+
+def test_a_device_that_takes_sequences_apart_is_refused(
+    converted: Callable[[str, Weights], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "built_in", lambda _: replace(CPU, separate_rows=True))
+
+    with pytest.raises(ModelError, match="images are not read on CPUExecutionProvider; use the provider 'cpu'"):
+        backend.open(converted("idefics3", "int8"), OpenOptions(num_slots=1))
 
 
 @pytest.mark.slow
